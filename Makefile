@@ -1,0 +1,47 @@
+# make run   runs the sandbox and the keeper (make run ARGS="--for 40s --json")
+# make test  formats, lints, types, import contracts, program rebuild, tests
+# Both do all their own set-up; make setup alone builds .venv.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: run test setup lock bench program clean
+
+run: .venv/.installed
+	@$(BIN)/keeper run $(ARGS)
+
+test: .venv/.installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
+
+setup: .venv/.installed-test
+
+bench: .venv/.installed-test
+	$(BIN)/python -m bench $(ARGS)
+
+program: .venv/.installed-test
+	$(BIN)/python -m programs.betting_platform.build
+
+# A newcomer who only runs the keeper never downloads the compiler.
+.venv/.installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (once)" >&2
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.installed-test: .venv/.installed requirements-test.lock
+	@$(PIP) install --require-hashes -r requirements-test.lock
+	@touch $@
+
+lock:
+	uv pip compile pyproject.toml --group install --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+	uv pip compile pyproject.toml --group install --group test --group build-program --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock -o requirements-test.lock
+
+clean:
+	rm -rf .venv var build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

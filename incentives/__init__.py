@@ -1,0 +1,1 @@
+"""Turns trades into money owed, and pays it."""

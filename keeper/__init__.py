@@ -1,0 +1,1 @@
+"""Decides what to do now, and does it: prices in, transactions out."""

@@ -1,0 +1,1 @@
+"""Polymarket in, prices out."""

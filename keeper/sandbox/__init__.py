@@ -1,0 +1,1 @@
+"""The embedded venue and the actors of `make run`."""

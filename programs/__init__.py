@@ -1,0 +1,1 @@
+"""Everything the chain understands: layouts, instructions, packing, landing."""

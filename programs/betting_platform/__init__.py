@@ -1,0 +1,1 @@
+"""The on-chain program in C, its build and its committed bytes."""

@@ -1,0 +1,1 @@
+"""A Solana JSON-RPC and websocket server over LiteSVM."""
