@@ -159,6 +159,7 @@ class FakeRpc:
     async def get_latest_blockhash(self, commitment):
         """See `Rpc`."""
         await self._turn("get_latest_blockhash")
+        assert commitment == "confirmed"
         blockhash, height = self.cluster.blockhash()
         return LatestBlockhash(
             blockhash=blockhash, last_valid_block_height=height, slot=self.cluster.slot

@@ -44,7 +44,7 @@ class World:
 
 
 @pytest.fixture
-async def world(autojump_clock):
+async def world():
     made = World()
     yield made
     made.attempts.store.close()
@@ -56,7 +56,7 @@ async def landing(world, nursery):
     return world
 
 
-async def test_a_batch_lands_and_is_recorded_with_what_it_used(landing):
+async def test_a_batch_lands_and_is_recorded_with_what_it_used(autojump_clock, landing):
     outcome = await landing.submit()
     assert isinstance(outcome, Landed)
     assert (outcome.slot, outcome.cu_used, outcome.fee_lamports) == (1_001, 1_234, 5_000)
@@ -65,7 +65,7 @@ async def test_a_batch_lands_and_is_recorded_with_what_it_used(landing):
     assert landing.cluster.executed == {b"a": 1}
 
 
-async def test_a_landed_attempt_is_followed_until_it_is_finalized(landing):
+async def test_a_landed_attempt_is_followed_until_it_is_finalized(autojump_clock, landing):
     await landing.submit()
     assert landing.in_flight.statistics().following == 1
     await trio.sleep(40 * SLOT_S)
@@ -73,13 +73,13 @@ async def test_a_landed_attempt_is_followed_until_it_is_finalized(landing):
     assert landing.in_flight.is_empty()
 
 
-async def test_a_caller_may_wait_for_finality(landing):
+async def test_a_caller_may_wait_for_finality(autojump_clock, landing):
     outcome = await landing.submit(until="finalized")
     assert outcome.is_finalized
     assert landing.cluster.slot >= outcome.slot + 31
 
 
-async def test_confirmed_with_an_error_is_a_failure_that_costs_its_fee(landing):
+async def test_confirmed_with_an_error_is_a_failure_that_costs_its_fee(autojump_clock, landing):
     err = {"InstructionError": [3, {"Custom": 6}]}
     landing.cluster.failing[b"a"] = err
     outcome = await landing.submit()
@@ -88,7 +88,7 @@ async def test_confirmed_with_an_error_is_a_failure_that_costs_its_fee(landing):
     assert (await landing.attempts.summary()).failed == 1
 
 
-async def test_an_error_of_an_unknown_shape_hurts_nobody_else(landing):
+async def test_an_error_of_an_unknown_shape_hurts_nobody_else(autojump_clock, landing):
     landing.cluster.failing[b"a"] = {"SomethingNobodyHasSeen": [1, "two"]}
     outcomes = {}
 
@@ -105,7 +105,7 @@ async def test_an_error_of_an_unknown_shape_hurts_nobody_else(landing):
     }
 
 
-async def test_lost_bytes_are_sent_again_unchanged_and_land_once(landing):
+async def test_lost_bytes_are_sent_again_unchanged_and_land_once(autojump_clock, landing):
     landing.cluster.drops = 3
     assert isinstance(await landing.submit(), Landed)
     assert list(landing.cluster.sends.values()) == [4]
@@ -113,7 +113,7 @@ async def test_lost_bytes_are_sent_again_unchanged_and_land_once(landing):
     assert landing.in_flight.statistics().resends == 3
 
 
-async def test_nothing_is_resent_once_a_node_has_it(landing):
+async def test_nothing_is_resent_once_a_node_has_it(autojump_clock, landing):
     await landing.submit(until="finalized")
     assert list(landing.cluster.sends.values()) == [1]
 
@@ -133,13 +133,13 @@ async def test_nothing_is_resent_once_a_node_has_it(landing):
     "method",
     ["send_transaction", "get_signature_statuses", "get_transaction", "get_block_height"],
 )
-async def test_any_fault_of_any_call_is_outlasted(landing, method, fault):
+async def test_any_fault_of_any_call_is_outlasted(autojump_clock, landing, method, fault):
     landing.rpc.faults[method] = [fault] * 3
     assert isinstance(await landing.submit(), Landed)
     assert landing.cluster.executed == {b"a": 1}
 
 
-async def test_already_processed_is_waited_for_not_believed(landing):
+async def test_already_processed_is_waited_for_not_believed(autojump_clock, landing):
     landing.rpc.faults["send_transaction"] = [
         RpcError(-32002, "This transaction has already been processed")
     ]
@@ -149,13 +149,13 @@ async def test_already_processed_is_waited_for_not_believed(landing):
     assert list(landing.cluster.sends.values()) == [1]
 
 
-async def test_without_facts_it_is_recorded_at_the_fee_it_bid(landing):
+async def test_without_facts_it_is_recorded_at_the_fee_it_bid(autojump_clock, landing):
     landing.rpc.faults["get_transaction"] = [3_600.0]
     outcome = await landing.submit()
     assert (outcome.cu_used, outcome.fee_lamports) == (None, 5_000)
 
 
-async def test_expiry_waits_for_finalized_height_and_says_the_last_refusal(landing):
+async def test_expiry_waits_for_finalized_height_and_says_the_last_refusal(autojump_clock, landing):
     landing.rpc.faults["send_transaction"] = [
         RpcError(-32003, "signature verification failed")
     ] * 999
@@ -167,7 +167,7 @@ async def test_expiry_waits_for_finalized_height_and_says_the_last_refusal(landi
     assert await landing.states() == [("expired", 1)]
 
 
-async def test_an_expired_job_may_be_signed_again(landing):
+async def test_an_expired_job_may_be_signed_again(autojump_clock, landing):
     landing.cluster.drops = 10_000
     assert isinstance(await landing.submit(), Expired)
     landing.cluster.drops = 0
@@ -175,7 +175,7 @@ async def test_an_expired_job_may_be_signed_again(landing):
     assert landing.cluster.executed == {b"a": 1}
 
 
-async def test_a_job_in_flight_is_not_signed_twice(landing, nursery):
+async def test_a_job_in_flight_is_not_signed_twice(autojump_clock, landing, nursery):
     landing.cluster.drops = 5
     nursery.start_soon(landing.submit)
     await trio.sleep(1)
@@ -183,7 +183,7 @@ async def test_a_job_in_flight_is_not_signed_twice(landing, nursery):
         await landing.submit()
 
 
-async def test_absence_at_a_node_that_lags_is_no_proof_of_expiry(landing):
+async def test_absence_at_a_node_that_lags_is_no_proof_of_expiry(autojump_clock, landing):
     settled = landing.rpc.get_settled_statuses
     lagging = 3
 
@@ -202,14 +202,16 @@ async def test_absence_at_a_node_that_lags_is_no_proof_of_expiry(landing):
     assert lagging == 0
 
 
-async def test_what_nodes_forgot_is_found_in_their_history(landing):
+async def test_what_nodes_forgot_is_found_in_their_history(autojump_clock, landing):
     landing.cluster.memory_slots = -1
     outcome = await landing.submit()
     assert isinstance(outcome, Landed)
     assert outcome.is_finalized
 
 
-async def test_a_fork_that_drops_a_landed_transaction_gets_the_same_bytes_again(landing):
+async def test_a_fork_that_drops_a_landed_transaction_gets_the_same_bytes_again(
+    autojump_clock, landing
+):
     outcome = await landing.submit()
     landing.cluster.fork(5)
     assert landing.cluster.executed[b"a"] == 0
@@ -224,7 +226,7 @@ async def test_a_fork_that_drops_a_landed_transaction_gets_the_same_bytes_again(
     assert len(slots) == 2
 
 
-async def test_a_fork_that_drops_it_for_good_ends_in_proved_expiry(landing):
+async def test_a_fork_that_drops_it_for_good_ends_in_proved_expiry(autojump_clock, landing):
     await landing.submit()
     landing.cluster.fork(5)
     landing.cluster.drops = 10_000
@@ -233,7 +235,7 @@ async def test_a_fork_that_drops_it_for_good_ends_in_proved_expiry(landing):
     assert landing.in_flight.is_empty()
 
 
-async def test_a_node_that_forgets_for_a_moment_changes_nothing(landing):
+async def test_a_node_that_forgets_for_a_moment_changes_nothing(autojump_clock, landing):
     await landing.submit()
     landing.cluster.memory_slots = -1
     await trio.sleep(3)
@@ -243,7 +245,7 @@ async def test_a_node_that_forgets_for_a_moment_changes_nothing(landing):
     assert await landing.states() == [("landed", 1)]
 
 
-async def test_a_thousand_attempts_share_one_poll(landing):
+async def test_a_thousand_attempts_share_one_poll(autojump_clock, landing):
     async with trio.open_nursery() as nursery:
         for number in range(1_000):
             nursery.start_soon(landing.submit, str(number))
@@ -251,7 +253,7 @@ async def test_a_thousand_attempts_share_one_poll(landing):
     assert landing.rpc.calls["get_signature_statuses"] <= 10
 
 
-async def test_a_cancelled_caller_leaves_the_attempt_on_its_way(landing):
+async def test_a_cancelled_caller_leaves_the_attempt_on_its_way(autojump_clock, landing):
     landing.cluster.drops = 2
     with trio.move_on_after(1):
         await landing.submit()
@@ -263,7 +265,7 @@ async def test_a_cancelled_caller_leaves_the_attempt_on_its_way(landing):
 @pytest.mark.parametrize("after_s", [0, 0.2, 0.5, 0.9, 1.3, 2.0, 14.0])
 @pytest.mark.parametrize("drops", [0, 1, 3])
 async def test_a_kill_at_any_moment_is_settled_from_the_chain_and_nothing_runs_twice(
-    world, after_s, drops
+    autojump_clock, world, after_s, drops
 ):
     world.cluster.drops = drops
     with trio.move_on_after(after_s):
@@ -283,7 +285,7 @@ async def test_a_kill_at_any_moment_is_settled_from_the_chain_and_nothing_runs_t
     assert await world.states() == [("landed", 1)]
 
 
-async def test_an_attempt_that_never_left_is_proved_expired_after_its_time(world):
+async def test_an_attempt_that_never_left_is_proved_expired_after_its_time(autojump_clock, world):
     batch = signed_batch(world.cluster, "a")
     await world.attempts.record_attempt(batch)
     await trio.sleep(300 * SLOT_S)
@@ -295,7 +297,9 @@ async def test_an_attempt_that_never_left_is_proved_expired_after_its_time(world
     assert world.cluster.sends == {}
 
 
-async def test_an_attempt_that_failed_before_the_kill_is_followed_to_finality(world):
+async def test_an_attempt_that_failed_before_the_kill_is_followed_to_finality(
+    autojump_clock, world
+):
     world.cluster.failing[b"a"] = {"InstructionError": [3, {"Custom": 6}]}
     async with trio.open_nursery() as first_life:
         first_life.start_soon(world.land)
@@ -311,9 +315,9 @@ async def test_an_attempt_that_failed_before_the_kill_is_followed_to_finality(wo
     assert await world.states() == [("failed", 1)]
 
 
-async def test_what_cannot_be_recorded_is_not_sent(landing):
+async def test_what_cannot_be_recorded_is_not_sent(autojump_clock, landing):
     class FullDisk:
-        async def record_attempt(self, attempt):
+        async def record_attempt(self, _attempt):
             raise StateDiskFull("keeper.db")
 
     with pytest.raises(StateDiskFull):
@@ -321,9 +325,9 @@ async def test_what_cannot_be_recorded_is_not_sent(landing):
     assert landing.cluster.sends == {}
 
 
-async def test_an_end_that_cannot_be_recorded_stops_landing(world):
+async def test_an_end_that_cannot_be_recorded_stops_landing(autojump_clock, world):
     class FullDisk(Attempts):
-        async def record_ends(self, ends):
+        async def record_ends(self, _ends):
             raise StateDiskFull("keeper.db")
 
     with pytest.RaisesGroup(StateDiskFull, flatten_subgroups=True):
