@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, cast
 import httpx
 import tenacity
 import trio
-from solders.hash import Hash
+from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -221,7 +221,7 @@ class HttpRpc:
         """Read the lowest price that was included in each recent slot, over these accounts; at most 128."""
         names = [str(address) for address in writable[:FEE_ACCOUNTS_PER_CALL]]
         return await self._read(
-            lambda found: tuple(MicroLamports(int(row["prioritizationFee"])) for row in found),
+            _fees,
             "getRecentPrioritizationFees",
             names,
         )
@@ -359,7 +359,7 @@ def parse_reply(parse: Callable[[Any], T], method: str, found: object) -> T:
     """Turn a `result` into a value, or say that it has another shape than documented."""
     try:
         return parse(found)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ParseHashError) as error:
         excerpt = str(found)[:120]
         raise RpcBadReply(f"{method}: unexpected result {excerpt} ({error})") from error
 
@@ -457,6 +457,12 @@ def _facts(found: Any) -> TransactionFacts | None:  # noqa: ANN401 - JSON
         cu_used=None if used is None else ComputeUnits(int(used)),
         logs=tuple(meta.get("logMessages") or ()),
     )
+
+
+def _fees(found: object) -> tuple[MicroLamports, ...]:
+    if not isinstance(found, list):
+        raise TypeError("not a list of slots")
+    return tuple(MicroLamports(int(row["prioritizationFee"])) for row in found)
 
 
 def _simulation(found: Any) -> Simulation:  # noqa: ANN401 - JSON
