@@ -1,0 +1,356 @@
+/* The pm-AMM of one binary pool, in integers (Paradigm, Moallemi & Robinson 2024; SPEC section 4).
+ *
+ * State: liquidity L and q = y - x, the difference of the reserves, which equals outstanding YES - outstanding NO,
+ * both in base units. u = q / L; YES price P = Phi(u); reserves x = L g(-u) of YES and y = L g(u) of NO, with
+ * g(u) = u Phi(u) + phi(u) and g' = Phi. The NO side is the same pool with q -> -q, and every function below turns
+ * into the coordinates of its side first. u, g, prices and densities are at e18 ("quanta").
+ *
+ * ROUNDING. u = q 1e18 / L is truncated towards zero: monotone in q, and symmetric under the mirror.
+ * g is computed from h(v) = g(-v), v = |u|, as g(u) = h(|u|) + max(u, 0). h is 86 pieces, each 2^55 quanta wide:
+ * h = edge - t S(s) with t the offset and S a polynomial of degree 6 in s = t / 2^55, fitted at Chebyshev nodes
+ * (error of the fit below 0.01 quantum). S has 65 fractional bits, its higher coefficients 69, the edges 5 bits below
+ * a quantum; floors inside cost less than 0.1 quantum and the last one is to nearest. So
+ *     |g computed - g(u computed)| < 0.7 quantum.
+ * g never falls and g(u) - u never rises, over the whole range, proved piece by piece by make_tables.py. The
+ * truncation of u moves g by less than one quantum more, always towards the value at zero. A *difference* of two computed
+ * g is therefore within CURVE_G_ERROR = 3 quanta of the true one, and every amount adds or subtracts those 3 before
+ * it is rounded: at L = $1M that is 3e-6 base units, and it is never in the caller's favour.
+ * Phi is the derivative of the same polynomial: within CURVE_P_ERROR = 64 quanta (6.4e-17). phi is its second
+ * derivative: within 4e-15.
+ *
+ * SAFETY. Let C be the cash (complete sets minted). The pool keeps x = C - outstanding YES >= L g(-u): then both reserves
+ * are positive and C >= each outstanding payout. A trade keeps it because its cash is rounded against the trader;
+ * liquidity because of the convexity of F(L, q) = L g(-q / L), shown where it is used.
+ *
+ * Functions are total: a state outside the range is read as the end of the range, and no input makes them
+ * read out of a table or divide by zero.
+ */
+#ifndef BETTING_CURVE_H
+#define BETTING_CURVE_H
+
+#include "math.h"
+#include "tables.h"
+
+#define CURVE_ONE 1000000000000000000ULL
+#define CURVE_U_MAX ((i64)TABLE_U_MAX) /* Phi^-1(0.999); the YES price stays in [0.001, 0.999] */
+#define CURVE_G_ERROR 3ULL
+#define CURVE_P_ERROR 64ULL
+#define CURVE_U_ERROR 100000LL /* of curve_u_of_price_e6: 1e-13 */
+#define CURVE_LIQUIDITY_MAX 1000000000000000000ULL /* q then fits an i64 */
+#define CURVE_ITERATIONS_MAX 10U
+#define CURVE_PRICE_MIN_E6 1000U
+#define CURVE_PRICE_MAX_E6 999000U
+#define CURVE_IMPACT_MAX_E9 100000000ULL   /* 0.1 */
+#define CURVE_IMPACT_ORDER 1000000000ULL   /* $1_000 */
+#define CURVE_IMPACT_PER_BPS_E9 100000ULL  /* 1 bp = 1e-4 of price */
+
+enum curve_status {
+    CURVE_OK = 0,
+    CURVE_OVERFLOW = 1,     /* an amount would not fit 64 bits, or liquidity would pass CURVE_LIQUIDITY_MAX */
+    CURVE_PRICE_RANGE = 2,  /* the YES price would leave [0.001, 0.999] */
+    CURVE_NO_LIQUIDITY = 3, /* an empty pool, or more liquidity asked back than there is */
+    CURVE_ZERO = 4,         /* nothing asked, or the amount is too small to move anything */
+};
+
+enum curve_side { CURVE_YES = 0, CURVE_NO = 1 };
+
+struct curve {
+    u64 liquidity; /* L, base units */
+    i64 q;         /* outstanding YES - outstanding NO, base units */
+};
+
+struct curve_added {
+    u64 cash;        /* complete sets the maker pays for, base units */
+    u64 surplus_yes; /* shares the maker keeps; at most one of the two is not zero */
+    u64 surplus_no;
+    i64 q; /* of the pool afterwards; its liquidity grows by what was asked */
+};
+
+struct curve_removed {
+    u64 yes; /* shares handed back; min(yes, no) merges to cash, the rest is a position */
+    u64 no;
+    i64 q; /* of the pool afterwards */
+};
+
+/* h(v), Phi(-v) or phi(v) at e18 for v >= 0: the polynomial of v's piece (order 0), its first or second derivative. */
+MATH_SHARED u64 curve_tail(u64 v, u32 order) {
+    if (v > TABLE_U_MAX) v = TABLE_U_MAX;
+    const struct curve_piece *piece = &CURVE_PIECES[v >> 55];
+    u64 offset = v & ((1ULL << 55) - 1);
+    u64 fraction = offset << 9; /* of the piece, 2^64 */
+    i64 bend = 0;
+    for (u32 power = 6; power > 0; power--) {
+        i64 factor = order == 0 ? 1 : order == 1 ? power + 1 : power * (power + 1);
+        bend = piece->bend[power - 1] * factor + mul_fraction(fraction, bend);
+    }
+    if (order == 2) return mul_high((u64)bend, TABLE_DENSITY_SCALE);
+    u64 slope = piece->slope - (u64)(mul_fraction(fraction, bend) >> 4);
+    if (order == 1) return (mul_high(slope, CURVE_ONE) + 1) >> 1;
+    return (piece->edge - mul_high(offset << 4, slope)) >> 5;
+}
+
+/* g(u) at e18. */
+MATH_INLINE u64 curve_g(i64 u) {
+    return curve_tail(magnitude(u), 0) + (u > 0 ? (u64)u : 0);
+}
+
+/* Phi(u) at e18: the price of the side whose coordinate u is. */
+MATH_INLINE u64 curve_price_e18(i64 u) {
+    u64 tail = curve_tail(magnitude(u), 1);
+    return u > 0 ? CURVE_ONE - tail : tail;
+}
+
+/* The same, rounded to the nearest millionth. */
+MATH_INLINE u32 curve_price_e6(i64 u) {
+    return (u32)((curve_price_e18(u) + 500000000000ULL) / 1000000000000ULL);
+}
+
+/* phi(u) at e18. */
+MATH_INLINE u64 curve_density_e18(i64 u) {
+    return curve_tail(magnitude(u), 2);
+}
+
+/* value * 1e18 / slope for Newton's next step, to nine digits; U64_MAX when it would not fit. Slope >= 1e9. */
+MATH_INLINE u64 curve_step(u64 value, u64 slope) {
+    u64 slope_e9 = slope / 1000000000ULL;
+    u64 whole = value / slope_e9;
+    if (whole > 8000000000ULL) return U64_MAX;
+    return whole * 1000000000ULL + (value - whole * slope_e9) * 1000000000ULL / slope_e9;
+}
+
+/* Phi^-1 at e18, for a price of 1_000 ... 999_000 (beyond that, of the nearer end).
+ * Newton on Phi from the left edge of the piece; |Phi(u) - price| <= 1e-16, so u is within CURVE_U_ERROR. */
+MATH_SHARED i64 curve_u_of_price_e6(u32 price_e6) {
+    bool above = price_e6 > 500000;
+    u64 tail_e6 = above ? (price_e6 < 1000000 ? 1000000 - price_e6 : 0) : price_e6;
+    if (tail_e6 == 500000) return 0;
+    if (tail_e6 <= CURVE_PRICE_MIN_E6) return above ? CURVE_U_MAX : -CURVE_U_MAX;
+    u64 wanted = tail_e6 * 1000000000000ULL;
+    u64 wanted_slope = (tail_e6 << 44) / 1000000 << 21; /* 2^65 */
+    u32 low = 0, high = sizeof(CURVE_PIECES) / sizeof(CURVE_PIECES[0]);
+    while (high - low > 1) {
+        u32 middle = (low + high) / 2;
+        if (CURVE_PIECES[middle].slope >= wanted_slope) low = middle;
+        else high = middle;
+    }
+    u64 v = (u64)low << 55;
+    for (u32 iteration = 0; iteration < 6; iteration++) {
+        u64 tail = curve_tail(v, 1);
+        bool left = tail >= wanted;
+        u64 step = curve_step(left ? tail - wanted : wanted - tail, curve_tail(v, 2));
+        if (step == 0) break;
+        v = left ? v + step : v - step;
+    }
+    return above ? (i64)v : -(i64)v;
+}
+
+/* q in the coordinates of a side: buying that side makes it grow. */
+MATH_INLINE i64 curve_side_q(const struct curve *c, u32 side) {
+    return side == CURVE_NO ? -c->q : c->q;
+}
+
+MATH_SHARED i64 curve_u_of(u64 liquidity, i64 q) {
+    u64 v;
+    if (!mul_div(magnitude(q), CURVE_ONE, liquidity, false, &v) || v > (u64)I64_MAX) v = liquidity ? I64_MAX : 0;
+    return q < 0 ? -(i64)v : (i64)v;
+}
+
+/* u at e18, truncated towards zero; 0 for an empty pool. */
+MATH_INLINE i64 curve_u(const struct curve *c) {
+    return curve_u_of(c->liquidity, c->q);
+}
+
+/* Where q and u of a side stand, and where `shares` more (bought) or fewer (sold) leave u. */
+MATH_SHARED u32 curve_move(const struct curve *c, u32 side, u64 shares, bool is_buy, i64 u[2]) {
+    if (c->liquidity == 0) return CURVE_NO_LIQUIDITY;
+    if (shares == 0) return CURVE_ZERO;
+    i64 q = curve_side_q(c, side);
+    if (shares > (u64)I64_MAX - magnitude(q)) return CURVE_PRICE_RANGE;
+    u[0] = curve_u_of(c->liquidity, q);
+    u[1] = curve_u_of(c->liquidity, is_buy ? q + (i64)shares : q - (i64)shares);
+    return (is_buy ? u[1] > CURVE_U_MAX : u[1] < -CURVE_U_MAX) ? CURVE_PRICE_RANGE : CURVE_OK;
+}
+
+/* What `shares` of a side cost, rounded up: at least the curve's amount, and at least shares * the price before. */
+MATH_SHARED u32 curve_buy_shares(const struct curve *c, u32 side, u64 shares, u64 *cost) {
+    i64 u[2];
+    u32 status = curve_move(c, side, shares, true, u);
+    if (status != CURVE_OK) return status;
+    u64 rise = curve_g(u[1]) - curve_g(u[0]) + CURVE_G_ERROR;
+    u64 price = curve_price_e18(u[0]) + CURVE_P_ERROR;
+    u64 by_curve, by_price;
+    if (!mul_div(c->liquidity, rise, CURVE_ONE, true, &by_curve)) return CURVE_OVERFLOW;
+    if (!mul_div(shares, price, CURVE_ONE, true, &by_price)) return CURVE_OVERFLOW;
+    *cost = by_curve > by_price ? by_curve : by_price;
+    return CURVE_OK;
+}
+
+/* What `shares` of a side sell for, rounded down: at most the curve's amount, and at most shares * the price
+ * before. May be 0. */
+MATH_SHARED u32 curve_sell_shares(const struct curve *c, u32 side, u64 shares, u64 *proceeds) {
+    i64 u[2];
+    u32 status = curve_move(c, side, shares, false, u);
+    if (status != CURVE_OK) return status;
+    u64 fall = curve_g(u[0]) - curve_g(u[1]);
+    fall = fall > CURVE_G_ERROR ? fall - CURVE_G_ERROR : 0;
+    u64 price = curve_price_e18(u[0]);
+    price = price > CURVE_P_ERROR ? price - CURVE_P_ERROR : 0;
+    u64 by_curve, by_price;
+    if (!mul_div(c->liquidity, fall, CURVE_ONE, false, &by_curve)) return CURVE_OVERFLOW;
+    if (!mul_div(shares, price, CURVE_ONE, false, &by_price)) return CURVE_OVERFLOW;
+    *proceeds = by_curve < by_price ? by_curve : by_price;
+    return CURVE_OK;
+}
+
+/* A u from `low` up with wanted - tolerance <= g(u) <= wanted, where g(low) <= wanted < g(CURVE_U_MAX).
+ * g is convex, so Newton from above stays above; it aims at the middle of the tolerance and is fenced by bisection.
+ * At the cap it returns the best u below: g(u) <= wanted always. */
+MATH_SHARED i64 curve_u_of_g(i64 low, u64 wanted, u64 tolerance, u32 *iterations) {
+    u64 aim = wanted - tolerance / 2;
+    /* Every tangent of a convex function crosses the aim above its root: start at the lowest of a few crossings. */
+    i64 high = CURVE_U_MAX;
+    u64 here = curve_g(low);
+    if (here >= aim) {
+        *iterations = 0;
+        return low;
+    }
+    i64 u = high;
+    u64 step = curve_step(aim - here, curve_price_e18(low));
+    if (step < (u64)(high - low)) u = low + (i64)step;
+    if ((u64)(u < 0 ? 0 : u) > aim) u = (i64)aim; /* g(u) > u */
+    i64 at_zero = 2 * ((i64)aim - (i64)TABLE_G_AT_ZERO); /* the tangent at 0, of slope 1/2 */
+    if (u > at_zero && at_zero > low) u = at_zero;
+    for (*iterations = 1;; ++*iterations) {
+        here = curve_g(u);
+        if (here <= wanted) low = u;
+        else high = u;
+        if (here <= wanted && wanted - here <= tolerance) break;
+        if (*iterations == CURVE_ITERATIONS_MAX) break;
+        bool above = here > aim;
+        step = curve_step(above ? here - aim : aim - here, curve_price_e18(u));
+        i64 next = low + (high - low) / 2;
+        if (above ? step < (u64)(u - low) : step < (u64)(high - u)) next = above ? u - (i64)step : u + (i64)step;
+        if (next == u) break;
+        u = next;
+    }
+    return low;
+}
+
+/* The shares of a side that `cash` buys: curve_buy_shares of the result costs at most `cash`, and for L <= 1e16 at
+ * least cash - 2 base units. The rest is the pool's. */
+MATH_SHARED u32 curve_buy_cash(const struct curve *c, u32 side, u64 cash, u64 *shares, u32 *iterations) {
+    *iterations = 0;
+    u64 liquidity = c->liquidity, rise;
+    if (liquidity == 0) return CURVE_NO_LIQUIDITY;
+    if (cash == 0) return CURVE_ZERO;
+    /* Nothing costs more than the whole range, 3.1 L. */
+    if (!mul_div(cash, CURVE_ONE, liquidity, false, &rise) || rise > 4 * CURVE_ONE) return CURVE_PRICE_RANGE;
+    if (rise <= CURVE_G_ERROR) return CURVE_ZERO;
+    i64 q = curve_side_q(c, side);
+    i64 u = curve_u_of(liquidity, q);
+    u64 wanted = curve_g(u) + rise - CURVE_G_ERROR;
+    if (wanted > curve_g(CURVE_U_MAX)) return CURVE_PRICE_RANGE;
+    /* An eighth of a base unit of cash is near enough. */
+    u64 tolerance = CURVE_ONE / 8 / liquidity + 8;
+    if (tolerance > rise / 2) tolerance = rise / 2;
+    u = curve_u_of_g(u, wanted, tolerance, iterations);
+    /* The largest q whose u is at most this one: floor, so away from zero below it. */
+    u64 size, most;
+    if (!mul_div(magnitude(u), liquidity, CURVE_ONE, u < 0, &size)) return CURVE_OVERFLOW;
+    i64 reached = u < 0 ? -(i64)size : (i64)size;
+    if (reached <= q) return CURVE_ZERO;
+    u64 bought = (u64)(reached - q);
+    /* The other floor of the cost: shares * the price before. */
+    u64 price = curve_price_e18(curve_u_of(liquidity, q)) + CURVE_P_ERROR;
+    if (mul_div(cash, CURVE_ONE, price, false, &most) && bought > most) bought = most;
+    if (bought == 0) return CURVE_ZERO;
+    *shares = bought;
+    return CURVE_OK;
+}
+
+/* How many shares of a side can be sold while its marginal price stays at or above the floor; 0 when it is below
+ * already. A floor under 1_000 is 1_000: the pool goes no lower. */
+MATH_SHARED u32 curve_shares_to_price(const struct curve *c, u32 side, u32 floor_price_e6, u64 *shares) {
+    if (c->liquidity == 0) return CURVE_NO_LIQUIDITY;
+    i64 u = curve_u_of_price_e6(floor_price_e6) + CURVE_U_ERROR;
+    u64 size;
+    /* The smallest q at or above: ceiling, so towards zero below it. */
+    if (!mul_div(magnitude(u), c->liquidity, CURVE_ONE, u > 0, &size)) return CURVE_OVERFLOW;
+    i64 lowest = u < 0 ? -(i64)size : (i64)size;
+    i64 q = curve_side_q(c, side);
+    *shares = q > lowest ? (u64)(q - lowest) : 0;
+    return CURVE_OK;
+}
+
+/* A maker adds liquidity dL at the pool's u; an empty pool takes its u from `initial_price_e6`.
+ * The maker pays M = ceil(dL g(|u|)) complete sets and keeps the surplus D = floor(dL |u|) of the side the pool needs
+ * less of. The reserves grow by M and M - D, q by +-D. Why that is enough: F is convex and homogeneous, so
+ * F(L + dL, q + dq) <= F(L, q) + F(dL, dq), and F of the minor side is dL g(D / dL) - D <= dL g(|u|) - D <= M - D. */
+MATH_SHARED u32 curve_add_liquidity(
+    const struct curve *c, u64 delta_liquidity, u32 initial_price_e6, struct curve_added *out
+) {
+    u64 surplus, cash;
+    if (delta_liquidity == 0) return CURVE_ZERO;
+    if (delta_liquidity > CURVE_LIQUIDITY_MAX || c->liquidity > CURVE_LIQUIDITY_MAX - delta_liquidity) {
+        return CURVE_OVERFLOW;
+    }
+    bool is_empty = c->liquidity == 0;
+    if (is_empty && (initial_price_e6 < CURVE_PRICE_MIN_E6 || initial_price_e6 > CURVE_PRICE_MAX_E6)) {
+        return CURVE_PRICE_RANGE;
+    }
+    i64 u = is_empty ? curve_u_of_price_e6(initial_price_e6) : curve_u(c);
+    u64 g = curve_g((i64)magnitude(u)) + CURVE_G_ERROR;
+    if (!mul_div(delta_liquidity, g, CURVE_ONE, true, &cash)) return CURVE_OVERFLOW;
+    u64 of = is_empty ? magnitude(u) : magnitude(c->q), over = is_empty ? CURVE_ONE : c->liquidity;
+    if (!mul_div(of, delta_liquidity, over, false, &surplus)) return CURVE_OVERFLOW;
+    i64 before = is_empty ? 0 : c->q; /* leftovers of an emptied pool are the pool's */
+    out->cash = cash;
+    out->surplus_yes = u > 0 ? surplus : 0;
+    out->surplus_no = u > 0 ? 0 : surplus;
+    out->q = u > 0 ? before + (i64)surplus : before - (i64)surplus;
+    return CURVE_OK;
+}
+
+/* A maker takes liquidity dL back at the pool's u: floor(dL g(|u|)) of the side the pool holds more of, and
+ * ceil(dL |u|) fewer of the other, so that q moves towards zero by exactly their difference.
+ * Why the rest is enough, with r = ceil(dL |u|) - dL |u|: F(L - dL, q') = (L - dL) g(-|u| + r / (L - dL))
+ * <= (L - dL) g(-|u|) + r, and the minor side gives up at most dL g(-|u|) - r.
+ * CURVE_ZERO when dL is too small for that (below $0.004 of liquidity); all of a pool can always leave. */
+MATH_SHARED u32 curve_remove_liquidity(const struct curve *c, u64 delta_liquidity, struct curve_removed *out) {
+    u64 major, difference;
+    if (delta_liquidity == 0) return CURVE_ZERO;
+    if (delta_liquidity > c->liquidity) return CURVE_NO_LIQUIDITY;
+    u64 g = curve_g((i64)magnitude(curve_u(c))) - CURVE_G_ERROR;
+    if (!mul_div(delta_liquidity, g, CURVE_ONE, false, &major)) return CURVE_OVERFLOW;
+    if (!mul_div(magnitude(c->q), delta_liquidity, c->liquidity, true, &difference)) return CURVE_OVERFLOW;
+    if (difference > major) return CURVE_ZERO;
+    u64 minor = major - difference;
+    out->yes = c->q > 0 ? minor : major;
+    out->no = c->q > 0 ? major : minor;
+    out->q = c->q > 0 ? c->q - (i64)difference : c->q + (i64)difference;
+    return CURVE_OK;
+}
+
+/* floor(dL phi(u)), base units: the value liquidity adds to the pool (V = L phi). */
+MATH_INLINE u64 curve_liquidity_value(i64 u, u64 delta_liquidity) {
+    u64 value = 0;
+    (void)mul_div(delta_liquidity, curve_density_e18(u), CURVE_ONE, false, &value); /* phi < 1: it fits */
+    return value;
+}
+
+/* min(phi(u) $1_000 / (P L), 0.1) at e9, P the YES price: how far a $1_000 order moves the price. 0.1 for no pool. */
+MATH_SHARED u64 curve_impact_e9(i64 u, u64 liquidity) {
+    u64 ratio_e9, impact;
+    if (liquidity == 0) return CURVE_IMPACT_MAX_E9;
+    if (!mul_div(curve_density_e18(u), 1000000000ULL, curve_price_e18(u), false, &ratio_e9)) return CURVE_IMPACT_MAX_E9;
+    if (!mul_div(ratio_e9, CURVE_IMPACT_ORDER, liquidity, false, &impact)) return CURVE_IMPACT_MAX_E9;
+    return impact < CURVE_IMPACT_MAX_E9 ? impact : CURVE_IMPACT_MAX_E9;
+}
+
+/* Fall of the impact from L_before to L_after at u, in whole bps of price; 0 when it does not fall. */
+MATH_INLINE u64 curve_improvement_bps(i64 u, u64 liquidity_before, u64 liquidity_after) {
+    u64 before = curve_impact_e9(u, liquidity_before), after = curve_impact_e9(u, liquidity_after);
+    return before > after ? (before - after) / CURVE_IMPACT_PER_BPS_E9 : 0;
+}
+
+#endif
