@@ -7,6 +7,7 @@ bytes it likes.
 
 import base64
 import binascii
+import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -136,6 +137,9 @@ _STRUCTS: Final = {
 }
 _HEAD: Final = struct.Struct("<BBHIQQ")
 
+_INVOKE: Final = re.compile(r"Program (\w+) invoke \[\d+\]")
+_RETURN: Final = re.compile(r"Program \w+ (success$|failed: )")
+
 Field = int | Pubkey
 
 
@@ -210,17 +214,17 @@ def program_data(logs: Iterable[str], program: Pubkey) -> Iterator[bytes]:
     name = str(program)
     stack: list[str] = []
     for line in logs:
-        words = line.split(" ")
-        if line.startswith("Program ") and len(words) >= 3:
-            if words[2] == "invoke":
-                stack.append(words[1])
-            elif words[2].rstrip(":") in {"success", "failed"} and stack:
-                stack.pop()
-        if line.startswith("Program data: ") and stack and stack[-1] == name:
+        if (data := line.removeprefix("Program data: ")) != line:
+            if not stack or stack[-1] != name:
+                continue
             try:
-                yield base64.b64decode(words[2], validate=True)
+                yield base64.b64decode(data, validate=True)
             except binascii.Error as error:
-                raise MalformedEventError(f"found {words[2]!r}, expected base64") from error
+                raise MalformedEventError(f"found {data!r}, expected base64") from error
+        elif invoked := _INVOKE.fullmatch(line):
+            stack.append(invoked[1])
+        elif _RETURN.match(line) and stack:
+            stack.pop()
 
 
 def decode_logs(logs: Sequence[str], program: Pubkey) -> list[Event]:

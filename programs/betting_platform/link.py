@@ -31,7 +31,8 @@ _R_BPF_64_64, _R_BPF_64_ABS64, _R_BPF_64_32 = 1, 2, 10
 _SHT_PROGBITS, _SHT_SYMTAB, _SHT_REL, _SHT_NOBITS = 1, 2, 9, 8
 _SHF_WRITE, _SHF_ALLOC, _SHF_EXECINSTR = 1, 2, 4
 _SHN_UNDEF = 0
-_LDDW, _CALL, _EXIT = 0x18, 0x85, 0x95
+_LDDW, _CALLX = 0x18, 0x8D
+_ATOMIC, _ATOMIC_MASK = 0xC3, 0xE7
 _CLASS_ALU32, _CLASS_JMP32 = 0x04, 0x06
 _BYTE_SWAPS: Final = (0xD4, 0xDC)
 """le and be: class ALU32 by encoding, 64-bit by meaning."""
@@ -207,9 +208,9 @@ def _check_instructions(code: bytearray) -> None:
             raise LinkError(f"32-bit ALU opcode {opcode:#04x} at {at:#x}: compile with -mcpu=v2")
         if opcode & 7 == _CLASS_JMP32:
             raise LinkError(f"32-bit jump {opcode:#04x} at {at:#x}: compile with -mcpu=v2")
-        if opcode & 0xE7 == 0xC3:
+        if opcode & _ATOMIC_MASK == _ATOMIC:
             raise LinkError(f"atomic {opcode:#04x} at {at:#x}: not an sBPF instruction")
-        if opcode == 0x8D:
+        if opcode == _CALLX:
             raise LinkError(f"indirect call at {at:#x}: the program calls by name only")
         at += 16 if opcode == _LDDW else 8
 

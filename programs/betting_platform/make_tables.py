@@ -75,9 +75,7 @@ def largest_u() -> int:
 
 def interpolate(function: Callable[[mpf], mpf], degree: int) -> list[mpf]:
     """Return the monomial coefficients of the interpolant at the Chebyshev nodes of [0, 1]."""
-    nodes = [
-        (1 + mp.cos(mp.pi * (2 * k + 1) / (2 * degree + 2))) / 2 for k in range(degree + 1)
-    ]
+    nodes = [(1 + mp.cos(mp.pi * (2 * k + 1) / (2 * degree + 2))) / 2 for k in range(degree + 1)]
     matrix = mp.matrix([[x**k for k in range(degree + 1)] for x in nodes])
     return list(mp.lu_solve(matrix, mp.matrix([function(x) for x in nodes])))
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import pytest
 import spl.token.instructions as spl
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
@@ -118,7 +119,7 @@ class Platform:
                 exception = errors.BY_CODE.get(error.err.code)
                 if exception:
                     raise exception
-            raise AssertionError(f"{error}: {result.meta().logs()}")
+            pytest.fail(f"{error}: {result.meta().logs()}")
         return Receipt(
             cu=result.compute_units_consumed(),
             events=events.decode_logs(result.logs(), self.program),
