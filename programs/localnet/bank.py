@@ -32,6 +32,7 @@ from solders.system_program import TransferParams, transfer
 from solders.transaction import SanitizeError, VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
+from programs.localnet.fees import RecentFees, bid_micro_lamports
 from programs.localnet.ledger import Ledger, LockedAccounts, TransactionError, TransactionRecord
 from programs.localnet.tokens import (
     TOKEN_PROGRAMS,
@@ -126,6 +127,7 @@ class Bank:
         self.ledger: Final = Ledger(self.config.records_max)
         self._window = BlockhashWindow(self.config.seed)
         self._undo = UndoLog(self._window.tip.slot)
+        self.recent_fees: Final = RecentFees(self._window.tip.slot)
         # The window and the signatures are this class's business: LiteSVM's own history would be a second one.
         self._svm = LiteSVM().with_blockhash_check(check=False).with_transaction_history(0)
         self._table_addresses: dict[Pubkey, tuple[Pubkey, ...]] = {}
@@ -158,6 +160,10 @@ class Bank:
         """The newest block that has reached `commitment`."""
         return self._window.block_at(self.slot_at(commitment))
 
+    def blockhash_of(self, slot: Slot) -> Hash:
+        """The blockhash of `slot`, however old."""
+        return derive_hash(self.config.seed, "block", slot)
+
     def unix_time_s(self, slot: Slot) -> int:
         """The time of `slot`, whole seconds."""
         return self.config.genesis_unix_s + slot * self.config.slot_ms // 1_000
@@ -168,6 +174,7 @@ class Bank:
             block = self._window.open_block()
             oldest = max(0, block.slot - self.config.finality_slots - 1)
             self._undo.open_slot(block.slot, Slot(oldest))
+            self.recent_fees.open_slot(block.slot)
         epoch = self.slot // SLOTS_PER_EPOCH
         self._svm.set_clock(
             Clock(
@@ -240,6 +247,9 @@ class Bank:
             post_token_balances=self._token_balances(addresses, writable) if has_tokens else (),
         )
         self._window.spend(signature)
+        self.recent_fees.add(
+            [addresses[i] for i in writable], bid_micro_lamports(transaction.message)
+        )
         self.ledger.append(record)
         return record
 
@@ -271,7 +281,7 @@ class Bank:
         )
 
     def fee_lamports(self, message: Message | MessageV0) -> Lamports:
-        """The fee that `message` would be charged, priority fee included."""
+        """The fee that `message`, which must be well formed, would be charged; priority included."""
         unsigned = [Signature.default()] * message.header.num_required_signatures
         simulation = self.simulate(
             VersionedTransaction.populate(message, unsigned),

@@ -98,9 +98,19 @@ def find_token_account(account: Account | None) -> TokenAccount | None:
     data = account.data
     if not _has_shape(data, TOKEN_ACCOUNT_BYTES, _ACCOUNT_TYPE):
         return None
-    mint, owner, amount, has_delegate, delegate, state, is_native, rent, delegated, has_close, close = (
-        _TOKEN_ACCOUNT.unpack_from(data)
-    )
+    (
+        mint,
+        owner,
+        amount,
+        has_delegate,
+        delegate,
+        state,
+        is_native,
+        rent,
+        delegated,
+        has_close,
+        close,
+    ) = _TOKEN_ACCOUNT.unpack_from(data)
     if not 0 < state < len(_STATES):
         return None
     return TokenAccount(

@@ -90,6 +90,6 @@ class BlockhashWindow:
         """Remember `signature` as landed in the tip."""
         self._spent[-1].add(signature)
 
-    def slot_hashes(self) -> list[tuple[int, Hash]]:
+    def slot_hashes(self) -> list[tuple[Slot, Hash]]:
         """The SlotHashes sysvar as programs of the tip see it: past slots, newest first."""
         return [(block.slot, block.blockhash) for block in reversed(self._blocks)][1:]
