@@ -368,6 +368,12 @@ class Bank:
         self, transaction: VersionedTransaction, *, check_blockhash: bool = True
     ) -> None:
         message = transaction.message
+        size = len(bytes(transaction))
+        if size > TRANSACTION_BYTES_MAX:
+            raise TransactionRefused(
+                "SanitizeFailure",
+                f"the transaction has {size} bytes; the limit is {TRANSACTION_BYTES_MAX}",
+            )
         if isinstance(message, MessageV1):
             raise TransactionRefused(
                 "UnsupportedVersion", "the message is v1; this network takes legacy and v0"
