@@ -270,31 +270,35 @@ def _counted(
 def _compared(state: TokenState, observation: Observation, rules: TrustRules) -> TokenState:
     """Hold stream and CLOB against each other after either spoke."""
     stream, clob = state.stream, state.clob
-    if stream.observation is None or clob.observation is None:
+    if stream.observation is None or clob.observation is None or not clob.is_trusted:
         return state
     now_s = observation.received_at_s
-    if clob.is_trusted and not stream.is_trusted and observation.source is Source.CLOB:
+    is_poll = observation.source is Source.CLOB
+    if not stream.is_trusted:
         # A quiet market sends no frames: each poll probes the standing stream quote instead.
-        return replace(
-            state,
-            stream=_counted(stream, stream.observation.quote, observation, now_s, rules),
-        )
-    if not (stream.is_trusted and clob.is_trusted) or not _is_fresh(stream, rules, now_s):
+        found = stream.observation.quote
+        probed = _counted(stream, found, observation, now_s, rules) if is_poll else stream
+        return replace(state, stream=probed)
+    if not _is_fresh(stream, rules, now_s):
         return state
     if not _disagree(stream.observation.quote, clob.observation.quote):
-        return state if state.disagreeing == 0 else replace(state, disagreeing=0)
-    if observation.source is not Source.CLOB:
-        return state  # Only polls count: many frames may pass between two of them.
+        return replace(state, disagreeing=0)
+    # Only polls count: many frames may pass between two of them.
+    return _disagreed(state, stream.observation, clob.observation) if is_poll else state
+
+
+def _disagreed(state: TokenState, stream: Observation, clob: Observation) -> TokenState:
+    """Count a poll at which the two disagreed, and distrust the frozen one at the third in a row."""
     disagreeing = state.disagreeing + 1
     if disagreeing < DISAGREEING_PROBES:
         return replace(state, disagreeing=disagreeing)
-    stream_time = stream.observation.content_time_ms or 0
-    clob_time = clob.observation.content_time_ms or 0
     # On a tie the poll is believed: it was asked, the stream merely says nothing new.
-    frozen = Source.CLOB if clob_time < stream_time else Source.STREAM
-    kept = state.of(frozen).observation
+    is_clob_older = (clob.content_time_ms or 0) < (stream.content_time_ms or 0)
+    frozen = clob if is_clob_older else stream
     return _with(
-        replace(state, disagreeing=0), frozen, SourceState(observation=kept, is_trusted=False)
+        replace(state, disagreeing=0),
+        frozen.source,
+        SourceState(observation=frozen, is_trusted=False),
     )
 
 

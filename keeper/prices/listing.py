@@ -3,6 +3,7 @@
 Core. Gamma writes lists as JSON strings inside JSON, prices as numbers, and leaves out what it does not know.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +13,7 @@ from keeper.prices.numerals import load_json, price_e6_from
 from keeper.prices.price import ConditionId, TokenId
 from keeper.prices.quote import Quote, quote
 
-_CONDITION_ID_CHARACTERS: Final = 66
+_CONDITION_ID: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 _TICK_DEFAULT_E6: Final = 10_000
 """Polymarket's own default tick, one cent."""
 
@@ -78,23 +79,17 @@ def listing_of(body: object) -> MarketListing:
         is_closed=body.get("closed") is True or _is_resolved(body),
         tick_e6=_TICK_DEFAULT_E6 if tick_e6 is None else tick_e6,
         quote=quote(
-            _price_of(body, "bestBid"), _price_of(body, "bestAsk"), _price_of(body, "lastTradePrice")
+            _price_of(body, "bestBid"),
+            _price_of(body, "bestAsk"),
+            _price_of(body, "lastTradePrice"),
         ),
     )
 
 
 def _condition_id_of(body: Mapping[str, object]) -> ConditionId:
     condition_id = body.get("conditionId")
-    if (
-        not isinstance(condition_id, str)
-        or len(condition_id) != _CONDITION_ID_CHARACTERS
-        or not condition_id.startswith("0x")
-    ):
+    if not isinstance(condition_id, str) or _CONDITION_ID.fullmatch(condition_id) is None:
         raise MalformedError(f"found the conditionId {condition_id!r}, wanted 0x and 64 hex digits")
-    try:
-        bytes.fromhex(condition_id[2:])
-    except ValueError as error:
-        raise MalformedError(f"found the conditionId {condition_id!r}, wanted hex digits") from error
     return ConditionId(condition_id)
 
 

@@ -18,6 +18,7 @@ _EXPONENT_MAX: Final = 20
 _DECIMAL: Final = re.compile(r"([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?", re.ASCII)
 _TIME_MAX_MS: Final = 10**14
 """Unix milliseconds beyond the year 5000 are no timestamp."""
+_TIME_MAX_DIGITS: Final = 14
 
 
 def e6_from(value: object) -> int:
@@ -48,7 +49,7 @@ def e6_from(value: object) -> int:
     digits = int(whole + fraction)
     # value = digits * 10^shift, in millionths.
     shift = exponent - len(fraction) + 6
-    scaled = digits * 10**shift if shift >= 0 else (2 * digits // 10**-shift + 1) // 2
+    scaled: int = digits * 10**shift if shift >= 0 else (2 * digits // 10**-shift + 1) // 2
     if scaled >= _INTEGER_MAX * E6:
         raise MalformedError(f"found {_shown(value)}, wanted less than 10^12")
     return scaled
@@ -69,7 +70,12 @@ def price_e6_from(value: object) -> int:
 
 def time_ms_from(value: object) -> int | None:
     """Convert the venue's timestamp, milliseconds as text or integer; None when there is none or it is absurd."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < len("1" * 15):
+    if (
+        isinstance(value, str)
+        and value.isascii()
+        and value.isdigit()
+        and len(value) <= _TIME_MAX_DIGITS
+    ):
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _TIME_MAX_MS:
         return value
