@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mpmath import mp, mpf
+from mpmath import mp, mpf  # type: ignore[import-untyped]  # mpmath ships no types
 
 mp.dps = 60
 
@@ -75,15 +75,13 @@ def largest_u() -> int:
 
 def interpolate(function: Callable[[mpf], mpf], degree: int) -> list[mpf]:
     """Return the monomial coefficients of the interpolant at the Chebyshev nodes of [0, 1]."""
-    nodes = [
-        (1 + mp.cos(mp.pi * (2 * k + 1) / (2 * degree + 2))) / 2 for k in range(degree + 1)
-    ]
+    nodes = [(1 + mp.cos(mp.pi * (2 * k + 1) / (2 * degree + 2))) / 2 for k in range(degree + 1)]
     matrix = mp.matrix([[x**k for k in range(degree + 1)] for x in nodes])
     return list(mp.lu_solve(matrix, mp.matrix([function(x) for x in nodes])))
 
 
 def slope_at(piece: Piece, t: int) -> int:
-    """S at offset t, the integers of curve.h; t may be one past the piece, to look at the joint."""
+    """Return S at offset t, in the integers of curve.h; t may be one past the piece, to look at the joint."""
     s = t << (64 - PIECE_BITS)
     bend = 0
     for coefficient in reversed(piece.bend):
@@ -92,12 +90,12 @@ def slope_at(piece: Piece, t: int) -> int:
 
 
 def fall_at(piece: Piece, t: int) -> int:
-    """edge - h at offset t, at e18 * 2**5."""
+    """Return edge - h at offset t, at e18 * 2**5."""
     return (t * slope_at(piece, t)) >> (SLOPE_BITS - EDGE_BITS)
 
 
 def edge_at(index: int) -> int:
-    """h at a left edge at e18 * 2**5, plus half a quantum so that the final floor rounds to nearest."""
+    """Return h at a left edge at e18 * 2**5, plus half a quantum so that the final floor rounds to nearest."""
     exact = falling_branch(WIDTH * index) * E18 * 2**EDGE_BITS
     return int(mp.nint(exact)) + (1 << (EDGE_BITS - 1))
 
@@ -164,6 +162,13 @@ def make_pieces() -> list[Piece]:
     return pieces[:count]
 
 
+def g_at_u_max() -> int:
+    """The computed g of the dearest price, so that the program need not."""
+    index, offset = divmod(largest_u(), PIECE)
+    piece = make_piece(index)
+    return ((piece.edge - fall_at(piece, offset)) >> EDGE_BITS) + largest_u()
+
+
 def exp_coefficients() -> list[int]:
     """2**(-r) for r in [0, 1) as a polynomial at 2**62, rounded up by more than its error."""
     coefficients = interpolate(lambda r: mpf(2) ** -r, EXP_DEGREE)
@@ -177,6 +182,7 @@ def constants() -> dict[str, int]:
     return {
         "U_MAX": largest_u(),
         "G_AT_ZERO": int(mp.nint(normal_density(mpf(0)) * E18)),
+        "G_AT_U_MAX": g_at_u_max(),
         # phi = (2**69 value) * 1e36 / 2**124: as a 64-bit fraction.
         "DENSITY_SCALE": int(mp.floor(mpf(10) ** 36 / 2**60)),
         # exp(-3 c) = 2**-(c * 3 / ln 2): the exponent of one millionth of coverage, 2**58.
