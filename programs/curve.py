@@ -12,12 +12,12 @@ from enum import IntEnum
 from typing import Final
 
 from programs.fixed import E18, mul_div, mul_fraction
-from programs.tables import DENSITY_SCALE, G_AT_U_MAX, G_AT_ZERO, PIECES, U_MAX
+from programs.tables import DENSITY_SCALE, G_AT_U_MAX, PIECES, TANGENTS, U_MAX
 from programs.units import I64_MAX, PRICE_MAX_E6, PRICE_MIN_E6
 
 G_ERROR: Final = 3
 """Bound, in quanta of 1e-18, on a difference of two g; charged against the caller every time."""
-P_ERROR: Final = 64
+P_ERROR: Final = 256
 """Bound on Phi, likewise."""
 U_ERROR: Final = 100_000
 """Bound on `u_of_price`, likewise: 1e-13."""
@@ -146,7 +146,7 @@ def price_e6(u: int) -> int:
 
 
 def density_e18(u: int) -> int:
-    """Return phi(u), within 4e-15."""
+    """Return phi(u), within 1e-12."""
     return _tail(abs(u), 2)
 
 
@@ -383,8 +383,13 @@ def _step(value: int, slope: int) -> int:
 def _first_guess(low: int, price: int, climb: int, aim: int) -> int:
     """The lowest crossing of the aim by a few tangents of g: it is at or above the root."""
     guess = min(U_MAX, low + _step(climb, price), aim)
-    at_zero = 2 * (aim - G_AT_ZERO)
-    return min(guess, at_zero) if at_zero > low else guess
+    for inverse_slope, offset in TANGENTS:
+        if aim > 8 * E18 // inverse_slope:
+            break
+        crossing = inverse_slope * aim - offset
+        if low < crossing < guess:
+            guess = crossing
+    return guess
 
 
 def _u_of_g(low: int, guess: int, wanted: int, tolerance: int) -> tuple[int, int]:

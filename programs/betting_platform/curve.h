@@ -15,8 +15,8 @@
  * truncation of u moves g by less than one quantum more, always towards the value at zero. A *difference* of two computed
  * g is therefore within CURVE_G_ERROR = 3 quanta of the true one, and every amount adds or subtracts those 3 before
  * it is rounded: at L = $1M that is 3e-6 base units, and it is never in the caller's favour.
- * Phi is the derivative of the same polynomial: within CURVE_P_ERROR = 64 quanta (6.4e-17). phi is its second
- * derivative: within 4e-15.
+ * Phi is the derivative of the same polynomial: within CURVE_P_ERROR = 256 quanta (2.6e-16). phi is its second
+ * derivative: within 1e-12.
  *
  * SAFETY. Let C be the cash (complete sets minted). The pool keeps x = C - outstanding YES >= L g(-u): then both reserves
  * are positive and C >= each outstanding payout. A trade keeps it because its cash is rounded against the trader;
@@ -34,7 +34,7 @@
 #define CURVE_ONE 1000000000000000000ULL
 #define CURVE_U_MAX ((i64)TABLE_U_MAX) /* Phi^-1(0.999); the YES price stays in [0.001, 0.999] */
 #define CURVE_G_ERROR 3ULL
-#define CURVE_P_ERROR 64ULL
+#define CURVE_P_ERROR 256ULL
 #define CURVE_U_ERROR 100000LL /* of curve_u_of_price_e6: 1e-13 */
 #define CURVE_LIQUIDITY_MAX 1000000000000000000ULL /* q then fits an i64 */
 #define CURVE_ITERATIONS_MAX 10U
@@ -209,8 +209,13 @@ MATH_INLINE i64 curve_first_guess(i64 low, u64 price, u64 climb, u64 aim) {
     u64 step = curve_step(climb, price);
     if (step < (u64)(guess - low)) guess = low + (i64)step;
     if (guess > (i64)aim) guess = (i64)aim; /* g(u) > u */
-    i64 at_zero = 2 * ((i64)aim - (i64)TABLE_G_AT_ZERO); /* the tangent at 0, of slope 1/2 */
-    return at_zero > low && at_zero < guess ? at_zero : guess;
+    for (u32 i = 0; i < sizeof(CURVE_TANGENTS) / sizeof(CURVE_TANGENTS[0]); i++) {
+        u64 inverse_slope = CURVE_TANGENTS[i].inverse_slope;
+        if (aim > 8 * CURVE_ONE / inverse_slope) break; /* steep heights: the later tangents lie far above */
+        i64 crossing = (i64)(inverse_slope * aim) - CURVE_TANGENTS[i].offset;
+        if (crossing > low && crossing < guess) guess = crossing;
+    }
+    return guess;
 }
 
 /* A u of at least `low` with wanted - tolerance <= g(u) <= wanted, where g(low) <= wanted <= g(CURVE_U_MAX).
