@@ -161,7 +161,9 @@ def judge(markets: Markets, positions: PositionArray, slot: Slot) -> Judgement:
     value = _part(shares, judged_e6, PRICE_ONE_E6)
     required = required_margin(positions["margin"].copy(), shares, positions["margin_bps"])
     is_underwater = value <= debt
-    is_unhealthy = is_underwater | (value - debt < required)  # wraps only where the first says so already
+    is_unhealthy = is_underwater | (
+        value - debt < required
+    )  # wraps only where the first says so already
     verdict = np.where(is_unhealthy, np.uint8(Verdict.DUE), np.uint8(Verdict.HEALTHY))
     gates = _gates(markets, slot)
     gate = gates[market_row] if len(markets) else verdict

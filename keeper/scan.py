@@ -57,7 +57,9 @@ async def scan(rpc: Rpc, program: Pubkey, commitment: Commitment = "processed") 
     skipped[Unreadable.NO_ACCOUNT] += found.skipped + listed.skipped
     skipped = +skipped
     if skipped:
-        log.warning("accounts.skipped", **{reason.value: count for reason, count in skipped.items()})
+        log.warning(
+            "accounts.skipped", **{reason.value: count for reason, count in skipped.items()}
+        )
     return Snapshot(
         slot=Slot(min(found.slot, listed.slot, singletons.slot)),
         global_=global_,

@@ -81,6 +81,8 @@ class Markets(Mapping[Pubkey, Market]):
         words = np.frombuffer(b"".join(order), "<u8").reshape(-1, 4)
         self._order = np.argsort(words[:, 0])
         self._words = words[self._order]
+        self._keys = self._words[:, 0].copy()
+        self._has_twins = len(np.unique(self._keys)) < len(order)
 
     def __getitem__(self, address: Pubkey) -> Market:
         if address not in self._decoded:
@@ -99,15 +101,15 @@ class Markets(Mapping[Pubkey, Market]):
             return np.full(len(addresses), -1, np.int64)
         wanted = np.ascontiguousarray(addresses).view("<u8").reshape(-1, 4)
         # Addresses are hashes, so the first word nearly always tells them apart: it is searched for, all four compared.
-        keys = wanted[:, 0].copy()
-        at = np.searchsorted(self._words[:, 0], keys)
+        at = np.searchsorted(self._keys, wanted[:, 0].copy())
         at = np.minimum(at, len(self) - 1)
-        rows = np.where((self._words[at] == wanted).all(axis=1), self._order[at], -1)
-        if len(np.unique(self._words[:, 0])) == len(self):
-            return rows
-        for row in range(len(self)):
-            same = (wanted == self._words[row]).all(axis=1)
-            rows[same] = self._order[row]
+        is_same = self._words[at, 0] == wanted[:, 0]
+        for word in (1, 2, 3):
+            is_same &= self._words[at, word] == wanted[:, word]
+        rows = np.where(is_same, self._order[at], -1)
+        if self._has_twins:  # two addresses share their first word: look each one up in full
+            for row, words in zip(self._order, self._words, strict=True):
+                rows[(wanted == words).all(axis=1)] = row
         return rows
 
 
@@ -135,9 +137,7 @@ def take_positions(
     accounts: Sequence[tuple[bytes, bytes]],
 ) -> tuple[PositionArray, AddressArray, Counter[Unreadable]]:
     """Decode (address, data) pairs; what is no position is counted and left out."""
-    addresses = np.frombuffer(
-        b"".join([address for address, _ in accounts]), f"V{_ADDRESS_BYTES}"
-    )
+    addresses = np.frombuffer(b"".join([address for address, _ in accounts]), f"V{_ADDRESS_BYTES}")
     data = [data for _, data in accounts]
     rows = positions_from_bytes(data)
     is_blank = rows["kind"] == 0
