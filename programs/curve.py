@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from programs.fixed import E18, mul_div, mul_fraction
+from programs.fixed import E18, ceil_div, mul_div, mul_fraction
 from programs.tables import DENSITY_SCALE, G_AT_U_MAX, PIECES, TANGENTS, U_MAX
 from programs.units import I64_MAX, PRICE_MAX_E6, PRICE_MIN_E6
 
@@ -234,6 +234,8 @@ def buy_cash(curve: Curve, side: Side, cash: int) -> Bought:
         raise ZeroAmount
     q = _side_q(curve, side)
     before = _u_of(liquidity, q)
+    if abs(before) > U_MAX:
+        raise PriceRange
     price = price_e18(before)
     here = g(before)
     wanted = here + rise - G_ERROR
@@ -243,7 +245,7 @@ def buy_cash(curve: Curve, side: Side, cash: int) -> Bought:
     aim = wanted - tolerance // 2
     guess = _first_guess(before, price, aim - here, aim)
     after, iterations = _u_of_g(before, guess, wanted, tolerance)
-    bought = max(after * liquidity // E18 - q, 0)
+    bought = max(_q_of(after, liquidity, round_up=False) - q, 0)
     most = mul_div(cash, E18, price + P_ERROR)
     if most is not None:
         bought = min(bought, most)
@@ -259,10 +261,11 @@ def shares_to_price(curve: Curve, side: Side, floor_price_e6: int) -> int:
 
     Raises:
         NoLiquidity: the pool is empty.
+        CurveOverflow: its liquidity is beyond LIQUIDITY_MAX.
     """
     if curve.liquidity == 0:
         raise NoLiquidity
-    lowest = -(-(u_of_price(floor_price_e6) + U_ERROR) * curve.liquidity // E18)
+    lowest = _q_of(u_of_price(floor_price_e6) + U_ERROR, curve.liquidity, round_up=True)
     return max(_side_q(curve, side) - lowest, 0)
 
 
@@ -289,6 +292,8 @@ def add_liquidity(curve: Curve, delta_liquidity: int, initial_price_e6: int) -> 
         surplus = _amount(abs(curve.q), delta_liquidity, curve.liquidity)
         before = curve.q
     cash = _amount(delta_liquidity, g(abs(at)) + G_ERROR, E18, round_up=True)
+    if surplus > I64_MAX - abs(before):
+        raise CurveOverflow
     if at > 0:
         return Added(cash=cash, surplus_yes=surplus, surplus_no=0, q=before + surplus)
     return Added(cash=cash, surplus_yes=0, surplus_no=surplus, q=before - surplus)
@@ -365,10 +370,18 @@ def _move(curve: Curve, side: Side, bought: int) -> tuple[int, int]:
     q = _side_q(curve, side)
     if abs(bought) > I64_MAX - abs(q):
         raise PriceRange
-    after = _u_of(curve.liquidity, q + bought)
-    if after > U_MAX if bought > 0 else after < -U_MAX:
+    before, after = _u_of(curve.liquidity, q), _u_of(curve.liquidity, q + bought)
+    if max(abs(before), abs(after)) > U_MAX:
         raise PriceRange
-    return _u_of(curve.liquidity, q), after
+    return before, after
+
+
+def _q_of(at: int, liquidity: int, *, round_up: bool) -> int:
+    """Return u * liquidity, rounded towards plus or minus infinity."""
+    q = ceil_div(at * liquidity, E18) if round_up else at * liquidity // E18
+    if abs(q) > I64_MAX:
+        raise CurveOverflow
+    return q
 
 
 def _step(value: int, slope: int) -> int:

@@ -144,7 +144,7 @@ MATH_SHARED i64 curve_u_of_price_e6(u32 price_e6) {
     return above ? (i64)v : -(i64)v;
 }
 
-/* q in the coordinates of a side: buying that side makes it grow. */
+/* q in the coordinates of a side (never I64_MIN): buying that side makes it grow. */
 MATH_INLINE i64 curve_side_q(const struct curve *c, u32 side) {
     return side == CURVE_NO ? -c->q : c->q;
 }
@@ -160,7 +160,20 @@ MATH_INLINE i64 curve_u(const struct curve *c) {
     return curve_u_of(c->liquidity, c->q);
 }
 
-/* Where q and u of a side stand, and where `shares` more (bought) or fewer (sold) leave u. */
+MATH_INLINE bool curve_is_tradable(i64 u) {
+    return magnitude(u) <= TABLE_U_MAX;
+}
+
+/* u * liquidity, rounded towards plus or minus infinity. */
+MATH_SHARED bool curve_q_of(i64 u, u64 liquidity, bool round_up, i64 *q) {
+    u64 size;
+    if (!mul_div(magnitude(u), liquidity, CURVE_ONE, round_up == (u > 0), &size)) return false;
+    if (size > (u64)I64_MAX) return false;
+    *q = u < 0 ? -(i64)size : (i64)size;
+    return true;
+}
+
+/* Where u of a side stands, and where `shares` more (bought) or fewer (sold) leave it. */
 MATH_SHARED u32 curve_move(const struct curve *c, u32 side, u64 shares, bool is_buy, i64 u[2]) {
     if (c->liquidity == 0) return CURVE_NO_LIQUIDITY;
     if (shares == 0) return CURVE_ZERO;
@@ -168,7 +181,7 @@ MATH_SHARED u32 curve_move(const struct curve *c, u32 side, u64 shares, bool is_
     if (shares > (u64)I64_MAX - magnitude(q)) return CURVE_PRICE_RANGE;
     u[0] = curve_u_of(c->liquidity, q);
     u[1] = curve_u_of(c->liquidity, is_buy ? q + (i64)shares : q - (i64)shares);
-    return (is_buy ? u[1] > CURVE_U_MAX : u[1] < -CURVE_U_MAX) ? CURVE_PRICE_RANGE : CURVE_OK;
+    return curve_is_tradable(u[0]) && curve_is_tradable(u[1]) ? CURVE_OK : CURVE_PRICE_RANGE;
 }
 
 /* What `shares` of a side cost, rounded up: at least the curve's amount, and at least shares * the price before. */
@@ -250,6 +263,7 @@ MATH_SHARED u32 curve_buy_cash(const struct curve *c, u32 side, u64 cash, u64 *s
     if (rise <= CURVE_G_ERROR) return CURVE_ZERO;
     i64 q = curve_side_q(c, side);
     i64 u = curve_u_of(liquidity, q);
+    if (!curve_is_tradable(u)) return CURVE_PRICE_RANGE;
     u64 price = curve_price_e18(u);
     u64 here = curve_g(u), wanted = here + rise - CURVE_G_ERROR;
     if (wanted > TABLE_G_AT_U_MAX) return CURVE_PRICE_RANGE;
@@ -257,11 +271,10 @@ MATH_SHARED u32 curve_buy_cash(const struct curve *c, u32 side, u64 cash, u64 *s
     if (tolerance > wanted - here) tolerance = wanted - here;
     u64 aim = wanted - tolerance / 2;
     u = curve_u_of_g(u, curve_first_guess(u, price, aim - here, aim), wanted, tolerance, iterations);
-    /* The largest q whose u is at most this one: floor, so away from zero below it. */
-    u64 size, most;
-    if (!mul_div(magnitude(u), liquidity, CURVE_ONE, u < 0, &size)) return CURVE_OVERFLOW;
-    i64 reached = u < 0 ? -(i64)size : (i64)size;
-    u64 bought = reached > q ? (u64)(reached - q) : 0;
+    i64 reached; /* the largest q whose u is at most this one */
+    u64 most;
+    if (!curve_q_of(u, liquidity, false, &reached)) return CURVE_OVERFLOW;
+    u64 bought = reached > q ? (u64)reached - (u64)q : 0;
     /* A buy also costs at least shares * the price before. */
     if (mul_div(cash, CURVE_ONE, price + CURVE_P_ERROR, false, &most) && bought > most) bought = most;
     if (bought == 0) return CURVE_ZERO;
@@ -274,12 +287,9 @@ MATH_SHARED u32 curve_buy_cash(const struct curve *c, u32 side, u64 cash, u64 *s
 MATH_SHARED u32 curve_shares_to_price(const struct curve *c, u32 side, u32 floor_price_e6, u64 *shares) {
     if (c->liquidity == 0) return CURVE_NO_LIQUIDITY;
     i64 u = curve_u_of_price_e6(floor_price_e6) + CURVE_U_ERROR;
-    u64 size;
-    /* The smallest q at or above: ceiling, so towards zero below it. */
-    if (!mul_div(magnitude(u), c->liquidity, CURVE_ONE, u > 0, &size)) return CURVE_OVERFLOW;
-    i64 lowest = u < 0 ? -(i64)size : (i64)size;
-    i64 q = curve_side_q(c, side);
-    *shares = q > lowest ? (u64)(q - lowest) : 0;
+    i64 q = curve_side_q(c, side), lowest;
+    if (!curve_q_of(u, c->liquidity, true, &lowest)) return CURVE_OVERFLOW;
+    *shares = q > lowest ? (u64)q - (u64)lowest : 0;
     return CURVE_OK;
 }
 
@@ -304,7 +314,8 @@ MATH_SHARED u32 curve_add_liquidity(
     if (!mul_div(delta_liquidity, g, CURVE_ONE, true, &cash)) return CURVE_OVERFLOW;
     u64 of = is_empty ? magnitude(u) : magnitude(c->q), over = is_empty ? CURVE_ONE : c->liquidity;
     if (!mul_div(of, delta_liquidity, over, false, &surplus)) return CURVE_OVERFLOW;
-    i64 before = is_empty ? 0 : c->q; /* leftovers of an emptied pool are the pool's */
+    i64 before = is_empty ? 0 : c->q;
+    if (surplus > (u64)I64_MAX - magnitude(before)) return CURVE_OVERFLOW;
     out->cash = cash;
     out->surplus_yes = u > 0 ? surplus : 0;
     out->surplus_no = u > 0 ? 0 : surplus;
