@@ -23,7 +23,9 @@ def draw_pool(rng: Random) -> tuple[int, int]:
     if rng.random() < 0.1:
         return draw_u64(rng), rng.randint(-(2**63) + 1, 2**63 - 1)
     liquidity = int(10 ** rng.uniform(0, 18))
-    u = rng.choice((rng.randint(-curve.U_MAX, curve.U_MAX), curve.u_of_price(rng.randint(1_000, 999_000))))
+    u = rng.choice(
+        (rng.randint(-curve.U_MAX, curve.U_MAX), curve.u_of_price(rng.randint(1_000, 999_000)))
+    )
     return liquidity, u * liquidity // 10**18
 
 
@@ -116,7 +118,9 @@ def check_function_case(native, rng: Random) -> None:
     assert native["u_of_price"](price) == curve.u_of_price(price), price
     assert native["liquidity_value"](u, liquidity) == curve.liquidity_value(u, liquidity)
     assert native["impact_e9"](u, liquidity) == curve.impact_e9(u, liquidity)
-    assert native["improvement_bps"](u, liquidity, more) == curve.improvement_bps(u, liquidity, more)
+    assert native["improvement_bps"](u, liquidity, more) == curve.improvement_bps(
+        u, liquidity, more
+    )
 
 
 def check_risk_case(native, rng: Random) -> None:
@@ -131,18 +135,26 @@ def check_risk_case(native, rng: Random) -> None:
     assert native["fee_rate_ubp"](coverage) == leverage.fee_rate_ubp(coverage), coverage
     fitted = native["fee_amount"](cash, 28_000_000, out)
     assert (out[0] if fitted else None) == leverage.fee_amount(cash, 28_000_000)
-    assert native["coverage_e6"](cash, weighted >> 64, weighted & U64_MAX) == leverage.coverage_e6(cash, weighted), (
+    assert native["coverage_e6"](cash, weighted >> 64, weighted & U64_MAX) == leverage.coverage_e6(
+        cash, weighted
+    ), (
         cash,
         weighted,
     )
     assert native["tier_cap"](outcomes) == leverage.tier_cap(outcomes)
     assert native["tail_loss_e6"](outcomes) == leverage.tail_loss_e6(outcomes)
-    assert native["leverage_max"](coverage, outcomes, cash) == leverage.leverage_max(coverage, outcomes, cash)
+    assert native["leverage_max"](coverage, outcomes, cash) == leverage.leverage_max(
+        coverage, outcomes, cash
+    )
     required = leverage.required_margin(margin, shares, mm_bps)
     assert native["required_margin"](margin, shares, mm_bps) == required
-    assert native["position_equity"](shares, price, debt) == leverage.position_equity(shares, price, debt)
+    assert native["position_equity"](shares, price, debt) == leverage.position_equity(
+        shares, price, debt
+    )
     for need in (required, 0, cash):
-        assert native["health_bps"](shares, price, debt, need) == leverage.health_bps(shares, price, debt, need), (
+        assert native["health_bps"](shares, price, debt, need) == leverage.health_bps(
+            shares, price, debt, need
+        ), (
             shares,
             price,
             debt,
@@ -151,8 +163,14 @@ def check_risk_case(native, rng: Random) -> None:
     sigma = rng.randint(0, 1_000_000)
     assert native["liquidation_cap_e6"](sigma) == leverage.liquidation_cap_e6(sigma)
     assert native["liquidation_cap"](shares, sigma) == leverage.liquidation_cap(shares, sigma)
-    assert native["sigma_next_e6"](sigma, price, outcomes) == leverage.sigma_next_e6(sigma, price, outcomes)
+    assert native["sigma_next_e6"](sigma, price, outcomes) == leverage.sigma_next_e6(
+        sigma, price, outcomes
+    )
     divisor = draw_u64(rng)
     for up in (False, True):
         fitted = native["mul_div"](cash, debt, divisor, up, out)
-        assert (out[0] if fitted else None) == leverage.mul_div(cash, debt, divisor, round_up=up), (cash, debt, divisor)
+        assert (out[0] if fitted else None) == leverage.mul_div(cash, debt, divisor, round_up=up), (
+            cash,
+            debt,
+            divisor,
+        )

@@ -139,7 +139,15 @@ SIGNATURES: dict[str, tuple[type, tuple[type, ...]]] = {
 }
 
 BPF_FLAGS = (  # as the program is built
-    *("-target", "bpfel-freestanding", "-mcpu=v2", "-O2", "-std=c11", "-ffreestanding", "-fno-builtin"),
+    *(
+        "-target",
+        "bpfel-freestanding",
+        "-mcpu=v2",
+        "-O2",
+        "-std=c11",
+        "-ffreestanding",
+        "-fno-builtin",
+    ),
     *("-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror", "-mllvm", "-bpf-stack-size=4096"),
 )
 NATIVE_FLAGS = ("-shared", "-fPIC", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror")
@@ -149,7 +157,17 @@ CHECKED_FLAGS = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
 
 def compile_c(source: Path, output: Path, flags: tuple[str, ...]) -> None:
     """Run the compiler the program is built with."""
-    command = [sys.executable, "-m", "ziglang", "cc", *flags, f"-I{SOURCE}", str(source), "-o", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "ziglang",
+        "cc",
+        *flags,
+        f"-I{SOURCE}",
+        str(source),
+        "-o",
+        str(output),
+    ]
     subprocess.run(command, check=True, capture_output=True, text=True)
 
 

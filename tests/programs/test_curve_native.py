@@ -2,7 +2,12 @@ import ctypes
 import struct
 from random import Random
 
-from tests.programs.curve_cases import check_function_case, check_pool_case, check_risk_case, draw_u64
+from tests.programs.curve_cases import (
+    check_function_case,
+    check_pool_case,
+    check_risk_case,
+    draw_u64,
+)
 from tests.programs.native import BPF_FLAGS, EXPORTS, compile_c
 
 
