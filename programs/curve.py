@@ -111,32 +111,18 @@ class Bought:
     """Evaluations of g that the search took, at most ITERATIONS_MAX."""
 
 
-def _tail(v: int, order: int) -> int:
-    """h(v) = g(-v), Phi(-v) or phi(v) at e18 for v >= 0, as order is 0, 1 or 2."""
-    v = min(v, U_MAX)
-    edge, slope, bends = PIECES[v >> _PIECE_BITS]
-    offset = v & ((1 << _PIECE_BITS) - 1)
-    fraction = offset << (64 - _PIECE_BITS)
-    bend = 0
-    for power in range(len(bends), 0, -1):
-        factor = (1, power + 1, power * (power + 1))[order]
-        bend = bends[power - 1] * factor + mul_fraction(fraction, bend)
-    if order == 2:  # noqa: PLR2004  # the second derivative
-        return mul_fraction(DENSITY_SCALE, bend)
-    slope -= mul_fraction(fraction, bend) >> 4
-    if order == 1:
-        return (mul_fraction(slope, E18) + 1) >> 1
-    return (edge - mul_fraction(offset << 4, slope)) >> 5
-
-
 def g(u: int) -> int:
     """Return u Phi(u) + phi(u) at e18; never falls as u rises."""
-    return _tail(abs(u), 0) + max(u, 0)
+    (edge, slope, bends), offset = _piece_of(u)
+    slope -= mul_fraction(offset << 9, _bend(bends, offset << 9, 0)) >> 4
+    return ((edge - mul_fraction(offset << 4, slope)) >> 5) + max(u, 0)
 
 
 def price_e18(u: int) -> int:
     """Return Phi(u): the price of the side whose coordinate u is, within P_ERROR."""
-    tail = _tail(abs(u), 1)
+    (_, slope, bends), offset = _piece_of(u)
+    slope -= mul_fraction(offset << 9, _bend(bends, offset << 9, 1)) >> 4
+    tail = (mul_fraction(slope, E18) + 1) >> 1
     return E18 - tail if u > 0 else tail
 
 
@@ -147,7 +133,8 @@ def price_e6(u: int) -> int:
 
 def density_e18(u: int) -> int:
     """Return phi(u), within 1e-12."""
-    return _tail(abs(u), 2)
+    (_, _, bends), offset = _piece_of(u)
+    return mul_fraction(DENSITY_SCALE, _bend(bends, offset << 9, 2))
 
 
 def u_of_price(price_e6: int) -> int:
@@ -169,11 +156,11 @@ def u_of_price(price_e6: int) -> int:
             high = middle
     v = low << _PIECE_BITS
     for _ in range(6):
-        tail = _tail(v, 1)
-        step = _step(abs(tail - wanted), _tail(v, 2))
-        if step == 0:
-            break
+        tail = price_e18(-v)
+        step = _step(abs(tail - wanted), density_e18(v) // 10**9)
         v = v + step if tail >= wanted else v - step
+        if step >> 29 == 0:  # convergence is quadratic: less than a quantum is left
+            break
     return v if above else -v
 
 
@@ -343,6 +330,32 @@ def improvement_bps(at_u: int, liquidity_before: int, liquidity_after: int) -> i
     return max(fall, 0) // IMPACT_PER_BPS_E9
 
 
+def _piece_of(u: int) -> tuple[tuple[int, int, tuple[int, ...]], int]:
+    """Return the piece of |u| and the offset into it; the end of the range stands for what lies beyond."""
+    v = min(abs(u), U_MAX)
+    return PIECES[v >> _PIECE_BITS], v & ((1 << _PIECE_BITS) - 1)
+
+
+def _bend(bends: tuple[int, ...], fraction: int, order: int) -> int:
+    """Horner over the bends, or over those of the first or second derivative of s * S(s)."""
+    bend = 0
+    for power in range(len(bends), 0, -1):
+        factor = (1, power + 1, power * (power + 1))[order]
+        bend = bends[power - 1] * factor + mul_fraction(fraction, bend)
+    return bend
+
+
+def _slope_e9(u: int) -> int:
+    """Phi(u) at e9, within 1e-7: where Newton goes next, never what anything costs."""
+    (_, slope, bends), offset = _piece_of(u)
+    fraction = offset >> 23
+    bend = (bends[2] >> 32) * 4
+    bend = (bends[1] >> 32) * 3 + (fraction * bend >> 32)
+    bend = (bends[0] >> 32) * 2 + (fraction * bend >> 32)
+    tail = ((slope >> 33) - (fraction * bend >> 37)) * 10**9 >> 32
+    return 10**9 - tail if u > 0 else tail
+
+
 def _amount(a: int, b: int, divisor: int, *, round_up: bool = False) -> int:
     amount = mul_div(a, b, divisor, round_up=round_up)
     if amount is None:
@@ -384,9 +397,8 @@ def _q_of(at: int, liquidity: int, *, round_up: bool) -> int:
     return q
 
 
-def _step(value: int, slope: int) -> int:
-    """Newton's step, value * 1e18 / slope to nine digits; _BISECT when C's would not fit."""
-    slope_e9 = slope // 10**9
+def _step(value: int, slope_e9: int) -> int:
+    """Newton's step, value * 1e9 / slope; _BISECT when C's would not fit."""
     whole, rest = divmod(value, slope_e9)
     if whole > 8 * 10**9:
         return _BISECT
@@ -395,7 +407,7 @@ def _step(value: int, slope: int) -> int:
 
 def _first_guess(low: int, price: int, climb: int, aim: int) -> int:
     """The lowest crossing of the aim by a few tangents of g: it is at or above the root."""
-    guess = min(U_MAX, low + _step(climb, price), aim)
+    guess = min(U_MAX, low + _step(climb, price // 10**9), aim)
     for inverse_slope, offset in TANGENTS:
         if aim > 8 * E18 // inverse_slope:
             break
@@ -419,7 +431,7 @@ def _u_of_g(low: int, guess: int, wanted: int, tolerance: int) -> tuple[int, int
         if 0 <= wanted - here <= tolerance or iterations == ITERATIONS_MAX:
             return low, iterations
         above = here > aim
-        step = _step(abs(here - aim), price_e18(at))
+        step = _step(abs(here - aim), _slope_e9(at))
         if step >= (at - low if above else high - at):
             at = low + (high - low) // 2
         else:

@@ -47,7 +47,7 @@ def test_one_base_unit_is_never_free_and_never_pays(liquidity):
     for price_e6, side in product(PRICES, Side):
         pool = pool_at(liquidity, price_e6)
         if room(pool, side):
-            assert curve.buy_shares(pool, side, 1) == 1
+            assert 1 <= curve.buy_shares(pool, side, 1) <= 2
         if room(pool, Side(1 - side)):
             assert curve.sell_shares(pool, side, 1) == 0
 
