@@ -155,7 +155,7 @@ def u_of_price(price_e6: int) -> int:
         else:
             high = middle
     v = low << _PIECE_BITS
-    for _ in range(6):
+    for _ in range(6):  # pragma: no branch  # four steps are enough; the cap is the program's
         tail = price_e18(-v)
         step = _step(abs(tail - wanted), density_e18(v) // 10**9)
         v = v + step if tail >= wanted else v - step

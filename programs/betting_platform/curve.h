@@ -142,7 +142,7 @@ MATH_INLINE u64 curve_step(u64 value, u64 slope_e9) {
 }
 
 /* Phi^-1 at e18, for a price of 1_000 ... 999_000 (beyond that, of the nearer end).
- * Newton on Phi from the left edge of the piece; |Phi(u) - price| <= 1e-16, so u is within CURVE_U_ERROR. */
+ * Newton on Phi from the left edge of the piece; |Phi(u) - price| <= 3e-16, so u is within CURVE_U_ERROR. */
 MATH_SHARED i64 curve_u_of_price_e6(u32 price_e6) {
     bool above = price_e6 > 500000;
     u64 tail_e6 = above ? (price_e6 < 1000000 ? 1000000 - price_e6 : 0) : price_e6;

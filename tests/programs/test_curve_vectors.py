@@ -133,3 +133,22 @@ def test_value_and_impact_of_liquidity_follow_the_density():
     assert curve.improvement_bps(0, 0, 10_000_000_000) == 202
     assert curve.improvement_bps(0, 10_000_000_000, 20_000_000_000) == 398
     assert curve.improvement_bps(0, 20_000_000_000, 10_000_000_000) == 0
+
+
+def test_an_empty_pool_stands_at_zero():
+    assert curve.u(Curve(liquidity=0, q=5)) == 0
+
+
+def test_a_search_from_a_bad_start_is_fenced_by_bisection():
+    wanted = curve.g(10**18)
+    found, steps = curve._u_of_g(-curve.U_MAX, 1 - curve.U_MAX, wanted, 16)
+    assert steps <= curve.ITERATIONS_MAX
+    assert wanted - 16 <= curve.g(found) <= wanted
+
+
+def test_a_search_that_runs_out_of_steps_returns_a_u_below():
+    # Ten steps cannot reach a tolerance of zero: what they found must still cost the buyer no more than wanted.
+    wanted = curve.g(-2 * 10**18)
+    found, steps = curve._u_of_g(-curve.U_MAX, 1 - curve.U_MAX, wanted, 0)
+    assert steps == curve.ITERATIONS_MAX
+    assert curve.g(found) <= wanted
