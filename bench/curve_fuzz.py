@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from programs import curve, leverage
+from programs import leverage
+from programs.tables import U_MAX
 from tests.programs.curve_cases import check_function_case, check_pool_case, check_risk_case
 from tests.programs.native import load_arithmetic
 
@@ -57,8 +58,8 @@ def main() -> None:
             timed(name, count, partial(repeat, partial(check, native, rng), count))
 
         def g_everywhere() -> None:
-            stride = 2 * curve.U_MAX // (20 * arguments.cases)
-            found = native["g_is_monotone"](-curve.U_MAX, 20 * arguments.cases, stride)
+            stride = 2 * U_MAX // (20 * arguments.cases)
+            found = native["g_is_monotone"](-U_MAX, 20 * arguments.cases, stride)
             assert found == 0, found
 
         def fee_everywhere() -> None:

@@ -4,7 +4,7 @@
     python -m programs.betting_platform.make_tables --check   # exit 1 when the committed files differ
 
 Everything is computed with mpmath at 60 digits and rounded once, so the output does not depend on the machine.
-Before writing, the generator proves what the head of curve.h claims: piece by piece it bounds, with integers,
+Before writing, the generator proves what the head of normal.h claims: piece by piece it bounds, with integers,
 how far the computed g can move in one quantum of u (`prove_monotone`), and it refuses tables that fail.
 """
 
@@ -84,7 +84,7 @@ def interpolate(function: Callable[[mpf], mpf], degree: int) -> list[mpf]:
 
 
 def slope_at(piece: Piece, t: int) -> int:
-    """Return S at offset t, in the integers of curve.h; t may be one past the piece, to look at the joint."""
+    """Return S at offset t, in the integers of normal.h; t may be one past the piece, to look at the joint."""
     s = t << (64 - PIECE_BITS)
     bend = 0
     for coefficient in reversed(piece.bend):
@@ -225,7 +225,7 @@ def render_c() -> str:
     lines += [f"#define TABLE_{name} {value}ULL" for name, value in constants().items()]
     lines += [
         "",
-        "/* One piece of h(v) = g(-v), 2^55 quanta wide; see the head of curve.h. */",
+        "/* One piece of h(v) = g(-v), 2^55 quanta wide; see the head of normal.h. */",
         "struct curve_piece {",
         "    u64 edge;    /* h at the left edge, e18 * 2^5, half a quantum added */",
         "    u64 slope;   /* Phi(-v) at the left edge, 2^65 */",
