@@ -2,7 +2,7 @@
  *
  * u, g, Phi and phi are at e18 ("quanta"). g is computed from h(v) = g(-v), v = |u|, as g(u) = h(|u|) + max(u, 0).
  * h is 86 pieces, each 2^55 quanta wide: h = edge - t S(s) with t the offset and S a polynomial of degree 6 in
- * s = t / 2^55, fitted at Chebyshev nodes (error of the fit below 0.01 quantum). S has 65 fractional bits, its higher
+ * s = t / 2^55, fitted at Chebyshev nodes (error of the fit below 0.06 quantum). S has 65 fractional bits, its higher
  * coefficients 69, the edges 5 bits below a quantum; floors inside cost less than 0.1 quantum and the last one is to
  * nearest. So |g computed - g| < 0.7 quantum.
  * g never falls and g(u) - u never rises, over the whole range, proved piece by piece by make_tables.py.
