@@ -86,10 +86,7 @@ def test_program_data_has_exactly_the_length_of_the_code(bank, image):
 
 def test_the_authority_never_exists_outside_one_transaction(bank, image):
     deploy_on_bank(bank, image)
-    writers = [
-        record
-        for record in bank.ledger.newest_first(loader.program_data_address(image.program.pubkey()))
-    ]
+    writers = list(bank.ledger.newest_first(loader.program_data_address(image.program.pubkey())))
     assert len(writers) == 1
 
 
@@ -159,7 +156,7 @@ def test_no_proof_while_an_authority_is_left(proven):
 
 def test_no_proof_when_an_attempt_was_not_refused(proven):
     image, program, data, refused = proven
-    with pytest.raises(DeploymentFailed, match="Close of .* the chain said None"):
+    with pytest.raises(DeploymentFailed, match=r"Close of .* the chain said None"):
         prove_deployment(image, program, data, [*refused[:2], ("Close", None)])
 
 
