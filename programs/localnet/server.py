@@ -19,9 +19,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 
-from programs.deploy import DeploymentProof, ProgramImage, deploy_on_bank
+from programs.deploy import DeploymentProof, ProgramImage
 from programs.localnet import jsonrpc
 from programs.localnet.bank import Bank, BankConfig
+from programs.localnet.genesis import deploy_immutable
 from programs.localnet.listen import BoundedListener, BoundedStream, open_pair
 from programs.localnet.methods import METHODS
 from programs.localnet.params import Params
@@ -108,7 +109,7 @@ async def _genesis(config: LocalnetConfig) -> tuple[Bank, tuple[DeploymentProof,
     bank = Bank(config.bank)
     deployments: list[DeploymentProof] = []
     for image in config.programs:
-        deployments.append(deploy_on_bank(bank, image))
+        deployments.append(deploy_immutable(bank, image))
         await trio.lowlevel.checkpoint()
     for address, lamports in config.airdrops:
         bank.airdrop(address, lamports)

@@ -479,6 +479,11 @@ def test_token_accounts_of_an_owner_need_a_known_mint_or_program(error, payer):
     assert "unrecognized Token program" in failure["message"]
 
 
+@pytest.mark.parametrize("text", ["", "0", "x" * 100, "\ud800", 5, None])
+def test_text_that_is_no_blockhash_is_an_invalid_parameter(error, text):
+    assert error("isBlockhashValid", text)["code"] == -32602
+
+
 def test_more_than_100_accounts_are_refused(error, payer):
     assert error("getMultipleAccounts", [str(payer.pubkey())] * 101)["message"].endswith("max 100")
 
