@@ -16,7 +16,9 @@ from keeper.prices.bodies import (
 from keeper.prices.book import BookDelta, BookSnapshot, Level, Side
 from keeper.prices.errors import MalformedError
 from keeper.prices.numerals import load_json
+from keeper.prices.price import TokenId
 from keeper.prices.quote import quote_of_snapshot
+from keeper.prices.streamed_books import StreamedBooks
 
 BOOK = {
     "event_type": "book",
@@ -35,7 +37,10 @@ json_values = st.recursive(
                 ["event_type", "asset_id", "bids", "asks", "price", "size", "side", "price_changes"]
             ),
             inner
-            | st.sampled_from(["book", "price_change", "last_trade_price", "BUY", "0.5", "1"]),
+            | st.sampled_from(
+                ["book", "price_change", "last_trade_price", "tick_size_change", "market_resolved"]
+            )
+            | st.sampled_from(["BUY", "0.5", "1"]),
             max_size=6,
         )
     ),
@@ -73,6 +78,14 @@ def test_a_malformed_level_is_left_out_and_counted_and_the_book_stands():
 def test_a_book_without_an_id_or_two_lists_is_refused(broken):
     with pytest.raises(MalformedError):
         book_of({**BOOK, **broken})
+
+
+@given(st.sampled_from([None, 5, [], {}, ["1"], "", "2"]))
+def test_a_change_of_no_readable_or_no_wanted_token_changes_nothing(asset_id):
+    change = {"asset_id": asset_id, "price": "0.5", "size": "7", "side": "SELL"}
+    frame = {"event_type": "price_change", "timestamp": "5", "price_changes": [change]}
+    events = list(events_of_frame(frame, {"1"}))
+    assert [type(event) for event in events] == ([] if asset_id == "2" else [Refused])
 
 
 def test_both_schemas_of_price_change_give_the_same_deltas():
@@ -121,8 +134,10 @@ def test_the_other_events_are_read_and_unknown_ones_passed_over():
 
 @given(json_values)
 def test_no_json_at_all_crashes_the_reader(value):
-    for event in events_of_frame(load_json(json.dumps(value))):
-        assert event is not None
+    books = StreamedBooks([TokenId("1")])
+    for _ in range(2):
+        outcome = books.apply_frame(load_json(json.dumps(value)))
+        assert set(outcome.changed) | set(outcome.dropped) <= {"1"}
     try:
         book_of(value)
     except MalformedError:
