@@ -1,8 +1,10 @@
 """Immutable deployment: write, deploy, burn the authority, and prove that it is gone.
 
-The plan is pure: which transactions, by whom, in what order. A driver signs each with a blockhash and lands it. The
-last transaction creates the program, deploys it and burns its authority, all or nothing: at no slot does anyone
-hold the right to change the code.
+This is the pure part: which transactions, by whom, in what order, and what proves that they worked. A driver
+signs each with a blockhash and lands it; `programs.localnet.genesis` is the one for a chain in process.
+
+The last transaction creates the program, deploys it and burns its authority, all or nothing: at no slot does
+anyone hold the right to change the code.
 
 The proof is read from the chain: the code in ProgramData is the code that was meant, its authority is None, and
 Upgrade, SetAuthority and Close are refused as `Immutable` when their transactions are simulated.
@@ -23,7 +25,6 @@ from solders.system_program import CreateAccountParams, create_account
 from solders.transaction import VersionedTransaction
 
 from programs import loader
-from programs.localnet.bank import Bank, TransactionRefused
 from programs.units import Lamports, Slot
 
 IMMUTABLE: Final = "Immutable"
@@ -220,42 +221,6 @@ def prove_deployment(
         upgrade_authority=program_data.authority,
         refused=tuple(name for name, _refusal in probe_errors),
     )
-
-
-def deploy_on_bank(bank: Bank, image: ProgramImage) -> DeploymentProof:
-    """Deploy `image` on an in-process chain, paid by its faucet; the chain moves on by one slot.
-
-    Raises:
-        DeploymentFailed: A transaction failed, or the proof does not hold.
-    """
-    payer = bank.faucet
-    buffer, program, probe = map(bank.rent_exempt_lamports, Rent.sizes(len(image.code)))
-    plan = plan_deployment(image, payer, Rent(buffer=buffer, program=program, probe=probe))
-    for step in (plan.first, *plan.writes, plan.last):
-        _land(bank, image, step)
-    # The loader answers in the slot of a deployment that it is too early, not that the program is immutable.
-    bank.advance_slot()
-    blockhash = bank.block_at("processed").blockhash
-    return prove_deployment(
-        image,
-        bank.account(image.program.pubkey()),
-        bank.account(loader.program_data_address(image.program.pubkey())),
-        [(probe.name, bank.simulate(probe.step.sign(blockhash)).error) for probe in plan.probes],
-    )
-
-
-def _land(bank: Bank, image: ProgramImage, step: Step) -> None:
-    program = image.program.pubkey()
-    try:
-        record = bank.execute(step.sign(bank.block_at("processed").blockhash))
-    except TransactionRefused as refused:
-        raise DeploymentFailed(f"deploying {program}: {refused}") from refused
-    if record.error is not None:
-        last_log = (record.meta.logs() or ["no log"])[-1]
-        raise DeploymentFailed(
-            f"deploying {program} failed with {record.error} ({last_log});"
-            " check that the file is an sBPF v3 program and that the program id is new"
-        )
 
 
 def _probes(image: ProgramImage, payer: Keypair, rent: Rent) -> tuple[Probe, ...]:

@@ -4,7 +4,7 @@ Core. One malformed level, delta or book is refused alone; what surrounds it is 
 to be counted. Unknown event types are no error: the venue adds some now and then.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,14 +51,17 @@ class Refused:
 Event = BookSnapshot | BookDelta | LastTrade | TickSizeChange | MarketResolved | Refused
 
 
-def events_of_frame(frame: object) -> Iterator[Event]:
-    """Read one stream frame: an object, or an array of them."""
+def events_of_frame(frame: object, only: Container[str] | None = None) -> Iterator[Event]:
+    """Read one stream frame: an object, or an array of them.
+
+    A market's price_change carries both of its tokens; deltas of tokens outside `only` are passed over unread.
+    """
     for part in frame if isinstance(frame, list) else [frame]:
         if not isinstance(part, dict):
             yield Refused(reason=f"event is {type(part).__name__}, wanted an object")
             continue
         try:
-            yield from _events_of(part)
+            yield from _events_of(part, only)
         except MalformedError as error:
             yield Refused(reason=str(error))
 
@@ -84,12 +87,12 @@ def book_of(body: object) -> BookSnapshot:
     )
 
 
-def _events_of(part: Mapping[str, object]) -> Iterator[Event]:
+def _events_of(part: Mapping[str, object], only: Container[str] | None) -> Iterator[Event]:
     kind = part.get("event_type")
     if kind == "book":
         yield book_of(part)
     elif kind == "price_change":
-        yield from _deltas_of(part)
+        yield from _deltas_of(part, only)
     elif kind == "last_trade_price":
         yield LastTrade(
             token_id=_text_of(part, "asset_id"),
@@ -104,7 +107,7 @@ def _events_of(part: Mapping[str, object]) -> Iterator[Event]:
         yield MarketResolved(token_ids=tuple(text for text in found if isinstance(text, str)))
 
 
-def _deltas_of(part: Mapping[str, object]) -> Iterator[Event]:
+def _deltas_of(part: Mapping[str, object], only: Container[str] | None) -> Iterator[Event]:
     """Read a price_change: `price_changes` with an asset each, or the older flat form with one for all."""
     time_ms = time_ms_from(part.get("timestamp"))
     changes = part.get("price_changes", part.get("changes"))
@@ -113,24 +116,28 @@ def _deltas_of(part: Mapping[str, object]) -> Iterator[Event]:
     if not isinstance(changes, list):
         raise MalformedError("found a price_change without a list of changes")
     for change in changes:
+        if not isinstance(change, dict):
+            yield Refused(reason=f"change is {type(change).__name__}, wanted an object")
+            continue
+        token_id = change.get("asset_id", part.get("asset_id"))
+        if not isinstance(token_id, str) or not token_id:
+            yield Refused(reason="change without an asset_id")
+            continue
+        if only is not None and token_id not in only:
+            continue
         try:
-            yield _delta_of(change, part.get("asset_id"), time_ms)
+            yield _delta_of(change, token_id, time_ms)
         except MalformedError as error:
             yield Refused(reason=str(error))
 
 
-def _delta_of(change: object, shared_asset_id: object, time_ms: int | None) -> BookDelta:
-    if not isinstance(change, dict):
-        raise MalformedError(f"found a change that is {type(change).__name__}, wanted an object")
-    token_id = change.get("asset_id", shared_asset_id)
-    if not isinstance(token_id, str) or not token_id:
-        raise MalformedError("found a change without an asset_id")
+def _delta_of(change: Mapping[str, object], token_id: str, time_ms: int | None) -> BookDelta:
     side = change.get("side")
     if side not in ("BUY", "SELL"):
         raise MalformedError(f"found the side {side!r}, wanted BUY or SELL")
     return BookDelta(
         token_id=token_id,
-        side=Side(side),
+        side=Side.BUY if side == "BUY" else Side.SELL,
         level=_level_of(change),
         time_ms=time_ms,
         best_bid_e6=_best_of(change.get("best_bid")),

@@ -148,7 +148,8 @@ async def _watch_clock(client: httpx.AsyncClient, config: FeedConfig, appraiser:
         except VenueError as error:
             appraiser.refuse(Source.CLOB, "clock_unread", error=str(error))
         else:
-            appraiser.note_clock_skew(venue_s * 1_000 - time.time_ns() // 1_000_000)
+            # The venue cuts its seconds off: half of one is added back, and the skew is good to half a second.
+            appraiser.note_clock_skew(venue_s * 1_000 + 500 - time.time_ns() // 1_000_000)
         await trio.sleep(_CLOCK_INTERVAL_S)
 
 

@@ -6,6 +6,7 @@ arrive here as text: `load_json` keeps a float token's characters, so 0.1 is nev
 
 import json
 import re
+from functools import lru_cache
 from typing import Final
 
 from keeper.prices.errors import MalformedError
@@ -16,6 +17,8 @@ _INTEGER_MAX: Final = 10**12
 """Numbers from here on are refused: a million million tokens, in e6 still a signed 64-bit integer."""
 _EXPONENT_MAX: Final = 20
 _DECIMAL: Final = re.compile(r"([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?", re.ASCII)
+_REMEMBERED: Final = 16_384
+"""Texts whose value is remembered: the finest tick has 9_999 prices, and they come again and again."""
 _TIME_MAX_MS: Final = 10**14
 """Unix milliseconds beyond the year 5000 are no timestamp."""
 _TIME_MAX_DIGITS: Final = 14
@@ -37,6 +40,11 @@ def e6_from(value: object) -> int:
         return value * E6
     if not isinstance(value, str):
         raise MalformedError(f"found {type(value).__name__} {_shown(value)}, wanted a decimal")
+    return _e6_from_text(value)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _e6_from_text(value: str) -> int:
     found = _DECIMAL.fullmatch(value) if len(value) <= _TEXT_MAX_CHARACTERS else None
     if found is None:
         raise MalformedError(f"found {_shown(value)}, wanted a non-negative decimal")

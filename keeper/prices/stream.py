@@ -112,7 +112,7 @@ async def _run_socket(
         )
     except* StreamSilentError as group:
         failure = _first_of(group)
-    except* httpx.ConnectError as group:
+    except* (httpx.ConnectError, httpx.InvalidURL) as group:
         failure = ConnectFailedError(f"{config.stream_url} cannot be reached: {_named(group)}")
     except* (httpx.HTTPError, HTTPXWSException, wsproto.utilities.ProtocolError, OSError) as group:
         failure = StreamClosedError(f"{config.stream_url} ended: {_named(group)}")

@@ -50,7 +50,7 @@ class StreamedBooks:
         touched: dict[str, BookDelta | None] = {}
         dropped: dict[str, None] = {}
         resolved: list[TokenId] = []
-        for event in events_of_frame(frame):
+        for event in events_of_frame(frame, self._books):
             if isinstance(event, Refused):
                 refusals.append("malformed_event")
             elif isinstance(event, MarketResolved):

@@ -3,9 +3,10 @@
 Shell. Foreign exceptions end here; what leaves is one class per kind of failure.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import httpx
 import structlog
@@ -128,10 +129,11 @@ async def _attempt(
 
 async def _read_capped(response: httpx.Response, bytes_max: int) -> bytes:
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > bytes_max:
-            raise TooLargeError(
-                f"{response.url} sent more than {bytes_max} bytes; not read further"
-            )
+    async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > bytes_max:
+                raise TooLargeError(
+                    f"{response.url} sent more than {bytes_max} bytes; not read further"
+                )
     return bytes(body)

@@ -1,7 +1,7 @@
 """JSON-RPC 2.0: request bytes in, reply bytes out, whatever the bytes are."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from programs.localnet.params import Params
@@ -75,17 +75,6 @@ def method_not_found() -> RpcError:
 def encode(value: object) -> bytes:
     """Write JSON without blanks."""
     return json.dumps(value, separators=(",", ":")).encode()
-
-
-def chunks(replies: list[dict[str, object]], *, is_batch: bool) -> Iterator[bytes]:
-    """The reply body in pieces, so that a large batch need not be one string."""
-    if not is_batch:
-        yield from (encode(item) for item in replies)
-        return
-    for number, item in enumerate(replies):
-        yield b"," if number else b"["
-        yield encode(item)
-    yield b"]"
 
 
 def _members(request: object) -> dict[str, object]:

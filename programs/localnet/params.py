@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from solders.hash import Hash
+from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -161,7 +161,7 @@ class Params:
         text = self.text(position)
         try:
             return Hash.from_string(text)
-        except ValueError as error:
+        except (ValueError, ParseHashError) as error:
             raise invalid_params(f"{text[:64]!r} is no blockhash") from error
 
     def items(self, position: int, maximum: int) -> Sequence[object]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, cast
@@ -18,9 +19,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 
-from programs.deploy import DeploymentProof, ProgramImage, deploy_on_bank
+from programs.deploy import DeploymentProof, ProgramImage
 from programs.localnet import jsonrpc
 from programs.localnet.bank import Bank, BankConfig
+from programs.localnet.genesis import deploy_immutable
 from programs.localnet.listen import BoundedListener, BoundedStream, open_pair
 from programs.localnet.methods import METHODS
 from programs.localnet.params import Params
@@ -86,28 +88,33 @@ async def serve(
         ListenError: The ports cannot be had.
         DeploymentFailed: A program cannot be deployed.
     """
-    listeners = await open_pair(config.host, config.port, config.ws_port)
+    first, second = await open_pair(config.host, config.port, config.ws_port)
+    async with first, second, trio.open_nursery() as nursery:
+        bank, deployments = await _genesis(config)
+        audience = Audience(bank)
+        localnet = Localnet(
+            bank=bank,
+            host=config.host,
+            port=first.port,
+            ws_port=second.port,
+            deployments=deployments,
+        )
+        nursery.start_soon(_produce_slots, bank, audience)
+        await nursery.start(_serve_connections, _app(bank, audience), (first, second))
+        task_status.started(localnet)
+
+
+async def _genesis(config: LocalnetConfig) -> tuple[Bank, tuple[DeploymentProof, ...]]:
+    """A chain with everything on it that the network starts with, final from the first request on."""
     bank = Bank(config.bank)
     deployments: list[DeploymentProof] = []
     for image in config.programs:
-        deployments.append(deploy_on_bank(bank, image))
+        deployments.append(deploy_immutable(bank, image))
         await trio.lowlevel.checkpoint()
     for address, lamports in config.airdrops:
         bank.airdrop(address, lamports)
-    # What the network starts with is final from the first request on.
     bank.advance_slot(config.bank.finality_slots)
-    audience = Audience(bank)
-    localnet = Localnet(
-        bank=bank,
-        host=config.host,
-        port=listeners[0].port,
-        ws_port=listeners[1].port,
-        deployments=tuple(deployments),
-    )
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_produce_slots, bank, audience)
-        await nursery.start(_serve_connections, _app(bank, audience), listeners)
-        task_status.started(localnet)
+    return bank, tuple(deployments)
 
 
 async def _produce_slots(bank: Bank, audience: Audience) -> None:
@@ -214,11 +221,12 @@ async def _bounded_body(request: Request) -> bytes | None:
     pieces: list[bytes] = []
     size = 0
     try:
-        async for piece in request.stream():
-            size += len(piece)
-            if size > REQUEST_BYTES_MAX:
-                return None
-            pieces.append(piece)
+        async with aclosing(request.stream()) as stream:
+            async for piece in stream:
+                size += len(piece)
+                if size > REQUEST_BYTES_MAX:
+                    return None
+                pieces.append(piece)
     except ClientDisconnect:
         return b""
     return b"".join(pieces)

@@ -18,11 +18,11 @@ from programs.deploy import (
     DeploymentFailed,
     ProgramImage,
     Rent,
-    deploy_on_bank,
     plan_deployment,
     prove_deployment,
 )
 from programs.localnet.bank import Bank
+from programs.localnet.genesis import deploy_immutable
 from programs.units import TRANSACTION_BYTES_MAX, Lamports
 
 
@@ -61,7 +61,7 @@ def call(bank, program):
 
 
 def test_a_deployed_program_runs_and_its_proof_names_the_committed_bytes(bank, image):
-    proof = deploy_on_bank(bank, image)
+    proof = deploy_immutable(bank, image)
 
     assert proof.program == image.program.pubkey()
     assert proof.code_sha256 == sha256(image.code).hexdigest()
@@ -73,28 +73,25 @@ def test_a_deployed_program_runs_and_its_proof_names_the_committed_bytes(bank, i
 
 def test_the_program_that_runs_is_the_one_deployed(bank):
     image = ProgramImage(program=Keypair(), code=elf(RETURN_SEVEN))
-    proof = deploy_on_bank(bank, image)
+    proof = deploy_immutable(bank, image)
     assert call(bank, proof.program).error == {"InstructionError": [0, {"Custom": 7}]}
 
 
 def test_program_data_has_exactly_the_length_of_the_code(bank, image):
-    proof = deploy_on_bank(bank, image)
+    proof = deploy_immutable(bank, image)
     account = bank.account(proof.program_data)
     assert len(account.data) == loader.PROGRAM_DATA_HEADER_BYTES + len(image.code)
     assert loader.decode_program_data(account.data).code == image.code
 
 
 def test_the_authority_never_exists_outside_one_transaction(bank, image):
-    deploy_on_bank(bank, image)
-    writers = [
-        record
-        for record in bank.ledger.newest_first(loader.program_data_address(image.program.pubkey()))
-    ]
+    deploy_immutable(bank, image)
+    writers = list(bank.ledger.newest_first(loader.program_data_address(image.program.pubkey())))
     assert len(writers) == 1
 
 
 def test_burned_code_refuses_a_real_upgrade_retake_and_close(bank, image):
-    deploy_on_bank(bank, image)
+    deploy_immutable(bank, image)
     rent = _rent(bank, image)
     plan = plan_deployment(image, bank.faucet, rent)
     for probe in plan.probes:
@@ -107,7 +104,7 @@ def test_a_program_of_many_chunks_arrives_whole(bank):
     code = elf(RETURN_ZERO + RETURN_ZERO[8:] * 640)
     image = ProgramImage(program=Keypair(), code=code)
     assert len(plan_deployment(image, bank.faucet, _rent(bank, image)).writes) == 6
-    assert deploy_on_bank(bank, image).code_sha256 == image.sha256_hex
+    assert deploy_immutable(bank, image).code_sha256 == image.sha256_hex
 
 
 def test_every_transaction_of_a_plan_fits_the_wire(bank):
@@ -122,18 +119,18 @@ def test_every_transaction_of_a_plan_fits_the_wire(bank):
 def test_bytes_that_are_no_program_are_refused_in_one_sentence(bank, code):
     image = ProgramImage(program=Keypair(), code=code)
     with pytest.raises(DeploymentFailed, match=f"deploying {image.program.pubkey()} failed"):
-        deploy_on_bank(bank, image)
+        deploy_immutable(bank, image)
 
 
 def test_a_program_cannot_be_deployed_twice(bank, image):
-    deploy_on_bank(bank, image)
+    deploy_immutable(bank, image)
     with pytest.raises(DeploymentFailed, match="program id is new"):
-        deploy_on_bank(bank, image)
+        deploy_immutable(bank, image)
 
 
 @pytest.fixture
 def proven(bank, image):
-    proof = deploy_on_bank(bank, image)
+    proof = deploy_immutable(bank, image)
     refused = [(name, {"InstructionError": [0, "Immutable"]}) for name in proof.refused]
     return image, bank.account(proof.program), bank.account(proof.program_data), refused
 
@@ -159,7 +156,7 @@ def test_no_proof_while_an_authority_is_left(proven):
 
 def test_no_proof_when_an_attempt_was_not_refused(proven):
     image, program, data, refused = proven
-    with pytest.raises(DeploymentFailed, match="Close of .* the chain said None"):
+    with pytest.raises(DeploymentFailed, match=r"Close of .* the chain said None"):
         prove_deployment(image, program, data, [*refused[:2], ("Close", None)])
 
 

@@ -27,6 +27,7 @@ class Subscribers:
 
     def __init__(self) -> None:
         self._open: set[Subscriber] = set()
+        self._left = trio.Event()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -41,6 +42,14 @@ class Subscribers:
     def leave(self, subscriber: Subscriber) -> None:
         """Forget a socket."""
         self._open.discard(subscriber)
+        self._left.set()
+        self._left = trio.Event()
+
+    async def wait_empty(self) -> None:
+        """Wait until no socket is open."""
+        await trio.lowlevel.checkpoint()
+        while self._open:
+            await self._left.wait()
 
     def publish(self, frames: Iterable[Frame]) -> None:
         """Queue frames for the sockets that follow one of their tokens; a full queue closes its socket."""
