@@ -32,6 +32,7 @@ from solders.system_program import TransferParams, transfer
 from solders.transaction import SanitizeError, VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
+from programs.loader import LOADER, program_data_address
 from programs.localnet.fees import RecentFees, bid_micro_lamports
 from programs.localnet.ledger import Ledger, LockedAccounts, TransactionError, TransactionRecord
 from programs.localnet.tokens import (
@@ -55,6 +56,9 @@ Commitment = Literal["processed", "confirmed", "finalized"]
 FAUCET_LAMPORTS: Final = Lamports(500_000_000 * 10**9)
 SLOTS_PER_EPOCH: Final = 432_000
 """Source: solana-clock DEFAULT_SLOTS_PER_EPOCH."""
+_ACCOUNT_LOADED_BYTES: Final = 64
+_LOOKUP_TABLE_LOADED_BYTES: Final = 8_248
+"""What each account and each lookup table adds to the loaded data size. Source: SIMD-0186."""
 _FAUCET_CU: Final = 10_000
 """More than a transfer and its budget instruction use; the airdrop's number is added to it."""
 
@@ -111,6 +115,8 @@ class Simulation:
     meta: TransactionMetadata | None
     """None when it was refused before execution."""
     post_accounts: dict[Pubkey, Account]
+    loaded_bytes: int = 0
+    """Account data loaded, as it counts against the transaction's limit."""
 
 
 class Bank:
@@ -133,6 +139,7 @@ class Bank:
         self._table_addresses: dict[Pubkey, tuple[Pubkey, ...]] = {}
         self._mint_decimals: dict[Pubkey, int] = {}
         self._airdrops = 0
+        self._landed_in_slot = 0
         self._svm.set_account(
             self.faucet.pubkey(),
             Account(lamports=FAUCET_LAMPORTS, data=b"", owner=SYSTEM_PROGRAM, executable=False),
@@ -171,6 +178,7 @@ class Bank:
     def advance_slot(self, count: int = 1) -> None:
         """Close the current slot and open the next, `count` times."""
         for _ in range(count):
+            self._landed_in_slot = 0
             block = self._window.open_block()
             oldest = max(0, block.slot - self.config.finality_slots - 1)
             self._undo.open_slot(block.slot, Slot(oldest))
@@ -236,7 +244,7 @@ class Bank:
         record = TransactionRecord(
             signature=signature,
             slot=self.slot,
-            index=len(self.ledger.in_slot(self.slot)),
+            index=self._landed_in_slot,
             transaction=transaction,
             locked=locked,
             error=error,
@@ -247,6 +255,7 @@ class Bank:
             post_token_balances=self._token_balances(addresses, writable) if has_tokens else (),
         )
         self._window.spend(signature)
+        self._landed_in_slot += 1
         self.recent_fees.add(
             [addresses[i] for i in writable], bid_micro_lamports(transaction.message)
         )
@@ -277,7 +286,11 @@ class Bank:
             )
         meta = result.meta()
         return Simulation(
-            error=None, logs=meta.logs(), meta=meta, post_accounts=dict(result.post_accounts())
+            error=None,
+            logs=meta.logs(),
+            meta=meta,
+            post_accounts=dict(result.post_accounts()),
+            loaded_bytes=self._loaded_bytes(transaction.message),
         )
 
     def fee_lamports(self, message: Message | MessageV0) -> Lamports:
@@ -411,6 +424,20 @@ class Bank:
         return LockedAccounts(
             static=static, loaded_writable=tuple(writable), loaded_readonly=tuple(readonly)
         )
+
+    def _loaded_bytes(self, message: Message | MessageV0 | MessageV1) -> int:
+        """Sum the sizes of what a transaction loads: accounts, code behind programs, lookup tables."""
+        lookups = message.address_table_lookups if isinstance(message, MessageV0) else ()
+        total = len(lookups) * _LOOKUP_TABLE_LOADED_BYTES
+        for address in self._locked(message).addresses:
+            account = self._svm.get_account(address)
+            if account is None:
+                continue
+            total += _ACCOUNT_LOADED_BYTES + len(account.data)
+            if account.owner == LOADER and account.executable:
+                code = self._svm.get_account(program_data_address(address))
+                total += 0 if code is None else _ACCOUNT_LOADED_BYTES + len(code.data)
+        return total
 
     def _table(self, address: Pubkey) -> tuple[Pubkey, ...]:
         addresses = self._table_addresses.get(address)
