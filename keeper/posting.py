@@ -1,0 +1,104 @@
+"""Which prices to post on chain now, and why the others not.
+
+A price is posted when it moved, when its class changed, or when the chain's copy grows old. The program moves its price
+by at most two points a slot, so a large move is simply due again in the next slots until it has arrived.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from keeper.prices.price import PERMISSIONS, Price, PriceClass, TokenId
+from programs.accounts import Market, MarketStatus
+from programs.units import PRICE_MAX_E6, PRICE_MIN_E6, PriceE6, Slot
+
+_CHAIN_CLASS: Final = {PriceClass.VALID: 0, PriceClass.DEGRADED: 1}
+"""The classes that may be posted, as the program numbers them."""
+_TWO_OUTCOMES: Final = 2
+_CHANGE_MAX_E6: Final = 50_000
+"""Liquidations sell five points under the oracle at most: a chain that is further off would protect nobody."""
+_HEARTBEAT_MAX_SLOTS: Final = 100
+"""Leaves 50 slots to land before the program's 150."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingRules:
+    """When a price is worth a transaction."""
+
+    change_e6: int = 2_000
+    """Smallest move posted at once."""
+    heartbeat_slots: int = 25
+    """Age of the chain's reading at which it is posted again unchanged. Leverage and liquidations stop at 150."""
+
+    def __post_init__(self) -> None:
+        """Refuse rules that would never post, or let the chain's price grow stale."""
+        if not 1 <= self.change_e6 <= _CHANGE_MAX_E6:
+            raise ValueError(f"change_e6 is {self.change_e6}, expected 1 to {_CHANGE_MAX_E6}")
+        if not 1 <= self.heartbeat_slots <= _HEARTBEAT_MAX_SLOTS:
+            raise ValueError(
+                f"heartbeat_slots is {self.heartbeat_slots}, expected 1 to {_HEARTBEAT_MAX_SLOTS}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """One market's reading, to be posted."""
+
+    price_class: int
+    publish_slot: Slot
+    price_e6: PriceE6
+    band_e6: int
+    price: Price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoPost:
+    """Why nothing is posted for a market now."""
+
+    reason: str
+
+
+def yes_token_of(market: Market) -> TokenId | None:
+    """Return the token a two-outcome market follows; None for the others, which store only a hash."""
+    if market.outcomes != _TWO_OUTCOMES:
+        return None
+    return TokenId(str(int.from_bytes(bytes(market.yes_token_or_hash), "big")))
+
+
+def decide_post(
+    market: Market, price: Price | None, *, slot: Slot, age_slots: int, rules: PostingRules
+) -> Post | NoPost:
+    """Decide about one market.
+
+    Args:
+        market: as the chain had it last.
+        price: newest reading of outcome 0, if any.
+        slot: a slot the cluster has certainly reached.
+        age_slots: age of the reading, rounded up, so that its publish slot is never too young.
+        rules: thresholds.
+    """
+    if market.status != MarketStatus.OPEN:
+        return NoPost(reason="market_resolved")
+    if market.outcomes != _TWO_OUTCOMES:
+        return NoPost(reason="multi_outcome_not_followed")
+    if price is None:
+        return NoPost(reason="no_price")
+    if not PERMISSIONS[price.price_class].post:
+        return NoPost(reason=f"{price.price_class}:{price.reason}")
+    publish_slot = Slot(slot - age_slots)
+    if publish_slot < market.publish_slot:
+        return NoPost(reason="chain_is_newer")
+    pool = market.pools[0]
+    price_e6 = PriceE6(min(max(price.price_e6, PRICE_MIN_E6), PRICE_MAX_E6))
+    if (
+        abs(price_e6 - pool.price_e6) < rules.change_e6
+        and market.price_class == _CHAIN_CLASS[price.price_class]
+        and slot - market.publish_slot < rules.heartbeat_slots
+    ):
+        return NoPost(reason="unchanged")
+    return Post(
+        price_class=_CHAIN_CLASS[price.price_class],
+        publish_slot=publish_slot,
+        price_e6=price_e6,
+        band_e6=price.band_e6,
+        price=price,
+    )

@@ -1,0 +1,434 @@
+"""Account layouts: bytes to frozen dataclasses, and to numpy arrays where there are many.
+
+Mirrors layout.h, which a test compares with the tables here field by field. All integers are little-endian. A u128 is
+16 bytes, low half first. Amounts are quote base units (1e-6) unless a name says otherwise.
+
+| account | address | bytes | kind |
+|---|---|---|---|
+| Global | ["global"] | 320 | 1 |
+| Vault | ["vault"] | 176 | 2 |
+| Market | ["market", condition id] | 256 + 160 per pool | 3 |
+| Position | ["position", market, owner, id] | 160 | 4 |
+| Maker | ["maker", market, pool, owner] | 144 | 5 |
+| Stake | ["stake", owner] | 104 | 6 |
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+from solders.pubkey import Pubkey
+
+LAYOUT_VERSION: Final = 1
+
+
+class AccountKind(IntEnum):
+    """First byte of every account of the program."""
+
+    GLOBAL = 1
+    VAULT = 2
+    MARKET = 3
+    POSITION = 4
+    MAKER = 5
+    STAKE = 6
+
+
+class MarketStatus(IntEnum):
+    """Whether a market trades."""
+
+    OPEN = 0
+    RESOLVED = 1
+
+
+class Side(IntEnum):
+    """YES or NO of one pool."""
+
+    YES = 0
+    NO = 1
+
+
+class MalformedAccountError(ValueError):
+    """The bytes are not an account of the kind asked for."""
+
+
+_ADDRESS: Final = "V32"
+_U128: Final = [("low", "<u8"), ("high", "<u8")]
+_HEAD: Final = [("kind", "u1"), ("version", "u1"), ("bump", "u1")]
+
+GLOBAL_DTYPE: Final = np.dtype(
+    [
+        *_HEAD,
+        ("halted", "u1"),
+        ("market_count", "<u4"),
+        ("trade_count", "<u8"),
+        ("season_start_slot", "<u8"),
+        ("season_slots", "<u8"),
+        ("market_authority", _ADDRESS),
+        ("oracle_authority", _ADDRESS),
+        ("incentives_authority", _ADDRESS),
+        ("fee_treasury_owner", _ADDRESS),
+        ("halt_authority", _ADDRESS),
+        ("quote_mint", _ADDRESS),
+        ("mmt_mint", _ADDRESS),
+        ("vault", _ADDRESS),
+        ("reserved", "<u8", (4,)),
+    ]
+)
+VAULT_DTYPE: Final = np.dtype(
+    [
+        *_HEAD,
+        ("tokens_bump", "u1"),
+        ("padding", "<u4"),
+        ("event_sequence", "<u8"),
+        ("cash", "<u8"),
+        ("loans", "<u8"),
+        ("weighted_debt_e6", _U128),
+        ("share_supply", "<u8"),
+        ("bad_debt", "<u8"),
+        ("inventory_cost", "<u8"),
+        ("locked_shares", "<u8"),
+        ("withdraw_slot", "<u8"),
+        ("withdrawn", "<u8"),
+        ("tokens", _ADDRESS),
+        ("reserved", "<u8", (6,)),
+    ]
+)
+MARKET_DTYPE: Final = np.dtype(
+    [
+        *_HEAD,
+        ("tokens_bump", "u1"),
+        ("outcomes", "u1"),
+        ("pools", "u1"),
+        ("status", "u1"),
+        ("price_class", "u1"),
+        ("market_id", "<u4"),
+        ("sigma_e6", "<u4"),
+        ("event_sequence", "<u8"),
+        ("publish_slot", "<u8"),
+        ("price_update_slot", "<u8"),
+        ("debt", "<u8"),
+        ("fees_vault", "<u8"),
+        ("fees_treasury", "<u8"),
+        ("fees_makers", "<u8"),
+        ("residual", "<u8"),
+        ("cap_slot", "<u8"),
+        ("cap_amount", "<u8"),
+        ("cap_used", "<u8"),
+        ("created_slot", "<u8"),
+        ("condition_id", _ADDRESS),
+        ("yes_token_or_hash", _ADDRESS),
+        ("no_token", _ADDRESS),
+        ("tokens", _ADDRESS),
+        ("reserved", "<u8", (2,)),
+    ]
+)
+POOL_DTYPE: Final = np.dtype(
+    [
+        ("liquidity", "<u8"),
+        ("cash", "<u8"),
+        ("outstanding", "<u8", (2,)),
+        ("price_e6", "<u4"),
+        ("band_e6", "<u4"),
+        ("leveraged", "<u8", (2,)),
+        ("inventory", "<u8", (2,)),
+        ("fee_per_liquidity_q64", _U128),
+        ("high_epoch", "<u8"),
+        ("high_this", "<u8"),
+        ("high_previous", "<u8"),
+        ("reserved", "<u8", (6,)),
+    ]
+)
+POSITION_DTYPE: Final = np.dtype(
+    [
+        *_HEAD,
+        ("side", "u1"),
+        ("pool", "u1"),
+        ("padding", "u1"),
+        ("margin_bps", "<u2"),
+        ("market", _ADDRESS),
+        ("owner", _ADDRESS),
+        ("shares", "<u8"),
+        ("margin", "<u8"),
+        ("debt", "<u8"),
+        ("residual", "<u8"),
+        ("notional", "<u8"),
+        ("opened_slot", "<u8"),
+        ("position_id", "<u4"),
+        ("trade_number", "<u4"),
+        ("reserved", "<u8", (4,)),
+    ]
+)
+MAKER_DTYPE: Final = np.dtype(
+    [
+        *_HEAD,
+        ("pool", "u1"),
+        ("padding", "<u4"),
+        ("market", _ADDRESS),
+        ("owner", _ADDRESS),
+        ("liquidity", "<u8"),
+        ("fee_per_liquidity_paid_q64", _U128),
+        ("fees_owed", "<u8"),
+        ("last_add_slot", "<u8"),
+        ("reserved", "<u8", (4,)),
+    ]
+)
+STAKE_DTYPE: Final = np.dtype(
+    [
+        *_HEAD,
+        ("padding", "u1", (5,)),
+        ("owner", _ADDRESS),
+        ("shares", "<u8"),
+        ("requested_shares", "<u8"),
+        ("request_slot", "<u8"),
+        ("request_value", "<u8"),
+        ("reserved", "<u8", (4,)),
+    ]
+)
+
+POSITION_BYTES: Final = POSITION_DTYPE.itemsize
+
+
+def market_bytes(pools: int) -> int:
+    """Return the size of a market account."""
+    return MARKET_DTYPE.itemsize + pools * POOL_DTYPE.itemsize
+
+
+def _value(raw: Any) -> Any:  # noqa: ANN401  # one field of a numpy record, of whatever type the dtype names
+    if isinstance(raw, np.void):
+        if raw.dtype.names:
+            return int(raw["low"]) | int(raw["high"]) << 64
+        return Pubkey.from_bytes(raw.tobytes())
+    if isinstance(raw, np.ndarray):
+        return tuple(raw.tolist())
+    return int(raw)
+
+
+class _Record:
+    """What the dataclasses below share: fields are the dtype's fields of the same name."""
+
+    __slots__ = ()
+    _dtype: np.dtype[np.void]
+    _kind: AccountKind
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Decode an account.
+
+        Raises:
+            MalformedAccountError: it is too short, of another kind or of another layout version.
+        """
+        if len(data) < cls._dtype.itemsize:
+            raise MalformedAccountError(
+                f"found {len(data)} bytes, expected at least {cls._dtype.itemsize} for a {cls.__name__}"
+            )
+        if data[0] != cls._kind or data[1] != LAYOUT_VERSION:
+            raise MalformedAccountError(
+                f"found account kind {data[0]} version {data[1]}, "
+                f"expected a {cls.__name__}: kind {int(cls._kind)} version {LAYOUT_VERSION}"
+            )
+        return cls(**_fields(cls, data, cls._dtype))
+
+
+def _fields(cls: type, data: bytes, dtype: np.dtype[np.void], offset: int = 0) -> dict[str, Any]:
+    row = np.frombuffer(data, dtype, count=1, offset=offset)[0]
+    names = set(cls.__dataclass_fields__)  # type: ignore[attr-defined]  # called with dataclasses only
+    return {name: _value(row[name]) for name in dtype.names or () if name in names}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Global(_Record):
+    """The genesis parameters; only the two counters ever change."""
+
+    _dtype = GLOBAL_DTYPE
+    _kind = AccountKind.GLOBAL
+    halted: int
+    market_count: int
+    trade_count: int
+    """Trades of at least $100 notional so far; stops at 100."""
+    season_start_slot: int
+    season_slots: int
+    market_authority: Pubkey
+    oracle_authority: Pubkey
+    incentives_authority: Pubkey
+    fee_treasury_owner: Pubkey
+    halt_authority: Pubkey
+    quote_mint: Pubkey
+    mmt_mint: Pubkey
+    vault: Pubkey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vault(_Record):
+    """What finances leverage. Counters, never raw token balances."""
+
+    _dtype = VAULT_DTYPE
+    _kind = AccountKind.VAULT
+    event_sequence: int
+    cash: int
+    """Unlent."""
+    loans: int
+    """Outstanding, at book."""
+    weighted_debt_e6: int
+    """Sum over markets of tail_loss_e6(N) * debt."""
+    share_supply: int
+    bad_debt: int
+    inventory_cost: int
+    tokens: Pubkey
+
+    @property
+    def equity(self) -> int:
+        """Cash and loans at book, base units: what caps a market's debt and the leverage ladder."""
+        return self.cash + self.loans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """One binary pool: reserves x = cash - outstanding YES, y = cash - outstanding NO."""
+
+    liquidity: int
+    cash: int
+    outstanding: tuple[int, int]
+    price_e6: int
+    """The oracle's YES price."""
+    band_e6: int
+    leveraged: tuple[int, int]
+    inventory: tuple[int, int]
+    fee_per_liquidity_q64: int
+    high_this: int
+    high_previous: int
+
+    @property
+    def q(self) -> int:
+        """y - x, the curve's state, in share base units."""
+        return self.outstanding[Side.YES] - self.outstanding[Side.NO]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market(_Record):
+    """A mirrored Polymarket market and its pools: one for two outcomes, else one per outcome."""
+
+    _dtype = MARKET_DTYPE
+    _kind = AccountKind.MARKET
+    outcomes: int
+    status: int
+    price_class: int
+    """0 valid, 1 degraded."""
+    market_id: int
+    sigma_e6: int
+    event_sequence: int
+    publish_slot: int
+    """Slot of the oracle's reading; staleness counts from here."""
+    price_update_slot: int
+    """Slot in which the last reading landed; the clamp counts from here."""
+    debt: int
+    fees_vault: int
+    fees_treasury: int
+    fees_makers: int
+    residual: int
+    cap_slot: int
+    cap_amount: int
+    cap_used: int
+    created_slot: int
+    condition_id: Pubkey
+    yes_token_or_hash: Pubkey
+    no_token: Pubkey
+    tokens: Pubkey
+    pools: tuple[Pool, ...]
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Decode a market with its pools.
+
+        Raises:
+            MalformedAccountError: it is too short for its pools, or of another kind or version.
+        """
+        if len(data) < MARKET_DTYPE.itemsize or data[0] != cls._kind or data[1] != LAYOUT_VERSION:
+            raise MalformedAccountError(
+                f"found {len(data)} bytes of kind {data[0] if data else 'none'}, expected a market: "
+                f"kind {int(cls._kind)}, {MARKET_DTYPE.itemsize} bytes and its pools"
+            )
+        fields = _fields(cls, data, MARKET_DTYPE)
+        count = fields["pools"]
+        if len(data) < market_bytes(count):
+            raise MalformedAccountError(
+                f"found {len(data)} bytes, expected {market_bytes(count)} for a market of {count} pools"
+            )
+        fields["pools"] = tuple(
+            Pool(**_fields(Pool, data, POOL_DTYPE, MARKET_DTYPE.itemsize + i * POOL_DTYPE.itemsize))
+            for i in range(count)
+        )
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position(_Record):
+    """Long one side of one pool; health is judged at the oracle's price."""
+
+    _dtype = POSITION_DTYPE
+    _kind = AccountKind.POSITION
+    side: int
+    pool: int
+    margin_bps: int
+    market: Pubkey
+    owner: Pubkey
+    shares: int
+    margin: int
+    debt: int
+    residual: int
+    """Cash that liquidations left to the owner; close_position pays it."""
+    notional: int
+    opened_slot: int
+    position_id: int
+    trade_number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maker(_Record):
+    """A maker's share of one pool."""
+
+    _dtype = MAKER_DTYPE
+    _kind = AccountKind.MAKER
+    pool: int
+    market: Pubkey
+    owner: Pubkey
+    liquidity: int
+    fee_per_liquidity_paid_q64: int
+    fees_owed: int
+    last_add_slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stake(_Record):
+    """An owner's vault shares."""
+
+    _dtype = STAKE_DTYPE
+    _kind = AccountKind.STAKE
+    owner: Pubkey
+    shares: int
+
+
+PositionArray = npt.NDArray[np.void]
+"""A structured array of POSITION_DTYPE."""
+
+
+def positions_from_bytes(accounts: Sequence[bytes]) -> PositionArray:
+    """Decode many positions at once, without an object per position.
+
+    Accounts of another length, kind or version become rows of zeros (kind 0), so that indices keep meaning; the
+    caller counts and reports them. The rows are read-only: 100_000 of them are 16 MB, and a copy costs as much as
+    judging them.
+    """
+    if set(map(len, accounts)) <= {POSITION_BYTES}:
+        joined = b"".join(accounts)
+    else:
+        blank = bytes(POSITION_BYTES)
+        joined = b"".join([data if len(data) == POSITION_BYTES else blank for data in accounts])
+    rows = np.frombuffer(joined, POSITION_DTYPE)
+    foreign = (rows["kind"] != AccountKind.POSITION) | (rows["version"] != LAYOUT_VERSION)
+    if foreign.any():
+        rows = rows.copy()
+        rows[foreign] = np.zeros(1, POSITION_DTYPE)[0]
+    return rows

@@ -1,0 +1,98 @@
+/* Events: one per state change, through sol_log_data. Every field is an integer or an address; programs/events.py
+ * mirrors the structs. Numbers run per market, with one more series for the vault. */
+#ifndef EVENTS_H
+#define EVENTS_H
+
+#include "sdk.h"
+
+#define EVENT_VERSION 1
+#define VAULT_SERIES 0xffffffffu
+
+enum event_kind {
+    EVENT_INITIALIZED = 1,
+    EVENT_MARKET_CREATED = 2,
+    EVENT_PRICES_UPDATED = 3,
+    EVENT_LIQUIDITY_ADDED = 4,
+    EVENT_STAKED = 5,
+    EVENT_POSITION_OPENED = 6,
+    EVENT_POSITION_CLOSED = 7,
+    EVENT_POSITION_LIQUIDATED = 8,
+    EVENT_BAD_DEBT_BOOKED = 9,
+};
+
+struct event {
+    u8 version, kind;
+    u16 padding;
+    u32 series; /* market id, or VAULT_SERIES */
+    u64 sequence, slot;
+};
+
+struct event_initialized {
+    struct event head;
+    struct address quote_mint, mmt_mint, sink_tokens, treasury_tokens;
+    u64 season_start_slot, season_slots, treasury_mmt, sink_mmt;
+};
+struct event_market_created {
+    struct event head;
+    struct address market, condition_id;
+    u64 outcomes, pools;
+};
+struct event_prices_updated { /* followed by `pools` pairs of u32: price_e6 after the clamp, band_e6 */
+    struct event head;
+    u32 price_class, pools;
+    u64 publish_slot;
+};
+struct event_liquidity_added {
+    struct event head;
+    struct address owner;
+    u32 pool, price_e6;
+    u64 liquidity_added, liquidity_before, liquidity_high, liquidity_after; /* high: of this and the last epoch */
+    u64 cash, surplus_yes, surplus_no, value, improvement_bps;
+};
+struct event_staked {
+    struct event head;
+    struct address owner;
+    u64 amount, shares, share_supply, vault_value; /* after */
+};
+struct event_position_opened {
+    struct event head;
+    struct address position, owner;
+    u32 pool, side, leverage, margin_bps;
+    u64 margin, notional, shares, debt, fee, fee_rate_ubp, coverage_e6;
+    u32 oracle_e6, pool_price_e6; /* YES, after */
+    u64 trade_number;
+};
+struct event_position_closed {
+    struct event head;
+    struct address position, owner;
+    u32 pool, side;
+    u64 shares, shares_left, proceeds, fee, debt_repaid, payout;
+};
+struct event_position_liquidated {
+    struct event head;
+    struct address position, owner;
+    u32 pool, side, oracle_e6, pool_price_e6;
+    u64 shares_sold, proceeds, shares_to_inventory, inventory_credit, shares_left;
+    u64 debt_repaid, debt_left, bounty, residual, bad_debt;
+    u64 equity_before, required_before; /* at the judged price; equity 0 when negative */
+};
+struct event_bad_debt {
+    struct event head;
+    struct address position;
+    u64 amount, market_id, total;
+};
+
+static KEEP u64 emit(void* event, u64 bytes) {
+    struct slice slice = {event, bytes};
+    sol_log_data(&slice, 1);
+    return 0;
+}
+
+static inline void head_market(struct event* e, u8 kind, struct market* m, u64 slot) {
+    *e = (struct event){EVENT_VERSION, kind, 0, m->market_id, ++m->event_sequence, slot};
+}
+static inline void head_vault(struct event* e, u8 kind, struct vault* v, u64 slot) {
+    *e = (struct event){EVENT_VERSION, kind, 0, VAULT_SERIES, ++v->event_sequence, slot};
+}
+
+#endif

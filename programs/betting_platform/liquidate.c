@@ -1,0 +1,208 @@
+/* liquidate: one market's positions in a batch. Healthy or foreign accounts are skipped, so one that was closed or
+ * topped up a slot ago fails nobody else. */
+#include "ledger.h"
+
+#define GAP_POINTS_E6 50000        /* sales go no lower than the oracle less five points */
+#define SMALL_POSITION 10000000ULL /* $10: outside the partial cap */
+#define BOUNTY_BPS 5
+#define BOUNTY_UNDERWATER_BPS 2
+
+enum {
+    LIQ_KEEPER,
+    LIQ_GLOBAL,
+    LIQ_MARKET,
+    LIQ_MARKET_TOKENS,
+    LIQ_VAULT,
+    LIQ_VAULT_TOKENS,
+    LIQ_KEEPER_TOKENS,
+    LIQ_TOKEN_PROGRAM,
+    LIQ_HEADER
+};
+
+struct liquidation {
+    struct market* m;
+    struct vault* v;
+    u64 slot, to_vault, to_keeper, done;
+};
+
+/* Value of all leveraged shares at the oracle's price; the base of the cap, taken at a slot's first liquidation. */
+static KEEP u64 open_interest(struct market* m, u64* total) {
+    *total = 0;
+    for (u64 i = 0; i < m->pools; i++) {
+        const struct pool* p = pool_of(m, i);
+        for (u8 side = SIDE_YES; side <= SIDE_NO; side++) {
+            u64 value;
+            REQUIRE(mul_div(p->leveraged[side], side_price(p, side), PRICE_ONE_E6, false, &value), ARITHMETIC);
+            REQUIRE(add_to(total, value), ARITHMETIC);
+        }
+    }
+    return 0;
+}
+
+static KEEP u64 start_slot(struct liquidation* l) {
+    struct market* m = l->m;
+    if (m->cap_slot == l->slot) return 0;
+    u64 interest;
+    TRY(open_interest(m, &interest));
+    m->cap_slot = l->slot;
+    m->cap_used = 0;
+    m->cap_amount = liquidation_cap(interest, m->sigma_e6);
+    return 0;
+}
+
+struct sale {
+    u64 judged_e6, value, equity_plus, required; /* equity is value - debt, zero when negative */
+    u64 want, sold, proceeds, inventory, credit, repaid, bounty, bad_debt;
+    bool underwater, capped;
+};
+
+/* Decide how many shares must go. Zero: healthy, or the slot's cap is used up. */
+static KEEP u64 judge(struct liquidation* l, const struct position* s, struct sale* x) {
+    const struct pool* p = pool_of(l->m, s->pool);
+    u64 price = side_price(p, s->side);
+    if (l->m->price_class == PRICE_DEGRADED) price += p->band_e6; /* unhealthy even in the trader's favour */
+    x->judged_e6 = price > PRICE_ONE_E6 ? PRICE_ONE_E6 : price;
+    x->want = 0;
+    x->capped = false;
+    REQUIRE(mul_div(s->shares, x->judged_e6, PRICE_ONE_E6, false, &x->value), ARITHMETIC);
+    x->required = required_margin(s->margin, s->shares, s->margin_bps);
+    x->underwater = x->value <= s->debt;
+    x->equity_plus = x->underwater ? 0 : x->value - s->debt;
+    if (!x->underwater && x->equity_plus >= x->required) return 0;
+    u64 reserve = required_margin(0, s->shares, 0); /* the gap reserve alone */
+    if (x->underwater || x->equity_plus < reserve || x->value < SMALL_POSITION) {
+        x->want = s->shares;
+        return 0;
+    }
+    TRY(start_slot(l));
+    u64 room = l->m->cap_amount > l->m->cap_used ? l->m->cap_amount - l->m->cap_used : 0;
+    u64 shares;
+    REQUIRE(mul_div(room, PRICE_ONE_E6, x->judged_e6, false, &shares), ARITHMETIC);
+    x->want = shares < s->shares ? shares : s->shares;
+    x->capped = true;
+    return 0;
+}
+
+/* Sell on the pool down to the floor; below it the vault's inventory takes over, if equity is negative. */
+static KEEP u64 sell(struct liquidation* l, struct position* s, struct sale* x) {
+    struct pool* p = pool_of(l->m, s->pool);
+    u64 oracle = side_price(p, s->side);
+    u32 floor_e6 = oracle > GAP_POINTS_E6 + 1000 ? (u32)(oracle - GAP_POINTS_E6) : 1000;
+    struct curve curve = curve_of(p);
+    u64 room = 0;
+    if (p->liquidity) TRY(curve_error(curve_shares_to_price(&curve, s->side, floor_e6, &room)));
+    x->sold = x->want < room ? x->want : room;
+    x->proceeds = x->inventory = x->credit = 0;
+    if (x->sold) TRY(sell_shares(p, s->side, x->sold, &x->proceeds));
+    u64 bps = x->underwater ? BOUNTY_UNDERWATER_BPS : BOUNTY_BPS;
+    REQUIRE(mul_div(x->proceeds, bps, 10000, false, &x->bounty), ARITHMETIC);
+    u64 cash = x->proceeds - x->bounty, rest = x->want - x->sold;
+    u64 debt_left = s->debt > cash ? s->debt - cash : 0;
+    if (x->underwater && rest && debt_left) {
+        u64 shares;
+        REQUIRE(mul_div(debt_left, PRICE_ONE_E6, floor_e6, true, &shares), ARITHMETIC);
+        x->inventory = shares < rest ? shares : rest;
+        REQUIRE(mul_div(x->inventory, floor_e6, PRICE_ONE_E6, false, &x->credit), ARITHMETIC);
+        if (x->credit > debt_left) x->credit = debt_left;
+        REQUIRE(add_to(&p->inventory[s->side], x->inventory), ARITHMETIC);
+    }
+    u64 used = 0;
+    if (x->capped) REQUIRE(mul_div(x->sold, x->judged_e6, PRICE_ONE_E6, true, &used), ARITHMETIC);
+    REQUIRE(add_to(&l->m->cap_used, used), ARITHMETIC);
+    return 0;
+}
+
+static KEEP u64 settle(struct liquidation* l, struct position* s, struct sale* x) {
+    struct pool* p = pool_of(l->m, s->pool);
+    u64 gone = x->sold + x->inventory, cash = x->proceeds - x->bounty;
+    u64 repaid_cash = cash < s->debt ? cash : s->debt;
+    u64 left = s->shares - gone;
+    x->repaid = repaid_cash + x->credit; /* credit never exceeds the debt that cash leaves */
+    s->debt -= x->repaid;
+    x->bad_debt = left ? 0 : s->debt;
+    TRY(end_loan(l->v, l->m, x->repaid + x->bad_debt));
+    s->debt -= x->bad_debt;
+    REQUIRE(add_to(&l->v->inventory_cost, x->credit) && add_to(&l->v->bad_debt, x->bad_debt), ARITHMETIC);
+    REQUIRE(add_to(&l->v->cash, repaid_cash) && add_to(&l->to_vault, repaid_cash) && add_to(&l->to_keeper, x->bounty),
+            ARITHMETIC);
+    REQUIRE(add_to(&s->residual, cash - repaid_cash) && add_to(&l->m->residual, cash - repaid_cash), ARITHMETIC);
+    /* Margin shrinks with the shares, rounded up: the requirement never falls faster than the position. */
+    REQUIRE(mul_div(s->margin, left, s->shares, true, &s->margin), ARITHMETIC);
+    u64 freed = s->debt ? gone : s->shares; /* without debt the rest is no longer leveraged */
+    REQUIRE(p->leveraged[s->side] >= freed, ARITHMETIC);
+    p->leveraged[s->side] -= freed;
+    s->shares = left;
+    return 0;
+}
+
+static KEEP u64 emit_liquidated(struct liquidation* l, account target, const struct position* s, const struct sale* x) {
+    const struct pool* p = pool_of(l->m, s->pool);
+    struct event_position_liquidated e;
+    head_market(&e.head, EVENT_POSITION_LIQUIDATED, l->m, l->slot);
+    e.position = *key_of(target);
+    e.owner = s->owner;
+    e.pool = s->pool;
+    e.side = s->side;
+    e.oracle_e6 = p->price_e6;
+    e.pool_price_e6 = p->liquidity ? pool_price_e6(p) : p->price_e6;
+    e.shares_sold = x->sold;
+    e.proceeds = x->proceeds;
+    e.shares_to_inventory = x->inventory;
+    e.inventory_credit = x->credit;
+    e.shares_left = s->shares;
+    e.debt_repaid = x->repaid;
+    e.debt_left = s->debt;
+    e.bounty = x->bounty;
+    e.residual = s->residual;
+    e.bad_debt = x->bad_debt;
+    e.equity_before = x->equity_plus;
+    e.required_before = x->required;
+    emit(&e, sizeof e);
+    if (!x->bad_debt) return 0;
+    struct event_bad_debt b;
+    head_vault(&b.head, EVENT_BAD_DEBT_BOOKED, l->v, l->slot);
+    b.position = *key_of(target);
+    b.amount = x->bad_debt;
+    b.market_id = l->m->market_id;
+    b.total = l->v->bad_debt;
+    return emit(&b, sizeof b);
+}
+
+static KEEP u64 liquidate_one(const struct context* c, struct liquidation* l, account target) {
+    if (require_state(c, target, KIND_POSITION, sizeof(struct position)) || !is_writable(target)) return 0;
+    struct position* s = data_of(target);
+    if (!same(&s->market, key_of(c->accounts[LIQ_MARKET])) || !s->debt) return 0;
+    struct sale x;
+    TRY(judge(l, s, &x));
+    if (!x.want) return 0;
+    TRY(sell(l, s, &x));
+    if (!x.sold && !x.inventory) return 0; /* the pool is at the floor already, and equity is not negative */
+    TRY(settle(l, s, &x));
+    l->done++;
+    return emit_liquidated(l, target, s, &x);
+}
+
+static KEEP u64 process_liquidate(const struct context* c) {
+    REQUIRE(c->data_length == 1, BAD_INSTRUCTION_DATA);
+    TRY(require_accounts(c, LIQ_HEADER + 1));
+    struct liquidation l = {0};
+    struct global* g;
+    TRY(load_global(c, c->accounts[LIQ_GLOBAL], &g));
+    TRY(load_market(c, c->accounts[LIQ_MARKET], &l.m));
+    TRY(load_vault(c, c->accounts[LIQ_VAULT], &l.v));
+    TRY(require_writable(c->accounts[LIQ_VAULT]));
+    TRY(require_signer(c->accounts[LIQ_KEEPER]));
+    TRY(require_address(c->accounts[LIQ_MARKET_TOKENS], &l.m->tokens));
+    TRY(require_address(c->accounts[LIQ_VAULT_TOKENS], &l.v->tokens));
+    TRY(require_token_program(c->accounts[LIQ_TOKEN_PROGRAM]));
+    REQUIRE(l.m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+    TRY(read_slot(&l.slot));
+    REQUIRE(l.slot - l.m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
+    for (u64 i = LIQ_HEADER; i < c->count; i++) TRY(liquidate_one(c, &l, c->accounts[i]));
+    REQUIRE(l.done, NOTHING_LIQUIDATED);
+    struct market_signer as_market;
+    sign_as_market(&as_market, l.m);
+    account from = c->accounts[LIQ_MARKET_TOKENS], market = c->accounts[LIQ_MARKET];
+    TRY(transfer_tokens(from, c->accounts[LIQ_VAULT_TOKENS], market, l.to_vault, &as_market.signer));
+    return transfer_tokens(from, c->accounts[LIQ_KEEPER_TOKENS], market, l.to_keeper, &as_market.signer);
+}

@@ -1,0 +1,142 @@
+/* add_liquidity: a maker pays for complete sets, leaves both reserves, and keeps the surplus side as a position. */
+#include "ledger.h"
+
+enum {
+    ADD_OWNER,
+    ADD_GLOBAL,
+    ADD_MARKET,
+    ADD_MARKET_TOKENS,
+    ADD_OWNER_TOKENS,
+    ADD_MAKER,
+    ADD_POSITION,
+    ADD_TOKEN_PROGRAM,
+    ADD_SYSTEM,
+    ADD_COUNT
+};
+
+struct add_liquidity_data {
+    u8 tag, pool, maker_bump, position_bump;
+    u32 position_id;
+    u64 liquidity, cash_max;
+};
+
+static KEEP u64 open_surplus_position(const struct context* c, const struct add_liquidity_data* d, u8 side, u64 shares,
+                                      u64 slot) {
+    account owner = c->accounts[ADD_OWNER], market = c->accounts[ADD_MARKET], target = c->accounts[ADD_POSITION];
+    struct slice seeds[5] = {
+        {"position", 8}, {key_of(market), 32}, {key_of(owner), 32}, {&d->position_id, 4}, {&d->position_bump, 1}};
+    struct signer signer = {seeds, 5};
+    struct creation creation = {owner, target, c->program, sizeof(struct position), &signer};
+    TRY(create_account(&creation));
+    struct position* s = data_of(target);
+    s->kind = KIND_POSITION;
+    s->version = LAYOUT_VERSION;
+    s->bump = d->position_bump;
+    s->side = side;
+    s->pool = d->pool;
+    s->market = *key_of(market);
+    s->owner = *key_of(owner);
+    s->shares = shares;
+    s->opened_slot = slot;
+    s->position_id = d->position_id;
+    return 0;
+}
+
+static KEEP u64 load_or_create_maker(const struct context* c, const struct add_liquidity_data* d, struct maker** out) {
+    account owner = c->accounts[ADD_OWNER], market = c->accounts[ADD_MARKET], target = c->accounts[ADD_MAKER];
+    if (same(owner_of(target), &SYSTEM_PROGRAM)) {
+        struct slice seeds[5] = {
+            {"maker", 5}, {key_of(market), 32}, {&d->pool, 1}, {key_of(owner), 32}, {&d->maker_bump, 1}};
+        struct signer signer = {seeds, 5};
+        struct creation creation = {owner, target, c->program, sizeof(struct maker), &signer};
+        TRY(create_account(&creation));
+        struct maker* k = data_of(target);
+        k->kind = KIND_MAKER;
+        k->version = LAYOUT_VERSION;
+        k->bump = d->maker_bump;
+        k->pool = d->pool;
+        k->market = *key_of(market);
+        k->owner = *key_of(owner);
+    }
+    TRY(require_state(c, target, KIND_MAKER, sizeof(struct maker)));
+    TRY(require_writable(target));
+    struct maker* k = data_of(target);
+    REQUIRE(same(&k->market, key_of(market)) && same(&k->owner, key_of(owner)) && k->pool == d->pool, WRONG_ADDRESS);
+    *out = k;
+    return 0;
+}
+
+/* Fees earned since the last change of this maker's liquidity, rounded down: owed += (per L now - paid) * L. */
+static KEEP u64 settle_maker_fees(struct maker* k, const struct pool* p) {
+    const struct wide* now = &p->fee_per_liquidity_q64;
+    struct wide* paid = &k->fee_per_liquidity_paid_q64;
+    u64 low, borrow = __builtin_sub_overflow(now->low, paid->low, &low);
+    u64 high = now->high - paid->high - borrow;
+    u128 whole = umul128(high, k->liquidity);
+    u64 fraction = mul_high(low, k->liquidity);
+    REQUIRE(!(u64)(whole >> 64) && add_to(&k->fees_owed, (u64)whole) && add_to(&k->fees_owed, fraction), ARITHMETIC);
+    *paid = *now;
+    return 0;
+}
+
+static KEEP u64 process_add_liquidity(const struct context* c) {
+    const struct add_liquidity_data* d;
+    READ_DATA(c, d);
+    TRY(require_accounts(c, ADD_COUNT));
+    account owner = c->accounts[ADD_OWNER];
+    struct global* g;
+    struct market* m;
+    TRY(load_global(c, c->accounts[ADD_GLOBAL], &g));
+    TRY(load_market(c, c->accounts[ADD_MARKET], &m));
+    TRY(require_signer(owner));
+    TRY(require_address(c->accounts[ADD_MARKET_TOKENS], &m->tokens));
+    TRY(require_token_program(c->accounts[ADD_TOKEN_PROGRAM]));
+    REQUIRE(!g->halted, HALTED);
+    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+    REQUIRE(d->pool < m->pools, BAD_POOL);
+    REQUIRE(d->liquidity, ZERO_AMOUNT);
+    struct pool* p = pool_of(m, d->pool);
+    u64 slot;
+    TRY(read_slot(&slot));
+    if (!p->liquidity) REQUIRE(slot - m->publish_slot <= SPOT_AGE_MAX_SLOTS, PRICE_STALE);
+
+    struct curve before = curve_of(p);
+    struct curve_added added;
+    TRY(curve_error(curve_add_liquidity(&before, d->liquidity, p->price_e6, &added)));
+    REQUIRE(added.cash, ZERO_AMOUNT);
+    REQUIRE(added.cash <= d->cash_max, SLIPPAGE);
+    struct maker* k;
+    TRY(load_or_create_maker(c, d, &k));
+    TRY(settle_maker_fees(k, p));
+    roll_high(p, g, slot);
+    u64 liquidity_before = p->liquidity;
+    u64 high = p->high_this > p->high_previous ? p->high_this : p->high_previous;
+    if (high < liquidity_before) high = liquidity_before;
+    REQUIRE(add_to(&p->liquidity, d->liquidity) && add_to(&k->liquidity, d->liquidity), ARITHMETIC);
+    REQUIRE(add_to(&p->cash, added.cash), ARITHMETIC);
+    REQUIRE(add_to(&p->outstanding[SIDE_YES], added.surplus_yes) && add_to(&p->outstanding[SIDE_NO], added.surplus_no),
+            ARITHMETIC);
+    if (p->high_this < p->liquidity) p->high_this = p->liquidity;
+    k->last_add_slot = slot;
+    u64 surplus = added.surplus_yes | added.surplus_no; /* at most one side has any */
+    if (surplus) TRY(open_surplus_position(c, d, added.surplus_yes ? SIDE_YES : SIDE_NO, surplus, slot));
+    TRY(transfer_tokens(c->accounts[ADD_OWNER_TOKENS], c->accounts[ADD_MARKET_TOKENS], owner, added.cash, 0));
+
+    struct curve after = curve_of(p);
+    i64 u = curve_u(&after);
+    struct event_liquidity_added e;
+    head_market(&e.head, EVENT_LIQUIDITY_ADDED, m, slot);
+    e.owner = *key_of(owner);
+    e.pool = d->pool;
+    e.price_e6 = curve_price_e6(u);
+    e.liquidity_added = d->liquidity;
+    e.liquidity_before = liquidity_before;
+    e.liquidity_high = high;
+    e.liquidity_after = p->liquidity;
+    e.cash = added.cash;
+    e.surplus_yes = added.surplus_yes;
+    e.surplus_no = added.surplus_no;
+    e.value = curve_liquidity_value(u, d->liquidity);
+    e.improvement_bps = curve_improvement_bps(u, high, p->liquidity);
+    return emit(&e, sizeof e);
+}

@@ -1,0 +1,300 @@
+/* What the runtime gives a program: accounts, sysvars, calls of other programs. */
+#ifndef SDK_H
+#define SDK_H
+
+#include "errors.h"
+#include "layout.h"
+
+#define ACCOUNTS_MAX 64
+#define KEEP __attribute__((noinline))
+
+extern u64 sol_get_sysvar(const void* id, void* out, u64 offset, u64 length);
+extern u64 sol_invoke_signed_c(const void* instruction, const void* infos, u64 n_infos, const void* signers,
+                               u64 n_signers);
+extern u64 sol_create_program_address(const void* seeds, u64 n_seeds, const void* program, void* out);
+extern u64 sol_log_data(const void* slices, u64 n);
+
+struct slice {
+    const void* start;
+    u64 length;
+};
+
+/* An account is a pointer to its serialized form: flags, key@8, owner@40, lamports@72, length@80, data@88. */
+typedef u8* account;
+
+static inline bool is_signer(account a) { return a[1]; }
+static inline bool is_writable(account a) { return a[2]; }
+static inline struct address* key_of(account a) { return (struct address*)(a + 8); }
+static inline struct address* owner_of(account a) { return (struct address*)(a + 40); }
+static inline u64* lamports_of(account a) { return (u64*)(a + 72); }
+/* Read anew each time: a cross-program call may change it. */
+static inline u64 length_of(account a) { return *(volatile u64*)(a + 80); }
+static inline void* data_of(account a) { return a + 88; }
+
+static inline bool same(const struct address* a, const struct address* b) {
+    return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] && a->word[3] == b->word[3];
+}
+
+struct context {
+    const u8* data;
+    u64 data_length;
+    const struct address* program;
+    u64 count;
+    account accounts[ACCOUNTS_MAX];
+};
+
+static inline u64 parse(u8* input, struct context* out) {
+    u64 count = *(u64*)input;
+    REQUIRE(count <= ACCOUNTS_MAX, TOO_MANY_ACCOUNTS);
+    u8* at = input + 8;
+    for (u64 i = 0; i < count; i++) {
+        if (*at == 0xff) {
+            out->accounts[i] = at;
+            at += 88 + ((length_of(at) + 7) & ~7ULL) + 10240 + 8;
+        } else { /* a duplicate names the index of the first */
+            out->accounts[i] = out->accounts[*at];
+            at += 8;
+        }
+    }
+    out->count = count;
+    out->data_length = *(u64*)at;
+    out->data = at + 8;
+    out->program = (const struct address*)(at + 8 + out->data_length);
+    return 0;
+}
+
+/* ---- well-known addresses ---- */
+
+static const struct address SYSTEM_PROGRAM = {{0, 0, 0, 0}};
+static const struct address TOKEN_PROGRAM = {
+    {0x93a165d7e1f6dd06, 0xac79ebce46e1cbd9, 0x91375b5fed85b41c, 0xa900ff7e85f58c3a}};
+static const struct address CLOCK_SYSVAR = {
+    {0xc974c71817d5a706, 0xb65e1d6998635628, 0x5c6d4b9ba3b85e8b, 0x00000000215b5573}};
+static const struct address RENT_SYSVAR = {
+    {0x515c2c1917d5a706, 0x7ff14a3d4cc98c21, 0x44fda19b08eeda58, 0x000000008ad9dbe3}};
+
+static inline u64 read_slot(u64* slot) { return sol_get_sysvar(&CLOCK_SYSVAR, slot, 0, 8); }
+
+/* Lamports that exempt an account from rent. The threshold is a double, 2.0 on today's clusters and 1.0 once
+ * SIMD-0194 folds it into the rate; compared as bits, since programs have no floats. */
+static KEEP u64 rent_exempt_lamports(u64 bytes, u64* lamports) {
+    struct {
+        u64 per_byte, threshold_bits;
+    } rent;
+    TRY(sol_get_sysvar(&RENT_SYSVAR, &rent, 0, sizeof rent));
+    *lamports = (128 + bytes) * rent.per_byte * (rent.threshold_bits == 0x4000000000000000 ? 2 : 1);
+    return 0;
+}
+
+/* ---- checks ---- */
+
+static inline u64 require_accounts(const struct context* c, u64 least) {
+    REQUIRE(c->count >= least, NOT_ENOUGH_ACCOUNTS);
+    return 0;
+}
+static inline u64 require_signer(account a) {
+    REQUIRE(is_signer(a), MISSING_SIGNATURE);
+    return 0;
+}
+static inline u64 require_writable(account a) {
+    REQUIRE(is_writable(a), NOT_WRITABLE);
+    return 0;
+}
+static inline u64 require_address(account a, const struct address* expected) {
+    REQUIRE(same(key_of(a), expected), WRONG_ADDRESS);
+    return 0;
+}
+static inline u64 require_token_program(account a) {
+    REQUIRE(same(key_of(a), &TOKEN_PROGRAM), WRONG_TOKEN_PROGRAM);
+    return 0;
+}
+/* A state account: ours, of this kind and version, at least this long. */
+static KEEP u64 require_state(const struct context* c, account a, u64 kind, u64 bytes) {
+    REQUIRE(same(owner_of(a), c->program), WRONG_OWNER);
+    const u8* data = data_of(a);
+    REQUIRE(length_of(a) >= bytes && data[0] == kind && data[1] == LAYOUT_VERSION, WRONG_ACCOUNT_KIND);
+    return 0;
+}
+static inline u64 load_global(const struct context* c, account a, struct global** out) {
+    TRY(require_state(c, a, KIND_GLOBAL, sizeof(struct global)));
+    *out = data_of(a);
+    return 0;
+}
+static inline u64 load_vault(const struct context* c, account a, struct vault** out) {
+    TRY(require_state(c, a, KIND_VAULT, sizeof(struct vault)));
+    *out = data_of(a);
+    return 0;
+}
+static inline u64 load_market(const struct context* c, account a, struct market** out) {
+    TRY(require_state(c, a, KIND_MARKET, sizeof(struct market)));
+    TRY(require_writable(a));
+    *out = data_of(a);
+    return 0;
+}
+static inline struct pool* pool_of(struct market* m, u64 index) { return (struct pool*)(m + 1) + index; }
+
+/* ---- instruction data: the runtime aligns it to 8 bytes, so it is read in place as a struct with the tag first ----
+ */
+
+#define READ_DATA(context, into)                                                  \
+    do {                                                                          \
+        REQUIRE((context)->data_length == sizeof(*(into)), BAD_INSTRUCTION_DATA); \
+        (into) = (const void*)(context)->data;                                    \
+    } while (0)
+
+/* ---- cross-program calls ---- */
+
+struct meta {
+    const struct address* key;
+    u8 writable, signer, padding[6];
+};
+struct instruction {
+    const struct address* program;
+    const struct meta* metas;
+    u64 n_metas;
+    const u8* data;
+    u64 data_length;
+};
+struct info {
+    const struct address* key;
+    u64* lamports;
+    u64 length;
+    u8* data;
+    const struct address* owner;
+    u64 rent_epoch;
+    u8 signer, writable, executable, padding[5];
+};
+struct signer {
+    const struct slice* seeds;
+    u64 n_seeds;
+};
+_Static_assert(sizeof(struct meta) == 16 && sizeof(struct info) == 56 && sizeof(struct instruction) == 40,
+               "runtime ABI");
+
+static inline void describe(account a, struct info* out) {
+    out->key = key_of(a);
+    out->lamports = lamports_of(a);
+    out->length = length_of(a);
+    out->data = data_of(a);
+    out->owner = owner_of(a);
+    out->rent_epoch = 0; /* the runtime no longer reads it */
+    out->signer = a[1];
+    out->writable = a[2];
+    out->executable = a[3];
+}
+
+struct call {
+    struct meta metas[4];
+    struct info infos[4];
+    struct instruction instruction;
+    u64 n;
+};
+
+static inline void call_with(struct call* call, account a, bool writable, bool signer) {
+    call->metas[call->n] = (struct meta){key_of(a), writable, signer, {0}};
+    describe(a, &call->infos[call->n]);
+    call->n++;
+}
+
+static KEEP u64 invoke(struct call* call, const struct address* program, const struct slice* data,
+                       const struct signer* signer) {
+    call->instruction = (struct instruction){program, call->metas, call->n, data->start, data->length};
+    return sol_invoke_signed_c(&call->instruction, call->infos, call->n, signer, signer ? 1 : 0)
+               ? ERR_CROSS_PROGRAM_CALL
+               : 0;
+}
+
+/* Data of a call: the callee's tag ends where the aligned words begin, so that nothing is written byte by byte. */
+struct call_data {
+    u64 tag;
+    u64 words[6];
+};
+static inline struct slice tagged_u8(struct call_data* d, u8 tag, u64 words) {
+    ((u8*)d)[7] = tag;
+    return (struct slice){(u8*)d + 7, 1 + words * 8};
+}
+static inline struct slice tagged_u32(struct call_data* d, u32 tag, u64 words) {
+    ((u32*)d)[1] = tag;
+    return (struct slice){(u8*)d + 4, 4 + words * 8};
+}
+static inline void put_address(u64* words, const struct address* a) { *(struct address*)words = *a; }
+
+/* Move tokens; `signer` is null when the authority signed the transaction. */
+static KEEP u64 transfer_tokens(account from, account to, account authority, u64 amount, const struct signer* signer) {
+    if (!amount) return 0;
+    struct call_data data;
+    data.words[0] = amount;
+    struct slice bytes = tagged_u8(&data, 3, 1);
+    struct call call;
+    call.n = 0;
+    call_with(&call, from, true, false);
+    call_with(&call, to, true, false);
+    call_with(&call, authority, false, true);
+    return invoke(&call, &TOKEN_PROGRAM, &bytes, signer);
+}
+
+struct creation {
+    account payer, target;
+    const struct address* owner;
+    u64 bytes;
+    const struct signer* signer;
+};
+
+static KEEP u64 system_call(const struct creation* c, const struct slice* data, bool pays, bool target_signs) {
+    struct call call;
+    call.n = 0;
+    if (pays) call_with(&call, c->payer, true, true);
+    call_with(&call, c->target, true, target_signs);
+    return invoke(&call, &SYSTEM_PROGRAM, data, c->signer);
+}
+
+/* Create a program-derived account. The seeds prove the address: with wrong ones the call lacks a signature.
+ * Anyone may send lamports to the address beforehand, and CreateAccount refuses a funded one: then it is topped up,
+ * allocated and assigned instead. */
+static KEEP u64 create_account(const struct creation* c) {
+    REQUIRE(same(owner_of(c->target), &SYSTEM_PROGRAM) && length_of(c->target) == 0, ALREADY_INITIALIZED);
+    TRY(require_writable(c->target));
+    u64 rent;
+    TRY(rent_exempt_lamports(c->bytes, &rent));
+    u64 held = *lamports_of(c->target);
+    struct call_data data;
+    data.words[0] = rent;
+    data.words[1] = c->bytes;
+    put_address(&data.words[2], c->owner);
+    struct slice create = tagged_u32(&data, 0, 6);
+    if (!held) return system_call(c, &create, true, true);
+    if (held < rent) {
+        data.words[0] = rent - held;
+        struct slice transfer = tagged_u32(&data, 2, 1);
+        TRY(system_call(c, &transfer, true, false));
+    }
+    data.words[0] = c->bytes;
+    struct slice allocate = tagged_u32(&data, 8, 1);
+    TRY(system_call(c, &allocate, false, true));
+    put_address(&data.words[0], c->owner);
+    struct slice assign = tagged_u32(&data, 1, 4);
+    return system_call(c, &assign, false, true);
+}
+
+/* Create a token account at a program-derived address. */
+static KEEP u64 create_token_account(const struct creation* c, account mint, const struct address* authority) {
+    TRY(create_account(c));
+    struct call_data data;
+    put_address(&data.words[0], authority);
+    struct slice initialize = tagged_u8(&data, 18, 4); /* InitializeAccount3 */
+    struct call call;
+    call.n = 0;
+    call_with(&call, c->target, true, false);
+    call_with(&call, mint, false, false);
+    return invoke(&call, &TOKEN_PROGRAM, &initialize, 0);
+}
+
+/* Give an account's lamports back and leave it to the system program; the runtime zeroes what is left. */
+static inline void close_account(account a, account to) {
+    *lamports_of(to) += *lamports_of(a);
+    *lamports_of(a) = 0;
+    *(u64*)(a + 80) = 0;
+    *owner_of(a) = SYSTEM_PROGRAM;
+}
+
+#endif

@@ -1,0 +1,236 @@
+"""Decode the program's events from transaction logs.
+
+Mirrors events.h. An event is one `Program data:` line: a 24-byte head (version, kind, series, sequence, slot), then
+integers and addresses. Only lines logged while the program itself was executing count: another program can log any
+bytes it likes.
+"""
+
+import base64
+import binascii
+import re
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from solders.pubkey import Pubkey
+
+EVENT_VERSION: Final = 1
+VAULT_SERIES: Final = 0xFFFF_FFFF
+"""Series number of the vault's events; every other series is a market id."""
+
+
+class EventKind(IntEnum):
+    """What happened."""
+
+    INITIALIZED = 1
+    MARKET_CREATED = 2
+    PRICES_UPDATED = 3
+    LIQUIDITY_ADDED = 4
+    STAKED = 5
+    POSITION_OPENED = 6
+    POSITION_CLOSED = 7
+    POSITION_LIQUIDATED = 8
+    BAD_DEBT_BOOKED = 9
+
+
+_A: Final = "32s"
+_BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
+    EventKind.INITIALIZED: [
+        ("quote_mint", _A),
+        ("mmt_mint", _A),
+        ("sink_tokens", _A),
+        ("treasury_tokens", _A),
+        ("season_start_slot", "Q"),
+        ("season_slots", "Q"),
+        ("treasury_mmt", "Q"),
+        ("sink_mmt", "Q"),
+    ],
+    EventKind.MARKET_CREATED: [
+        ("market", _A),
+        ("condition_id", _A),
+        ("outcomes", "Q"),
+        ("pools", "Q"),
+    ],
+    EventKind.PRICES_UPDATED: [("price_class", "I"), ("pools", "I"), ("publish_slot", "Q")],
+    EventKind.LIQUIDITY_ADDED: [
+        ("owner", _A),
+        ("pool", "I"),
+        ("price_e6", "I"),
+        ("liquidity_added", "Q"),
+        ("liquidity_before", "Q"),
+        ("liquidity_high", "Q"),
+        ("liquidity_after", "Q"),
+        ("cash", "Q"),
+        ("surplus_yes", "Q"),
+        ("surplus_no", "Q"),
+        ("value", "Q"),
+        ("improvement_bps", "Q"),
+    ],
+    EventKind.STAKED: [
+        ("owner", _A),
+        ("amount", "Q"),
+        ("shares", "Q"),
+        ("share_supply", "Q"),
+        ("vault_value", "Q"),
+    ],
+    EventKind.POSITION_OPENED: [
+        ("position", _A),
+        ("owner", _A),
+        ("pool", "I"),
+        ("side", "I"),
+        ("leverage", "I"),
+        ("margin_bps", "I"),
+        ("margin", "Q"),
+        ("notional", "Q"),
+        ("shares", "Q"),
+        ("debt", "Q"),
+        ("fee", "Q"),
+        ("fee_rate_ubp", "Q"),
+        ("coverage_e6", "Q"),
+        ("oracle_e6", "I"),
+        ("pool_price_e6", "I"),
+        ("trade_number", "Q"),
+    ],
+    EventKind.POSITION_CLOSED: [
+        ("position", _A),
+        ("owner", _A),
+        ("pool", "I"),
+        ("side", "I"),
+        ("shares", "Q"),
+        ("shares_left", "Q"),
+        ("proceeds", "Q"),
+        ("fee", "Q"),
+        ("debt_repaid", "Q"),
+        ("payout", "Q"),
+    ],
+    EventKind.POSITION_LIQUIDATED: [
+        ("position", _A),
+        ("owner", _A),
+        ("pool", "I"),
+        ("side", "I"),
+        ("oracle_e6", "I"),
+        ("pool_price_e6", "I"),
+        ("shares_sold", "Q"),
+        ("proceeds", "Q"),
+        ("shares_to_inventory", "Q"),
+        ("inventory_credit", "Q"),
+        ("shares_left", "Q"),
+        ("debt_repaid", "Q"),
+        ("debt_left", "Q"),
+        ("bounty", "Q"),
+        ("residual", "Q"),
+        ("bad_debt", "Q"),
+        ("equity_before", "Q"),
+        ("required_before", "Q"),
+    ],
+    EventKind.BAD_DEBT_BOOKED: [
+        ("position", _A),
+        ("amount", "Q"),
+        ("market_id", "Q"),
+        ("total", "Q"),
+    ],
+}
+_STRUCTS: Final = {
+    kind: struct.Struct("<" + "".join(code for _, code in body)) for kind, body in _BODIES.items()
+}
+_HEAD: Final = struct.Struct("<BBHIQQ")
+
+_INVOKE: Final = re.compile(r"Program (\w+) invoke \[\d+\]")
+_RETURN: Final = re.compile(r"Program \w+ (success$|failed: )")
+
+Field = int | Pubkey
+
+
+class MalformedEventError(ValueError):
+    """The program logged bytes that are no event of a known version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One state change, as the program told it."""
+
+    kind: EventKind
+    series: int
+    """Market id, or VAULT_SERIES."""
+    sequence: int
+    """Running number within the series, from 1 without gaps."""
+    slot: int
+    fields: dict[str, Field]
+    """Integers and addresses by the names of events.h."""
+    readings: tuple[tuple[int, int], ...] = ()
+    """PRICES_UPDATED only: (price_e6, band_e6) per pool, after the clamp."""
+
+    def amount(self, name: str) -> int:
+        """Return an integer field."""
+        value = self.fields[name]
+        assert isinstance(value, int)
+        return value
+
+    def address(self, name: str) -> Pubkey:
+        """Return an address field."""
+        value = self.fields[name]
+        assert isinstance(value, Pubkey)
+        return value
+
+
+def decode(data: bytes) -> Event:
+    """Decode one event.
+
+    Raises:
+        MalformedEventError: unknown version or kind, or the wrong length.
+    """
+    if len(data) < _HEAD.size:
+        raise MalformedEventError(f"found {len(data)} bytes, expected at least {_HEAD.size}")
+    version, number, _, series, sequence, slot = _HEAD.unpack_from(data)
+    if version != EVENT_VERSION or number not in _BODIES:
+        raise MalformedEventError(f"found version {version} kind {number}, expected version 1")
+    kind = EventKind(number)
+    body = _STRUCTS[kind]
+    tail = len(data) - _HEAD.size - body.size
+    if tail < 0 or (tail and kind is not EventKind.PRICES_UPDATED):
+        raise MalformedEventError(
+            f"found {len(data)} bytes, expected {_HEAD.size + body.size} for {kind.name}"
+        )
+    values = body.unpack_from(data, _HEAD.size)
+    fields: dict[str, Field] = {
+        name: Pubkey.from_bytes(value) if code == _A else value
+        for (name, code), value in zip(_BODIES[kind], values, strict=True)
+    }
+    readings: tuple[tuple[int, int], ...] = ()
+    if kind is EventKind.PRICES_UPDATED:
+        if tail != 8 * int(values[1]):
+            raise MalformedEventError(f"found {tail} bytes of readings for {values[1]} pools")
+        flat = struct.unpack_from(f"<{tail // 4}I", data, _HEAD.size + body.size)
+        readings = tuple(zip(flat[::2], flat[1::2], strict=True))
+    return Event(
+        kind=kind, series=series, sequence=sequence, slot=slot, fields=fields, readings=readings
+    )
+
+
+def program_data(logs: Iterable[str], program: Pubkey) -> Iterator[bytes]:
+    """Yield the bytes that `program` itself logged, in order, from a transaction's log lines."""
+    name = str(program)
+    stack: list[str] = []
+    for line in logs:
+        if (data := line.removeprefix("Program data: ")) != line:
+            if not stack or stack[-1] != name:
+                continue
+            try:
+                yield base64.b64decode(data, validate=True)
+            except binascii.Error as error:
+                raise MalformedEventError(f"found {data!r}, expected base64") from error
+        elif invoked := _INVOKE.fullmatch(line):
+            stack.append(invoked[1])
+        elif _RETURN.match(line) and stack:
+            stack.pop()
+
+
+def decode_logs(logs: Sequence[str], program: Pubkey) -> list[Event]:
+    """Return the program's events of one transaction, in order.
+
+    Raises:
+        MalformedEventError: one line is no event.
+    """
+    return [decode(data) for data in program_data(logs, program)]

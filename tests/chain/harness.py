@@ -1,0 +1,336 @@
+"""The committed program in LiteSVM with a cast of users: the platform under test, without sockets."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import spl.token.instructions as spl
+from solders.compute_budget import set_compute_unit_limit
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.litesvm import LiteSVM
+from solders.message import Message
+from solders.pubkey import Pubkey
+from solders.transaction import Transaction
+from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
+from solders.transaction_status import InstructionErrorCustom, TransactionErrorInstructionError
+from spl.token.models import MintToParams
+
+from programs import addresses, errors, events, instructions
+from programs.accounts import Global, Market, Position, Side, Stake, Vault
+from programs.addresses import TOKEN_PROGRAM
+from programs.betting_platform.build import PROGRAM_SO
+from programs.genesis import MINT_BYTES, create_mint
+
+USD = 1_000_000
+
+
+def keypair(name: str) -> Keypair:
+    """A keypair that is the same in every run."""
+    return Keypair.from_seed(hashlib.sha256(name.encode()).digest())
+
+
+@dataclass
+class User:
+    """Somebody with lamports and a quote token account."""
+
+    key: Keypair
+    tokens: Pubkey
+    next_position_id: int = 0
+
+    @property
+    def address(self) -> Pubkey:
+        return self.key.pubkey()
+
+    def take_position_id(self) -> int:
+        self.next_position_id += 1
+        return self.next_position_id - 1
+
+
+@dataclass
+class Receipt:
+    """A landed transaction: what it cost and what the program said."""
+
+    cu: int
+    events: list[events.Event]
+
+
+@dataclass
+class Platform:
+    """The program, initialized, with one oracle and market authority."""
+
+    svm: LiteSVM = field(default_factory=LiteSVM)
+    program_key: Keypair = field(default_factory=lambda: keypair("program"))
+    admin: Keypair = field(default_factory=lambda: keypair("admin"))
+    quote_mint: Keypair = field(default_factory=lambda: keypair("quote"))
+    mmt_mint: Keypair = field(default_factory=lambda: keypair("mmt"))
+    so: bytes = field(default_factory=PROGRAM_SO.read_bytes)
+    users: int = 0
+
+    def __post_init__(self) -> None:
+        self.svm.airdrop(self.admin.pubkey(), 10**12)
+        self.svm.add_program(self.program, self.so)
+        self.warp(1_000)
+        for mint, decimals in ((self.quote_mint, 6), (self.mmt_mint, 9)):
+            self.send(
+                create_mint(
+                    self.admin.pubkey(),
+                    mint.pubkey(),
+                    self.admin.pubkey(),
+                    decimals,
+                    self.svm.minimum_balance_for_rent_exemption(MINT_BYTES),
+                ),
+                [self.admin, mint],
+            )
+
+    @property
+    def program(self) -> Pubkey:
+        return self.program_key.pubkey()
+
+    # -- time and transactions --
+
+    @property
+    def slot(self) -> int:
+        return self.svm.get_clock().slot
+
+    def warp(self, slots: int) -> None:
+        """Move on: a new slot also makes an identical transaction a new one."""
+        self.svm.warp_to_slot(self.slot + slots)
+        self.svm.expire_blockhash()
+
+    def try_send(
+        self, ixs: Sequence[Instruction], signers: Sequence[Keypair]
+    ) -> TransactionMetadata | FailedTransactionMetadata:
+        message = Message([set_compute_unit_limit(1_400_000), *ixs], signers[0].pubkey())
+        self.svm.expire_blockhash()
+        tx = Transaction(list(signers), message, self.svm.latest_blockhash())
+        return self.svm.send_transaction(tx)
+
+    def send(self, ixs: Instruction | Sequence[Instruction], signers: Sequence[Keypair]) -> Receipt:
+        """Land a transaction, or raise what the program said."""
+        listed = [ixs] if isinstance(ixs, Instruction) else list(ixs)
+        result = self.try_send(listed, signers)
+        if isinstance(result, FailedTransactionMetadata):
+            error = result.err()
+            if isinstance(error, TransactionErrorInstructionError) and isinstance(
+                error.err, InstructionErrorCustom
+            ):
+                exception = errors.BY_CODE.get(error.err.code)
+                if exception:
+                    raise exception
+            pytest.fail(f"{error}: {result.meta().logs()}")
+        return Receipt(
+            cu=result.compute_units_consumed(),
+            events=events.decode_logs(result.logs(), self.program),
+        )
+
+    # -- cast --
+
+    def initialize(self) -> Receipt:
+        admin = self.admin.pubkey()
+        authorities = instructions.Authorities(
+            market=admin, oracle=admin, incentives=admin, fee_treasury_owner=admin, halt=admin
+        )
+        return self.send(
+            instructions.initialize(
+                self.program, admin, self.quote_mint.pubkey(), self.mmt_mint.pubkey(), authorities
+            ),
+            [self.admin, self.program_key],
+        )
+
+    def user(self, usd: int = 1_000_000) -> User:
+        self.users += 1
+        key = keypair(f"user {self.users}")
+        self.svm.airdrop(key.pubkey(), 10**12)
+        tokens = spl.get_associated_token_address(key.pubkey(), self.quote_mint.pubkey())
+        self.send(
+            [
+                spl.create_associated_token_account(
+                    self.admin.pubkey(), key.pubkey(), self.quote_mint.pubkey()
+                ),
+                spl.mint_to(
+                    MintToParams(
+                        program_id=TOKEN_PROGRAM,
+                        mint=self.quote_mint.pubkey(),
+                        dest=tokens,
+                        mint_authority=self.admin.pubkey(),
+                        amount=usd * USD,
+                    )
+                ),
+            ],
+            [self.admin],
+        )
+        return User(key, tokens)
+
+    # -- the program's instructions --
+
+    def create_market(self, name: str = "m", *prices_e6: int) -> Pubkey:
+        prices = prices_e6 or (500_000,)
+        condition = hashlib.sha256(name.encode()).digest()
+        self.send(
+            instructions.create_market(
+                self.program,
+                self.admin.pubkey(),
+                self.quote_mint.pubkey(),
+                condition_id=condition,
+                outcomes=2 if len(prices) == 1 else len(prices),
+                yes_token_or_hash=bytes(32),
+                no_token=bytes(32),
+                prices_e6=prices,
+            ),
+            [self.admin],
+        )
+        return addresses.market_address(self.program, condition)[0]
+
+    def post(
+        self,
+        market: Pubkey,
+        *prices_e6: int,
+        price_class: int = 0,
+        band_e6: int = 0,
+        slot: int | None = None,
+    ) -> Receipt:
+        return self.send(
+            instructions.update_prices(
+                self.program,
+                self.admin.pubkey(),
+                market,
+                price_class=price_class,
+                publish_slot=self.slot if slot is None else slot,
+                readings=[(price, band_e6) for price in prices_e6],
+            ),
+            [self.admin],
+        )
+
+    def move_oracle(self, market: Pubkey, price_e6: int, **kwargs: int) -> None:
+        """Post until the clamped oracle price of a binary market has arrived."""
+        while True:
+            self.warp(5)
+            self.post(market, price_e6, **kwargs)
+            if self.market(market).pools[0].price_e6 == price_e6:
+                return
+
+    def add_liquidity(
+        self, user: User, market: Pubkey, liquidity: int, pool: int = 0, cash_max: int = 2**63
+    ) -> Receipt:
+        return self.send(
+            instructions.add_liquidity(
+                self.program,
+                user.address,
+                user.tokens,
+                market,
+                pool=pool,
+                liquidity=liquidity,
+                cash_max=cash_max,
+                position_id=user.take_position_id(),
+            ),
+            [user.key],
+        )
+
+    def stake(self, user: User, amount: int) -> Receipt:
+        return self.send(
+            instructions.stake(self.program, user.address, user.tokens, amount=amount), [user.key]
+        )
+
+    def open(
+        self,
+        user: User,
+        market: Pubkey,
+        margin: int,
+        *,
+        leverage: int = 1,
+        side: Side = Side.YES,
+        pool: int = 0,
+        worst_price_e6: int = 1_000_000,
+        counts_trade: bool = True,
+    ) -> tuple[int, Receipt]:
+        position_id = user.take_position_id()
+        receipt = self.send(
+            instructions.open_position(
+                self.program,
+                user.address,
+                user.tokens,
+                market,
+                pool=pool,
+                side=side,
+                position_id=position_id,
+                margin=margin,
+                leverage=leverage,
+                worst_price_e6=worst_price_e6,
+                counts_trade=counts_trade,
+            ),
+            [user.key],
+        )
+        return position_id, receipt
+
+    def close(
+        self,
+        user: User,
+        market: Pubkey,
+        position_id: int,
+        *,
+        has_debt: bool = False,
+        shares: int = instructions.ALL_SHARES,
+        worst_price_e6: int = 0,
+    ) -> Receipt:
+        return self.send(
+            instructions.close_position(
+                self.program,
+                user.address,
+                user.tokens,
+                market,
+                position_id=position_id,
+                has_debt=has_debt,
+                shares=shares,
+                worst_price_e6=worst_price_e6,
+            ),
+            [user.key],
+        )
+
+    def liquidate(self, keeper: User, market: Pubkey, positions: Iterable[Pubkey]) -> Receipt:
+        return self.send(
+            instructions.liquidate(
+                self.program, keeper.address, keeper.tokens, market, list(positions)
+            ),
+            [keeper.key],
+        )
+
+    # -- what the chain says --
+
+    def data(self, address: Pubkey) -> bytes:
+        account = self.svm.get_account(address)
+        assert account is not None, f"{address} does not exist"
+        return account.data
+
+    def exists(self, address: Pubkey) -> bool:
+        account = self.svm.get_account(address)
+        return account is not None and account.lamports > 0
+
+    def global_(self) -> Global:
+        return Global.from_bytes(self.data(addresses.global_address(self.program)[0]))
+
+    def vault(self) -> Vault:
+        return Vault.from_bytes(self.data(addresses.vault_address(self.program)[0]))
+
+    def market(self, address: Pubkey) -> Market:
+        return Market.from_bytes(self.data(address))
+
+    def position_address(self, user: User, market: Pubkey, position_id: int) -> Pubkey:
+        return addresses.position_address(self.program, market, user.address, position_id)[0]
+
+    def position(self, user: User, market: Pubkey, position_id: int) -> Position:
+        return Position.from_bytes(self.data(self.position_address(user, market, position_id)))
+
+    def stake_of(self, user: User) -> Stake:
+        return Stake.from_bytes(self.data(addresses.stake_address(self.program, user.address)[0]))
+
+    def tokens(self, address: Pubkey) -> int:
+        """Amount in an SPL token account."""
+        return int.from_bytes(self.data(address)[64:72], "little")
+
+    def market_tokens(self, market: Pubkey) -> int:
+        return self.tokens(addresses.market_tokens_address(self.program, market)[0])
+
+    def vault_tokens(self) -> int:
+        return self.tokens(addresses.vault_tokens_address(self.program)[0])
