@@ -6,6 +6,7 @@ through `programs.submit`, and writes down what happened.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 import trio
@@ -27,6 +28,8 @@ from programs.units import ComputeUnits, Lamports, MicroLamports
 _FEES_FRESH_S = 2.0
 """Recent fees are asked for at most this often: they are a floor over whole slots."""
 _FEE_ACCOUNTS_MAX = 128
+_NOTHING: Final = Lamports(0)
+_FREE: Final = MicroLamports(0)
 log = structlog.get_logger()
 
 
@@ -61,7 +64,7 @@ class Shipment:
     instructions: tuple[Instruction, ...]
     cu_limit: ComputeUnits
     loaded_bytes: int
-    value_lamports: Lamports = Lamports(0)
+    value_lamports: Lamports = _NOTHING
     """What it is expected to earn."""
 
 
@@ -71,7 +74,7 @@ class Purse:
 
     policy: FeePolicy
     spend: HourlySpend
-    _floor: MicroLamports = MicroLamports(0)
+    _floor: MicroLamports = _FREE
     _floor_until_s: float = field(default=-float("inf"))
 
     async def bid(self, kit: Kit, shipment: Shipment) -> Bid | NoBid:
@@ -173,9 +176,7 @@ def _signed(
 ) -> tuple[SignedTransaction, LatestBlockhash]:
     latest = kit.blockhashes.get()
     assert latest is not None, "lanes start after the first blockhash"
-    message = compile_message(
-        kit.payer.pubkey(), shipment.instructions, budget, latest.blockhash
-    )
+    message = compile_message(kit.payer.pubkey(), shipment.instructions, budget, latest.blockhash)
     return sign(message, [kit.payer]), latest
 
 

@@ -89,7 +89,7 @@ async def liquidate_positions(
             with trio.move_on_after(kit.slot_s):
                 sequence, snapshot = await chain.wait_newer(sequence)
                 _refill(kit, lane, snapshot)
-                for batch in _plan(kit, lane, board, snapshot, limiter.available_tokens):
+                for batch in _plan(kit, lane, board, snapshot, int(limiter.available_tokens)):
                     lane.queue.take(batch.jobs)
                     lane.busy_markets.add(batch.jobs[0].market)
                     limiter.acquire_on_behalf_of_nowait(batch)
@@ -236,9 +236,7 @@ class _Refusal:
     words: str
 
 
-async def _try(
-    kit: Kit, lane: _Lane, shipment: Shipment, ids: Sequence[str]
-) -> _Refusal | None:
+async def _try(kit: Kit, lane: _Lane, shipment: Shipment, ids: Sequence[str]) -> _Refusal | None:
     """Simulate, send, and settle the jobs; return why not, if not."""
     try:
         found = await simulate(kit, shipment)
@@ -276,7 +274,7 @@ def _note_events(kit: Kit, outcome: Landed) -> None:
         found = events.decode_logs(outcome.logs, kit.program)
     except events.MalformedEventError as error:
         kit.tally.refusals[f"{LANE}.event_unread"] += 1
-        log.error("event.malformed", signature=str(outcome.signature), reason=str(error))
+        log.warning("event.malformed", signature=str(outcome.signature), reason=str(error))
         return
     if not found:
         kit.tally.refusals[f"{LANE}.logs_unread"] += 1
