@@ -3,7 +3,7 @@
 from typing import Final
 
 U_MAX: Final = 3090232306167813540
-G_AT_ZERO: Final = 398942280401432678
+G_AT_U_MAX: Final = 3090509163938709717
 DENSITY_SCALE: Final = 867361737988403547
 HALVINGS_PER_E6: Final = 1247485602923
 
@@ -1041,6 +1041,14 @@ PIECES: Final = (
             -27630595,
         ),
     ),
+)
+
+# (k, c): a tangent of g reaches a height at u = k * height - c.
+TANGENTS: Final = (
+    (2, 797884560802865355),
+    (8, 1646828241373148807),
+    (40, 2337802792201414439),
+    (250, 2961764636446810121),
 )
 
 EXP_BEND: Final = (

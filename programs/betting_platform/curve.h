@@ -15,8 +15,8 @@
  * truncation of u moves g by less than one quantum more, always towards the value at zero. A *difference* of two computed
  * g is therefore within CURVE_G_ERROR = 3 quanta of the true one, and every amount adds or subtracts those 3 before
  * it is rounded: at L = $1M that is 3e-6 base units, and it is never in the caller's favour.
- * Phi is the derivative of the same polynomial: within CURVE_P_ERROR = 64 quanta (6.4e-17). phi is its second
- * derivative: within 4e-15.
+ * Phi is the derivative of the same polynomial: within CURVE_P_ERROR = 256 quanta (2.6e-16). phi is its second
+ * derivative: within 1e-12.
  *
  * SAFETY. Let C be the cash (complete sets minted). The pool keeps x = C - outstanding YES >= L g(-u): then both reserves
  * are positive and C >= each outstanding payout. A trade keeps it because its cash is rounded against the trader;
@@ -34,7 +34,7 @@
 #define CURVE_ONE 1000000000000000000ULL
 #define CURVE_U_MAX ((i64)TABLE_U_MAX) /* Phi^-1(0.999); the YES price stays in [0.001, 0.999] */
 #define CURVE_G_ERROR 3ULL
-#define CURVE_P_ERROR 64ULL
+#define CURVE_P_ERROR 256ULL
 #define CURVE_U_ERROR 100000LL /* of curve_u_of_price_e6: 1e-13 */
 #define CURVE_LIQUIDITY_MAX 1000000000000000000ULL /* q then fits an i64 */
 #define CURVE_ITERATIONS_MAX 10U
@@ -144,7 +144,7 @@ MATH_SHARED i64 curve_u_of_price_e6(u32 price_e6) {
     return above ? (i64)v : -(i64)v;
 }
 
-/* q in the coordinates of a side: buying that side makes it grow. */
+/* q in the coordinates of a side (never I64_MIN): buying that side makes it grow. */
 MATH_INLINE i64 curve_side_q(const struct curve *c, u32 side) {
     return side == CURVE_NO ? -c->q : c->q;
 }
@@ -160,7 +160,20 @@ MATH_INLINE i64 curve_u(const struct curve *c) {
     return curve_u_of(c->liquidity, c->q);
 }
 
-/* Where q and u of a side stand, and where `shares` more (bought) or fewer (sold) leave u. */
+MATH_INLINE bool curve_is_tradable(i64 u) {
+    return magnitude(u) <= TABLE_U_MAX;
+}
+
+/* u * liquidity, rounded towards plus or minus infinity. */
+MATH_SHARED bool curve_q_of(i64 u, u64 liquidity, bool round_up, i64 *q) {
+    u64 size;
+    if (!mul_div(magnitude(u), liquidity, CURVE_ONE, round_up == (u > 0), &size)) return false;
+    if (size > (u64)I64_MAX) return false;
+    *q = u < 0 ? -(i64)size : (i64)size;
+    return true;
+}
+
+/* Where u of a side stands, and where `shares` more (bought) or fewer (sold) leave it. */
 MATH_SHARED u32 curve_move(const struct curve *c, u32 side, u64 shares, bool is_buy, i64 u[2]) {
     if (c->liquidity == 0) return CURVE_NO_LIQUIDITY;
     if (shares == 0) return CURVE_ZERO;
@@ -168,7 +181,7 @@ MATH_SHARED u32 curve_move(const struct curve *c, u32 side, u64 shares, bool is_
     if (shares > (u64)I64_MAX - magnitude(q)) return CURVE_PRICE_RANGE;
     u[0] = curve_u_of(c->liquidity, q);
     u[1] = curve_u_of(c->liquidity, is_buy ? q + (i64)shares : q - (i64)shares);
-    return (is_buy ? u[1] > CURVE_U_MAX : u[1] < -CURVE_U_MAX) ? CURVE_PRICE_RANGE : CURVE_OK;
+    return curve_is_tradable(u[0]) && curve_is_tradable(u[1]) ? CURVE_OK : CURVE_PRICE_RANGE;
 }
 
 /* What `shares` of a side cost, rounded up: at least the curve's amount, and at least shares * the price before. */
@@ -202,36 +215,38 @@ MATH_SHARED u32 curve_sell_shares(const struct curve *c, u32 side, u64 shares, u
     return CURVE_OK;
 }
 
-/* A u from `low` up with wanted - tolerance <= g(u) <= wanted, where g(low) <= wanted < g(CURVE_U_MAX).
- * g is convex, so Newton from above stays above; it aims at the middle of the tolerance and is fenced by bisection.
- * At the cap it returns the best u below: g(u) <= wanted always. */
-MATH_SHARED i64 curve_u_of_g(i64 low, u64 wanted, u64 tolerance, u32 *iterations) {
-    u64 aim = wanted - tolerance / 2;
-    /* Every tangent of a convex function crosses the aim above its root: start at the lowest of a few crossings. */
-    i64 high = CURVE_U_MAX;
-    u64 here = curve_g(low);
-    if (here >= aim) {
-        *iterations = 0;
-        return low;
+/* Where Newton starts: every tangent of a convex function crosses a height above its root, so take the lowest
+ * crossing of a few. `low` is where the pool stands, `price` the slope there, `climb` the way up to `aim`. */
+MATH_INLINE i64 curve_first_guess(i64 low, u64 price, u64 climb, u64 aim) {
+    i64 guess = CURVE_U_MAX;
+    u64 step = curve_step(climb, price);
+    if (step < (u64)(guess - low)) guess = low + (i64)step;
+    if (guess > (i64)aim) guess = (i64)aim; /* g(u) > u */
+    for (u32 i = 0; i < sizeof(CURVE_TANGENTS) / sizeof(CURVE_TANGENTS[0]); i++) {
+        u64 inverse_slope = CURVE_TANGENTS[i].inverse_slope;
+        if (aim > 8 * CURVE_ONE / inverse_slope) break; /* steep heights: the later tangents lie far above */
+        i64 crossing = (i64)(inverse_slope * aim) - CURVE_TANGENTS[i].offset;
+        if (crossing > low && crossing < guess) guess = crossing;
     }
-    i64 u = high;
-    u64 step = curve_step(aim - here, curve_price_e18(low));
-    if (step < (u64)(high - low)) u = low + (i64)step;
-    if ((u64)(u < 0 ? 0 : u) > aim) u = (i64)aim; /* g(u) > u */
-    i64 at_zero = 2 * ((i64)aim - (i64)TABLE_G_AT_ZERO); /* the tangent at 0, of slope 1/2 */
-    if (u > at_zero && at_zero > low) u = at_zero;
+    return guess;
+}
+
+/* A u of at least `low` with wanted - tolerance <= g(u) <= wanted, where g(low) <= wanted <= g(CURVE_U_MAX).
+ * g is convex, so Newton from above stays above; it aims at the middle of the tolerance, fenced by bisection.
+ * At the cap it returns the best u below: g(u) <= wanted always. */
+MATH_SHARED i64 curve_u_of_g(i64 low, i64 guess, u64 wanted, u64 tolerance, u32 *iterations) {
+    u64 aim = wanted - tolerance / 2;
+    i64 high = CURVE_U_MAX, u = guess;
     for (*iterations = 1;; ++*iterations) {
-        here = curve_g(u);
+        u64 here = curve_g(u);
         if (here <= wanted) low = u;
         else high = u;
         if (here <= wanted && wanted - here <= tolerance) break;
         if (*iterations == CURVE_ITERATIONS_MAX) break;
         bool above = here > aim;
-        step = curve_step(above ? here - aim : aim - here, curve_price_e18(u));
-        i64 next = low + (high - low) / 2;
-        if (above ? step < (u64)(u - low) : step < (u64)(high - u)) next = above ? u - (i64)step : u + (i64)step;
-        if (next == u) break;
-        u = next;
+        u64 step = curve_step(above ? here - aim : aim - here, curve_price_e18(u));
+        if (step >= (u64)(above ? u - low : high - u)) u = low + (high - low) / 2;
+        else u = above ? u - (i64)step : u + (i64)step;
     }
     return low;
 }
@@ -248,21 +263,20 @@ MATH_SHARED u32 curve_buy_cash(const struct curve *c, u32 side, u64 cash, u64 *s
     if (rise <= CURVE_G_ERROR) return CURVE_ZERO;
     i64 q = curve_side_q(c, side);
     i64 u = curve_u_of(liquidity, q);
-    u64 wanted = curve_g(u) + rise - CURVE_G_ERROR;
-    if (wanted > curve_g(CURVE_U_MAX)) return CURVE_PRICE_RANGE;
-    /* An eighth of a base unit of cash is near enough. */
-    u64 tolerance = CURVE_ONE / 8 / liquidity + 8;
-    if (tolerance > rise / 2) tolerance = rise / 2;
-    u = curve_u_of_g(u, wanted, tolerance, iterations);
-    /* The largest q whose u is at most this one: floor, so away from zero below it. */
-    u64 size, most;
-    if (!mul_div(magnitude(u), liquidity, CURVE_ONE, u < 0, &size)) return CURVE_OVERFLOW;
-    i64 reached = u < 0 ? -(i64)size : (i64)size;
-    if (reached <= q) return CURVE_ZERO;
-    u64 bought = (u64)(reached - q);
-    /* The other floor of the cost: shares * the price before. */
-    u64 price = curve_price_e18(curve_u_of(liquidity, q)) + CURVE_P_ERROR;
-    if (mul_div(cash, CURVE_ONE, price, false, &most) && bought > most) bought = most;
+    if (!curve_is_tradable(u)) return CURVE_PRICE_RANGE;
+    u64 price = curve_price_e18(u);
+    u64 here = curve_g(u), wanted = here + rise - CURVE_G_ERROR;
+    if (wanted > TABLE_G_AT_U_MAX) return CURVE_PRICE_RANGE;
+    u64 tolerance = CURVE_ONE / 8 / liquidity + 8; /* an eighth of a base unit of cash is near enough */
+    if (tolerance > wanted - here) tolerance = wanted - here;
+    u64 aim = wanted - tolerance / 2;
+    u = curve_u_of_g(u, curve_first_guess(u, price, aim - here, aim), wanted, tolerance, iterations);
+    i64 reached; /* the largest q whose u is at most this one */
+    u64 most;
+    if (!curve_q_of(u, liquidity, false, &reached)) return CURVE_OVERFLOW;
+    u64 bought = reached > q ? (u64)reached - (u64)q : 0;
+    /* A buy also costs at least shares * the price before. */
+    if (mul_div(cash, CURVE_ONE, price + CURVE_P_ERROR, false, &most) && bought > most) bought = most;
     if (bought == 0) return CURVE_ZERO;
     *shares = bought;
     return CURVE_OK;
@@ -273,12 +287,9 @@ MATH_SHARED u32 curve_buy_cash(const struct curve *c, u32 side, u64 cash, u64 *s
 MATH_SHARED u32 curve_shares_to_price(const struct curve *c, u32 side, u32 floor_price_e6, u64 *shares) {
     if (c->liquidity == 0) return CURVE_NO_LIQUIDITY;
     i64 u = curve_u_of_price_e6(floor_price_e6) + CURVE_U_ERROR;
-    u64 size;
-    /* The smallest q at or above: ceiling, so towards zero below it. */
-    if (!mul_div(magnitude(u), c->liquidity, CURVE_ONE, u > 0, &size)) return CURVE_OVERFLOW;
-    i64 lowest = u < 0 ? -(i64)size : (i64)size;
-    i64 q = curve_side_q(c, side);
-    *shares = q > lowest ? (u64)(q - lowest) : 0;
+    i64 q = curve_side_q(c, side), lowest;
+    if (!curve_q_of(u, c->liquidity, true, &lowest)) return CURVE_OVERFLOW;
+    *shares = q > lowest ? (u64)q - (u64)lowest : 0;
     return CURVE_OK;
 }
 
@@ -303,7 +314,8 @@ MATH_SHARED u32 curve_add_liquidity(
     if (!mul_div(delta_liquidity, g, CURVE_ONE, true, &cash)) return CURVE_OVERFLOW;
     u64 of = is_empty ? magnitude(u) : magnitude(c->q), over = is_empty ? CURVE_ONE : c->liquidity;
     if (!mul_div(of, delta_liquidity, over, false, &surplus)) return CURVE_OVERFLOW;
-    i64 before = is_empty ? 0 : c->q; /* leftovers of an emptied pool are the pool's */
+    i64 before = is_empty ? 0 : c->q;
+    if (surplus > (u64)I64_MAX - magnitude(before)) return CURVE_OVERFLOW;
     out->cash = cash;
     out->surplus_yes = u > 0 ? surplus : 0;
     out->surplus_no = u > 0 ? 0 : surplus;

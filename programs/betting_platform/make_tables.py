@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mpmath import mp, mpf
+from mpmath import mp, mpf  # type: ignore[import-untyped]  # mpmath ships no types
 
 mp.dps = 60
 
@@ -33,6 +33,8 @@ SLOPE_BITS: Final = 65
 BEND_BITS: Final = 4
 """The higher coefficients carry 4 more bits than S."""
 SQRT_OUTCOMES_MAX: Final = 16
+TANGENTS: Final = (2, 8, 40, 250)
+"""Inverse slopes of the tangents that bound Newton's start: the worst search then takes 6 steps, not 9."""
 EXP_DEGREE: Final = 8
 EXP_BITS: Final = 62
 
@@ -81,7 +83,7 @@ def interpolate(function: Callable[[mpf], mpf], degree: int) -> list[mpf]:
 
 
 def slope_at(piece: Piece, t: int) -> int:
-    """S at offset t, the integers of curve.h; t may be one past the piece, to look at the joint."""
+    """Return S at offset t, in the integers of curve.h; t may be one past the piece, to look at the joint."""
     s = t << (64 - PIECE_BITS)
     bend = 0
     for coefficient in reversed(piece.bend):
@@ -90,12 +92,12 @@ def slope_at(piece: Piece, t: int) -> int:
 
 
 def fall_at(piece: Piece, t: int) -> int:
-    """edge - h at offset t, at e18 * 2**5."""
+    """Return edge - h at offset t, at e18 * 2**5."""
     return (t * slope_at(piece, t)) >> (SLOPE_BITS - EDGE_BITS)
 
 
 def edge_at(index: int) -> int:
-    """h at a left edge at e18 * 2**5, plus half a quantum so that the final floor rounds to nearest."""
+    """Return h at a left edge at e18 * 2**5, plus half a quantum so that the final floor rounds to nearest."""
     exact = falling_branch(WIDTH * index) * E18 * 2**EDGE_BITS
     return int(mp.nint(exact)) + (1 << (EDGE_BITS - 1))
 
@@ -162,6 +164,22 @@ def make_pieces() -> list[Piece]:
     return pieces[:count]
 
 
+def g_at_u_max() -> int:
+    """The computed g of the dearest price, so that the program need not."""
+    index, offset = divmod(largest_u(), PIECE)
+    piece = make_piece(index)
+    return ((piece.edge - fall_at(piece, offset)) >> EDGE_BITS) + largest_u()
+
+
+def tangents() -> list[tuple[int, int]]:
+    """Return (k, c) with: the tangent of g of slope 1/k reaches a height at u = k * height - c, at e18."""
+    result = []
+    for k in TANGENTS:
+        u = mp.sqrt(2) * mp.erfinv(mpf(2) / k - 1)
+        result.append((k, int(mp.floor((k * (falling_branch(-u)) - u) * E18))))
+    return result
+
+
 def exp_coefficients() -> list[int]:
     """2**(-r) for r in [0, 1) as a polynomial at 2**62, rounded up by more than its error."""
     coefficients = interpolate(lambda r: mpf(2) ** -r, EXP_DEGREE)
@@ -174,7 +192,7 @@ def constants() -> dict[str, int]:
     """Return the scalars, by name without prefix."""
     return {
         "U_MAX": largest_u(),
-        "G_AT_ZERO": int(mp.nint(normal_density(mpf(0)) * E18)),
+        "G_AT_U_MAX": g_at_u_max(),
         # phi = (2**69 value) * 1e36 / 2**124: as a 64-bit fraction.
         "DENSITY_SCALE": int(mp.floor(mpf(10) ** 36 / 2**60)),
         # exp(-3 c) = 2**-(c * 3 / ln 2): the exponent of one millionth of coverage, 2**58.
@@ -219,6 +237,11 @@ def render_c() -> str:
         bend = ", ".join(f"{value}LL" for value in piece.bend)
         lines.append(f"    {{{piece.edge}ULL, {piece.slope}ULL, {{{bend}}}}},")
     lines += ["};", ""]
+    lines.append("/* A tangent of g: it reaches a height at inverse_slope * height - offset. */")
+    lines.append("struct curve_tangent { u64 inverse_slope; i64 offset; };")
+    body = ", ".join(f"{{{k}, {c}LL}}" for k, c in tangents())
+    lines.append(f"static const struct curve_tangent CURVE_TANGENTS[{len(TANGENTS)}] = {{{body}}};")
+    lines.append("")
     for name, kind, values in (
         ("EXP_BEND", "i64", exp_coefficients()),
         ("SQRT_E6", "u32", square_roots()),
@@ -244,7 +267,8 @@ def render_python() -> str:
         lines += ["    (", f"        {piece.edge},", f"        {piece.slope},", "        ("]
         lines += [f"            {value}," for value in piece.bend]
         lines += ["        ),", "    ),"]
-    lines += [")", ""]
+    lines += [")", "", "# (k, c): a tangent of g reaches a height at u = k * height - c."]
+    lines += ["TANGENTS: Final = (", *(f"    ({k}, {c})," for k, c in tangents()), ")", ""]
     for name, values in (
         ("EXP_BEND", exp_coefficients()),
         ("SQRT_E6", square_roots()),

@@ -1,0 +1,93 @@
+"""What the head of curve.h claims of g, Phi and phi, against mpmath and exhaustively at the joints."""
+
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+from mpmath import mp, mpf
+
+from programs import curve
+from programs.betting_platform import make_tables
+from programs.tables import PIECES
+
+ROOT = Path(__file__).parents[2]
+PIECE = 1 << 55
+
+
+def probe_points(count: int) -> list[int]:
+    """Random u, and both ends of every piece, where a fit is worst."""
+    rng = Random(5)
+    points = [rng.randint(-curve.U_MAX, curve.U_MAX) for _ in range(count)]
+    for index in range(len(PIECES)):
+        points += [index * PIECE, -index * PIECE, min((index + 1) * PIECE - 1, curve.U_MAX)]
+    return points
+
+
+def test_g_is_within_seven_tenths_of_a_quantum():
+    for u in probe_points(1_500):
+        x = mpf(u) / 10**18
+        exact = x * make_tables.normal_cdf(x) + make_tables.normal_density(x)
+        assert abs(curve.g(u) - exact * 10**18) < 0.7, u
+
+
+def test_price_is_within_its_bound():
+    for u in probe_points(1_500):
+        exact = make_tables.normal_cdf(mpf(u) / 10**18) * 10**18
+        assert abs(curve.price_e18(u) - exact) < curve.P_ERROR, u
+
+
+def test_density_is_within_its_bound():
+    for u in probe_points(1_000):
+        exact = make_tables.normal_density(mpf(u) / 10**18) * 10**18
+        assert abs(curve.density_e18(u) - exact) < 10**6, u
+
+
+def test_the_coordinate_of_a_price_is_within_its_bound():
+    rng = Random(6)
+    for price_e6 in (
+        1_001,
+        1_002,
+        499_999,
+        500_001,
+        *(rng.randint(1_000, 999_000) for _ in range(300)),
+    ):
+        exact = mp.sqrt(2) * mp.erfinv(2 * mpf(price_e6) / 10**6 - 1) * 10**18
+        assert abs(curve.u_of_price(price_e6) - exact) < curve.U_ERROR, price_e6
+
+
+def test_the_dearest_price_is_within_the_range_and_the_next_u_is_too():
+    assert make_tables.normal_cdf(mpf(curve.U_MAX + 1) / 10**18) <= mpf(999) / 1000
+    assert make_tables.normal_cdf(mpf(curve.U_MAX + 3) / 10**18) > mpf(999) / 1000
+
+
+def test_g_rises_by_zero_or_one_per_quantum_across_every_joint(native):
+    for joint in range(len(PIECES)):
+        for sign in (-1, 1):
+            assert native["g_is_monotone"](sign * joint * PIECE - 2_000, 4_000, 1) == 0, joint
+
+
+def test_g_rises_by_zero_or_one_per_quantum_at_a_million_other_places(native):
+    stride = 2 * curve.U_MAX // 1_000_000
+    assert native["g_is_monotone"](-curve.U_MAX, 1_000_000, stride) == 0
+
+
+def test_the_generator_refuses_pieces_that_do_not_meet():
+    first, second = make_tables.make_piece(3), make_tables.make_piece(4)
+    make_tables.prove_monotone(first, second, PIECE)
+    for broken in (
+        make_tables.Piece(edge=first.edge + 40, slope=first.slope, bend=first.bend),
+        make_tables.Piece(edge=first.edge, slope=2**65, bend=first.bend),
+        make_tables.Piece(edge=first.edge, slope=2**56, bend=(1 << 66, *first.bend[1:])),
+    ):
+        try:
+            make_tables.prove_monotone(broken, second, PIECE)
+        except ValueError:
+            continue
+        raise AssertionError(broken)
+
+
+def test_the_committed_tables_are_what_the_generator_computes():
+    command = [sys.executable, "-m", "programs.betting_platform.make_tables", "--check"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
