@@ -6,7 +6,6 @@ bytes it likes.
 """
 
 import base64
-import binascii
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -219,7 +218,7 @@ def program_data(logs: Iterable[str], program: Pubkey) -> Iterator[bytes]:
                 continue
             try:
                 yield base64.b64decode(data, validate=True)
-            except binascii.Error as error:
+            except ValueError as error:  # binascii.Error is one; characters beyond ASCII are another
                 raise MalformedEventError(f"found {data!r}, expected base64") from error
         elif invoked := _INVOKE.fullmatch(line):
             stack.append(invoked[1])
