@@ -1,7 +1,7 @@
 """What happened on the chain: transaction records in (slot, index) order, bounded."""
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from solders.pubkey import Pubkey
@@ -9,25 +9,12 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import TransactionMetadata
 
+from programs.localnet.locks import LockedAccounts
 from programs.localnet.tokens import TokenBalance
 from programs.units import Lamports, Slot
 
 TransactionError = str | dict[str, object]
 """A TransactionError as agave writes it in JSON: "AccountNotFound", {"InstructionError": [0, {"Custom": 1}]}."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedAccounts:
-    """The accounts of one transaction: the message's own, then those from lookup tables."""
-
-    static: Sequence[Pubkey]
-    loaded_writable: tuple[Pubkey, ...] = ()
-    loaded_readonly: tuple[Pubkey, ...] = ()
-
-    @property
-    def addresses(self) -> list[Pubkey]:
-        """All of them, in the order that instruction indexes count in."""
-        return [*self.static, *self.loaded_writable, *self.loaded_readonly]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
