@@ -145,6 +145,20 @@ class JobQueue:
         """List what is queued, most urgent first, ties by id."""
         return sorted(self._queued.values(), key=_rank, reverse=True)
 
+    def batch_limits(self) -> dict[Pubkey, int]:
+        """Bound the batches of the markets under bisection; a market that is not named has no bound.
+
+        For a packer that fills many batches at once, as `take_batch` bounds the one it takes.
+        """
+        limits: dict[Pubkey, int] = {}
+        for job_id, standing in self._standings.items():
+            job = self._queued.get(job_id)
+            if job is not None and standing.companions_max < _COMPANIONS_UNBOUNDED:
+                limits[job.market] = min(
+                    standing.companions_max, limits.get(job.market, _COMPANIONS_UNBOUNDED)
+                )
+        return limits
+
     def take_batch(self, market: Pubkey, count_max: int) -> tuple[Job, ...]:
         """Take a market's most urgent jobs and mark them in flight, as many as bisection allows together."""
         batch: list[Job] = []

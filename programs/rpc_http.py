@@ -1,6 +1,7 @@
 """`Rpc` over HTTP: reads fail over from endpoint to endpoint, sends go to all of them at once."""
 
 import binascii
+import logging
 import math
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -75,8 +76,18 @@ async def open_rpc(urls: Sequence[str], settings: RpcSettings) -> AsyncGenerator
     if not urls:
         raise ValueError("no RPC endpoint is configured: expected at least one url")
     limits = httpx.Limits(max_connections=4 * settings.concurrency)
-    async with httpx.AsyncClient(timeout=None, limits=limits) as client:  # noqa: S113 - every call is under fail_after
-        yield HttpRpc.over(client, urls, settings)
+    # httpx logs every request with its whole url, and a provider's url holds its key.
+    httpx_log = logging.getLogger("httpx")
+    httpx_log.addFilter(_tells_no_url)
+    try:
+        async with httpx.AsyncClient(timeout=None, limits=limits) as client:  # noqa: S113 - every call is under fail_after
+            yield HttpRpc.over(client, urls, settings)
+    finally:
+        httpx_log.removeFilter(_tells_no_url)
+
+
+def _tells_no_url(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
 
 
 @dataclass(slots=True, eq=False)

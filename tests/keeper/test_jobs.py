@@ -81,6 +81,18 @@ def test_a_batch_holds_one_market_most_urgent_first():
     assert [one.urgency.bounty for one in queue.by_urgency()] == [9, 1]
 
 
+def test_only_markets_under_bisection_have_a_bound():
+    queue = queue_of(job(1), job(2), job(3), job(4), job(5, market=1))
+    assert queue.batch_limits() == {}
+    failed = queue.take_batch(MARKETS[0], 10)
+    queue.failed([one.job_id for one in failed], 0.0)
+    queue.offer(failed, 0.0)
+    assert queue.batch_limits() == {MARKETS[0]: 2}
+    queue.take(failed)
+    queue.landed([one.job_id for one in failed], 10)
+    assert queue.batch_limits() == {}
+
+
 def test_what_was_taken_but_never_signed_is_queued_again():
     queue = queue_of(job(1), job(2))
     queue.put_back(queue.take_batch(MARKETS[0], 10))

@@ -17,6 +17,7 @@ from programs.rpc import (
 )
 from programs.rpc_http import HttpRpc, RpcSettings, open_rpc
 from programs.rpc_transport import redacted
+from tests.programs.cluster_server import serve_cluster
 
 ONE, TWO = "https://one.example/secret-key", "https://user:pw@two.example/?api-key=hidden"
 KEY = Pubkey(bytes([3]) * 32)
@@ -332,10 +333,7 @@ async def test_the_other_readings_have_the_shapes_of_agave(autojump_clock):
 async def test_a_result_of_another_shape_is_a_bad_reply(autojump_clock, method, odd):
     name, *args = method
     rpc = Wire(one=[result(odd)]).rpc(tries=1)
-    if (
-        name == "get_recent_prioritization_fees"
-        and len(odd if isinstance(odd, list | dict) else "-") == 0
-    ):
+    if name == "get_recent_prioritization_fees" and odd == []:
         # No fees in any recent slot.
         assert await rpc.get_recent_prioritization_fees(*args) == ()
         return
@@ -367,6 +365,14 @@ async def test_nobody_listening_is_unreachable():
     async with open_rpc(["http://127.0.0.1:9"], RpcSettings(tries=1)) as rpc:
         with pytest.raises(RpcUnreachable, match=r"127\.0\.0\.1:9"):
             await rpc.get_slot("confirmed")
+
+
+async def test_no_url_reaches_the_logs(caplog):
+    caplog.set_level("DEBUG")
+    with serve_cluster(slot_s=0.4) as (_, url):
+        async with open_rpc([f"{url}/secret-key"], RpcSettings()) as rpc:
+            await rpc.get_block_height("confirmed")
+    assert "secret-key" not in caplog.text
 
 
 def test_settings_that_could_never_succeed_are_refused():
