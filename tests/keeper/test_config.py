@@ -102,9 +102,13 @@ def test_a_file_that_is_missing_or_no_toml_gets_one_sentence(tmp_path):
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["cluster", "keys", "state", "polymarket", "slot_ms", "x"]), inner, max_size=4
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["cluster", "keys", "state", "polymarket", "slot_ms", "x"]),
+                inner,
+                max_size=4,
+            )
         ),
         max_leaves=12,
     ).filter(lambda value: isinstance(value, dict))
