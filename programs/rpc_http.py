@@ -335,7 +335,7 @@ class HttpRpc:
                         return found
         except trio.TooSlowError as error:
             raise RpcTimeout(f"no endpoint answered within {deadline_s:g} s") from error
-        raise AssertionError("tenacity ended without a result or an exception")
+        raise AssertionError("tenacity ended without an end")  # pragma: no cover - it reraises
 
 
 def _is_worth_retrying(error: BaseException) -> bool:

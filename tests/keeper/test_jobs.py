@@ -72,6 +72,12 @@ def test_after_landing_only_a_newer_view_queues_a_target_again():
     assert queue.offer([job(1, seen=21)], 0.0) == []
 
 
+def test_a_landing_takes_back_what_an_older_view_queued():
+    queue = queue_of(job(1, seen=10), job(2, seen=30))
+    queue.landed([job(1).job_id, job(2).job_id], 20)
+    assert [one.seen_slot for one in queue.by_urgency()] == [30]
+
+
 def test_a_batch_holds_one_market_most_urgent_first():
     queue = queue_of(
         job(1, bounty=1), job(2, bounty=9, market=1), job(3, bounty=3), job(4, bounty=2)

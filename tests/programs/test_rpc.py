@@ -224,6 +224,38 @@ async def test_an_unknown_error_keeps_its_json_and_the_batch_its_others(autojump
     )
 
 
+async def test_one_failing_chunk_fails_the_reading_with_its_own_reason(autojump_clock):
+    wire = Wire(one=[at(9, [None] * 256), {"error": {"code": -32602, "message": "bad"}}])
+    with pytest.raises(RpcError, match="bad"):
+        await wire.rpc().get_signature_statuses([Signature.default()] * 600)
+
+
+@pytest.mark.parametrize(("confirmations", "commitment"), [(None, "finalized"), (3, "processed")])
+async def test_a_status_without_a_commitment_is_believed_no_further_than_it_says(
+    autojump_clock, confirmations, commitment
+):
+    row = {"slot": 1, "confirmations": confirmations, "err": None}
+    (found,) = await Wire(one=[at(9, [row])]).rpc().get_signature_statuses([Signature.default()])
+    assert found.commitment == commitment
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "words"),
+    [
+        ("get_signature_statuses", [status(1, commitment="imagined")], "unknown commitment"),
+        ("get_multiple_accounts", [account() | {"data": ["zz", "base58"]}], "encoded in base58"),
+        ("get_multiple_accounts", [], "0 accounts, 1 were asked for"),
+    ],
+)
+async def test_a_reply_that_is_not_what_was_asked_for_is_refused(
+    autojump_clock, method, value, words
+):
+    rpc = Wire(one=[at(9, value)]).rpc(tries=1)
+    args = ([Signature.default()],) if "status" in method else ([KEY], "confirmed")
+    with pytest.raises(RpcBadReply, match=words):
+        await getattr(rpc, method)(*args)
+
+
 async def test_a_batch_of_the_wrong_length_is_refused(autojump_clock):
     with pytest.raises(RpcBadReply, match="1 statuses, 2 were asked for"):
         await Wire(one=[at(9, [None])]).rpc().get_signature_statuses([Signature.default()] * 2)
