@@ -4,7 +4,8 @@ What every lane shares. A lane decides what to send; this module bids for it, si
 through `programs.submit`, and writes down what happened.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,11 +24,13 @@ from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBa
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure, Simulation
 from programs.submit import AttemptLog, submit
 from programs.transaction import Budget, SignedTransaction, compile_message, sign
-from programs.units import ComputeUnits, Lamports, MicroLamports
+from programs.units import TRANSACTION_CU_MAX, ComputeUnits, Lamports, MicroLamports
 
 _FEES_FRESH_S = 2.0
 """Recent fees are asked for at most this often: they are a floor over whole slots."""
 _FEE_ACCOUNTS_MAX = 128
+_NONCES = 64
+"""More than one lane sends within the life of a blockhash's newest reading, two slots."""
 _NOTHING: Final = Lamports(0)
 _FREE: Final = MicroLamports(0)
 log = structlog.get_logger()
@@ -46,6 +49,8 @@ class Kit:
     quote_mint: Pubkey
     payer: Keypair
     slot_ms: int
+    nonces: Iterator[int] = field(default_factory=itertools.count)
+    """Tells apart transactions that would otherwise be the same bytes, and so one transaction to the cluster."""
 
     @property
     def slot_s(self) -> float:
@@ -133,7 +138,7 @@ async def simulate(kit: Kit, shipment: Shipment) -> Simulation:
     Raises:
         RpcFailure: no node could.
     """
-    signed, _ = _signed(kit, shipment, _budget(shipment, MicroLamports(0)))
+    signed, _ = _signed(kit, shipment, _budget(shipment, MicroLamports(0), 0))
     return await kit.rpc.simulate_transaction(signed.wire, replace_blockhash=True)
 
 
@@ -145,7 +150,7 @@ async def ship(kit: Kit, purse: Purse, shipment: Shipment) -> Outcome | NoBid:
         tally.refusals[f"{lane}.not_worth_sending"] += count
         log.warning("batch.withheld", lane=lane, jobs=count, reason=bid.reason)
         return bid
-    budget = _budget(shipment, bid.cu_price_micro_lamports)
+    budget = _budget(shipment, bid.cu_price_micro_lamports, next(kit.nonces))
     signed, latest = _signed(kit, shipment, budget)
     batch = SignedBatch(
         lane=lane, jobs=shipment.jobs, transaction=signed, latest=latest, budget=budget
@@ -180,9 +185,14 @@ def _signed(
     return sign(message, [kit.payer]), latest
 
 
-def _budget(shipment: Shipment, cu_price: MicroLamports) -> Budget:
+def _budget(shipment: Shipment, cu_price: MicroLamports, nonce: int) -> Budget:
+    """Ask for what the shipment needs and up to _NONCES compute units more, which makes the bytes unique.
+
+    The same reading posted twice under one blockhash, as a clamped move is, would else be the same signature.
+    """
+    cu_limit = min(shipment.cu_limit + nonce % _NONCES, TRANSACTION_CU_MAX)
     return Budget(
-        cu_limit=shipment.cu_limit,
+        cu_limit=ComputeUnits(cu_limit),
         cu_price_micro_lamports=cu_price,
         loaded_bytes=shipment.loaded_bytes,
     )

@@ -92,7 +92,7 @@ async def liquidate_positions(
                 for batch in _plan(kit, lane, board, snapshot, int(limiter.available_tokens)):
                     lane.queue.take(batch.jobs)
                     lane.busy_markets.add(batch.jobs[0].market)
-                    limiter.acquire_on_behalf_of_nowait(batch)
+                    limiter.acquire_on_behalf_of_nowait(batch.jobs[0].market)
                     nursery.start_soon(_liquidate, kit, lane, limiter, batch)
 
 
@@ -222,7 +222,7 @@ async def _liquidate(
     try:
         refusal = await _try(kit, lane, shipment, ids)
     finally:
-        limiter.release_on_behalf_of(batch)
+        limiter.release_on_behalf_of(batch.jobs[0].market)
         lane.busy_markets.discard(batch.jobs[0].market)
     if refusal is not None:
         lane.queue.failed(ids, trio.current_time())

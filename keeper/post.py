@@ -4,7 +4,6 @@ Newest wins: nothing queues. Each slot the lane looks at the board and at the ch
 a market with a post in flight waits for its end, because the next decision depends on it.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -20,7 +19,7 @@ from keeper.costs import (
 )
 from keeper.execute import Kit, Purse, Shipment, job_refs, ship
 from keeper.newest import Newest
-from keeper.posting import NoPost, Post, PostingRules, decide_post, yes_token_of
+from keeper.posting import NoPost, Post, PostingRules, PublishSlots, decide_post, yes_token_of
 from keeper.prices.board import PriceBoard
 from keeper.snapshot import Snapshot
 from keeper.tally import PostedPrice
@@ -40,11 +39,14 @@ class _Lane:
     """What the lane remembers between slots."""
 
     purse: Purse
+    publish_slots: PublishSlots
     posting: set[Pubkey] = field(default_factory=set)
     """Markets with a post in flight."""
     landed_slot: dict[Pubkey, Slot] = field(default_factory=dict)
     """A scan older than this shows the market before our own post."""
     due_at_s: dict[Pubkey, float] = field(default_factory=dict)
+    effects: dict[Pubkey, str] = field(default_factory=dict)
+    """The chain's copy and the reading that each post acts on: the same twice would be a duplicate."""
     last_reasons: dict[Pubkey, str] = field(default_factory=dict)
 
 
@@ -57,7 +59,7 @@ async def post_prices(
     stop: trio.Event,
 ) -> None:
     """Post until `stop` is set; then wait for what is in flight."""
-    lane = _Lane(purse=config.purse())
+    lane = _Lane(purse=config.purse(), publish_slots=PublishSlots(kit.slot_s))
     limiter = trio.CapacityLimiter(config.concurrency)
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
@@ -79,19 +81,27 @@ def _due(
     now_s = trio.current_time()
     posts: dict[Pubkey, Post] = {}
     for address, market in snapshot.markets.items():
-        if address in lane.posting or snapshot.slot < lane.landed_slot.get(address, 0):
+        if address in lane.posting or snapshot.slot <= lane.landed_slot.get(address, -1):
             continue
         token = yes_token_of(market)
         price = None if token is None else board.get(token)
-        age_slots = 0 if price is None else math.ceil((now_s - price.received_at_s) / kit.slot_s)
-        decision = decide_post(market, price, slot=latest.slot, age_slots=age_slots, rules=rules)
+        publish_slot = (
+            latest.slot
+            if price is None
+            else lane.publish_slots.of(price, slot=latest.slot, now_s=now_s)
+        )
+        decision = decide_post(
+            market, price, slot=latest.slot, publish_slot=publish_slot, rules=rules
+        )
         if isinstance(decision, Post):
             posts[address] = decision
-            lane.due_at_s.setdefault(address, now_s)
+            lane.effects[address] = f"{market.price_update_slot}:{publish_slot}"
             lane.last_reasons.pop(address, None)
+            if decision.is_due:
+                lane.due_at_s.setdefault(address, now_s)
         elif lane.last_reasons.get(address) != decision.reason:
             _note_refusal(kit, lane, address, market, decision)
-    return posts
+    return posts if any(post.is_due for post in posts.values()) else {}
 
 
 def _note_refusal(kit: Kit, lane: _Lane, address: Pubkey, market: Market, decision: NoPost) -> None:
@@ -135,10 +145,10 @@ def _shipments(
         }
         shipment = Shipment(
             lane=LANE,
-            jobs=job_refs(
-                "post", [(address, str(post.publish_slot)) for address, post in inside.items()]
+            jobs=job_refs("post", [(address, lane.effects[address]) for address in inside]),
+            due_at_s=tuple(
+                lane.due_at_s[address] for address, post in inside.items() if post.is_due
             ),
-            due_at_s=tuple(lane.due_at_s[address] for address in inside),
             instructions=batch.instructions,
             cu_limit=batch.cu,
             loaded_bytes=whole_pages(batch.loaded_bytes),

@@ -1,10 +1,12 @@
 """Which prices to post on chain now, and why the others not.
 
-A price is posted when it moved, when its class changed, or when the chain's copy grows old. The program moves its price
-by at most two points a slot, so a large move is simply due again in the next slots until it has arrived.
+A price is *due* when it moved, when its class changed, or when the chain's copy grows old. The program moves its price
+by at most two points a slot, so a large move is simply due again in the next slots until it has arrived. What is half
+way to being due is *ripe*: it rides along in a transaction that is sent anyway, and saves one of its own.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Final
 
 from keeper.prices.price import PERMISSIONS, Price, PriceClass, TokenId
@@ -48,6 +50,8 @@ class Post:
     price_e6: PriceE6
     band_e6: int
     price: Price
+    is_due: bool
+    """Worth a transaction of its own; if not, only a place in one that is sent anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ def yes_token_of(market: Market) -> TokenId | None:
 
 
 def decide_post(
-    market: Market, price: Price | None, *, slot: Slot, age_slots: int, rules: PostingRules
+    market: Market, price: Price | None, *, slot: Slot, publish_slot: Slot, rules: PostingRules
 ) -> Post | NoPost:
     """Decide about one market.
 
@@ -73,7 +77,7 @@ def decide_post(
         market: as the chain had it last.
         price: newest reading of outcome 0, if any.
         slot: a slot the cluster has certainly reached.
-        age_slots: age of the reading, rounded up, so that its publish slot is never too young.
+        publish_slot: the slot of the reading, never later than the truth.
         rules: thresholds.
     """
     if market.status != MarketStatus.OPEN:
@@ -84,16 +88,15 @@ def decide_post(
         return NoPost(reason="no_price")
     if not PERMISSIONS[price.price_class].post:
         return NoPost(reason=f"{price.price_class}:{price.reason}")
-    publish_slot = Slot(slot - age_slots)
     if publish_slot < market.publish_slot:
         return NoPost(reason="chain_is_newer")
     pool = market.pools[0]
     price_e6 = PriceE6(min(max(price.price_e6, PRICE_MIN_E6), PRICE_MAX_E6))
-    if (
-        abs(price_e6 - pool.price_e6) < rules.change_e6
-        and market.price_class == _CHAIN_CLASS[price.price_class]
-        and slot - market.publish_slot < rules.heartbeat_slots
-    ):
+    distance_e6 = abs(price_e6 - pool.price_e6)
+    age_slots = slot - market.publish_slot
+    has_changed = market.price_class != _CHAIN_CLASS[price.price_class]
+    is_ripe = 2 * distance_e6 >= rules.change_e6 or 2 * age_slots >= rules.heartbeat_slots
+    if not (is_ripe or has_changed):
         return NoPost(reason="unchanged")
     return Post(
         price_class=_CHAIN_CLASS[price.price_class],
@@ -101,4 +104,28 @@ def decide_post(
         price_e6=price_e6,
         band_e6=price.band_e6,
         price=price,
+        is_due=has_changed or distance_e6 >= rules.change_e6 or age_slots >= rules.heartbeat_slots,
     )
+
+
+@dataclass(slots=True)
+class PublishSlots:
+    """The slot of each token's newest reading, counted back from the cluster's slot by the reading's age.
+
+    Ages are rounded up, so a reading is never made younger than it is; looked at twice, the same reading keeps its
+    slot, and a newer reading never gets an older one. Without this the rounding alone would put readings out of order.
+    """
+
+    slot_s: float
+    _known: dict[TokenId, tuple[float, Slot]] = field(default_factory=dict)
+
+    def of(self, price: Price, *, slot: Slot, now_s: float) -> Slot:
+        """Return the slot in which a reading was true, as far as the cluster's clock tells."""
+        counted = Slot(max(0, slot - math.ceil((now_s - price.received_at_s) / self.slot_s)))
+        received_at_s, known = self._known.get(price.token_id, (-math.inf, Slot(0)))
+        if price.received_at_s < received_at_s:
+            return counted
+        if price.received_at_s > received_at_s:
+            known = Slot(max(counted, known))
+            self._known[price.token_id] = (price.received_at_s, known)
+        return known
