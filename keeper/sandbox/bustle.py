@@ -93,9 +93,7 @@ async def _look_and_trade(
         try:
             latest = await rpc.get_latest_blockhash("processed")
             view = await _look(rpc, cast, platform)
-            orders = [
-                order for floor in _floors(view) for order in plan_orders(plan, cast, floor)
-            ]
+            orders = [order for floor in _floors(view) for order in plan_orders(plan, cast, floor)]
             await _trade(rpc, latest, orders, view.counts_trade, platform, statistics, next_id)
         except RpcFailure as failure:
             statistics.refusals[f"rpc: {type(failure).__name__}"] += 1

@@ -91,9 +91,7 @@ def cast_of(seed: int) -> Cast:
 
 
 def _actor(role: Role, key: Keypair, quote_mint: Pubkey) -> Actor:
-    return Actor(
-        role=role, key=key, tokens=get_associated_token_address(key.pubkey(), quote_mint)
-    )
+    return Actor(role=role, key=key, tokens=get_associated_token_address(key.pubkey(), quote_mint))
 
 
 def _keypair(seed: int, name: str) -> Keypair:
