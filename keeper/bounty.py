@@ -7,10 +7,10 @@ from spl.token.instructions import (
 )
 
 from keeper.errors import ClusterError
-from keeper.execute import Kit, Shipment, job_refs, ship
+from keeper.execute import Kit, Purse, Shipment, job_refs, ship
 from programs.outcomes import Landed
 from programs.rpc import RpcFailure
-from programs.units import ComputeUnits, MicroLamports
+from programs.units import ComputeUnits
 
 _CREATE_CU = ComputeUnits(40_000)
 """Measured 21_000 to 31_000: the associated token program searches its address's bump."""
@@ -18,7 +18,7 @@ _CREATE_LOADED_BYTES = 1 << 20
 log = structlog.get_logger()
 
 
-async def open_bounty_account(kit: Kit) -> None:
+async def open_bounty_account(kit: Kit, purse: Purse) -> None:
     """Create the associated token account if there is none.
 
     Raises:
@@ -33,6 +33,7 @@ async def open_bounty_account(kit: Kit) -> None:
         raise ClusterError(f"the bounty account {address} cannot be read ({failure})") from failure
     outcome = await ship(
         kit,
+        purse,
         Shipment(
             lane="setup",
             jobs=job_refs("create_token_account", [(address, "create")]),
@@ -41,7 +42,6 @@ async def open_bounty_account(kit: Kit) -> None:
                 create_idempotent_associated_token_account(owner, owner, kit.quote_mint),
             ),
             cu_limit=_CREATE_CU,
-            cu_price=MicroLamports(0),
             loaded_bytes=_CREATE_LOADED_BYTES,
         ),
     )

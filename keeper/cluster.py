@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import trio
 from solders.pubkey import Pubkey
 
 from keeper.errors import ClusterError
@@ -61,7 +62,7 @@ async def check_cluster(rpc: Rpc, program: Pubkey, expected_so: Path) -> Cluster
         ) from failure
     except NotProgramData as error:
         raise ClusterError(f"{program} is not a deployed program: {error}") from error
-    expected = expected_so.read_bytes()
+    expected = await trio.Path(expected_so).read_bytes()
     found_sha256 = hashlib.sha256(code.code).hexdigest()
     expected_sha256 = hashlib.sha256(expected).hexdigest()
     if code.code != expected:

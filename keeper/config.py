@@ -6,7 +6,7 @@ prints is all there is. Secrets are paths to keypair files, never values.
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -15,11 +15,17 @@ from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapte
 from solders.pubkey import Pubkey
 
 from keeper.errors import ConfigError
+from keeper.execute import Purse
+from keeper.fees import FeePolicy
 from keeper.posting import PostingRules
 from keeper.prices.feed_config import FeedConfig
 from keeper.sandbox.config import SandboxConfig
+from keeper.spend import HourlySpend
+from programs.units import SIGNATURE_FEE_LAMPORTS, Lamports
 
 _FILE_BYTES_MAX: Final = 1 << 20
+_CONCURRENCY_MAX: Final = 1_000
+"""Sockets, not a design limit."""
 
 
 def _address(value: object) -> Pubkey:
@@ -88,17 +94,24 @@ class LaneConfig:
 
     concurrency: int = 4
     """Transactions in flight at once."""
-    cu_price_max_micro_lamports: int = 1_000_000
-    """Never bid more per compute unit."""
+    hourly_spend_max_lamports: int = 100_000_000
+    """Fees of any hour, failed transactions included."""
+    fees: FeePolicy = field(default_factory=lambda: FeePolicy(loss_max_lamports=Lamports(100_000)))
+    """What is bid. Posts earn nothing and liquidations little: what each may lose is `loss_max_lamports`."""
 
     def __post_init__(self) -> None:
         """Refuse a lane that could never send."""
-        if not 1 <= self.concurrency <= 1_000:  # noqa: PLR2004  # sockets, not a design limit
-            raise ValueError(f"concurrency is {self.concurrency}, expected 1 to 1000")
-        if self.cu_price_max_micro_lamports < 0:
+        if not 1 <= self.concurrency <= _CONCURRENCY_MAX:
+            raise ValueError(f"concurrency is {self.concurrency}, expected 1 to {_CONCURRENCY_MAX}")
+        if self.hourly_spend_max_lamports < SIGNATURE_FEE_LAMPORTS:
             raise ValueError(
-                f"cu_price_max_micro_lamports is {self.cu_price_max_micro_lamports}, expected 0 or more"
+                f"hourly_spend_max_lamports is {self.hourly_spend_max_lamports}, expected at least one "
+                f"signature's fee, {SIGNATURE_FEE_LAMPORTS}"
             )
+
+    def purse(self) -> Purse:
+        """Open what the lane pays with."""
+        return Purse(policy=self.fees, spend=HourlySpend(Lamports(self.hourly_spend_max_lamports)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +120,15 @@ class LanesConfig:
 
     prices: LaneConfig = field(default_factory=LaneConfig)
     liquidations: LaneConfig = field(default_factory=LaneConfig)
+    lamports_per_quote_unit: int = 5_000_000
+    """What one unit of the quote token is worth in lamports: compares bounties with fees. $200 a SOL makes 5_000_000."""
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that makes every bounty worthless."""
+        if self.lamports_per_quote_unit < 1:
+            raise ValueError(
+                f"lamports_per_quote_unit is {self.lamports_per_quote_unit}, expected 1 or more"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,8 +232,6 @@ def _mistake(detail: dict[str, Any]) -> str:
 
 
 def _anchored(config: Config, folder: Path) -> Config:
-    from dataclasses import replace  # noqa: PLC0415  # used once, here
-
     return replace(
         config,
         keys=KeysConfig(keeper=folder / config.keys.keeper),

@@ -17,9 +17,9 @@ _TOKEN_ACCOUNT_BYTES: Final = 165
 _TOKEN_PROGRAM_BYTES: Final = 200_000
 """SPL Token's own code, loaded when it is called."""
 
-UPDATE_PRICES_CU: Final = ComputeUnits(1_100)
-UPDATE_PRICES_CU_PER_POOL: Final = ComputeUnits(160)
-LIQUIDATE_BASE_CU: Final = ComputeUnits(6_500)
+UPDATE_PRICES_CU: Final = ComputeUnits(750)
+UPDATE_PRICES_CU_PER_POOL: Final = ComputeUnits(85)
+LIQUIDATE_BASE_CU: Final = ComputeUnits(4_000)
 LIQUIDATE_CU_PER_POSITION: Final = ComputeUnits(6_000)
 SIMULATED_CU_MARGIN_PERCENT: Final = 10
 """Between simulation and landing a position may need one step more of the curve's root finding."""

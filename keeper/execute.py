@@ -1,11 +1,12 @@
-"""Lane -> budget -> sign -> persist, send, confirm -> outcome in the tally.
+"""Lane -> bid -> sign -> persist, send, confirm -> outcome in the tally.
 
-What every lane shares. A lane decides what to send; this module signs it with the newest blockhash, lands it through
-`programs.submit`, and writes down what happened.
+What every lane shares. A lane decides what to send; this module bids for it, signs it with the newest blockhash, lands it
+through `programs.submit`, and writes down what happened.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 import trio
@@ -13,15 +14,22 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from keeper.fees import Bid, FeePolicy, NoBid, choose_bid, recent_floor
 from keeper.newest import Newest
+from keeper.spend import HourlySpend
 from keeper.tally import Tally
 from programs.in_flight import InFlight
 from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure, Simulation
 from programs.submit import AttemptLog, submit
 from programs.transaction import Budget, SignedTransaction, compile_message, sign
-from programs.units import ComputeUnits, MicroLamports
+from programs.units import ComputeUnits, Lamports, MicroLamports
 
+_FEES_FRESH_S = 2.0
+"""Recent fees are asked for at most this often: they are a floor over whole slots."""
+_FEE_ACCOUNTS_MAX = 128
+_NOTHING: Final = Lamports(0)
+_FREE: Final = MicroLamports(0)
 log = structlog.get_logger()
 
 
@@ -47,7 +55,7 @@ class Kit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
-    """One transaction's worth of work, ready to be signed."""
+    """One transaction's worth of work."""
 
     lane: str
     jobs: tuple[JobRef, ...]
@@ -55,8 +63,49 @@ class Shipment:
     """When each job became due, trio clock."""
     instructions: tuple[Instruction, ...]
     cu_limit: ComputeUnits
-    cu_price: MicroLamports
     loaded_bytes: int
+    value_lamports: Lamports = _NOTHING
+    """What it is expected to earn."""
+
+
+@dataclass(slots=True)
+class Purse:
+    """What one lane pays with: its policy, what is left of the hour, and the newest floor."""
+
+    policy: FeePolicy
+    spend: HourlySpend
+    _floor: MicroLamports = _FREE
+    _floor_until_s: float = field(default=-float("inf"))
+
+    async def bid(self, kit: Kit, shipment: Shipment) -> Bid | NoBid:
+        """Choose a price for a shipment; keeping the platform solvent may cost up to the policy's loss."""
+        now_s = trio.current_time()
+        if now_s >= self._floor_until_s:
+            self._floor_until_s = now_s + _FEES_FRESH_S
+            self._floor = await _read_floor(kit, shipment, self.policy)
+        return choose_bid(
+            self.policy,
+            floor=self._floor,
+            cu_limit=shipment.cu_limit,
+            value_lamports=shipment.value_lamports,
+            budget_lamports=self.spend.left_lamports(now_s),
+            is_solvency=True,
+        )
+
+
+async def _read_floor(kit: Kit, shipment: Shipment, policy: FeePolicy) -> MicroLamports:
+    writable = {
+        meta.pubkey
+        for instruction in shipment.instructions
+        for meta in instruction.accounts
+        if meta.is_writable
+    }
+    try:
+        recent = await kit.rpc.get_recent_prioritization_fees(list(writable)[:_FEE_ACCOUNTS_MAX])
+    except RpcFailure as failure:
+        log.warning("fees.unread", lane=shipment.lane, reason=str(failure))
+        return MicroLamports(0)
+    return recent_floor(recent, policy.percentile_bps)
 
 
 async def watch_blockhashes(
@@ -84,51 +133,57 @@ async def simulate(kit: Kit, shipment: Shipment) -> Simulation:
     Raises:
         RpcFailure: no node could.
     """
-    signed, _ = _signed(kit, shipment)
+    signed, _ = _signed(kit, shipment, _budget(shipment, MicroLamports(0)))
     return await kit.rpc.simulate_transaction(signed.wire, replace_blockhash=True)
 
 
-async def ship(kit: Kit, shipment: Shipment) -> Outcome:
-    """Land a shipment exactly once and tally how it ended."""
-    signed, latest = _signed(kit, shipment)
-    batch = SignedBatch(
-        lane=shipment.lane,
-        jobs=shipment.jobs,
-        transaction=signed,
-        latest=latest,
-        budget=_budget(shipment),
-    )
+async def ship(kit: Kit, purse: Purse, shipment: Shipment) -> Outcome | NoBid:
+    """Bid, land exactly once, and tally how it ended; or say why it is not worth sending."""
+    bid = await purse.bid(kit, shipment)
     tally, lane, count = kit.tally, shipment.lane, len(shipment.jobs)
+    if isinstance(bid, NoBid):
+        tally.refusals[f"{lane}.not_worth_sending"] += count
+        log.warning("batch.withheld", lane=lane, jobs=count, reason=bid.reason)
+        return bid
+    budget = _budget(shipment, bid.cu_price_micro_lamports)
+    signed, latest = _signed(kit, shipment, budget)
+    batch = SignedBatch(
+        lane=lane, jobs=shipment.jobs, transaction=signed, latest=latest, budget=budget
+    )
     log.info(
         "batch.sending",
         lane=lane,
         jobs=count,
         signature=batch.signature_text,
         cu_limit=shipment.cu_limit,
+        fee_lamports=bid.fee_lamports,
         size_bytes=len(batch.wire),
     )
     tally.jobs_in_flight[lane] += count
+    purse.spend.reserve(bid.fee_lamports, trio.current_time())
     try:
         outcome = await submit(kit.attempts, kit.in_flight, batch)
     finally:
         tally.jobs_in_flight[lane] -= count
+    if isinstance(outcome, Expired):
+        purse.spend.release(bid.fee_lamports, trio.current_time())
     _tally(tally, shipment, outcome)
     return outcome
 
 
-def _signed(kit: Kit, shipment: Shipment) -> tuple[SignedTransaction, LatestBlockhash]:
+def _signed(
+    kit: Kit, shipment: Shipment, budget: Budget
+) -> tuple[SignedTransaction, LatestBlockhash]:
     latest = kit.blockhashes.get()
     assert latest is not None, "lanes start after the first blockhash"
-    message = compile_message(
-        kit.payer.pubkey(), shipment.instructions, _budget(shipment), latest.blockhash
-    )
+    message = compile_message(kit.payer.pubkey(), shipment.instructions, budget, latest.blockhash)
     return sign(message, [kit.payer]), latest
 
 
-def _budget(shipment: Shipment) -> Budget:
+def _budget(shipment: Shipment, cu_price: MicroLamports) -> Budget:
     return Budget(
         cu_limit=shipment.cu_limit,
-        cu_price_micro_lamports=shipment.cu_price,
+        cu_price_micro_lamports=cu_price,
         loaded_bytes=shipment.loaded_bytes,
     )
 

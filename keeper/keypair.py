@@ -43,11 +43,9 @@ def load_keypair(path: Path) -> Keypair:
     except (OSError, UnicodeDecodeError) as error:
         raise KeypairError(f"keypair {path} cannot be read: {error}") from error
     try:
-        numbers = json.loads(text)
-        if not isinstance(numbers, list) or len(numbers) != _KEYPAIR_BYTES:
-            raise ValueError("not an array of 64 integers")
-        return Keypair.from_bytes(bytes(numbers))
-    except (ValueError, TypeError) as error:
+        # bytes() refuses what is no list of small integers, solders another length.
+        return Keypair.from_bytes(bytes(list(json.loads(text))))
+    except (ValueError, TypeError, RecursionError) as error:
         # The file's text never goes into a message: it may be a key in another format.
         raise KeypairError(
             f"keypair {path} is malformed: expected a JSON array of {_KEYPAIR_BYTES} integers "

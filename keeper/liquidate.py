@@ -1,12 +1,13 @@
 """The liquidations lane: what risk finds due, batched by market, simulated, and landed once.
 
-Every scan is judged anew, so nothing queues: what did not fit this round is found again, with fresher numbers. One batch
-per market is in flight at a time; two would fight over the market's account, and the second would be planned on what
-the first is about to change.
+Every scan is judged anew: the queue only remembers what a scan cannot know (what is in flight, what landed a moment ago,
+what was refused and waits). One batch per market is in flight at a time; two would fight over the market's account, and
+the second would be planned on what the first is about to change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import structlog
 import trio
@@ -21,115 +22,139 @@ from keeper.costs import (
     SIMULATED_CU_MARGIN_PERCENT,
     liquidate_loaded_bytes,
 )
-from keeper.execute import Kit, Shipment, job_refs, ship, simulate
+from keeper.execute import Kit, Purse, Shipment, job_refs, ship, simulate
+from keeper.fees import NoBid
+from keeper.jobs import Job, JobQueue, Urgency
 from keeper.newest import Newest
 from keeper.posting import yes_token_of
 from keeper.prices.board import PriceBoard
 from keeper.prices.price import PERMISSIONS
-from keeper.risk import assess
+from keeper.risk import Assessment, assess
 from keeper.snapshot import Snapshot
 from programs import events
 from programs.accounts import Market
 from programs.errors import describe
 from programs.events import EventKind
 from programs.instructions import Tag, liquidate_header
-from programs.outcomes import Failed, Landed, Outcome
+from programs.outcomes import Expired, Failed, Landed
 from programs.pack import Batch, BatchTemplate, pack_targets
 from programs.rpc import RpcFailure, Simulation
 from programs.transaction import COMPUTE_BUDGET_CU, whole_pages
-from programs.units import TRANSACTION_CU_MAX, ComputeUnits, MicroLamports, Slot
+from programs.units import (
+    QUOTE_DECIMALS,
+    TRANSACTION_CU_MAX,
+    BaseUnits,
+    ComputeUnits,
+    Lamports,
+)
 
-LANE = "liquidations"
-_PARK_SLOTS = 4
-"""First pause of a position whose batch was refused; it doubles with each refusal."""
-_PARK_DOUBLINGS_MAX = 6
+LANE: Final = "liquidations"
+KIND: Final = "liquidate"
+_QUEUE_MAX: Final = 100_000
+_LANDINGS_REMEMBERED_SLOTS: Final = 1_000
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Liquidation:
-    """One position that is due."""
-
-    market: Pubkey
-    target: Pubkey
-    effect: str
-    """Shares and debt it was judged at: the state this job acts upon."""
-    due_at_s: float
-
-    @property
-    def job_id(self) -> str:
-        """Name the job by its target alone: it is open once, or not at all."""
-        return f"liquidate:{self.target}"
-
-
-@dataclass(slots=True)
-class _Parked:
-    until_s: float
-    refusals: int
 
 
 @dataclass(slots=True)
 class _Lane:
     """What the lane remembers between scans."""
 
+    queue: JobQueue
+    purse: Purse
+    lamports_per_quote_unit: int
     busy_markets: set[Pubkey] = field(default_factory=set)
-    landed_slot: dict[Pubkey, Slot] = field(default_factory=dict)
-    """A scan older than this shows the position before our own liquidation."""
-    due_at_s: dict[Pubkey, float] = field(default_factory=dict)
-    """When each position was first seen due; forgotten once it is not."""
-    parked: dict[Pubkey, _Parked] = field(default_factory=dict)
     withheld: dict[Pubkey, str] = field(default_factory=dict)
     """Markets whose liquidations wait, with the reason last logged."""
 
 
 async def liquidate_positions(
-    kit: Kit, config: LaneConfig, board: PriceBoard, chain: Newest[Snapshot], stop: trio.Event
+    kit: Kit,
+    config: LaneConfig,
+    lamports_per_quote_unit: int,
+    board: PriceBoard,
+    chain: Newest[Snapshot],
+    stop: trio.Event,
 ) -> None:
     """Liquidate until `stop` is set; then wait for what is in flight."""
-    lane, sequence = _Lane(), 0
+    lane = _Lane(
+        queue=JobQueue(capacity=_QUEUE_MAX),
+        purse=config.purse(),
+        lamports_per_quote_unit=lamports_per_quote_unit,
+    )
     limiter = trio.CapacityLimiter(config.concurrency)
+    sequence = 0
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
             # Wakes at least once a slot, so that a stop is noticed while the cluster is silent.
             with trio.move_on_after(kit.slot_s):
                 sequence, snapshot = await chain.wait_newer(sequence)
-                for batch in _plan(kit, lane, board, snapshot):
-                    if limiter.available_tokens - limiter.statistics().tasks_waiting < 1:
-                        break
+                _refill(kit, lane, snapshot)
+                for batch in _plan(kit, lane, board, snapshot, int(limiter.available_tokens)):
+                    lane.queue.take(batch.jobs)
                     lane.busy_markets.add(batch.jobs[0].market)
+                    limiter.acquire_on_behalf_of_nowait(batch)
                     nursery.start_soon(_liquidate, kit, lane, limiter, batch)
-                    await trio.lowlevel.checkpoint()
 
 
-def _plan(kit: Kit, lane: _Lane, board: PriceBoard, snapshot: Snapshot) -> list[Batch[Liquidation]]:
-    """Choose one batch for each market that has none in flight, most urgent first."""
+def _refill(kit: Kit, lane: _Lane, snapshot: Snapshot) -> None:
+    """Bring the queue in line with what this scan found due."""
     now_s = trio.current_time()
     found = assess(snapshot.markets, snapshot.positions, snapshot.slot)
     kit.tally.liquidations_due = len(found.index)
     kit.tally.verdicts = found.counts
-    due: list[Liquidation] = []
-    seen: set[Pubkey] = set()
-    for index, market_row in zip(found.index.tolist(), found.market_row.tolist(), strict=True):
-        target = snapshot.position_address(index)
-        seen.add(target)
-        due_at_s = lane.due_at_s.setdefault(target, now_s)
-        market = snapshot.markets.addresses[market_row]
-        if market in lane.busy_markets or snapshot.slot < lane.landed_slot.get(target, 0):
-            continue
-        parked = lane.parked.get(target)
-        if parked is not None and parked.until_s > now_s:
-            continue
-        if not _is_allowed(kit, lane, board, market, snapshot.markets[market]):
-            continue
-        position = snapshot.positions[index]
-        effect = f"{position['shares']}:{position['debt']}"
-        due.append(Liquidation(market=market, target=target, effect=effect, due_at_s=due_at_s))
-    for gone in lane.due_at_s.keys() - seen:
-        del lane.due_at_s[gone]
-        lane.landed_slot.pop(gone, None)
-        lane.parked.pop(gone, None)
-    kit.tally.jobs_queued[LANE] = len(due)
-    return _first_of_each_market(kit, due, snapshot.markets)
+    jobs = _jobs(snapshot, found, now_s)
+    due = {job.job_id for job in jobs}
+    for job in lane.queue.by_urgency():
+        if job.job_id not in due:
+            lane.queue.withdraw(job.job_id)
+    for _, reason in lane.queue.offer(jobs, now_s):
+        if reason == "queue full":
+            kit.tally.refusals[f"{LANE}.queue_full"] += 1
+    oldest = max(0, snapshot.slot - _LANDINGS_REMEMBERED_SLOTS)
+    lane.queue.forget(landed_before=type(snapshot.slot)(oldest), now_s=now_s)
+    kit.tally.jobs_queued[LANE] = lane.queue.statistics().queued
+
+
+def _jobs(snapshot: Snapshot, found: Assessment, now_s: float) -> list[Job]:
+    rows = zip(
+        found.index.tolist(),
+        found.market_row.tolist(),
+        found.bounty.tolist(),
+        found.shortfall.tolist(),
+        strict=True,
+    )
+    return [
+        Job(
+            kind=KIND,
+            lane=LANE,
+            market=snapshot.markets.addresses[market_row],
+            target=snapshot.position_address(index),
+            effect=f"{snapshot.positions[index]['shares']}:{snapshot.positions[index]['debt']}",
+            urgency=Urgency(bounty=BaseUnits(bounty), shortfall=BaseUnits(shortfall)),
+            seen_slot=snapshot.slot,
+            due_slot=snapshot.slot,
+            due_at_s=now_s,
+        )
+        for index, market_row, bounty, shortfall in rows
+    ]
+
+
+def _plan(
+    kit: Kit, lane: _Lane, board: PriceBoard, snapshot: Snapshot, batches_max: int
+) -> list[Batch[Job]]:
+    """Choose one batch for each market that has none in flight, most urgent first."""
+    by_market: dict[Pubkey, list[Job]] = {}
+    for job in lane.queue.by_urgency():
+        if job.market not in lane.busy_markets and job.market in snapshot.markets:
+            by_market.setdefault(job.market, []).append(job)
+    batches: list[Batch[Job]] = []
+    for address, jobs in by_market.items():
+        if len(batches) >= batches_max:
+            break
+        market = snapshot.markets[address]
+        if _is_allowed(kit, lane, board, address, market):
+            batches += _first_batch(kit, lane, address, market, jobs)
+    return batches
 
 
 def _is_allowed(kit: Kit, lane: _Lane, board: PriceBoard, address: Pubkey, market: Market) -> bool:
@@ -152,21 +177,18 @@ def _is_allowed(kit: Kit, lane: _Lane, board: PriceBoard, address: Pubkey, marke
     return False
 
 
-def _first_of_each_market(
-    kit: Kit, due: list[Liquidation], markets: Mapping[Pubkey, Market]
-) -> list[Batch[Liquidation]]:
-    templates = {
-        address: _template(kit, address, markets[address])
-        for address in {job.market for job in due}
-    }
-    packing = pack_targets(due, templates, kit.payer.pubkey())
+def _first_batch(
+    kit: Kit, lane: _Lane, address: Pubkey, market: Market, jobs: Sequence[Job]
+) -> list[Batch[Job]]:
+    """Pack a market's most urgent jobs, as many together as an earlier failure allows."""
+    room = lane.queue.companions_max(jobs[0].job_id)
+    together = [job for job in jobs if lane.queue.companions_max(job.job_id) >= room][:room]
+    packing = pack_targets(together, {address: _template(kit, address, market)}, kit.payer.pubkey())
     for refused in packing.refused:
         kit.tally.refusals[f"{LANE}.{refused.reason}"] += 1
         log.error("liquidation.unpackable", target=str(refused.job.target), reason=refused.reason)
-    first: dict[Pubkey, Batch[Liquidation]] = {}
-    for batch in packing.batches:
-        first.setdefault(batch.jobs[0].market, batch)
-    return list(first.values())
+        lane.queue.withdraw(refused.job.job_id)
+    return list(packing.batches[:1])
 
 
 def _template(kit: Kit, address: Pubkey, market: Market) -> BatchTemplate:
@@ -184,42 +206,57 @@ def _template(kit: Kit, address: Pubkey, market: Market) -> BatchTemplate:
 
 
 async def _liquidate(
-    kit: Kit, lane: _Lane, limiter: trio.CapacityLimiter, batch: Batch[Liquidation]
+    kit: Kit, lane: _Lane, limiter: trio.CapacityLimiter, batch: Batch[Job]
 ) -> None:
+    ids = [job.job_id for job in batch.jobs]
+    bounty = sum(job.urgency.bounty for job in batch.jobs)
     shipment = Shipment(
         lane=LANE,
-        jobs=job_refs("liquidate", [(job.target, job.effect) for job in batch.jobs]),
+        jobs=job_refs(KIND, [(job.target, job.effect) for job in batch.jobs]),
         due_at_s=tuple(job.due_at_s for job in batch.jobs),
         instructions=batch.instructions,
         cu_limit=batch.cu,
-        cu_price=MicroLamports(0),
         loaded_bytes=whole_pages(batch.loaded_bytes),
+        value_lamports=Lamports(bounty * lane.lamports_per_quote_unit // 10**QUOTE_DECIMALS),
     )
     try:
-        async with limiter:
-            cu_limit = await _simulated_cu(kit, lane, shipment, batch)
-            if cu_limit is None:
-                return
-            outcome = await ship(kit, replace(shipment, cu_limit=cu_limit))
-        _note_outcome(kit, lane, batch, outcome)
+        refusal = await _try(kit, lane, shipment, ids)
     finally:
+        limiter.release_on_behalf_of(batch)
         lane.busy_markets.discard(batch.jobs[0].market)
+    if refusal is not None:
+        lane.queue.failed(ids, trio.current_time())
+        kit.tally.refusals[f"{LANE}.{refusal.kind}"] += len(ids)
+        log.warning("liquidations.refused", jobs=len(ids), kind=refusal.kind, reason=refusal.words)
 
 
-async def _simulated_cu(
-    kit: Kit, lane: _Lane, shipment: Shipment, batch: Batch[Liquidation]
-) -> ComputeUnits | None:
-    """Return the limit to ask for, or None when the batch would fail: then it costs nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refusal:
+    kind: str
+    words: str
+
+
+async def _try(kit: Kit, lane: _Lane, shipment: Shipment, ids: Sequence[str]) -> _Refusal | None:
+    """Simulate, send, and settle the jobs; return why not, if not."""
     try:
         found = await simulate(kit, shipment)
     except RpcFailure as failure:
-        _park(kit, lane, batch, "simulation_unanswered", str(failure))
-        return None
+        return _Refusal(kind="simulation_unanswered", words=str(failure))
     if found.err is not None:
-        _park(kit, lane, batch, "simulation_refused", _words(found))
-        return None
+        return _Refusal(kind="simulation_refused", words=_words(found))
     wanted = found.cu_used * (100 + SIMULATED_CU_MARGIN_PERCENT) // 100 + COMPUTE_BUDGET_CU
-    return ComputeUnits(min(wanted, TRANSACTION_CU_MAX))
+    cu_limit = ComputeUnits(min(wanted, TRANSACTION_CU_MAX))
+    match await ship(kit, lane.purse, replace(shipment, cu_limit=cu_limit)):
+        case Landed() as landed:
+            lane.queue.landed(ids, landed.slot)
+            _note_events(kit, landed)
+        case Failed() as failed:
+            return _Refusal(kind="failed_on_chain", words=_words(failed))
+        case Expired():
+            lane.queue.expired(ids)
+        case NoBid() as withheld:
+            return _Refusal(kind="not_worth_sending", words=withheld.reason)
+    return None
 
 
 def _words(found: Simulation | Failed) -> str:
@@ -231,37 +268,13 @@ def _words(found: Simulation | Failed) -> str:
             return str(error)
 
 
-def _park(kit: Kit, lane: _Lane, batch: Batch[Liquidation], reason: str, detail: str) -> None:
-    now_s = trio.current_time()
-    for job in batch.jobs:
-        parked = lane.parked.setdefault(job.target, _Parked(until_s=now_s, refusals=0))
-        slots = _PARK_SLOTS << min(parked.refusals, _PARK_DOUBLINGS_MAX)
-        parked.until_s = now_s + slots * kit.slot_s
-        parked.refusals += 1
-    kit.tally.refusals[f"{LANE}.{reason}"] += len(batch.jobs)
-    log.warning("liquidations.parked", jobs=len(batch.jobs), reason=reason, detail=detail)
-
-
-def _note_outcome(kit: Kit, lane: _Lane, batch: Batch[Liquidation], outcome: Outcome) -> None:
-    match outcome:
-        case Landed():
-            for job in batch.jobs:
-                lane.landed_slot[job.target] = outcome.slot
-                lane.parked.pop(job.target, None)
-            _note_events(kit, outcome)
-        case Failed():
-            _park(kit, lane, batch, "failed_on_chain", _words(outcome))
-        case _:
-            log.info("liquidations.expired", jobs=len(batch.jobs))
-
-
 def _note_events(kit: Kit, outcome: Landed) -> None:
     """Count what the program says it did; skipped positions are no liquidations."""
     try:
         found = events.decode_logs(outcome.logs, kit.program)
     except events.MalformedEventError as error:
         kit.tally.refusals[f"{LANE}.event_unread"] += 1
-        log.error("event.malformed", signature=str(outcome.signature), reason=str(error))
+        log.warning("event.malformed", signature=str(outcome.signature), reason=str(error))
         return
     if not found:
         kit.tally.refusals[f"{LANE}.logs_unread"] += 1

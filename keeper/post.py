@@ -5,8 +5,7 @@ a market with a post in flight waits for its end, because the next decision depe
 """
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -19,18 +18,18 @@ from keeper.costs import (
     UPDATE_PRICES_CU_PER_POOL,
     update_prices_loaded_bytes,
 )
-from keeper.execute import Kit, Shipment, job_refs, ship
+from keeper.execute import Kit, Purse, Shipment, job_refs, ship
 from keeper.newest import Newest
 from keeper.posting import NoPost, Post, PostingRules, decide_post, yes_token_of
 from keeper.prices.board import PriceBoard
-from keeper.scan import Snapshot
+from keeper.snapshot import Snapshot
 from keeper.tally import PostedPrice
 from programs.accounts import Market
 from programs.instructions import update_prices
 from programs.outcomes import Landed
 from programs.pack import Group, pack_groups
 from programs.transaction import whole_pages
-from programs.units import ComputeUnits, MicroLamports, Slot
+from programs.units import ComputeUnits, Slot
 
 LANE = "prices"
 log = structlog.get_logger()
@@ -40,6 +39,7 @@ log = structlog.get_logger()
 class _Lane:
     """What the lane remembers between slots."""
 
+    purse: Purse
     posting: set[Pubkey] = field(default_factory=set)
     """Markets with a post in flight."""
     landed_slot: dict[Pubkey, Slot] = field(default_factory=dict)
@@ -57,7 +57,7 @@ async def post_prices(
     stop: trio.Event,
 ) -> None:
     """Post until `stop` is set; then wait for what is in flight."""
-    lane = _Lane()
+    lane = _Lane(purse=config.purse())
     limiter = trio.CapacityLimiter(config.concurrency)
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
@@ -141,7 +141,6 @@ def _shipments(
             due_at_s=tuple(lane.due_at_s[address] for address in inside),
             instructions=batch.instructions,
             cu_limit=batch.cu,
-            cu_price=MicroLamports(0),
             loaded_bytes=whole_pages(batch.loaded_bytes),
         )
         shipped.append((shipment, inside))
@@ -157,7 +156,7 @@ async def _post(
 ) -> None:
     try:
         async with limiter:
-            outcome = await ship(kit, shipment)
+            outcome = await ship(kit, lane.purse, shipment)
         if isinstance(outcome, Landed):
             _note_posted(kit, lane, markets, outcome.slot)
     finally:

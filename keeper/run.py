@@ -1,4 +1,4 @@
-"""Wiring: the nurseries, the boards between the stages, and the order of shutdown.
+r"""Wiring: the nurseries, the boards between the stages, and the order of shutdown.
 
     sandbox (another process) | cluster
       prices -> board ----------\\
@@ -10,8 +10,6 @@ is in the database, and the next start settles it before anything else.
 """
 
 import signal
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,9 +17,9 @@ import structlog
 import trio
 from rich.console import Console
 
+from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts, check_cluster
 from keeper.config import Config
-from keeper.bounty import open_bounty_account
 from keeper.execute import Kit, watch_blockhashes
 from keeper.keypair import load_keypair
 from keeper.liquidate import liquidate_positions
@@ -30,7 +28,6 @@ from keeper.post import post_prices
 from keeper.prices.board import PriceBoard
 from keeper.prices.feed import feed
 from keeper.prices.feed_config import FeedConfig
-from keeper.prices.price import TokenId
 from keeper.report import report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.snapshot import Snapshot
@@ -39,9 +36,8 @@ from keeper.view import show
 from keeper.watch import followed_tokens, watch_chain
 from programs.betting_platform.build import PROGRAM_SO
 from programs.in_flight import InFlight, Pace
-from programs.outcomes import Expired, Failed, Landed
 from programs.rpc import LatestBlockhash
-from programs.rpc_http import HttpRpc, RpcSettings, open_rpc
+from programs.rpc_http import RpcSettings, open_rpc
 from programs.submit import land, settle_open_attempts
 from state.attempts import Attempts
 from state.store import open_store
@@ -157,7 +153,7 @@ async def _work(
         await landing.start(land, kit.rpc, kit.attempts, kit.in_flight, pace)
         await landing.start(watch_blockhashes, kit.rpc, kit.blockhashes, 2 * kit.slot_s)
         await _settle(kit, pace)
-        await open_bounty_account(kit)
+        await open_bounty_account(kit, config.lanes.liquidations.purse())
         working.set()
         if options.console is not None:
             landing.start_soon(show, options.console, facts, chain, board, kit.tally)
@@ -166,7 +162,13 @@ async def _work(
                 post_prices, kit, config.lanes.prices, config.posting, board, chain, stop
             )
             lanes.start_soon(
-                liquidate_positions, kit, config.lanes.liquidations, board, chain, stop
+                liquidate_positions,
+                kit,
+                config.lanes.liquidations,
+                config.lanes.lamports_per_quote_unit,
+                board,
+                chain,
+                stop,
             )
             async with trio.open_nursery() as intake:
                 intake.start_soon(watch_chain, kit, config.cluster.scan_interval_slots, chain)

@@ -6,7 +6,6 @@ bytes it likes.
 """
 
 import base64
-import binascii
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -126,8 +125,8 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
         ("required_before", "Q"),
     ],
     EventKind.BAD_DEBT_BOOKED: [
-        ("position", _A),
         ("amount", "Q"),
+        ("positions", "Q"),
         ("market_id", "Q"),
         ("total", "Q"),
     ],
@@ -139,12 +138,17 @@ _HEAD: Final = struct.Struct("<BBHIQQ")
 
 _INVOKE: Final = re.compile(r"Program (\w+) invoke \[\d+\]")
 _RETURN: Final = re.compile(r"Program \w+ (success$|failed: )")
+_TRUNCATED: Final = "Log truncated"
 
 Field = int | Pubkey
 
 
 class MalformedEventError(ValueError):
     """The program logged bytes that are no event of a known version."""
+
+
+class TruncatedLogsError(MalformedEventError):
+    """The runtime cut the logs at its byte limit: events may be missing, and what happened is in the accounts only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,21 +214,33 @@ def decode(data: bytes) -> Event:
 
 
 def program_data(logs: Iterable[str], program: Pubkey) -> Iterator[bytes]:
-    """Yield the bytes that `program` itself logged, in order, from a transaction's log lines."""
+    """Yield the bytes that `program` itself logged, in order, from a transaction's log lines.
+
+    Raises:
+        MalformedEventError: a line of the program's data is not base64.
+        TruncatedLogsError: the logs are incomplete; raised after the last event before the cut.
+    """
     name = str(program)
     stack: list[str] = []
+    is_truncated = False
     for line in logs:
         if (data := line.removeprefix("Program data: ")) != line:
             if not stack or stack[-1] != name:
                 continue
             try:
                 yield base64.b64decode(data, validate=True)
-            except binascii.Error as error:
+            except (
+                ValueError
+            ) as error:  # binascii.Error is one; characters beyond ASCII are another
                 raise MalformedEventError(f"found {data!r}, expected base64") from error
         elif invoked := _INVOKE.fullmatch(line):
             stack.append(invoked[1])
         elif _RETURN.match(line) and stack:
             stack.pop()
+        elif line == _TRUNCATED:
+            is_truncated = True
+    if is_truncated:
+        raise TruncatedLogsError("the runtime truncated the logs: read the accounts instead")
 
 
 def decode_logs(logs: Sequence[str], program: Pubkey) -> list[Event]:
@@ -232,5 +248,6 @@ def decode_logs(logs: Sequence[str], program: Pubkey) -> list[Event]:
 
     Raises:
         MalformedEventError: one line is no event.
+        TruncatedLogsError: the logs are incomplete.
     """
     return [decode(data) for data in program_data(logs, program)]

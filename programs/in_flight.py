@@ -54,6 +54,7 @@ class Flight:
         """Wait until the chain has said how it ended, and as firmly as asked."""
         while self.outcome is None or (until == "finalized" and not self.outcome.is_finalized):
             await self._news.wait()
+        await trio.lowlevel.checkpoint()
         return self.outcome
 
     def conclude(self, outcome: Outcome) -> None:
@@ -141,6 +142,11 @@ class InFlight:
     async def wait_launched(self) -> None:
         """Wait for the next flight."""
         await self._launched.wait()
+
+    async def wait_all_ended(self, until: Literal["confirmed", "finalized"]) -> None:
+        """Wait until every attempt has ended as firmly as asked: what a drain waits for."""
+        for flight in list(self._flights.values()):
+            await flight.wait_ended(until)
 
     def is_empty(self) -> bool:
         """Whether nothing is on its way."""

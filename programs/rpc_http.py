@@ -1,6 +1,7 @@
 """`Rpc` over HTTP: reads fail over from endpoint to endpoint, sends go to all of them at once."""
 
 import binascii
+import logging
 import math
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 import httpx
 import tenacity
 import trio
-from solders.hash import Hash
+from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -75,8 +76,18 @@ async def open_rpc(urls: Sequence[str], settings: RpcSettings) -> AsyncGenerator
     if not urls:
         raise ValueError("no RPC endpoint is configured: expected at least one url")
     limits = httpx.Limits(max_connections=4 * settings.concurrency)
-    async with httpx.AsyncClient(timeout=None, limits=limits) as client:  # noqa: S113 - every call is under fail_after
-        yield HttpRpc.over(client, urls, settings)
+    # httpx logs every request with its whole url, and a provider's url holds its key.
+    httpx_log = logging.getLogger("httpx")
+    httpx_log.addFilter(_tells_no_url)
+    try:
+        async with httpx.AsyncClient(timeout=None, limits=limits) as client:  # noqa: S113 - every call is under fail_after
+            yield HttpRpc.over(client, urls, settings)
+    finally:
+        httpx_log.removeFilter(_tells_no_url)
+
+
+def _tells_no_url(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
 
 
 @dataclass(slots=True, eq=False)
@@ -221,7 +232,7 @@ class HttpRpc:
         """Read the lowest price that was included in each recent slot, over these accounts; at most 128."""
         names = [str(address) for address in writable[:FEE_ACCOUNTS_PER_CALL]]
         return await self._read(
-            lambda found: tuple(MicroLamports(int(row["prioritizationFee"])) for row in found),
+            _fees,
             "getRecentPrioritizationFees",
             names,
         )
@@ -324,7 +335,7 @@ class HttpRpc:
                         return found
         except trio.TooSlowError as error:
             raise RpcTimeout(f"no endpoint answered within {deadline_s:g} s") from error
-        raise AssertionError("tenacity ended without a result or an exception")
+        raise AssertionError("tenacity ended without an end")  # pragma: no cover - it reraises
 
 
 def _is_worth_retrying(error: BaseException) -> bool:
@@ -359,7 +370,7 @@ def parse_reply(parse: Callable[[Any], T], method: str, found: object) -> T:
     """Turn a `result` into a value, or say that it has another shape than documented."""
     try:
         return parse(found)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ParseHashError) as error:
         excerpt = str(found)[:120]
         raise RpcBadReply(f"{method}: unexpected result {excerpt} ({error})") from error
 
@@ -457,6 +468,12 @@ def _facts(found: Any) -> TransactionFacts | None:  # noqa: ANN401 - JSON
         cu_used=None if used is None else ComputeUnits(int(used)),
         logs=tuple(meta.get("logMessages") or ()),
     )
+
+
+def _fees(found: object) -> tuple[MicroLamports, ...]:
+    if not isinstance(found, list):
+        raise TypeError("not a list of slots")
+    return tuple(MicroLamports(int(row["prioritizationFee"])) for row in found)
 
 
 def _simulation(found: Any) -> Simulation:  # noqa: ANN401 - JSON

@@ -7,9 +7,10 @@ and one unknown transaction error loses a whole batch (SOLANA.md section 4).
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -76,13 +77,16 @@ class Endpoint:
     async def _post(self, request: object, where: str) -> tuple[httpx.Response, bytes]:
         async with self.client.stream("POST", self.url, json=request) as response:
             body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > self.body_bytes_max:
-                    raise RpcBadReply(
-                        f"{where}: the answer is longer than {self.body_bytes_max} bytes",
-                        status=response.status_code,
-                    )
+            # An async generator, whatever httpx's annotation says: left half-read it must be closed here.
+            reading = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
+            async with aclosing(reading) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > self.body_bytes_max:
+                        raise RpcBadReply(
+                            f"{where}: the answer is longer than {self.body_bytes_max} bytes",
+                            status=response.status_code,
+                        )
             return response, bytes(body)
 
 

@@ -66,11 +66,11 @@ class StateCorrupt(StateError):
 
 
 class StateUnopenable(StateError):
-    """The path leads nowhere a database can be."""
+    """The path leads nowhere a database can be, or the disk fails."""
 
     def __init__(self, path: Path | str, detail: str) -> None:
         """Quote the system's own words."""
-        super().__init__(f"cannot open {path} as the state database: {detail}")
+        super().__init__(f"cannot use {path} as the state database: {detail}")
 
 
 class LibraryTooOld(StateError):

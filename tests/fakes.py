@@ -196,13 +196,17 @@ class FakeRpc:
             raise RpcError(-32002, words)
 
 
+def job_instruction(job_id):
+    """Make the instruction whose data names the job, as the scripted cluster counts it."""
+    return Instruction(Pubkey(bytes([9] * 32)), job_id.encode(), [])
+
+
 def signed_batch(cluster, job_id, *, effect="shares=1", payer=None):
     """Sign a transaction whose one instruction's data is the job."""
     payer = payer or Keypair.from_seed(bytes(32))
     blockhash, last_valid = cluster.blockhash()
     budget = Budget(cu_limit=10_000, cu_price_micro_lamports=0, loaded_bytes=32 << 10)
-    instruction = Instruction(Pubkey(bytes([9] * 32)), job_id.encode(), [])
-    message = compile_message(payer.pubkey(), [instruction], budget, blockhash)
+    message = compile_message(payer.pubkey(), [job_instruction(job_id)], budget, blockhash)
     return SignedBatch(
         lane="liquidations",
         jobs=(JobRef(job_id=job_id, kind="liquidate", target=job_id, effect=effect),),

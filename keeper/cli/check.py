@@ -22,7 +22,7 @@ CONFIG_OPTION = click.option(
 @CONFIG_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check_command(config_path: Path, *, as_json: bool) -> None:
-    """Validate keeper.toml and print the effective configuration, defaults included.
+    r"""Validate keeper.toml and print the effective configuration, defaults included.
 
     Every mistake is listed with its dotted key. The keypair file is read, never printed.
 

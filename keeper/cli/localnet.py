@@ -16,9 +16,9 @@ from solders.pubkey import Pubkey
 import programs.betting_platform
 from programs.deploy import DeploymentFailed, ProgramImage
 from programs.localnet.bank import BankConfig, TransactionRefused
+from programs.localnet.genesis import program_keypair
 from programs.localnet.listen import ListenError
 from programs.localnet.server import PORT, Localnet, LocalnetConfig, serve
-from programs.localnet.window import derive_hash
 from programs.units import SLOT_MS, Lamports
 
 LAMPORTS_PER_SOL: Final = 10**9
@@ -192,8 +192,7 @@ def _images(
             " give one keypair for each program, in order, or none"
         )
     keypairs = [_load_keypair(path) for path in keypair_paths] or [
-        Keypair.from_seed(bytes(derive_hash(seed, "program", number)))
-        for number in range(len(paths))
+        program_keypair(seed, number) for number in range(len(paths))
     ]
     return tuple(
         ProgramImage(program=keypair, code=path.read_bytes())

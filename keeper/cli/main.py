@@ -21,7 +21,7 @@ EXIT_REFUSED = 2
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="betting-keeper")
 def cli() -> None:
-    """Keep a prediction-market program on Solana solvent.
+    r"""Keep a prediction-market program on Solana solvent.
 
     Reads Polymarket prices, posts them on chain, and liquidates positions that are under water, each exactly once.
 

@@ -55,7 +55,7 @@ class Duration(click.ParamType[float]):
 def run_command(
     config_path: Path, for_s: float | None, *, as_json: bool, no_sandbox: bool, replay: Path | None
 ) -> None:
-    """Keep: prices in, posted on chain; positions scanned, liquidations landed, each exactly once.
+    r"""Keep: prices in, posted on chain; positions scanned, liquidations landed, each exactly once.
 
     With the shipped keeper.toml this starts the sandbox (network, venue, actors) and keeps it. Ctrl-C drains what is in
     flight and exits 0; a second Ctrl-C does not wait. A terminal shows a live view, a pipe gets JSON log lines.

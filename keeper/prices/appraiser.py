@@ -73,10 +73,13 @@ class Appraiser:
 
     def fail(self, source: Source, error: VenueError) -> None:
         """Count a failed call of a source."""
-        in_a_row = self._board.count_failure(source, error.kind)
-        log.warning(
-            "source.failed", source=source, kind=error.kind, in_a_row=in_a_row, error=str(error)
-        )
+        self._board.count_failure(source, error.kind)
+        log.warning("source.failed", source=source, kind=error.kind, error=str(error))
+
+    def miss(self, source: Source) -> None:
+        """Note a round in which a source answered nothing at all: one round, however many calls it had."""
+        in_a_row = self._board.count_miss(source)
+        log.warning("source.missed", source=source, in_a_row=in_a_row)
 
     def succeed(self, source: Source) -> None:
         """Note that a source answered."""

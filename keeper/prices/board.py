@@ -31,6 +31,7 @@ class PriceStatistics:
     errors: Mapping[str, int]
     """Failed calls, as `source.kind`."""
     failures_in_a_row: Mapping[Source, int]
+    """Rounds without any answer since the last answer: polls of all tokens, attempts at a socket."""
     clock_skew_ms: int | None
     """The venue's clock less ours; None until /time answered."""
 
@@ -93,9 +94,12 @@ class PriceBoard:
         """Count something skipped."""
         self._refusals[reason] += 1
 
-    def count_failure(self, source: Source, kind: str) -> int:
-        """Count a failed call and return how many failed in a row."""
+    def count_failure(self, source: Source, kind: str) -> None:
+        """Count a failed call."""
         self._errors[f"{source}.{kind}"] += 1
+
+    def count_miss(self, source: Source) -> int:
+        """Count a round in which a source answered nothing, and return how many there were in a row."""
         self._failures_in_a_row[source] += 1
         return self._failures_in_a_row[source]
 
@@ -104,7 +108,7 @@ class PriceBoard:
         self._failures_in_a_row[source] = 0
 
     def failures_in_a_row(self, source: Source) -> int:
-        """Return how many calls of a source failed since the last success."""
+        """Return how many rounds of a source went unanswered since the last answer."""
         return self._failures_in_a_row[source]
 
     def statistics(self) -> PriceStatistics:

@@ -130,12 +130,16 @@ async def _poll_for_ever(
                 appraiser.fail(source, error)
             else:
                 appraiser.succeed(source)
+                answered.append(len(chunk))
 
     due_s = trio.current_time()
     while True:
+        answered: list[int] = []
         async with trio.open_nursery() as nursery:
             for at in range(0, len(tokens), tokens_per_call):
                 nursery.start_soon(poll_chunk, tokens[at : at + tokens_per_call])
+        if tokens and not answered:
+            appraiser.miss(source)
         due_s = max(due_s + interval_s, trio.current_time())
         await trio.sleep_until(due_s)
 

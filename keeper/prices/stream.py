@@ -82,6 +82,7 @@ async def _keep_socket(
         has_lived = trio.current_time() - opened_at_s > config.pong_timeout_ms / 1_000
         failures = 1 if has_lived else failures + 1
         appraiser.fail(Source.STREAM, failure)
+        appraiser.miss(Source.STREAM)
         appraiser.lose(Source.STREAM, tokens)
         await trio.sleep(backoff_s(failures, jitter.random(), config.reconnect_max_ms / 1_000))
 

@@ -76,10 +76,9 @@ struct event_position_liquidated {
     u64 debt_repaid, debt_left, bounty, residual, bad_debt;
     u64 equity_before, required_before; /* at the judged price; equity 0 when negative */
 };
-struct event_bad_debt {
+struct event_bad_debt { /* of one batch; each position's own event has its part */
     struct event head;
-    struct address position;
-    u64 amount, market_id, total;
+    u64 amount, positions, market_id, total;
 };
 
 static KEEP u64 emit(void* event, u64 bytes) {

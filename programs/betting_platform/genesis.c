@@ -1,6 +1,7 @@
 /* initialize: genesis, exactly once, in one instruction.
  *
- * The program's own keypair signs, so nobody else can be first on an immutable program. All MMT is minted here and the
+ * The program's own keypair signs, so nobody else can be first on an immutable program; every address is the first of
+ * its seeds, so that keypair cannot do it again under other bumps: one global account, one vault. All MMT is minted here and the
  * mint authority dropped, so that supply, sink and treasury are right from the first slot or not at all. */
 #include "events.h"
 
@@ -74,19 +75,13 @@ struct named {
 static KEEP u64 create_named(const struct context* c, u64 index, const struct named* name, u64 bytes,
                              const struct address* token_owner) {
     struct slice seeds[2] = {{name->seed, name->length}, {&name->bump, 1}};
+    TRY(require_first_address(c, c->accounts[index], seeds, 1, name->bump));
     struct signer signer = {seeds, 2};
     struct creation creation = {c->accounts[INIT_PAYER], c->accounts[index], token_owner ? &TOKEN_PROGRAM : c->program,
                                 bytes, &signer};
     if (!token_owner) return create_account(&creation);
     account mint = c->accounts[index == INIT_VAULT_TOKENS ? INIT_QUOTE_MINT : INIT_MMT_MINT];
     return create_token_account(&creation, mint, token_owner);
-}
-
-static u64 require_derived(const struct context* c, u64 index, const char* seed, u64 length, u8 bump) {
-    struct slice seeds[2] = {{seed, length}, {&bump, 1}};
-    struct address derived;
-    REQUIRE(sol_create_program_address(seeds, 2, c->program, &derived) == 0, WRONG_ADDRESS);
-    return require_address(c->accounts[index], &derived);
 }
 
 static KEEP u64 process_initialize(const struct context* c) {
@@ -111,7 +106,8 @@ static KEEP u64 process_initialize(const struct context* c) {
     TRY(create_named(c, INIT_VAULT_TOKENS, &vault_tokens_name, TOKEN_ACCOUNT_BYTES, vault_key));
     /* The sink's owner is an address that only this program could sign for, and no instruction ever does. The
      * treasury belongs to the global account, which signs for reward payments alone. */
-    TRY(require_derived(c, INIT_SINK_OWNER, "entropy_sink", 12, d->sink_owner_bump));
+    struct slice sink_owner_seed = {"entropy_sink", 12};
+    TRY(require_first_address(c, c->accounts[INIT_SINK_OWNER], &sink_owner_seed, 1, d->sink_owner_bump));
     TRY(create_named(c, INIT_SINK_TOKENS, &sink_name, TOKEN_ACCOUNT_BYTES, key_of(c->accounts[INIT_SINK_OWNER])));
     TRY(create_named(c, INIT_TREASURY_TOKENS, &treasury_name, TOKEN_ACCOUNT_BYTES, key_of(c->accounts[INIT_GLOBAL])));
     TRY(mint_mmt(c, INIT_TREASURY_TOKENS, TREASURY_MMT));

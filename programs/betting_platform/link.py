@@ -14,7 +14,6 @@ from typing import Final
 
 CODE_ADDRESS: Final = 1 << 32
 SYSCALLS: Final = (
-    "sol_create_program_address",
     "sol_get_sysvar",
     "sol_invoke_signed_c",
     "sol_log_",
@@ -24,6 +23,7 @@ SYSCALLS: Final = (
     "sol_memset_",
     "sol_remaining_compute_units",
     "sol_sha256",
+    "sol_try_find_program_address",
 )
 """What the program may call; anything else is a mistake at link time."""
 

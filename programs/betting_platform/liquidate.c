@@ -22,7 +22,7 @@ enum {
 struct liquidation {
     struct market* m;
     struct vault* v;
-    u64 slot, to_vault, to_keeper, done;
+    u64 slot, to_vault, to_keeper, done, bad_debt, ruined; /* ruined: positions that left bad debt */
 };
 
 /* Value of all leveraged shares at the oracle's price; the base of the cap, taken at a slot's first liquidation. */
@@ -122,6 +122,8 @@ static KEEP u64 settle(struct liquidation* l, struct position* s, struct sale* x
     x->bad_debt = left ? 0 : s->debt;
     TRY(end_loan(l->v, l->m, x->repaid + x->bad_debt));
     s->debt -= x->bad_debt;
+    l->bad_debt += x->bad_debt; /* a part of what v->bad_debt adds up without overflow */
+    l->ruined += x->bad_debt != 0;
     REQUIRE(add_to(&l->v->inventory_cost, x->credit) && add_to(&l->v->bad_debt, x->bad_debt), ARITHMETIC);
     REQUIRE(add_to(&l->v->cash, repaid_cash) && add_to(&l->to_vault, repaid_cash) && add_to(&l->to_keeper, x->bounty),
             ARITHMETIC);
@@ -157,15 +159,19 @@ static KEEP u64 emit_liquidated(struct liquidation* l, account target, const str
     e.bad_debt = x->bad_debt;
     e.equity_before = x->equity_plus;
     e.required_before = x->required;
-    emit(&e, sizeof e);
-    if (!x->bad_debt) return 0;
-    struct event_bad_debt b;
-    head_vault(&b.head, EVENT_BAD_DEBT_BOOKED, l->v, l->slot);
-    b.position = *key_of(target);
-    b.amount = x->bad_debt;
-    b.market_id = l->m->market_id;
-    b.total = l->v->bad_debt;
-    return emit(&b, sizeof b);
+    return emit(&e, sizeof e);
+}
+
+/* One a batch: a transaction's logs are cut at 10_000 bytes, and the positions' own events say how much each left. */
+static KEEP u64 emit_bad_debt(struct liquidation* l) {
+    if (!l->bad_debt) return 0;
+    struct event_bad_debt e;
+    head_vault(&e.head, EVENT_BAD_DEBT_BOOKED, l->v, l->slot);
+    e.amount = l->bad_debt;
+    e.positions = l->ruined;
+    e.market_id = l->m->market_id;
+    e.total = l->v->bad_debt;
+    return emit(&e, sizeof e);
 }
 
 static KEEP u64 liquidate_one(const struct context* c, struct liquidation* l, account target) {
@@ -200,6 +206,7 @@ static KEEP u64 process_liquidate(const struct context* c) {
     REQUIRE(l.slot - l.m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
     for (u64 i = LIQ_HEADER; i < c->count; i++) TRY(liquidate_one(c, &l, c->accounts[i]));
     REQUIRE(l.done, NOTHING_LIQUIDATED);
+    TRY(emit_bad_debt(&l));
     struct market_signer as_market;
     sign_as_market(&as_market, l.m);
     account from = c->accounts[LIQ_MARKET_TOKENS], market = c->accounts[LIQ_MARKET];

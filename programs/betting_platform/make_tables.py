@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from mpmath import mp, mpf  # type: ignore[import-untyped]  # mpmath ships no types
+from mpmath import mp, mpf
 
 mp.dps = 60
 

@@ -57,10 +57,12 @@ static KEEP u64 process_create_market(const struct context* c) {
     TRY(check_sum(pools, sum));
 
     struct slice market_seeds[3] = {{"market", 6}, {&d->condition_id, 32}, {&d->market_bump, 1}};
+    TRY(require_first_address(c, target, market_seeds, 2, d->market_bump)); /* one market a condition */
     struct signer market_signer = {market_seeds, 3};
     struct creation market_creation = {authority, target, c->program, MARKET_BYTES(pools), &market_signer};
     TRY(create_account(&market_creation));
     struct slice token_seeds[3] = {{"market_tokens", 13}, {key_of(target), 32}, {&d->tokens_bump, 1}};
+    TRY(require_first_address(c, c->accounts[CREATE_TOKENS], token_seeds, 2, d->tokens_bump));
     struct signer token_signer = {token_seeds, 3};
     struct creation token_creation = {authority, c->accounts[CREATE_TOKENS], &TOKEN_PROGRAM, TOKEN_ACCOUNT_BYTES,
                                       &token_signer};

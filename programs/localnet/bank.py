@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from solders.account import Account
-from solders.address_lookup_table_account import AddressLookupTable
 from solders.clock import Clock
 from solders.compute_budget import set_compute_unit_limit
 from solders.hash import Hash
@@ -33,13 +32,9 @@ from solders.transaction import SanitizeError, VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from programs.localnet.fees import RecentFees, bid_micro_lamports
-from programs.localnet.ledger import Ledger, LockedAccounts, TransactionError, TransactionRecord
-from programs.localnet.tokens import (
-    TOKEN_PROGRAMS,
-    TokenBalance,
-    find_mint,
-    find_token_account,
-)
+from programs.localnet.ledger import Ledger, TransactionError, TransactionRecord
+from programs.localnet.locks import LookupTables, count_locks
+from programs.localnet.tokens import TOKEN_PROGRAMS, TokenBalances
 from programs.localnet.undo import UndoLog
 from programs.localnet.window import Block, BlockhashWindow, derive_hash
 from programs.units import (
@@ -111,6 +106,8 @@ class Simulation:
     meta: TransactionMetadata | None
     """None when it was refused before execution."""
     post_accounts: dict[Pubkey, Account]
+    loaded_bytes: int = 0
+    """Account data loaded, as it counts against the transaction's limit."""
 
 
 class Bank:
@@ -130,9 +127,10 @@ class Bank:
         self.recent_fees: Final = RecentFees(self._window.tip.slot)
         # The window and the signatures are this class's business: LiteSVM's own history would be a second one.
         self._svm = LiteSVM().with_blockhash_check(check=False).with_transaction_history(0)
-        self._table_addresses: dict[Pubkey, tuple[Pubkey, ...]] = {}
-        self._mint_decimals: dict[Pubkey, int] = {}
+        self._tables = LookupTables(self._svm.get_account)
+        self._tokens = TokenBalances(self._svm.get_account)
         self._airdrops = 0
+        self._landed_in_slot = 0
         self._svm.set_account(
             self.faucet.pubkey(),
             Account(lamports=FAUCET_LAMPORTS, data=b"", owner=SYSTEM_PROGRAM, executable=False),
@@ -171,6 +169,7 @@ class Bank:
     def advance_slot(self, count: int = 1) -> None:
         """Close the current slot and open the next, `count` times."""
         for _ in range(count):
+            self._landed_in_slot = 0
             block = self._window.open_block()
             oldest = max(0, block.slot - self.config.finality_slots - 1)
             self._undo.open_slot(block.slot, Slot(oldest))
@@ -212,13 +211,13 @@ class Bank:
         """
         signature = transaction.signatures[0]
         self._check_admissible(transaction)
-        locked = self._locked(transaction.message)
+        locked = self._tables.lock(transaction.message)
         addresses = locked.addresses
-        writable = self._writable(transaction.message, locked)
-        before = self._undo.unkept((addresses[i] for i in writable), self._svm.get_account)
+        written = [addresses[i] for i in locked.writable]
+        before = self._undo.unkept(written, self._svm.get_account)
         has_tokens = any(program in addresses for program in TOKEN_PROGRAMS)
         pre_balances = self._balances(addresses)
-        pre_tokens = self._token_balances(addresses, writable) if has_tokens else ()
+        pre_tokens = self._tokens.of(addresses, locked.writable) if has_tokens else ()
         result = self._svm.send_transaction(transaction)
         error: TransactionError | None = None
         if isinstance(result, FailedTransactionMetadata):
@@ -231,12 +230,11 @@ class Bank:
         else:
             meta = result
         self._undo.keep(before)
-        for i in writable:
-            self._table_addresses.pop(addresses[i], None)
+        self._tables.forget(written)
         record = TransactionRecord(
             signature=signature,
             slot=self.slot,
-            index=len(self.ledger.in_slot(self.slot)),
+            index=self._landed_in_slot,
             transaction=transaction,
             locked=locked,
             error=error,
@@ -244,12 +242,11 @@ class Bank:
             pre_balances=pre_balances,
             post_balances=self._balances(addresses),
             pre_token_balances=pre_tokens,
-            post_token_balances=self._token_balances(addresses, writable) if has_tokens else (),
+            post_token_balances=self._tokens.of(addresses, locked.writable) if has_tokens else (),
         )
         self._window.spend(signature)
-        self.recent_fees.add(
-            [addresses[i] for i in writable], bid_micro_lamports(transaction.message)
-        )
+        self._landed_in_slot += 1
+        self.recent_fees.add(written, bid_micro_lamports(transaction.message))
         self.ledger.append(record)
         return record
 
@@ -277,7 +274,11 @@ class Bank:
             )
         meta = result.meta()
         return Simulation(
-            error=None, logs=meta.logs(), meta=meta, post_accounts=dict(result.post_accounts())
+            error=None,
+            logs=meta.logs(),
+            meta=meta,
+            post_accounts=dict(result.post_accounts()),
+            loaded_bytes=self._tables.loaded_bytes(transaction.message),
         )
 
     def fee_lamports(self, message: Message | MessageV0) -> Lamports:
@@ -355,7 +356,7 @@ class Bank:
     def set_account(self, address: Pubkey, account: Account) -> None:
         """Overwrite an account without a transaction: for tests and genesis, never reachable by RPC."""
         self._undo.keep(self._undo.unkept((address,), self._svm.get_account))
-        self._table_addresses.pop(address, None)
+        self._tables.forget((address,))
         self._svm.set_account(address, account)
 
     def rent_exempt_lamports(self, data_bytes: int) -> Lamports:
@@ -387,91 +388,16 @@ class Bank:
         signature = transaction.signatures[0]
         if signature != Signature.default() and self._window.is_spent(signature):
             raise TransactionRefused("AlreadyProcessed", f"{signature} has already landed")
-        lookups = () if isinstance(message, Message) else message.address_table_lookups
-        locks = len(message.account_keys) + sum(
-            len(lookup.writable_indexes) + len(lookup.readonly_indexes) for lookup in lookups
-        )
+        locks = count_locks(message)
         if locks > TRANSACTION_LOCKS_MAX:
             raise TransactionRefused(
                 "TooManyAccountLocks",
                 f"the transaction locks {locks} accounts; the limit is {TRANSACTION_LOCKS_MAX}",
             )
 
-    def _locked(self, message: Message | MessageV0 | MessageV1) -> LockedAccounts:
-        static = message.account_keys
-        if not isinstance(message, MessageV0) or not message.address_table_lookups:
-            return LockedAccounts(static=static)
-        writable: list[Pubkey] = []
-        readonly: list[Pubkey] = []
-        for lookup in message.address_table_lookups:
-            addresses = self._table(lookup.account_key)
-            # An index beyond the table is LiteSVM's to refuse; here it only has no address.
-            writable += [addresses[i] for i in lookup.writable_indexes if i < len(addresses)]
-            readonly += [addresses[i] for i in lookup.readonly_indexes if i < len(addresses)]
-        return LockedAccounts(
-            static=static, loaded_writable=tuple(writable), loaded_readonly=tuple(readonly)
-        )
-
-    def _table(self, address: Pubkey) -> tuple[Pubkey, ...]:
-        addresses = self._table_addresses.get(address)
-        if addresses is None:
-            account = self._svm.get_account(address)
-            try:
-                addresses = (
-                    ()
-                    if account is None
-                    else tuple(AddressLookupTable.deserialize(account.data).addresses)
-                )
-            except ValueError:
-                addresses = ()
-            self._table_addresses[address] = addresses
-        return addresses
-
-    @staticmethod
-    def _writable(
-        message: Message | MessageV0 | MessageV1, locked: LockedAccounts
-    ) -> tuple[int, ...]:
-        """Indexes that the header makes writable; programs among them are written by nobody all the same."""
-        header = message.header
-        signers = header.num_required_signatures
-        static = len(locked.static)
-        return (
-            *range(signers - header.num_readonly_signed_accounts),
-            *range(signers, static - header.num_readonly_unsigned_accounts),
-            *range(static, static + len(locked.loaded_writable)),
-        )
-
     def _balances(self, addresses: Sequence[Pubkey]) -> tuple[Lamports, ...]:
         get_balance = self._svm.get_balance
         return tuple([Lamports(get_balance(address) or 0) for address in addresses])
-
-    def _token_balances(
-        self, addresses: Sequence[Pubkey], writable: Sequence[int]
-    ) -> tuple[TokenBalance, ...]:
-        """Balances of the writable token accounts; readonly ones cannot have changed."""
-        balances: list[TokenBalance] = []
-        for index in writable:
-            account = self._svm.get_account(addresses[index])
-            token = find_token_account(account)
-            if account is None or token is None:
-                continue
-            decimals = self._mint_decimals.get(token.mint)
-            if decimals is None:
-                mint = find_mint(self._svm.get_account(token.mint))
-                if mint is None:
-                    continue
-                decimals = self._mint_decimals[token.mint] = mint.decimals
-            balances.append(
-                TokenBalance(
-                    index=index,
-                    mint=token.mint,
-                    owner=token.owner,
-                    program=account.owner,
-                    amount=token.amount,
-                    decimals=decimals,
-                )
-            )
-        return tuple(balances)
 
 
 def parse_transaction(raw: bytes) -> VersionedTransaction:

@@ -1,5 +1,7 @@
 """What a chain has before its first request: programs deployed for good, accounts paid."""
 
+from solders.keypair import Keypair
+
 from programs import loader
 from programs.deploy import (
     DeploymentFailed,
@@ -11,6 +13,12 @@ from programs.deploy import (
     prove_deployment,
 )
 from programs.localnet.bank import Bank, TransactionRefused
+from programs.localnet.window import derive_hash
+
+
+def program_keypair(seed: int, number: int = 0) -> Keypair:
+    """The keypair whose address is the id of a network's program, the `number`th, unless one is given."""
+    return Keypair.from_seed(bytes(derive_hash(seed, "program", number)))
 
 
 def deploy_immutable(bank: Bank, image: ProgramImage) -> DeploymentProof:

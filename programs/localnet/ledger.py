@@ -1,7 +1,7 @@
 """What happened on the chain: transaction records in (slot, index) order, bounded."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from solders.pubkey import Pubkey
@@ -9,25 +9,12 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import TransactionMetadata
 
+from programs.localnet.locks import LockedAccounts
 from programs.localnet.tokens import TokenBalance
 from programs.units import Lamports, Slot
 
 TransactionError = str | dict[str, object]
 """A TransactionError as agave writes it in JSON: "AccountNotFound", {"InstructionError": [0, {"Custom": 1}]}."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedAccounts:
-    """The accounts of one transaction: the message's own, then those from lookup tables."""
-
-    static: Sequence[Pubkey]
-    loaded_writable: tuple[Pubkey, ...] = ()
-    loaded_readonly: tuple[Pubkey, ...] = ()
-
-    @property
-    def addresses(self) -> list[Pubkey]:
-        """All of them, in the order that instruction indexes count in."""
-        return [*self.static, *self.loaded_writable, *self.loaded_readonly]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +45,7 @@ class Ledger:
         self._records: deque[TransactionRecord] = deque()
         self._by_signature: dict[Signature, TransactionRecord] = {}
         self._by_address: dict[Pubkey, deque[TransactionRecord]] = {}
-        self._by_slot: dict[Slot, list[TransactionRecord]] = {}
+        self._by_slot: dict[Slot, deque[TransactionRecord]] = {}
         self.landed_count = 0
         """Transactions landed since genesis, dropped records included."""
 
@@ -67,7 +54,7 @@ class Ledger:
         self.landed_count += 1
         self._records.append(record)
         self._by_signature[record.signature] = record
-        self._by_slot.setdefault(record.slot, []).append(record)
+        self._by_slot.setdefault(record.slot, deque()).append(record)
         for address in record.locked.addresses:
             self._by_address.setdefault(address, deque()).append(record)
         if len(self._records) > self._records_max:
@@ -77,7 +64,7 @@ class Ledger:
         """The record of `signature`, or None when it never landed or is no longer kept."""
         return self._by_signature.get(signature)
 
-    def in_slot(self, slot: Slot) -> Sequence[TransactionRecord]:
+    def in_slot(self, slot: Slot) -> Collection[TransactionRecord]:
         """The records of `slot` in order."""
         return self._by_slot.get(slot, ())
 
@@ -98,7 +85,7 @@ class Ledger:
         if self._by_signature.get(record.signature) is record:
             del self._by_signature[record.signature]
         of_slot = self._by_slot[record.slot]
-        of_slot.pop(0)
+        of_slot.popleft()
         if not of_slot:
             del self._by_slot[record.slot]
         for address in record.locked.addresses:

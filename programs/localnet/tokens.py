@@ -6,6 +6,7 @@ Source: spl-token-interface, `state.rs`.
 """
 
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +70,44 @@ class TokenBalance:
     amount: int
     """Base units."""
     decimals: int
+
+
+class TokenBalances:
+    """Reads what the token accounts of a transaction hold; keeps the decimals of the mints it has met."""
+
+    def __init__(self, find: Callable[[Pubkey], Account | None]) -> None:
+        self._find = find
+        self._decimals: dict[Pubkey, int] = {}
+
+    def of(self, addresses: Sequence[Pubkey], writable: Sequence[int]) -> tuple[TokenBalance, ...]:
+        """Balances of the writable token accounts; readonly ones cannot have changed."""
+        balances: list[TokenBalance] = []
+        for index in writable:
+            account = self._find(addresses[index])
+            token = find_token_account(account)
+            decimals = None if token is None else self._decimals_of(token.mint)
+            if account is None or token is None or decimals is None:
+                continue
+            balances.append(
+                TokenBalance(
+                    index=index,
+                    mint=token.mint,
+                    owner=token.owner,
+                    program=account.owner,
+                    amount=token.amount,
+                    decimals=decimals,
+                )
+            )
+        return tuple(balances)
+
+    def _decimals_of(self, address: Pubkey) -> int | None:
+        decimals = self._decimals.get(address)
+        if decimals is None:
+            mint = find_mint(self._find(address))
+            if mint is None:
+                return None
+            decimals = self._decimals[address] = mint.decimals
+        return decimals
 
 
 def find_mint(account: Account | None) -> Mint | None:

@@ -183,11 +183,7 @@ def _parsed_message(record: TransactionRecord) -> dict[str, object]:
     addresses = [str(address) for address in record.locked.addresses]
     static = len(record.locked.static)
     signers = header.num_required_signatures
-    writable = {
-        *range(signers - header.num_readonly_signed_accounts),
-        *range(signers, static - header.num_readonly_unsigned_accounts),
-        *range(static, static + len(record.locked.loaded_writable)),
-    }
+    writable = set(record.locked.writable)
     body: dict[str, object] = {
         "accountKeys": [
             {

@@ -262,7 +262,7 @@ def _simulation_json(
         "logs": list(simulation.logs),
         "accounts": accounts,
         "unitsConsumed": 0 if meta is None else meta.compute_units_consumed(),
-        "loadedAccountsDataSize": None,
+        "loadedAccountsDataSize": simulation.loaded_bytes,
         "returnData": None if meta is None else return_data(meta),
         "innerInstructions": None if meta is None else inner_instructions(meta),
         "fee": None if meta is None else meta.fee(),

@@ -1,4 +1,8 @@
-"""The committed program in LiteSVM with a cast of users: the platform under test, without sockets."""
+"""The committed program in LiteSVM with a cast of users: the platform under test, without sockets.
+
+Every transaction that lands is audited: the quote tokens of all accounts sum to what was minted, and the accounts agree
+with each other and with the events (books.py).
+"""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -6,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import spl.token.instructions as spl
+from books import Books, check
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -18,7 +23,16 @@ from solders.transaction_status import InstructionErrorCustom, TransactionErrorI
 from spl.token.models import MintToParams
 
 from programs import addresses, errors, events, instructions
-from programs.accounts import Global, Market, Position, Side, Stake, Vault
+from programs.accounts import (
+    Global,
+    Maker,
+    Market,
+    Position,
+    Side,
+    Stake,
+    Vault,
+    positions_from_bytes,
+)
 from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import PROGRAM_SO
 from programs.genesis import MINT_BYTES, create_mint
@@ -66,7 +80,13 @@ class Platform:
     quote_mint: Keypair = field(default_factory=lambda: keypair("quote"))
     mmt_mint: Keypair = field(default_factory=lambda: keypair("mmt"))
     so: bytes = field(default_factory=PROGRAM_SO.read_bytes)
-    users: int = 0
+    users: list[User] = field(default_factory=list)
+    markets: list[Pubkey] = field(default_factory=list)
+    positions: set[Pubkey] = field(default_factory=set)
+    """Every position address used so far."""
+    books: Books = field(default_factory=Books)
+    minted: int = 0
+    is_audited: bool = True
 
     def __post_init__(self) -> None:
         self.svm.airdrop(self.admin.pubkey(), 10**12)
@@ -120,10 +140,32 @@ class Platform:
                 if exception:
                     raise exception
             pytest.fail(f"{error}: {result.meta().logs()}")
-        return Receipt(
+        receipt = Receipt(
             cu=result.compute_units_consumed(),
             events=events.decode_logs(result.logs(), self.program),
         )
+        for event in receipt.events:
+            self.books.apply(event, self.slot)
+        if self.is_audited and self.books.sequences:
+            self.audit()
+        return receipt
+
+    def audit(self) -> None:
+        """Compare tokens, accounts and events."""
+        assert self.quote_total() == self.minted
+        accounts = [a for p in self.positions if (a := self.svm.get_account(p)) and a.lamports]
+        check(
+            self.books,
+            self.vault(),
+            self.vault_tokens(),
+            [(m, self.market(m), self.market_tokens(m)) for m in self.markets],
+            positions_from_bytes([a.data for a in accounts]),
+        )
+
+    def quote_total(self) -> int:
+        """Quote tokens in every token account of the platform and its users."""
+        platform = self.vault_tokens() + sum(self.market_tokens(m) for m in self.markets)
+        return platform + sum(self.tokens(user.tokens) for user in self.users)
 
     # -- cast --
 
@@ -140,10 +182,12 @@ class Platform:
         )
 
     def user(self, usd: int = 1_000_000) -> User:
-        self.users += 1
-        key = keypair(f"user {self.users}")
+        key = keypair(f"user {len(self.users)}")
         self.svm.airdrop(key.pubkey(), 10**12)
         tokens = spl.get_associated_token_address(key.pubkey(), self.quote_mint.pubkey())
+        user = User(key, tokens)
+        self.users.append(user)
+        self.minted += usd * USD
         self.send(
             [
                 spl.create_associated_token_account(
@@ -161,13 +205,14 @@ class Platform:
             ],
             [self.admin],
         )
-        return User(key, tokens)
+        return user
 
     # -- the program's instructions --
 
     def create_market(self, name: str = "m", *prices_e6: int) -> Pubkey:
         prices = prices_e6 or (500_000,)
         condition = hashlib.sha256(name.encode()).digest()
+        market = addresses.market_address(self.program, condition)[0]
         self.send(
             instructions.create_market(
                 self.program,
@@ -181,7 +226,8 @@ class Platform:
             ),
             [self.admin],
         )
-        return addresses.market_address(self.program, condition)[0]
+        self.markets.append(market)
+        return market
 
     def post(
         self,
@@ -214,6 +260,8 @@ class Platform:
     def add_liquidity(
         self, user: User, market: Pubkey, liquidity: int, pool: int = 0, cash_max: int = 2**63
     ) -> Receipt:
+        position_id = user.take_position_id()
+        self.positions.add(self.position_address(user, market, position_id))
         return self.send(
             instructions.add_liquidity(
                 self.program,
@@ -223,7 +271,7 @@ class Platform:
                 pool=pool,
                 liquidity=liquidity,
                 cash_max=cash_max,
-                position_id=user.take_position_id(),
+                position_id=position_id,
             ),
             [user.key],
         )
@@ -246,6 +294,7 @@ class Platform:
         counts_trade: bool = True,
     ) -> tuple[int, Receipt]:
         position_id = user.take_position_id()
+        self.positions.add(self.position_address(user, market, position_id))
         receipt = self.send(
             instructions.open_position(
                 self.program,
@@ -321,6 +370,10 @@ class Platform:
 
     def position(self, user: User, market: Pubkey, position_id: int) -> Position:
         return Position.from_bytes(self.data(self.position_address(user, market, position_id)))
+
+    def maker_of(self, user: User, market: Pubkey, pool: int = 0) -> Maker:
+        address = addresses.maker_address(self.program, market, pool, user.address)[0]
+        return Maker.from_bytes(self.data(address))
 
     def stake_of(self, user: User) -> Stake:
         return Stake.from_bytes(self.data(addresses.stake_address(self.program, user.address)[0]))

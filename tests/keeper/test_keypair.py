@@ -20,8 +20,8 @@ def test_a_created_keypair_is_read_back_and_nobody_else_can_read_it(tmp_path):
     create_keypair(path, key)
 
     assert key == load_keypair(path)
-    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
-    assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 def test_an_existing_keypair_is_never_replaced(tmp_path):

@@ -24,7 +24,7 @@ async def test_a_reader_gets_the_present_not_what_it_missed(autojump_clock):
         board.publish("missed")
         board.publish("present")
 
-    assert ["first", "present"] == seen
+    assert seen == ["first", "present"]
 
 
 async def test_every_waiting_reader_wakes(autojump_clock):
@@ -40,9 +40,9 @@ async def test_every_waiting_reader_wakes(autojump_clock):
         await trio.testing.wait_all_tasks_blocked()
         board.publish(7)
 
-    assert [("a", (1, 7)), ("b", (1, 7))] == sorted(woken)
-    assert 7 == board.get()
-    assert 1 == board.sequence
+    assert sorted(woken) == [("a", (1, 7)), ("b", (1, 7))]
+    assert board.get() == 7
+    assert board.sequence == 1
 
 
 async def test_there_is_no_value_before_the_first():

@@ -94,7 +94,7 @@ def test_an_old_reading_is_posted_again_unchanged(age, is_posted):
 def test_a_class_that_changed_is_posted_at_once():
     posted = decide(price=at(500_000, PriceClass.DEGRADED))
     assert isinstance(posted, Post)
-    assert 1 == posted.price_class
+    assert posted.price_class == 1
 
 
 @pytest.mark.parametrize("price_class", list(PriceClass))

@@ -3,6 +3,7 @@
 import struct
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from solders.account import Account
@@ -13,7 +14,7 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from programs import loader
+from programs import betting_platform, loader
 from programs.deploy import (
     DeploymentFailed,
     ProgramImage,
@@ -75,6 +76,14 @@ def test_the_program_that_runs_is_the_one_deployed(bank):
     image = ProgramImage(program=Keypair(), code=elf(RETURN_SEVEN))
     proof = deploy_immutable(bank, image)
     assert call(bank, proof.program).error == {"InstructionError": [0, {"Custom": 7}]}
+
+
+def test_the_committed_program_deploys(bank):
+    path = Path(betting_platform.__file__).with_name("betting_platform.so")
+    if not path.exists():
+        pytest.skip("the program's bytes are not committed here")
+    image = ProgramImage(program=Keypair(), code=path.read_bytes())
+    assert deploy_immutable(bank, image).code_sha256 == image.sha256_hex
 
 
 def test_program_data_has_exactly_the_length_of_the_code(bank, image):

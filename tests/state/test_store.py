@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -19,7 +20,7 @@ from state.errors import (
 )
 from state.schema import check_library
 from state.sqlite import sqlite3
-from state.store import connect_read_only, open_store
+from state.store import _from_os_error, connect_read_only, open_store
 
 
 def put(name, slot=1):
@@ -194,6 +195,41 @@ async def test_a_path_that_is_a_folder_is_refused(tmp_path):
     with pytest.raises(StateUnopenable, match="Is a directory"):
         async with open_store(tmp_path / "keeper.db"):
             pass  # pragma: no cover - refused above
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (errno.ENOSPC, StateDiskFull),
+        (errno.EDQUOT, StateDiskFull),
+        (errno.EROFS, StateReadOnly),
+        (errno.ENAMETOOLONG, StateUnopenable),
+    ],
+)
+def test_what_the_system_refuses_becomes_a_sentence(number, error):
+    found = _from_os_error("keeper.db", OSError(number, os.strerror(number)))
+    assert isinstance(found, error)
+    assert "keeper.db" in str(found)
+
+
+async def test_an_idle_writer_folds_the_wal_back(path):
+    async with open_store(path) as store:
+        await store.transaction(put("a"))
+        wal = path.with_name("keeper.db-wal")
+        with trio.fail_after(5):
+            while wal.stat().st_size:  # noqa: ASYNC110 - a file tells nobody
+                await trio.sleep(0.02)
+        assert await store.read(names) == ["a"]
+
+
+async def test_a_wal_that_a_reader_holds_is_folded_back_later(path):
+    async with open_store(path) as store:
+        await store.transaction(put("a"))
+        with connect_read_only(path) as reader:
+            reader.conn.execute("BEGIN")
+            assert names(reader) == ["a"]
+            await store.transaction(put("b"))
+    assert not path.with_name("keeper.db-wal").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

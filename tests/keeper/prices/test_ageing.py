@@ -68,6 +68,28 @@ async def test_a_poll_that_always_fails_is_counted_and_never_stops_the_rounds(au
     assert board.failures_in_a_row(Source.CLOB) == 11
 
 
+async def test_a_round_of_many_failed_calls_is_one_miss_and_one_answer_makes_it_none(
+    autojump_clock,
+):
+    board = PriceBoard()
+    appraiser = Appraiser(board, [TokenId(str(number)) for number in range(4)], CONFIG.trust_rules)
+    is_down = True
+
+    async def poll(chunk):
+        await trio.lowlevel.checkpoint()
+        if is_down or chunk[0] != "0":
+            raise TimedOutError("no answer")
+
+    with trio.move_on_after(3):
+        await _poll_for_ever(appraiser, Source.GAMMA, 1, 2.0, poll)
+    assert board.statistics().errors == {"gamma.timeout": 8}
+    assert board.failures_in_a_row(Source.GAMMA) == 2
+    is_down = False
+    with trio.move_on_after(3):
+        await _poll_for_ever(appraiser, Source.GAMMA, 1, 2.0, poll)
+    assert board.failures_in_a_row(Source.GAMMA) == 0
+
+
 async def test_five_failures_in_a_row_on_every_source_halt_and_one_success_ends_it(autojump_clock):
     board = PriceBoard()
     appraiser = appraiser_of(board)
@@ -76,7 +98,7 @@ async def test_five_failures_in_a_row_on_every_source_halt_and_one_success_ends_
         for _ in range(5):
             appraiser.reappraise(ONE)
             assert board.get(ONE).reason is Reason.OK
-            appraiser.fail(source, TimedOutError("no answer"))
+            appraiser.miss(source)
     appraiser.reappraise(ONE)
     assert board.get(ONE).reason is Reason.SOURCES_FAILING
     appraiser.succeed(Source.GAMMA)

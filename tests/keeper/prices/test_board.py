@@ -75,7 +75,9 @@ def test_statistics_count_what_happened_and_do_not_change_afterwards():
     board.publish(priced(1_000))
     board.count_observation(Source.CLOB)
     board.count_refusal("clob.malformed_book")
-    assert [board.count_failure(Source.CLOB, "timeout") for _ in range(2)] == [1, 2]
+    board.count_failure(Source.CLOB, "timeout")
+    board.count_failure(Source.CLOB, "timeout")
+    assert [board.count_miss(Source.CLOB) for _ in range(2)] == [1, 2]
     statistics = board.statistics()
     board.count_success(Source.CLOB)
     board.count_refusal("clob.malformed_book")

@@ -86,6 +86,17 @@ def test_only_the_best_levels_are_remembered_and_running_out_of_them_is_noticed(
     assert book.needs_snapshot
 
 
+def test_a_level_beyond_what_is_remembered_is_never_taken_for_the_best():
+    book = opened(bids=[(price,) for price in range(1_000, 1_000 * (LEVELS_MAX + 11), 1_000)])
+    known = book.bids()
+    book.apply_delta(delta(Side.BUY, known[0].price_e6, 0))
+    book.apply_delta(delta(Side.BUY, 5_000, 9))
+    for level in known[1:]:
+        book.apply_delta(delta(Side.BUY, level.price_e6, 0))
+    # Levels between 5_000 and the horizon were forgotten, so 5_000 may not be the best.
+    assert (book.best_bid_e6, book.needs_snapshot) == (None, True)
+
+
 def test_a_book_that_fits_may_become_empty_without_asking_for_a_snapshot():
     book = opened(bids=[(price * 1_000,) for price in range(1, LEVELS_MAX + 1)])
     for level in book.bids():

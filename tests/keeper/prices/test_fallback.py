@@ -119,6 +119,14 @@ def test_after_three_disagreeing_polls_the_older_content_is_distrusted(stream_ms
     assert (price.source, price.price_class) == (kept, PriceClass.VALID)
 
 
+def test_one_agreeing_poll_between_ends_the_row_of_disagreeing_ones():
+    state = after(seen(Source.STREAM, 500_000, 0))
+    for at_s, price_e6 in ((1, 600_000), (2, 600_000), (3, 500_000), (4, 600_000), (5, 600_000)):
+        state = after(seen(Source.CLOB, price_e6, at_s), state=state)
+    assert state.stream.is_trusted
+    assert price_at(state, 5).reason is Reason.SOURCES_DISAGREE
+
+
 def test_a_distrusted_stream_returns_after_three_polls_agree_with_it():
     state = after(seen(Source.STREAM, 500_000, 0))
     state = after(*(seen(Source.CLOB, 600_000, at_s) for at_s in (1, 2, 3)), state=state)

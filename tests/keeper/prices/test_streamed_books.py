@@ -67,6 +67,15 @@ def test_a_tick_size_change_drops_the_book_unless_the_snapshot_is_in_the_same_fr
     assert (outcome.changed, outcome.dropped) == ((), (ONE,))
 
 
+def test_a_book_whose_remembered_levels_ran_out_is_dropped():
+    books = StreamedBooks([ONE])
+    prices = [f"0.{number:04}" for number in range(1_000, 1_100)]
+    bids = [{"price": price, "size": "1"} for price in prices]
+    books.apply_frame({**book(), "bids": bids})
+    best_64 = change(*(level(price, "0") for price in prices[-64:]))
+    assert books.apply_frame(best_64).dropped == (ONE,)
+
+
 def test_a_crossed_book_is_granted_one_frame_to_heal():
     books = StreamedBooks([ONE])
     books.apply_frame(book())

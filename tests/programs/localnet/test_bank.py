@@ -286,12 +286,16 @@ def test_old_records_are_dropped_and_the_rest_stays_whole(pay):
     for _ in range(3):
         bank.advance_slot()
         last = bank.send(bytes(pay(bank, to)))
+    again = [bank.execute(pay(bank, to)).index for _ in range(5)]
+    assert again == [1, 2, 3, 4, 5]
     assert bank.status(first) is None
+    last = bank.send(bytes(pay(bank, to)))
     assert bank.status(last) is not None
     assert len(list(bank.ledger.newest_first(to))) == 3
-    assert bank.ledger.landed_count == 4
+    assert bank.ledger.landed_count == 10
+    assert len(bank.ledger.in_slot(bank.slot)) == 3
     assert bank.ledger.in_slot(1) == ()
-    assert bank.ledger.oldest_slot == 3
+    assert bank.ledger.oldest_slot == bank.slot + 1
 
 
 @pytest.mark.parametrize(

@@ -380,6 +380,13 @@ def test_simulation_shows_accounts_as_they_would_be(result, bank, payer, pay):
     assert value["unitsConsumed"] == 150
 
 
+def test_loaded_bytes_count_accounts_and_the_code_behind_programs(result, bank, payer, pay):
+    simulated = result("simulateTransaction", encoded(pay(bank, Pubkey.new_unique())), BASE64)
+    system_program = bank.account(Pubkey.default())
+    # the payer and the system program exist, the recipient does not yet
+    assert simulated["value"]["loadedAccountsDataSize"] == 2 * 64 + len(system_program.data)
+
+
 def test_signatures_and_a_replaced_blockhash_exclude_each_other(error, bank, pay):
     config = BASE64 | {"sigVerify": True, "replaceRecentBlockhash": True}
     failure = error("simulateTransaction", encoded(pay(bank, Pubkey.new_unique())), config)
