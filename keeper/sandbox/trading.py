@@ -18,6 +18,7 @@ from programs.accounts import MarketStatus, Pool, Side
 from programs.curve import Curve, CurveError
 from programs.fixed import E18
 from programs.instructions import ALL_SHARES
+from programs.normal import price_e18, u_of_price
 from programs.units import PRICE_ONE_E6
 
 USD: Final = 1_000_000
@@ -103,9 +104,9 @@ def arbitrate(actor: Actor, floor: Floor) -> Orders:
     pool = floor.market.pools[0]
     state = _curve_of(pool)
     at = curve.u(state)
-    if abs(pool.price_e6 - curve.price_e6(at)) < _GAP_E6:
+    if abs(pool.price_e6 - price_e18(at) // 10**12) < _GAP_E6:
         return []
-    distance = curve.u_of_price(pool.price_e6) - at
+    distance = u_of_price(pool.price_e6) - at
     cheap = Side.YES if distance > 0 else Side.NO
     wanted = abs(distance) * pool.liquidity // E18
     actions: list[Open | Close] = []
@@ -132,7 +133,8 @@ def arbitrate(actor: Actor, floor: Floor) -> Orders:
 def take_leverage(plan: Plan, traders: Sequence[Actor], floor: Floor) -> Orders:
     """Open leveraged positions until each side has its number, both sides in turn to keep the price."""
     missing = {
-        side: plan.positions_per_side - sum(1 for held in floor.held if held.debt and held.side is side)
+        side: plan.positions_per_side
+        - sum(1 for held in floor.held if held.debt and held.side is side)
         for side in Side
     }
     table = _Table.of(floor)
@@ -192,7 +194,9 @@ class _Table:
         """Size one position; None when the program would refuse it."""
         price_e6 = _oracle_e6(self.pool, side)
         multiple = min(wanted_leverage, price_e6 // _EQUITY_E6, self.leverage_max)
-        margin = self.pool.liquidity // _POSITION_PART * price_e6 // PRICE_ONE_E6 // max(multiple, 1)
+        margin = (
+            self.pool.liquidity // _POSITION_PART * price_e6 // PRICE_ONE_E6 // max(multiple, 1)
+        )
         notional = margin * multiple
         debt = notional - margin
         if multiple <= 1 or debt > self.debt_room:
@@ -228,9 +232,7 @@ def _closes(floor: Floor, purpose: str, held: Iterable[Held]) -> Orders:
     return orders
 
 
-def _order(
-    actor: Actor, floor: Floor, purpose: str, actions: Sequence[Open | Close]
-) -> Order:
+def _order(actor: Actor, floor: Floor, purpose: str, actions: Sequence[Open | Close]) -> Order:
     return Order(actor=actor, market=floor.address, purpose=purpose, actions=tuple(actions))
 
 
