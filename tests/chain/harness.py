@@ -40,9 +40,29 @@ from programs.genesis import MINT_BYTES, create_mint
 USD = 1_000_000
 
 
+class RuntimeRefusal(Exception):
+    """The runtime, the system program or the token program refused, not ours."""
+
+
+def refused(name: str) -> pytest.RaisesExc[errors.ProgramError]:
+    """Expect a refusal by its name in errors.h."""
+    return pytest.raises(errors.BY_NAME[name])
+
+
 def keypair(name: str) -> Keypair:
     """A keypair that is the same in every run."""
     return Keypair.from_seed(hashlib.sha256(name.encode()).digest())
+
+
+def second_address(program: Pubkey, *seeds: bytes) -> tuple[Pubkey, int]:
+    """The next address of the same seeds after the one that clients derive, and its bump."""
+    first = Pubkey.find_program_address(list(seeds), program)[1]
+    for bump in range(first - 1, -1, -1):
+        preimage = b"".join(seeds) + bytes([bump]) + bytes(program) + b"ProgramDerivedAddress"
+        address = Pubkey.from_bytes(hashlib.sha256(preimage).digest())
+        if not address.is_on_curve():
+            return address, bump
+    raise AssertionError("256 bumps on the curve")
 
 
 @dataclass
@@ -139,7 +159,7 @@ class Platform:
                 exception = errors.BY_CODE.get(error.err.code)
                 if exception:
                     raise exception
-            pytest.fail(f"{error}: {result.meta().logs()}")
+            raise RuntimeRefusal(f"{error}: {result.meta().logs()}")
         receipt = Receipt(
             cu=result.compute_units_consumed(),
             events=events.decode_logs(result.logs(), self.program),
