@@ -2,11 +2,12 @@
 
 import pytest
 import spl.token.instructions as spl
-from harness import Platform, RuntimeRefusal, keypair, refused, second_address
+from harness import Platform, RuntimeRefusalError, keypair, refused, second_address
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
-from spl.token.models import MintToParams, SetAuthorityParams, TransferParams as TokenTransferParams
+from spl.token.models import MintToParams, SetAuthorityParams
+from spl.token.models import TransferParams as TokenTransferParams
 
 from programs import addresses, instructions
 from programs.accounts import LAYOUT_VERSION, AccountKind
@@ -86,7 +87,7 @@ def test_all_mmt_is_minted_and_nobody_can_mint_more(platform):
             amount=1,
         )
     )
-    with pytest.raises(RuntimeRefusal):
+    with pytest.raises(RuntimeRefusalError):
         platform.send(more, [platform.admin])
 
 
@@ -129,7 +130,7 @@ def test_nobody_else_can_move_the_sink_or_take_its_authority(platform):
         )
     )
     for attack in (move, take):
-        with pytest.raises(RuntimeRefusal):
+        with pytest.raises(RuntimeRefusalError):
             platform.send(attack, [platform.admin])
 
 
@@ -185,14 +186,18 @@ def test_a_second_genesis_under_other_bumps_is_refused(platform):
 
 def test_without_the_programs_signature_genesis_is_refused(bare):
     accounts = list(genesis(bare).accounts)
-    unsigned = with_account(genesis(bare), 1, AccountMeta(accounts[1].pubkey, False, False))
+    unsigned = with_account(
+        genesis(bare), 1, AccountMeta(accounts[1].pubkey, is_signer=False, is_writable=False)
+    )
     with refused("MISSING_SIGNATURE"):
         bare.send(unsigned, [bare.admin])
 
 
 def test_another_key_in_place_of_the_programs_is_refused(bare):
     thief = keypair("thief")
-    instruction = with_account(genesis(bare), 1, AccountMeta(thief.pubkey(), True, False))
+    instruction = with_account(
+        genesis(bare), 1, AccountMeta(thief.pubkey(), is_signer=True, is_writable=False)
+    )
     with refused("WRONG_ADDRESS"):
         bare.send(instruction, [bare.admin, thief])
 

@@ -2,7 +2,7 @@
 
 import pytest
 import spl.token.instructions as spl
-from harness import USD, RuntimeRefusal, refused
+from harness import USD, RuntimeRefusalError, refused
 from spl.token.models import TransferParams
 
 from programs import addresses, instructions
@@ -86,7 +86,7 @@ def test_an_amount_whose_shares_overflow_is_refused(platform):
 
 
 def test_more_than_the_user_has_is_the_token_programs_refusal(platform):
-    with pytest.raises(RuntimeRefusal, match="insufficient funds"):
+    with pytest.raises(RuntimeRefusalError, match="insufficient funds"):
         platform.stake(platform.user(1), 2 * USD)
     assert not platform.exists(
         addresses.stake_address(platform.program, platform.users[0].address)[0]
