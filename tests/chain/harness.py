@@ -369,13 +369,23 @@ class Platform:
             TransferParams(from_pubkey=user.address, to_pubkey=target, lamports=lamports)
         )
 
-    def liquidate(self, keeper: User, market: Pubkey, positions: Iterable[Pubkey]) -> Receipt:
-        return self.send(
-            instructions.liquidate(
-                self.program, keeper.address, keeper.tokens, market, list(positions)
-            ),
-            [keeper.key],
+    def liquidate_instruction(
+        self, keeper: User, market: Pubkey, positions: Iterable[Pubkey]
+    ) -> Instruction:
+        return instructions.liquidate(
+            self.program, keeper.address, keeper.tokens, market, list(positions)
         )
+
+    def liquidate(self, keeper: User, market: Pubkey, positions: Iterable[Pubkey]) -> Receipt:
+        return self.send(self.liquidate_instruction(keeper, market, positions), [keeper.key])
+
+    def simulate(self, instruction: Instruction, user: User) -> int:
+        """Compute units of an instruction that must succeed; nothing changes."""
+        message = Message([instruction], user.address)
+        tx = Transaction([user.key], message, self.svm.latest_blockhash())
+        result = self.svm.simulate_transaction(tx)
+        assert not isinstance(result, FailedTransactionMetadata), result.meta().logs()
+        return result.meta().compute_units_consumed()
 
     # -- what the chain says --
 
