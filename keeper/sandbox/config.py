@@ -15,7 +15,7 @@ _PORT_MAX = 65_535
 class SandboxConfig:
     """What the sandbox runs, and how restless it is."""
 
-    enabled: bool = True
+    enabled: bool = False
     """Whether `keeper run` starts the sandbox; false keeps the cluster and venue of the file."""
     host: str = "127.0.0.1"
     rpc_port: int = 8_899

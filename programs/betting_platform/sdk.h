@@ -259,12 +259,14 @@ static KEEP u64 require_first_address(const struct context* c, account a, const 
     return require_address(a, &found);
 }
 
-/* Create a program-derived account. The seeds prove the address: with wrong ones the call lacks a signature.
+/* Create a program-derived account. The seeds prove the address: with wrong ones the call lacks a signature, unless the
+ * account signed the transaction itself, as a wallet can, and no derived address ever does.
  * Anyone may send lamports to the address beforehand, and CreateAccount refuses a funded one: then it is topped up,
  * allocated and assigned instead. */
 static KEEP u64 create_account(const struct creation* c) {
     REQUIRE(same(owner_of(c->target), &SYSTEM_PROGRAM) && length_of(c->target) == 0, ALREADY_INITIALIZED);
     TRY(require_writable(c->target));
+    REQUIRE(!is_signer(c->target), WRONG_ADDRESS);
     u64 rent;
     TRY(rent_exempt_lamports(c->bytes, &rent));
     u64 held = *lamports_of(c->target);

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 import pytest
 import spl.token.instructions as spl
 from books import Books, check
+from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.litesvm import LiteSVM
 from solders.message import Message
 from solders.pubkey import Pubkey
+from solders.system_program import TransferParams, transfer
 from solders.transaction import Transaction
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 from solders.transaction_status import InstructionErrorCustom, TransactionErrorInstructionError
@@ -40,9 +42,29 @@ from programs.genesis import MINT_BYTES, create_mint
 USD = 1_000_000
 
 
+class RuntimeRefusalError(Exception):
+    """The runtime, the system program or the token program refused, not ours."""
+
+
+def refused(name: str) -> pytest.RaisesExc[errors.ProgramError]:
+    """Expect a refusal by its name in errors.h."""
+    return pytest.raises(errors.BY_NAME[name])
+
+
 def keypair(name: str) -> Keypair:
     """A keypair that is the same in every run."""
     return Keypair.from_seed(hashlib.sha256(name.encode()).digest())
+
+
+def second_address(program: Pubkey, *seeds: bytes) -> tuple[Pubkey, int]:
+    """The next address of the same seeds after the one that clients derive, and its bump."""
+    first = Pubkey.find_program_address(list(seeds), program)[1]
+    for bump in range(first - 1, -1, -1):
+        preimage = b"".join(seeds) + bytes([bump]) + bytes(program) + b"ProgramDerivedAddress"
+        address = Pubkey.from_bytes(hashlib.sha256(preimage).digest())
+        if not address.is_on_curve():
+            return address, bump
+    raise AssertionError("256 bumps on the curve")
 
 
 @dataclass
@@ -139,7 +161,7 @@ class Platform:
                 exception = errors.BY_CODE.get(error.err.code)
                 if exception:
                     raise exception
-            pytest.fail(f"{error}: {result.meta().logs()}")
+            raise RuntimeRefusalError(f"{error}: {result.meta().logs()}")
         receipt = Receipt(
             cu=result.compute_units_consumed(),
             events=events.decode_logs(result.logs(), self.program),
@@ -281,39 +303,43 @@ class Platform:
             instructions.stake(self.program, user.address, user.tokens, amount=amount), [user.key]
         )
 
-    def open(
+    def open_instruction(
         self,
         user: User,
         market: Pubkey,
         margin: int,
         *,
+        position_id: int,
         leverage: int = 1,
         side: Side = Side.YES,
         pool: int = 0,
         worst_price_e6: int = 1_000_000,
         counts_trade: bool = True,
-    ) -> tuple[int, Receipt]:
-        position_id = user.take_position_id()
+    ) -> Instruction:
         self.positions.add(self.position_address(user, market, position_id))
-        receipt = self.send(
-            instructions.open_position(
-                self.program,
-                user.address,
-                user.tokens,
-                market,
-                pool=pool,
-                side=side,
-                position_id=position_id,
-                margin=margin,
-                leverage=leverage,
-                worst_price_e6=worst_price_e6,
-                counts_trade=counts_trade,
-            ),
-            [user.key],
+        return instructions.open_position(
+            self.program,
+            user.address,
+            user.tokens,
+            market,
+            pool=pool,
+            side=side,
+            position_id=position_id,
+            margin=margin,
+            leverage=leverage,
+            worst_price_e6=worst_price_e6,
+            counts_trade=counts_trade,
         )
-        return position_id, receipt
 
-    def close(
+    def open(
+        self, user: User, market: Pubkey, margin: int, **terms: int | Side
+    ) -> tuple[int, Receipt]:
+        """Open a position of the terms of `open_instruction` under the user's next id."""
+        position_id = user.take_position_id()
+        instruction = self.open_instruction(user, market, margin, position_id=position_id, **terms)
+        return position_id, self.send(instruction, [user.key])
+
+    def close_instruction(
         self,
         user: User,
         market: Pubkey,
@@ -322,30 +348,60 @@ class Platform:
         has_debt: bool = False,
         shares: int = instructions.ALL_SHARES,
         worst_price_e6: int = 0,
-    ) -> Receipt:
-        return self.send(
-            instructions.close_position(
-                self.program,
-                user.address,
-                user.tokens,
-                market,
-                position_id=position_id,
-                has_debt=has_debt,
-                shares=shares,
-                worst_price_e6=worst_price_e6,
-            ),
-            [user.key],
+    ) -> Instruction:
+        return instructions.close_position(
+            self.program,
+            user.address,
+            user.tokens,
+            market,
+            position_id=position_id,
+            has_debt=has_debt,
+            shares=shares,
+            worst_price_e6=worst_price_e6,
+        )
+
+    def close(self, user: User, market: Pubkey, position_id: int, **terms: int) -> Receipt:
+        """Close a position on the terms of `close_instruction`."""
+        return self.send(self.close_instruction(user, market, position_id, **terms), [user.key])
+
+    def pay(self, user: User, target: Pubkey, lamports: int) -> Instruction:
+        return transfer(
+            TransferParams(from_pubkey=user.address, to_pubkey=target, lamports=lamports)
+        )
+
+    def liquidate_instruction(
+        self, keeper: User, market: Pubkey, positions: Iterable[Pubkey]
+    ) -> Instruction:
+        return instructions.liquidate(
+            self.program, keeper.address, keeper.tokens, market, list(positions)
         )
 
     def liquidate(self, keeper: User, market: Pubkey, positions: Iterable[Pubkey]) -> Receipt:
-        return self.send(
-            instructions.liquidate(
-                self.program, keeper.address, keeper.tokens, market, list(positions)
-            ),
-            [keeper.key],
-        )
+        return self.send(self.liquidate_instruction(keeper, market, positions), [keeper.key])
+
+    def simulate(self, instruction: Instruction, user: User) -> int:
+        """Compute units of an instruction that must succeed; nothing changes."""
+        message = Message([instruction], user.address)
+        tx = Transaction([user.key], message, self.svm.latest_blockhash())
+        result = self.svm.simulate_transaction(tx)
+        assert not isinstance(result, FailedTransactionMetadata), result.meta().logs()
+        return result.meta().compute_units_consumed()
 
     # -- what the chain says --
+
+    @property
+    def global_address(self) -> Pubkey:
+        return addresses.global_address(self.program)[0]
+
+    @property
+    def vault_address(self) -> Pubkey:
+        return addresses.vault_address(self.program)[0]
+
+    def set_data(self, address: Pubkey, data: bytes) -> None:
+        """Write an account by hand, for states that the instructions of today cannot reach."""
+        old = self.svm.get_account(address)
+        assert old is not None
+        self.svm.set_account(address, Account(old.lamports, data, old.owner))
 
     def data(self, address: Pubkey) -> bytes:
         account = self.svm.get_account(address)

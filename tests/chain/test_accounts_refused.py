@@ -1,0 +1,635 @@
+"""Every account of every instruction, replaced by every wrong one: the refusal is the one in the table.
+
+`runtime` in a cell: the program's calls of the system or token program fail, so the runtime ends the transaction.
+`lands`: harmless, for the reason given beside it.
+"""
+
+from dataclasses import dataclass, field
+
+import pytest
+from harness import USD, Platform, User, keypair
+from solders.account import Account
+from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
+from solders.message import Message
+from solders.pubkey import Pubkey
+from solders.transaction import Transaction
+from solders.transaction_metadata import FailedTransactionMetadata
+from solders.transaction_status import InstructionErrorCustom, TransactionErrorInstructionError
+
+from programs import addresses, errors, instructions
+from programs.accounts import Side
+
+FOREIGN_PROGRAM = keypair("another program").pubkey()
+MUTATIONS = ("stranger", "foreign", "kind", "twin", "readonly", "unsigned")
+"""Nobody's address; the same bytes under another program; another kind of ours; another of the same kind; flags off."""
+
+
+@dataclass
+class World:
+    """Two markets, two users with everything, one position to liquidate; nothing here ever lands."""
+
+    platform: Platform = field(default_factory=Platform)
+
+    def __post_init__(self) -> None:
+        platform = self.platform
+        platform.initialize()
+        self.maker = platform.user(10_000_000)
+        self.market, self.other = (platform.create_market(name) for name in ("one", "two"))
+        platform.stake(self.maker, 1_000_000 * USD)
+        self.user, self.stranger = platform.user(), platform.user()
+        for market in (self.market, self.other):
+            platform.post(market, 500_000)
+            platform.add_liquidity(self.maker, market, 1_000_000 * USD)
+        for user in (self.user, self.stranger):
+            platform.stake(user, USD)
+            for market in (self.market, self.other):
+                platform.add_liquidity(user, market, 10**9)
+                platform.open(user, market, 100 * USD, leverage=10)
+                platform.open(user, market, 100 * USD)
+        platform.move_oracle(self.market, 460_000)
+        self.keys = {
+            key.pubkey(): key
+            for key in (
+                platform.admin,
+                platform.program_key,
+                self.user.key,
+                self.stranger.key,
+            )
+        }
+        self.payer = keypair("payer").pubkey()
+        for key in (keypair("payer"), keypair("thief")):
+            self.keys[key.pubkey()] = key
+            platform.svm.airdrop(key.pubkey(), 10**10)
+
+    def build(
+        self, name: str, user: User | None = None, market: Pubkey | None = None
+    ) -> Instruction:
+        """An instruction that lands as it stands."""
+        platform, program = self.platform, self.platform.program
+        user, market = user or self.user, market or self.market
+        on = (program, user.address, user.tokens, market)
+        trade = {"pool": 0, "side": Side.YES, "worst_price_e6": 1_000_000, "counts_trade": True}
+        admin = platform.admin.pubkey()
+        match name:
+            case "create_market":
+                return instructions.create_market(
+                    program,
+                    admin,
+                    platform.quote_mint.pubkey(),
+                    condition_id=bytes(32),
+                    outcomes=2,
+                    yes_token_or_hash=bytes(32),
+                    no_token=bytes(32),
+                    prices_e6=[500_000],
+                )
+            case "update_prices":
+                return instructions.update_prices(
+                    program,
+                    admin,
+                    market,
+                    price_class=0,
+                    publish_slot=platform.slot,
+                    readings=[(460_000, 0)],
+                )
+            case "add_liquidity":
+                return instructions.add_liquidity(
+                    *on, pool=0, liquidity=10**9, cash_max=2**63, position_id=1_000
+                )
+            case "stake":
+                return instructions.stake(*on[:3], amount=USD)
+            case "open_spot":
+                return instructions.open_position(
+                    *on, position_id=2_000, margin=100 * USD, leverage=1, **trade
+                )
+            case "open_leveraged":
+                terms = trade | {"side": Side.NO}
+                return instructions.open_position(
+                    *on, position_id=2_000, margin=100 * USD, leverage=2, **terms
+                )
+            case "close_spot":
+                return instructions.close_position(*on, position_id=self.spot(user), has_debt=False)
+            case "close_leveraged":
+                return instructions.close_position(*on, position_id=self.lent(user), has_debt=True)
+            case "liquidate":
+                target = platform.position_address(user, market, self.lent(user))
+                return instructions.liquidate(*on, [target])
+        raise ValueError(name)
+
+    def lent(self, user: User) -> int:
+        return 1
+
+    def spot(self, user: User) -> int:
+        return 2
+
+    def mutate(self, name: str, index: int, mutation: str) -> Instruction | None:
+        """The instruction with one account wrong; None when this account has no such fault."""
+        good = self.build(name)
+        meta = good.accounts[index]
+        signer, writable = meta.is_signer, meta.is_writable
+        match mutation:
+            case "readonly":
+                if not writable:
+                    return None
+                writable = False
+            case "unsigned":
+                if not signer:
+                    return None
+                signer = False
+        address = self.substitute(name, index, mutation, meta.pubkey)
+        if address is None:
+            return None
+        accounts = list(good.accounts)
+        accounts[index] = AccountMeta(address, signer, writable)
+        return Instruction(good.program_id, good.data, accounts)
+
+    def substitute(self, name: str, index: int, mutation: str, old: Pubkey) -> Pubkey | None:
+        svm, program = self.platform.svm, self.platform.program
+        account = svm.get_account(old)
+        match mutation:
+            case "stranger":
+                return keypair("thief").pubkey()
+            case "foreign":
+                if account is None or account.owner == Pubkey.default() or account.executable:
+                    return None
+                copy = keypair(f"copy of {old}")
+                self.keys[copy.pubkey()] = copy
+                svm.set_account(
+                    copy.pubkey(), Account(account.lamports, account.data, FOREIGN_PROGRAM)
+                )
+                return copy.pubkey()
+            case "kind":
+                if account is None or account.owner != program:
+                    return None
+                wrong = addresses.stake_address(program, self.user.address)[0]
+                return wrong if wrong != old else self.platform.vault_address
+            case "twin":
+                user = self.build(name, user=self.stranger).accounts
+                market = self.build(name, market=self.other).accounts
+                for twin in (user[index].pubkey, market[index].pubkey):
+                    if twin != old:
+                        return twin
+                return None
+        return old
+
+    def verdict(self, instruction: Instruction) -> str:
+        """What happens to an instruction: `lands`, `runtime`, or the name of the program's refusal."""
+        message = Message([instruction], self.payer)
+        signers: list[Keypair] = [
+            self.keys[key] for key in message.account_keys[: message.header.num_required_signatures]
+        ]
+        tx = Transaction(signers, message, self.platform.svm.latest_blockhash())
+        result = self.platform.svm.simulate_transaction(tx)
+        if not isinstance(result, FailedTransactionMetadata):
+            return "lands"
+        error = result.err()
+        if isinstance(error, TransactionErrorInstructionError) and isinstance(
+            error.err, InstructionErrorCustom
+        ):
+            known = errors.describe(error.err.code).partition(":")[0]
+            return known if error.err.code in errors.BY_CODE else "runtime"
+        return "runtime"
+
+
+@pytest.fixture(scope="module")
+def world():
+    return World()
+
+
+EXPECTED: dict[str, dict[str, dict[str, str]]] = {
+    "create_market": {
+        "authority": {
+            "stranger": "WRONG_AUTHORITY",
+            "readonly": "runtime",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market": {"stranger": "WRONG_ADDRESS", "readonly": "NOT_WRITABLE"},
+        "market_tokens": {"stranger": "WRONG_ADDRESS", "readonly": "NOT_WRITABLE"},
+        "mint": {"stranger": "WRONG_ADDRESS", "foreign": "WRONG_ADDRESS"},
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system": {"stranger": "runtime"},
+    },
+    "update_prices": {
+        "authority": {"stranger": "WRONG_AUTHORITY", "unsigned": "MISSING_SIGNATURE"},
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+    },
+    "add_liquidity": {
+        "owner": {
+            "stranger": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "runtime",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "runtime",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "runtime",
+            "readonly": "runtime",
+        },
+        "maker": {
+            "stranger": "runtime",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system": {"stranger": "runtime"},
+    },
+    "stake": {
+        "owner": {
+            "stranger": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "lands",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "runtime",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "runtime",
+            "readonly": "runtime",
+        },
+        "stake": {
+            "stranger": "runtime",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system": {"stranger": "lands"},
+    },
+    "open_spot": {
+        "owner": {
+            "stranger": "runtime",
+            "twin": "runtime",
+            "readonly": "runtime",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "GLOBAL_NOT_WRITABLE",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "runtime",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "runtime",
+            "readonly": "runtime",
+        },
+        "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system": {"stranger": "runtime"},
+    },
+    "open_leveraged": {
+        "owner": {
+            "stranger": "runtime",
+            "twin": "runtime",
+            "readonly": "runtime",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "GLOBAL_NOT_WRITABLE",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "runtime",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "runtime",
+            "readonly": "runtime",
+        },
+        "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system": {"stranger": "runtime"},
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "runtime",
+        },
+    },
+    "close_spot": {
+        "owner": {
+            "stranger": "WRONG_AUTHORITY",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "runtime",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "runtime",
+        },
+        "position": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "close_leveraged": {
+        "owner": {
+            "stranger": "WRONG_AUTHORITY",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "runtime",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "runtime",
+        },
+        "position": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "runtime",
+        },
+    },
+    "liquidate": {
+        "keeper": {
+            "stranger": "lands",
+            "twin": "lands",
+            "readonly": "lands",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "runtime",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "runtime",
+        },
+        "keeper_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "runtime",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "position": {
+            "stranger": "NOTHING_LIQUIDATED",
+            "foreign": "NOTHING_LIQUIDATED",
+            "kind": "NOTHING_LIQUIDATED",
+            "twin": "lands",
+            "readonly": "NOTHING_LIQUIDATED",
+        },
+    },
+}
+"""By instruction and account, in the order of both. What lands, and why that is harmless:
+
+- update_prices with the twin: the oracle may post for any market.
+- stake with a read-only owner or without the system program: nothing is created, so nobody pays.
+- close with another user's tokens: the owner who signs may give the payout away.
+- liquidate by a stranger, for another's tokens, or of another's position: anyone may be the keeper.
+"""
+HARMLESS_DUPLICATES = {
+    "stake": {("system", other) for other in EXPECTED["stake"] if other != "system"},
+    # A payout or bounty into the platform's own token accounts is a gift that no counter has.
+    "close_spot": {("owner_tokens", "market_tokens")},
+    "close_leveraged": {("owner_tokens", "market_tokens"), ("owner_tokens", "vault_tokens")},
+    "liquidate": {("keeper_tokens", "market_tokens"), ("keeper_tokens", "vault_tokens")},
+}
+CASES = [
+    pytest.param(name, index, expected, id=f"{name}-{account}")
+    for name, rows in EXPECTED.items()
+    for index, (account, expected) in enumerate(rows.items())
+]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_right_accounts_land(world, name):
+    assert world.verdict(world.build(name)) == "lands"
+    assert len(EXPECTED[name]) == len(world.build(name).accounts)
+
+
+@pytest.mark.parametrize(("name", "index", "expected"), CASES)
+def test_a_wrong_account_is_refused_for_the_right_reason(world, name, index, expected):
+    found = {
+        mutation: world.verdict(wrong)
+        for mutation in MUTATIONS
+        if (wrong := world.mutate(name, index, mutation))
+    }
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_account_in_the_place_of_another_is_refused(world, name):
+    good, names = world.build(name), list(EXPECTED[name])
+    landed = set()
+    for i, old in enumerate(good.accounts):
+        for j, other in enumerate(good.accounts):
+            accounts = list(good.accounts)
+            writable = old.is_writable or other.is_writable
+            accounts[i] = AccountMeta(other.pubkey, other.is_signer, writable)
+            twice = Instruction(good.program_id, good.data, accounts)
+            if i != j and world.verdict(twice) == "lands":
+                landed.add((names[i], names[j]))
+    assert landed == HARMLESS_DUPLICATES.get(name, set())
+
+
+@pytest.mark.parametrize("name", [n for n in EXPECTED if n != "liquidate"])
+def test_a_missing_account_is_refused(world, name):
+    good = world.build(name)
+    few = Instruction(good.program_id, good.data, good.accounts[:-1])
+    assert world.verdict(few) == "NOT_ENOUGH_ACCOUNTS"
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("change", [-1, 1, 8])
+def test_data_of_another_length_is_refused(world, name, change):
+    good = world.build(name)
+    data = bytes(good.data)
+    data = data[:change] if change < 0 else data + bytes(change)
+    verdict = world.verdict(Instruction(good.program_id, data, good.accounts))
+    assert verdict == ("UNKNOWN_INSTRUCTION" if not data else "BAD_INSTRUCTION_DATA")
+
+
+@pytest.mark.parametrize(
+    ("name", "account"),
+    [
+        ("open_spot", "position"),
+        ("open_leveraged", "position"),
+        ("add_liquidity", "position"),
+        ("add_liquidity", "maker"),
+        ("stake", "stake"),
+    ],
+)
+def test_a_new_account_at_a_wallet_that_signs_is_refused(world, name, account):
+    # The signature that the seeds are to prove was there already: the wallet itself became the position.
+    good, index = world.build(name), list(EXPECTED[name]).index(account)
+    accounts = list(good.accounts)
+    accounts[index] = AccountMeta(world.payer, is_signer=True, is_writable=True)
+    attack = Instruction(good.program_id, good.data, accounts)
+    assert world.verdict(attack) == "WRONG_ADDRESS"

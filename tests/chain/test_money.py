@@ -1,0 +1,262 @@
+"""Any sequence of instructions, by anybody: tokens are conserved and all books agree after every one.
+
+The harness audits each landed transaction (books.py); the machine below only has to wander. A refusal must leave
+everything as it was, which the next audit shows.
+"""
+
+import pytest
+from harness import USD, Platform, refused
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from programs.accounts import Side
+from programs.errors import ProgramError
+
+AMOUNTS = st.one_of(
+    st.integers(1, 1_000), st.integers(10**6, 10**9), st.integers(10**9, 200_000 * USD)
+)
+MARKETS = st.integers(0, 1)
+USERS = st.integers(0, 3)
+
+
+class Wandering(RuleBasedStateMachine):
+    """Four users, a binary market and one of three outcomes, an oracle that jumps."""
+
+    @initialize()
+    def start(self):
+        self.platform = platform = Platform()
+        platform.initialize()
+        self.markets = [
+            platform.create_market("two", 600_000),
+            platform.create_market("three", 500_000, 300_000, 200_000),
+        ]
+        self.people = [platform.user(20_000_000) for _ in range(4)]
+        self.opened = []
+        platform.stake(self.people[0], 500_000 * USD)
+        for market, prices in zip(
+            self.markets, ([600_000], [500_000, 300_000, 200_000]), strict=True
+        ):
+            platform.post(market, *prices)
+            for pool in range(len(prices)):
+                platform.add_liquidity(self.people[1], market, 300_000 * USD, pool)
+
+    def attempt(self, action, *args, **kwargs):
+        """Do it, or be refused with a reason; both are fine, a crash is not."""
+        try:
+            return action(*args, **kwargs)
+        except ProgramError:
+            return None
+
+    @rule(who=USERS, amount=AMOUNTS)
+    def stake(self, who, amount):
+        self.attempt(self.platform.stake, self.people[who], amount)
+
+    @rule(who=USERS, market=MARKETS, pool=st.integers(0, 2), amount=AMOUNTS)
+    def add_liquidity(self, who, market, pool, amount):
+        self.attempt(
+            self.platform.add_liquidity, self.people[who], self.markets[market], amount, pool
+        )
+
+    @rule(
+        who=USERS,
+        market=MARKETS,
+        pool=st.integers(0, 2),
+        side=st.sampled_from(Side),
+        amount=AMOUNTS,
+        leverage=st.integers(1, 12),
+    )
+    def open(self, who, market, pool, side, amount, leverage):
+        user = self.people[who]
+        done = self.attempt(
+            self.platform.open,
+            user,
+            self.markets[market],
+            max(amount // leverage, 1),
+            pool=pool,
+            side=side,
+            leverage=leverage,
+        )
+        if done:
+            self.opened.append((user, self.markets[market], done[0]))
+
+    @rule(which=st.integers(0, 63), part=st.sampled_from([1, 2, 3, 1_000]))
+    def close(self, which, part):
+        if not self.opened:
+            return
+        user, market, position_id = self.opened[which % len(self.opened)]
+        if not self.platform.exists(self.platform.position_address(user, market, position_id)):
+            return
+        position = self.platform.position(user, market, position_id)
+        self.attempt(
+            self.platform.close,
+            user,
+            market,
+            position_id,
+            has_debt=position.debt > 0,
+            shares=position.shares // part,
+        )
+
+    @rule(
+        market=MARKETS,
+        first=st.integers(20_000, 980_000),
+        share=st.integers(10, 90),
+        slots=st.integers(0, 12),
+        price_class=st.sampled_from([0, 0, 0, 1]),
+    )
+    def post(self, market, first, share, slots, price_class):
+        self.platform.warp(slots)
+        prices = [first]
+        if market:
+            rest = 1_000_000 - first
+            prices = [first, rest * share // 100, rest - rest * share // 100]
+        for _ in range(1 + slots // 4):
+            self.platform.warp(slots)
+            self.attempt(self.platform.post, self.markets[market], *prices, price_class=price_class)
+
+    @rule(who=USERS, market=MARKETS, slots=st.integers(0, 1))
+    def liquidate(self, who, market, slots):
+        self.platform.warp(slots)
+        targets = [
+            self.platform.position_address(user, of, position_id)
+            for user, of, position_id in self.opened[-20:]
+        ]
+        if targets:
+            self.attempt(self.platform.liquidate, self.people[who], self.markets[market], targets)
+
+    @invariant()
+    def all_books_agree(self):
+        if hasattr(self, "platform"):
+            self.platform.audit()
+
+
+TestWandering = Wandering.TestCase
+TestWandering.settings = settings(
+    max_examples=25,
+    stateful_step_count=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def balances(platform):
+    """Every quote token account, by what it is."""
+    users = {f"user {i}": platform.tokens(u.tokens) for i, u in enumerate(platform.users)}
+    markets = {f"market {i}": platform.market_tokens(m) for i, m in enumerate(platform.markets)}
+    return {"vault": platform.vault_tokens()} | users | markets
+
+
+def moved(platform, act):
+    """Run one instruction: by how much every token account changed; the sum must be nothing."""
+    before = balances(platform)
+    act()
+    after = balances(platform)
+    change = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+    assert sum(after.values()) == sum(before.values()) == platform.minted
+    return change
+
+
+def test_create_market_and_update_prices_move_no_token(platform, staked):
+    platform.warp(1)
+    assert moved(platform, lambda: platform.post(staked, 510_000)) == {}
+    before = platform.quote_total()
+    platform.create_market("another")
+    assert platform.quote_total() == before
+
+
+def test_initialize_creates_no_quote_token(platform):
+    assert (platform.vault_tokens(), platform.minted) == (0, 0)
+
+
+def test_add_liquidity_moves_the_makers_cash_to_the_market(platform, staked):
+    change = moved(platform, lambda: platform.add_liquidity(platform.users[0], staked, 10**9))
+    cash = -change["user 0"]
+    assert change == {"user 0": -cash, "market 0": cash}
+    assert cash > 0
+
+
+def test_stake_moves_cash_to_the_vault(platform, staked):
+    change = moved(platform, lambda: platform.stake(platform.users[0], 12_345))
+    assert change == {"user 0": -12_345, "vault": 12_345}
+
+
+def test_a_spot_open_moves_margin_and_fee_to_the_market(platform, staked):
+    user = platform.user()
+    fee = -(-10_000 * USD * 3_000_001 // 10**10)
+    change = moved(platform, lambda: platform.open(user, staked, 10_000 * USD))
+    assert change == {"user 2": -10_000 * USD - fee, "market 0": 10_000 * USD + fee}
+
+
+def test_a_leveraged_open_moves_the_loan_too(platform, staked):
+    user = platform.user()
+    fee = -(-5_000 * USD * 3_000_001 // 10**10)
+    change = moved(platform, lambda: platform.open(user, staked, 1_000 * USD, leverage=5))
+    assert change == {
+        "user 2": -1_000 * USD - fee,
+        "vault": -4_000 * USD,
+        "market 0": 5_000 * USD + fee,
+    }
+
+
+def test_a_close_moves_the_loan_back_and_the_rest_to_the_owner(platform, staked):
+    user = platform.user()
+    position_id, _ = platform.open(user, staked, 1_000 * USD, leverage=5)
+    change = moved(platform, lambda: platform.close(user, staked, position_id, has_debt=True))
+    assert change["vault"] == 4_000 * USD
+    assert 990 * USD < change["user 2"] < 1_000 * USD
+    assert change["market 0"] == -change["vault"] - change["user 2"]
+
+
+def test_a_liquidation_moves_the_loan_back_and_the_bounty_to_the_keeper(platform, staked):
+    user, keeper = platform.user(), platform.user()
+    position_id, _ = platform.open(user, staked, 1_000 * USD, leverage=10)
+    target = [platform.position_address(user, staked, position_id)]
+    platform.move_oracle(staked, 465_000)
+    change = moved(platform, lambda: platform.liquidate(keeper, staked, target))
+    assert change.keys() == {"vault", "market 0", "user 3"}
+    assert change["vault"] == 9_000 * USD
+    assert change["market 0"] == -9_000 * USD - change["user 3"]
+
+
+def test_a_refused_instruction_moves_nothing(platform, staked):
+    user = platform.user()
+
+    def attempt():
+        with refused("SLIPPAGE"):
+            platform.open(user, staked, 1_000 * USD, worst_price_e6=100_000)
+
+    assert moved(platform, attempt) == {}
+
+
+@pytest.mark.parametrize("leverage", [1, 5])
+@pytest.mark.parametrize("side", Side)
+def test_nobody_profits_from_opening_and_closing_at_one_price(platform, staked, side, leverage):
+    user = platform.user()
+    start = platform.tokens(user.tokens)
+    for _ in range(3):
+        position_id, _ = platform.open(user, staked, 777 * USD, side=side, leverage=leverage)
+        platform.close(user, staked, position_id, has_debt=leverage > 1)
+        assert platform.tokens(user.tokens) < start
+
+
+def test_both_sides_at_once_are_worth_no_more_than_they_cost(platform, staked):
+    user = platform.user()
+    start = platform.tokens(user.tokens)
+    ids = [platform.open(user, staked, 50_000 * USD, side=side)[0] for side in Side]
+    for position_id in ids:
+        platform.close(user, staked, position_id)
+    assert platform.tokens(user.tokens) < start
+
+
+def test_the_dust_of_many_tiny_trades_stays_with_the_pool(platform, staked):
+    user = platform.user()
+    start = platform.tokens(user.tokens)
+    for amount in range(1, 40):
+        try:
+            position_id, _ = platform.open(user, staked, amount)
+        except ProgramError:
+            continue
+        platform.close(user, staked, position_id)
+        assert platform.tokens(user.tokens) <= start
+        start = platform.tokens(user.tokens)
