@@ -14,7 +14,6 @@ from solders.pubkey import Pubkey
 
 from keeper.snapshot import Snapshot, Unreadable, take_markets, take_positions
 from programs.accounts import (
-    POSITION_BYTES,
     AccountKind,
     Global,
     MalformedAccountError,
@@ -41,7 +40,7 @@ async def scan(rpc: Rpc, program: Pubkey, commitment: Commitment = "processed") 
     found = await rpc.get_program_accounts(
         program,
         commitment,
-        filters=[_of_kind(AccountKind.POSITION), {"dataSize": POSITION_BYTES}],
+        filters=[_of_kind(AccountKind.POSITION)],
     )
     listed = await rpc.get_program_accounts(
         program, commitment, filters=[_of_kind(AccountKind.MARKET)]
