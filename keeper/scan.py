@@ -8,7 +8,6 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
 
-import structlog
 import trio
 from solders.pubkey import Pubkey
 
@@ -22,8 +21,6 @@ from programs.accounts import (
 from programs.addresses import global_address, vault_address
 from programs.rpc import Account, Commitment, Filter, Rpc
 from programs.units import Slot
-
-log = structlog.get_logger()
 
 
 class PlatformMissingError(Exception):
@@ -55,10 +52,6 @@ async def scan(rpc: Rpc, program: Pubkey, commitment: Commitment = "processed") 
     skipped: Counter[Unreadable] = bad_positions + bad_markets
     skipped[Unreadable.NO_ACCOUNT] += found.skipped + listed.skipped
     skipped = +skipped
-    if skipped:
-        log.warning(
-            "accounts.skipped", **{reason.value: count for reason, count in skipped.items()}
-        )
     return Snapshot(
         slot=Slot(min(found.slot, listed.slot, singletons.slot)),
         global_=global_,

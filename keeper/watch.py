@@ -1,5 +1,8 @@
 """Scan the chain at a steady pace and publish the newest snapshot."""
 
+from collections import Counter
+
+import structlog
 import trio
 
 from keeper.execute import Kit
@@ -10,6 +13,8 @@ from keeper.scan import PlatformMissingError, scan
 from keeper.snapshot import Snapshot
 from programs.outage import Outage
 from programs.rpc import RpcFailure
+
+log = structlog.get_logger()
 
 
 async def watch_chain(kit: Kit, interval_slots: int, chain: Newest[Snapshot]) -> None:
@@ -41,8 +46,11 @@ def _note(kit: Kit, snapshot: Snapshot) -> None:
     tally.scan_slot = snapshot.slot
     tally.positions_now = len(snapshot.positions)
     tally.positions_scanned += len(snapshot.positions)
-    for reason, count in snapshot.skipped.items():
-        tally.accounts_skipped[reason] = max(tally.accounts_skipped[reason], count)
+    if snapshot.skipped != tally.accounts_skipped:  # told when it changes, not at every scan
+        log.warning(
+            "accounts.skipped", **{str(why): count for why, count in snapshot.skipped.items()}
+        )
+        tally.accounts_skipped = Counter(snapshot.skipped)
 
 
 def followed_tokens(snapshot: Snapshot) -> dict[TokenId, str]:

@@ -38,6 +38,8 @@ class Gate:
 
     target: int | None
     port: int = 0
+    cuts: bytes | None = None
+    """A connection that carries these bytes is cut."""
     scopes: set[trio.CancelScope] = field(default_factory=set)
 
     async def serve(self, *, task_status=trio.TASK_STATUS_IGNORED):
@@ -64,6 +66,8 @@ class Gate:
     async def _pump(self, source, sink, scope):
         try:
             async for chunk in source:
+                if self.cuts is not None and self.cuts in chunk:
+                    break
                 await sink.send_all(chunk)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass

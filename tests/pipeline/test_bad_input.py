@@ -181,7 +181,7 @@ def test_an_rpc_that_refuses_or_hangs_is_named(tmp_path, world):
     with closing(socket.create_server(("127.0.0.1", 0))) as mute:
         hanging = config_for(tmp_path, world, port=mute.getsockname()[1])
         began_s = time.monotonic()
-        assert "no complete answer" in refusal("run", "--json", "--config", str(hanging))
+        assert "no answer within 0.9 s" in refusal("run", "--json", "--config", str(hanging))
         assert time.monotonic() - began_s < 5
 
 
@@ -330,7 +330,7 @@ def test_a_venue_that_cannot_be_reached_is_waited_for(tmp_path, world):
         found = finish(keeper)
 
     assert found["prices"]["posted"] == 0
-    assert found["prices"]["errors"]["clob.connect_failed"] > 0
+    assert found["prices"]["errors"]["clob.connect"] > 0
     assert found["refusals"]["prices.no_price"] == 2
     assert 0 < len(keeper.named("source.failed")) < 20
 
@@ -358,7 +358,7 @@ def babbling_venue():
             with closing(client):
                 client.recv(65_536)
                 try:
-                    client.sendall(bodies[number % len(bodies)])
+                    client.sendall(bodies[number // 3 % len(bodies)])
                     client.shutdown(socket.SHUT_WR)
                 except OSError:
                     continue
@@ -384,7 +384,7 @@ def test_bodies_that_are_no_prices_are_counted_by_kind_and_never_posted(tmp_path
             found = finish(keeper)
 
     kinds = {error.partition(".")[2] for error in found["prices"]["errors"]}
-    assert {"bad_status", "not_json", "too_large", "interrupted_body"} <= kinds, found["prices"]
+    assert {"status", "not_json", "too_large", "interrupted"} <= kinds, found["prices"]
     assert found["prices"]["posted"] == 0
     assert found["positions"]["scans"] > 10
     assert len(keeper.lines) < 200
@@ -422,7 +422,7 @@ def test_a_database_of_a_newer_release_a_damaged_one_and_a_held_one_are_refused(
 def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("a small file system cannot be mounted here: not root, or not permitted")
     try:
@@ -436,13 +436,14 @@ def fill(folder):
     with (folder / "ballast").open("wb", buffering=0) as ballast:
         try:
             while True:
-                ballast.write(bytes(1_024))
+                ballast.write(bytes(4_096))
         except OSError:
             return
 
 
 def test_a_full_disk_stops_the_keeper_and_the_next_run_settles(tmp_path, world, small_disk):
-    config = config_for(tmp_path, world, folder=f'"{small_disk}"', heartbeat_slots="1")
+    config = config_for(tmp_path, world, heartbeat_slots="1")
+    config.write_text(config.read_text().replace("var/state", str(small_disk)))
     fill(small_disk)
     assert "no space left" in refusal("run", "--json", "--config", str(config))
 
@@ -495,15 +496,14 @@ def test_a_signal_before_any_work_ends_at_once_and_says_so(tmp_path, world):
 
 def test_a_second_signal_does_not_wait_and_the_next_run_settles(tmp_path, world):
     config = config_for(tmp_path, world, port=world.gate.port)
+    world.gate.cuts = b"sendTransaction"
     with started("run", "--json", "--config", str(config)) as keeper:
-        keeper.wait_for(lambda line: line["event"] == "attempt.landed")
-        world.do(world.gate.turn, None)  # what is in flight cannot be confirmed
         keeper.wait_for(lambda line: line["event"] == "send.unanswered")
         keeper.process.send_signal(signal.SIGINT)
         keeper.wait_for(lambda line: line["event"] == "drain.started")
         keeper.process.send_signal(signal.SIGINT)
         assert keeper.process.wait(20) == 128 + signal.SIGINT
-    world.do(world.gate.turn, world.rpc_port)
+    world.gate.cuts = None
     (said,) = keeper.other
     assert "the next start settles them" in said
 

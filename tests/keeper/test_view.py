@@ -1,0 +1,88 @@
+"""The live view fits its terminal and shows first what needs a person."""
+
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+from solders.pubkey import Pubkey
+
+from keeper.prices.board import PriceBoard
+from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
+from keeper.tally import Tally
+from keeper.view import Notice, render
+from programs.units import PriceE6
+
+FACTS = SimpleNamespace(program=Pubkey.default(), genesis_hash="EocLxwE992YiSkw7ugameAhV6vDKztv4")
+
+
+def price(token, price_class):
+    return Price(
+        token_id=TokenId(token),
+        price_e6=PriceE6(500_000),
+        band_e6=1_000,
+        price_class=price_class,
+        source=Source.STREAM,
+        reason=next(iter(Reason)),
+        received_at_s=0.0,
+        content_time_ms=None,
+    )
+
+
+def frame(columns, rows, *, markets=40, notices=(), scan_age_s=0.0):
+    board, tally = PriceBoard(), Tally()
+    for number in range(markets):
+        board.publish(price(str(number), PriceClass.HALTED if number == 33 else PriceClass.VALID))
+    for lane in ("prices", "liquidations"):
+        tally.landed[lane] = 123_456
+        tally.fees_lamports[lane] = 123_456_789
+        tally.note_latency(lane, 1_234.0)
+    tally.refusals.update({f"prices.uncertain:reason_{n}": 1_000 for n in range(9)})
+    console = Console(width=columns, height=rows, force_terminal=False)
+    with console.capture() as captured:
+        console.print(
+            render(
+                FACTS,
+                {TokenId(str(number)): f"market {number}" for number in range(markets)},
+                board,
+                tally,
+                notices,
+                run_s=3.0,
+                scan_age_s=scan_age_s,
+                rows_max=rows,
+            )
+        )
+    return captured.get().splitlines()
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 50)])
+async def test_a_frame_fits_the_terminal_with_nothing_cut_from_the_lanes(columns, rows):
+    notices = [Notice(at="03:00:00", level="warning", text="scan.unread " + "why " * 90)] * 4
+    lines = frame(columns, rows, notices=notices, scan_age_s=60.0)
+
+    assert len(lines) <= rows
+    assert max(map(len, lines)) <= columns
+    (lane,) = [line for line in lines if line.startswith("liquidations ")]
+    assert "1234 ms" in lane
+    assert "0.123457" in lane
+
+
+async def test_what_is_wrong_stands_above_what_is_well():
+    notices = [Notice(at="03:00:00", level="warning", text="posting.disabled reason=…")]
+    lines = frame(80, 24, notices=notices, scan_age_s=60.0)
+
+    assert "no scan of the chain for 60 s" in lines[1]
+    assert "posting.disabled" in lines[2]
+    (first_market, *_) = [
+        line for line in lines if line.startswith("market ") and "price" not in line
+    ]
+    assert "market 33" in first_market
+    assert "halted" in first_market
+    assert "more, none worse" in lines[-1]
+
+
+async def test_markets_keep_their_places_while_all_is_well():
+    lines = frame(80, 24, markets=5)
+
+    assert [f"market {n}" for n in range(5)] == [
+        line[:8] for line in lines if line.startswith("market ") and "price" not in line
+    ]
