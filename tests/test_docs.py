@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keeper.cli.main import cli
+from keeper.cli.commands import cli
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -63,7 +63,7 @@ async def test_a_frame_fits_the_terminal_with_nothing_cut_from_the_lanes(columns
     assert max(map(len, lines)) <= columns
     (lane,) = [line for line in lines if line.startswith("liquidations ")]
     assert "1234 ms" in lane
-    assert "0.123457" in lane
+    assert "0.12346" in lane
 
 
 async def test_what_is_wrong_stands_above_what_is_well():

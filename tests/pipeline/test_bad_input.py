@@ -547,3 +547,30 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, world):
 
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["prices"]["posted"] > 0
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path, world):
+    config = config_for(tmp_path, world)
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        ended = subprocess.run(
+            [*KEEPER, "run", "--json", "--for", "1ms", "--config", str(config)],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    assert ended.returncode == 2
+    assert "ended in order" in the_sentence(ended.stderr)
+
+
+@pytest.mark.parametrize("after_s", [0.1, 0.3, 0.5, 0.7])
+def test_an_interrupt_while_the_command_is_loading_leaves_no_traceback(tmp_path, world, after_s):
+    with started("run", "--json", "--config", str(config_for(tmp_path, world))) as keeper:
+        time.sleep(after_s)
+        keeper.process.send_signal(signal.SIGINT)
+        keeper.process.wait(20)
+
+    assert not any("Traceback" in line for line in keeper.other)
