@@ -152,6 +152,16 @@ def test_a_batch_of_nothing_is_refused(platform, staked):
         platform.liquidate(user, staked, [])
 
 
+def test_more_than_64_accounts_are_refused(platform, staked):
+    user = platform.user()
+    position_id, _ = platform.open(user, staked, 100 * USD, leverage=10)
+    target = addresses_of(platform, user, staked, [position_id])
+    platform.move_oracle(staked, 440_000)
+    with refused("TOO_MANY_ACCOUNTS"):
+        platform.liquidate(user, staked, target * 57)
+    platform.liquidate(user, staked, target * 56)
+
+
 def test_a_read_only_position_is_skipped(platform, underwater, staked):
     user, position_id = underwater
     instruction = platform.liquidate_instruction(
