@@ -1,6 +1,6 @@
 """The pm-AMM of one binary pool: the same integers as betting_platform/curve.h, bit for bit.
 
-The head of curve.h is the account of the mathematics, the roundings and their proofs; this module repeats the
+The head of curve.h is the account of the roundings and of why they are safe; this module repeats the
 arithmetic for whoever plans a trade off chain. Amounts, shares and liquidity are base units; u, g, prices and
 densities are at e18; q = outstanding YES - outstanding NO, u = q / L, YES price = Phi(u).
 
@@ -11,16 +11,22 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from programs.fixed import E18, ceil_div, mul_div, mul_fraction
-from programs.tables import DENSITY_SCALE, G_AT_U_MAX, PIECES, TANGENTS, U_MAX
+from programs.fixed import E18, ceil_div, mul_div
+from programs.normal import (
+    P_ERROR,
+    U_ERROR,
+    density_e18,
+    g,
+    newton_step,
+    price_e18,
+    slope_e9,
+    u_of_price,
+)
+from programs.tables import G_AT_U_MAX, TANGENTS, U_MAX
 from programs.units import I64_MAX, PRICE_MAX_E6, PRICE_MIN_E6
 
 G_ERROR: Final = 3
 """Bound, in quanta of 1e-18, on a difference of two g; charged against the caller every time."""
-P_ERROR: Final = 256
-"""Bound on Phi, likewise."""
-U_ERROR: Final = 100_000
-"""Bound on `u_of_price`, likewise: 1e-13."""
 LIQUIDITY_MAX: Final = 10**18
 ITERATIONS_MAX: Final = 10
 IMPACT_MAX_E9: Final = 100_000_000
@@ -28,8 +34,6 @@ IMPACT_MAX_E9: Final = 100_000_000
 IMPACT_ORDER: Final = 1_000_000_000
 """$1_000 in base units."""
 IMPACT_PER_BPS_E9: Final = 100_000
-_PIECE_BITS: Final = 55
-_BISECT: Final = 2**64 - 1
 
 
 class Side(IntEnum):
@@ -109,72 +113,6 @@ class Bought:
     shares: int
     iterations: int
     """Evaluations of g that the search took, at most ITERATIONS_MAX."""
-
-
-def _tail(v: int, order: int) -> int:
-    """h(v) = g(-v), Phi(-v) or phi(v) at e18 for v >= 0, as order is 0, 1 or 2."""
-    v = min(v, U_MAX)
-    edge, slope, bends = PIECES[v >> _PIECE_BITS]
-    offset = v & ((1 << _PIECE_BITS) - 1)
-    fraction = offset << (64 - _PIECE_BITS)
-    bend = 0
-    for power in range(len(bends), 0, -1):
-        factor = (1, power + 1, power * (power + 1))[order]
-        bend = bends[power - 1] * factor + mul_fraction(fraction, bend)
-    if order == 2:  # noqa: PLR2004  # the second derivative
-        return mul_fraction(DENSITY_SCALE, bend)
-    slope -= mul_fraction(fraction, bend) >> 4
-    if order == 1:
-        return (mul_fraction(slope, E18) + 1) >> 1
-    return (edge - mul_fraction(offset << 4, slope)) >> 5
-
-
-def g(u: int) -> int:
-    """Return u Phi(u) + phi(u) at e18; never falls as u rises."""
-    return _tail(abs(u), 0) + max(u, 0)
-
-
-def price_e18(u: int) -> int:
-    """Return Phi(u): the price of the side whose coordinate u is, within P_ERROR."""
-    tail = _tail(abs(u), 1)
-    return E18 - tail if u > 0 else tail
-
-
-def price_e6(u: int) -> int:
-    """Return Phi(u) to the nearest millionth."""
-    return (price_e18(u) + 5 * 10**11) // 10**12
-
-
-def density_e18(u: int) -> int:
-    """Return phi(u), within 1e-12."""
-    return _tail(abs(u), 2)
-
-
-def u_of_price(price_e6: int) -> int:
-    """Return the u whose price this is, within U_ERROR; beyond 1_000 to 999_000, that of the nearer end."""
-    above = price_e6 > 500_000  # noqa: PLR2004  # one half
-    tail_e6 = max(1_000_000 - price_e6, 0) if above else price_e6
-    if tail_e6 == 500_000:  # noqa: PLR2004  # one half
-        return 0
-    if tail_e6 <= PRICE_MIN_E6:
-        return U_MAX if above else -U_MAX
-    wanted = tail_e6 * 10**12
-    wanted_slope = (tail_e6 << 44) // 10**6 << 21
-    low, high = 0, len(PIECES)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if PIECES[middle][1] >= wanted_slope:
-            low = middle
-        else:
-            high = middle
-    v = low << _PIECE_BITS
-    for _ in range(6):
-        tail = _tail(v, 1)
-        step = _step(abs(tail - wanted), _tail(v, 2))
-        if step == 0:
-            break
-        v = v + step if tail >= wanted else v - step
-    return v if above else -v
 
 
 def u(curve: Curve) -> int:
@@ -384,18 +322,9 @@ def _q_of(at: int, liquidity: int, *, round_up: bool) -> int:
     return q
 
 
-def _step(value: int, slope: int) -> int:
-    """Newton's step, value * 1e18 / slope to nine digits; _BISECT when C's would not fit."""
-    slope_e9 = slope // 10**9
-    whole, rest = divmod(value, slope_e9)
-    if whole > 8 * 10**9:
-        return _BISECT
-    return whole * 10**9 + rest * 10**9 // slope_e9
-
-
 def _first_guess(low: int, price: int, climb: int, aim: int) -> int:
     """The lowest crossing of the aim by a few tangents of g: it is at or above the root."""
-    guess = min(U_MAX, low + _step(climb, price), aim)
+    guess = min(U_MAX, low + newton_step(climb, price // 10**9), aim)
     for inverse_slope, offset in TANGENTS:
         if aim > 8 * E18 // inverse_slope:
             break
@@ -419,7 +348,7 @@ def _u_of_g(low: int, guess: int, wanted: int, tolerance: int) -> tuple[int, int
         if 0 <= wanted - here <= tolerance or iterations == ITERATIONS_MAX:
             return low, iterations
         above = here > aim
-        step = _step(abs(here - aim), price_e18(at))
+        step = newton_step(abs(here - aim), slope_e9(at))
         if step >= (at - low if above else high - at):
             at = low + (high - low) // 2
         else:

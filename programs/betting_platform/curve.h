@@ -1,45 +1,30 @@
 /* The pm-AMM of one binary pool, in integers (Paradigm, Moallemi & Robinson 2024; SPEC section 4).
  *
  * State: liquidity L and q = y - x, the difference of the reserves, which equals outstanding YES - outstanding NO,
- * both in base units. u = q / L; YES price P = Phi(u); reserves x = L g(-u) of YES and y = L g(u) of NO, with
- * g(u) = u Phi(u) + phi(u) and g' = Phi. The NO side is the same pool with q -> -q, and every function below turns
- * into the coordinates of its side first. u, g, prices and densities are at e18 ("quanta").
+ * both in base units. u = q / L; YES price P = Phi(u); reserves x = L g(-u) of YES and y = L g(u) of NO (normal.h).
+ * The NO side is the same pool with q -> -q, and every function below turns into the coordinates of its side first.
  *
- * ROUNDING. u = q 1e18 / L is truncated towards zero: monotone in q, and symmetric under the mirror.
- * g is computed from h(v) = g(-v), v = |u|, as g(u) = h(|u|) + max(u, 0). h is 86 pieces, each 2^55 quanta wide:
- * h = edge - t S(s) with t the offset and S a polynomial of degree 6 in s = t / 2^55, fitted at Chebyshev nodes
- * (error of the fit below 0.01 quantum). S has 65 fractional bits, its higher coefficients 69, the edges 5 bits below
- * a quantum; floors inside cost less than 0.1 quantum and the last one is to nearest. So
- *     |g computed - g(u computed)| < 0.7 quantum.
- * g never falls and g(u) - u never rises, over the whole range, proved piece by piece by make_tables.py. The
- * truncation of u moves g by less than one quantum more, always towards the value at zero. A *difference* of two computed
- * g is therefore within CURVE_G_ERROR = 3 quanta of the true one, and every amount adds or subtracts those 3 before
- * it is rounded: at L = $1M that is 3e-6 base units, and it is never in the caller's favour.
- * Phi is the derivative of the same polynomial: within CURVE_P_ERROR = 256 quanta (2.6e-16). phi is its second
- * derivative: within 1e-12.
+ * ROUNDING. u = q 1e18 / L is truncated towards zero: monotone in q, and symmetric under the mirror. That moves g by
+ * less than one quantum of 1e-18, always towards the value at zero; g itself is within 0.7. A *difference* of two
+ * computed g is therefore within CURVE_G_ERROR = 3 quanta of the true one, and every amount adds or subtracts those 3
+ * before it is rounded: at L = $1M that is 3e-6 base units, and it is never in the caller's favour.
  *
- * SAFETY. Let C be the cash (complete sets minted). The pool keeps x = C - outstanding YES >= L g(-u): then both reserves
- * are positive and C >= each outstanding payout. A trade keeps it because its cash is rounded against the trader;
- * liquidity because of the convexity of F(L, q) = L g(-q / L), shown where it is used.
+ * SAFETY. Let C be the cash (complete sets minted). The pool keeps x = C - outstanding YES >= L g(-u): then both
+ * reserves are positive and C >= each outstanding payout. A trade keeps it because its cash is rounded against the
+ * trader; liquidity because of the convexity of F(L, q) = L g(-q / L), shown where it is used.
  *
- * Functions are total: a state outside the range is read as the end of the range, and no input makes them
- * read out of a table or divide by zero.
+ * Functions are total: a pool outside the range is refused, and no input makes them divide by zero.
  */
 #ifndef BETTING_CURVE_H
 #define BETTING_CURVE_H
 
 #include "math.h"
+#include "normal.h"
 #include "tables.h"
 
-#define CURVE_ONE 1000000000000000000ULL
-#define CURVE_U_MAX ((i64)TABLE_U_MAX) /* Phi^-1(0.999); the YES price stays in [0.001, 0.999] */
 #define CURVE_G_ERROR 3ULL
-#define CURVE_P_ERROR 256ULL
-#define CURVE_U_ERROR 100000LL /* of curve_u_of_price_e6: 1e-13 */
 #define CURVE_LIQUIDITY_MAX 1000000000000000000ULL /* q then fits an i64 */
 #define CURVE_ITERATIONS_MAX 10U
-#define CURVE_PRICE_MIN_E6 1000U
-#define CURVE_PRICE_MAX_E6 999000U
 #define CURVE_IMPACT_MAX_E9 100000000ULL   /* 0.1 */
 #define CURVE_IMPACT_ORDER 1000000000ULL   /* $1_000 */
 #define CURVE_IMPACT_PER_BPS_E9 100000ULL  /* 1 bp = 1e-4 of price */
@@ -71,78 +56,6 @@ struct curve_removed {
     u64 no;
     i64 q; /* of the pool afterwards */
 };
-
-/* h(v), Phi(-v) or phi(v) at e18 for v >= 0: the polynomial of v's piece (order 0), its first or second derivative. */
-MATH_SHARED u64 curve_tail(u64 v, u32 order) {
-    if (v > TABLE_U_MAX) v = TABLE_U_MAX;
-    const struct curve_piece *piece = &CURVE_PIECES[v >> 55];
-    u64 offset = v & ((1ULL << 55) - 1);
-    u64 fraction = offset << 9; /* of the piece, 2^64 */
-    i64 bend = 0;
-    for (u32 power = 6; power > 0; power--) {
-        i64 factor = order == 0 ? 1 : order == 1 ? power + 1 : power * (power + 1);
-        bend = piece->bend[power - 1] * factor + mul_fraction(fraction, bend);
-    }
-    if (order == 2) return mul_high((u64)bend, TABLE_DENSITY_SCALE);
-    u64 slope = piece->slope - (u64)(mul_fraction(fraction, bend) >> 4);
-    if (order == 1) return (mul_high(slope, CURVE_ONE) + 1) >> 1;
-    return (piece->edge - mul_high(offset << 4, slope)) >> 5;
-}
-
-/* g(u) at e18. */
-MATH_INLINE u64 curve_g(i64 u) {
-    return curve_tail(magnitude(u), 0) + (u > 0 ? (u64)u : 0);
-}
-
-/* Phi(u) at e18: the price of the side whose coordinate u is. */
-MATH_INLINE u64 curve_price_e18(i64 u) {
-    u64 tail = curve_tail(magnitude(u), 1);
-    return u > 0 ? CURVE_ONE - tail : tail;
-}
-
-/* The same, rounded to the nearest millionth. */
-MATH_INLINE u32 curve_price_e6(i64 u) {
-    return (u32)((curve_price_e18(u) + 500000000000ULL) / 1000000000000ULL);
-}
-
-/* phi(u) at e18. */
-MATH_INLINE u64 curve_density_e18(i64 u) {
-    return curve_tail(magnitude(u), 2);
-}
-
-/* value * 1e18 / slope for Newton's next step, to nine digits; U64_MAX when it would not fit. Slope >= 1e9. */
-MATH_INLINE u64 curve_step(u64 value, u64 slope) {
-    u64 slope_e9 = slope / 1000000000ULL;
-    u64 whole = value / slope_e9;
-    if (whole > 8000000000ULL) return U64_MAX;
-    return whole * 1000000000ULL + (value - whole * slope_e9) * 1000000000ULL / slope_e9;
-}
-
-/* Phi^-1 at e18, for a price of 1_000 ... 999_000 (beyond that, of the nearer end).
- * Newton on Phi from the left edge of the piece; |Phi(u) - price| <= 1e-16, so u is within CURVE_U_ERROR. */
-MATH_SHARED i64 curve_u_of_price_e6(u32 price_e6) {
-    bool above = price_e6 > 500000;
-    u64 tail_e6 = above ? (price_e6 < 1000000 ? 1000000 - price_e6 : 0) : price_e6;
-    if (tail_e6 == 500000) return 0;
-    if (tail_e6 <= CURVE_PRICE_MIN_E6) return above ? CURVE_U_MAX : -CURVE_U_MAX;
-    u64 wanted = tail_e6 * 1000000000000ULL;
-    u64 wanted_slope = (tail_e6 << 44) / 1000000 << 21; /* 2^65 */
-    u32 low = 0, high = sizeof(CURVE_PIECES) / sizeof(CURVE_PIECES[0]);
-    while (high - low > 1) {
-        u32 middle = (low + high) / 2;
-        if (CURVE_PIECES[middle].slope >= wanted_slope) low = middle;
-        else high = middle;
-    }
-    u64 v = (u64)low << 55;
-    for (u32 iteration = 0; iteration < 6; iteration++) {
-        u64 tail = curve_tail(v, 1);
-        bool left = tail >= wanted;
-        u64 step = curve_step(left ? tail - wanted : wanted - tail, curve_tail(v, 2));
-        if (step == 0) break;
-        v = left ? v + step : v - step;
-    }
-    return above ? (i64)v : -(i64)v;
-}
 
 /* q in the coordinates of a side (never I64_MIN): buying that side makes it grow. */
 MATH_INLINE i64 curve_side_q(const struct curve *c, u32 side) {
@@ -219,7 +132,7 @@ MATH_SHARED u32 curve_sell_shares(const struct curve *c, u32 side, u64 shares, u
  * crossing of a few. `low` is where the pool stands, `price` the slope there, `climb` the way up to `aim`. */
 MATH_INLINE i64 curve_first_guess(i64 low, u64 price, u64 climb, u64 aim) {
     i64 guess = CURVE_U_MAX;
-    u64 step = curve_step(climb, price);
+    u64 step = curve_step(climb, price / 1000000000ULL);
     if (step < (u64)(guess - low)) guess = low + (i64)step;
     if (guess > (i64)aim) guess = (i64)aim; /* g(u) > u */
     for (u32 i = 0; i < sizeof(CURVE_TANGENTS) / sizeof(CURVE_TANGENTS[0]); i++) {
@@ -244,7 +157,7 @@ MATH_SHARED i64 curve_u_of_g(i64 low, i64 guess, u64 wanted, u64 tolerance, u32 
         if (here <= wanted && wanted - here <= tolerance) break;
         if (*iterations == CURVE_ITERATIONS_MAX) break;
         bool above = here > aim;
-        u64 step = curve_step(above ? here - aim : aim - here, curve_price_e18(u));
+        u64 step = curve_step(above ? here - aim : aim - here, curve_slope_e9(u));
         if (step >= (u64)(above ? u - low : high - u)) u = low + (high - low) / 2;
         else u = above ? u - (i64)step : u + (i64)step;
     }

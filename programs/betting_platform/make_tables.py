@@ -4,7 +4,7 @@
     python -m programs.betting_platform.make_tables --check   # exit 1 when the committed files differ
 
 Everything is computed with mpmath at 60 digits and rounded once, so the output does not depend on the machine.
-Before writing, the generator proves what the head of curve.h claims: piece by piece it bounds, with integers,
+Before writing, the generator proves what the head of normal.h claims: piece by piece it bounds, with integers,
 how far the computed g can move in one quantum of u (`prove_monotone`), and it refuses tables that fail.
 """
 
@@ -12,10 +12,11 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from mpmath import mp, mpf  # type: ignore[import-untyped]  # mpmath ships no types
+from mpmath import mp, mpf
 
 mp.dps = 60
 
@@ -83,7 +84,7 @@ def interpolate(function: Callable[[mpf], mpf], degree: int) -> list[mpf]:
 
 
 def slope_at(piece: Piece, t: int) -> int:
-    """Return S at offset t, in the integers of curve.h; t may be one past the piece, to look at the joint."""
+    """Return S at offset t, in the integers of normal.h; t may be one past the piece, to look at the joint."""
     s = t << (64 - PIECE_BITS)
     bend = 0
     for coefficient in reversed(piece.bend):
@@ -154,14 +155,15 @@ def prove_monotone(piece: Piece, following: Piece, last_offset: int) -> None:
         raise ValueError("two pieces do not meet")
 
 
-def make_pieces() -> list[Piece]:
+@cache
+def make_pieces() -> tuple[Piece, ...]:
     """Fit and prove every piece that u can reach."""
     count = (largest_u() >> PIECE_BITS) + 1
     pieces = [make_piece(index) for index in range(count + 1)]
     for index in range(count):
         last_offset = min(PIECE, largest_u() - index * PIECE)
         prove_monotone(pieces[index], pieces[index + 1], last_offset)
-    return pieces[:count]
+    return tuple(pieces[:count])
 
 
 def g_at_u_max() -> int:
@@ -223,7 +225,7 @@ def render_c() -> str:
     lines += [f"#define TABLE_{name} {value}ULL" for name, value in constants().items()]
     lines += [
         "",
-        "/* One piece of h(v) = g(-v), 2^55 quanta wide; see the head of curve.h. */",
+        "/* One piece of h(v) = g(-v), 2^55 quanta wide; see the head of normal.h. */",
         "struct curve_piece {",
         "    u64 edge;    /* h at the left edge, e18 * 2^5, half a quantum added */",
         "    u64 slope;   /* Phi(-v) at the left edge, 2^65 */",
@@ -278,25 +280,31 @@ def render_python() -> str:
     return "\n".join([*lines, ""])
 
 
-def main() -> int:
-    """Write the tables, or with --check say which differ."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def main(
+    arguments: list[str] | None = None, *, c_file: Path = C_FILE, python_file: Path = PYTHON_FILE
+) -> int:
+    """Write the tables, or with --check say which differ.
+
+    Returns:
+        The exit code: 1 when --check found a difference.
+    """
+    parser = argparse.ArgumentParser(description="Compute tables.h and tables.py.")
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    check = parser.parse_args().check
+    check = parser.parse_args(arguments).check
     stale = []
-    for path, text in ((C_FILE, render_c()), (PYTHON_FILE, render_python())):
+    for path, text in ((c_file, render_c()), (python_file, render_python())):
         if not path.exists() or path.read_text("ascii") != text:
             stale.append(path.name)
             if not check:
                 path.write_text(text, "ascii")
     if check and stale:
         sys.stderr.write(
-            f"{', '.join(stale)} differ from what make_tables.py computes; "
+            f"{' and '.join(stale)} differ from what make_tables.py computes; "
             "run python -m programs.betting_platform.make_tables\n"
         )
         return 1
     return 0
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  # the tests call main
     raise SystemExit(main())

@@ -45,7 +45,7 @@ MATH_INLINE u32 tail_loss_e6(u32 outcomes) {
     return outcomes >= 1 && outcomes <= OUTCOMES_MAX ? TAIL_LOSS_E6[outcomes] : 1000000;
 }
 
-/* a + debt * tail_loss and a - debt * tail_loss, for the vault's running sum of debt weighted at e6. */
+/* Add debt * tail_loss to the vault's running sum of weighted debt (e6), or take it off; never below zero. */
 MATH_INLINE void weigh_debt(u128 *weighted_e6, u64 debt, u32 outcomes, bool is_repaid) {
     u128 weight = umul128(debt, tail_loss_e6(outcomes));
     if (!is_repaid) *weighted_e6 += weight;

@@ -9,7 +9,7 @@
 #define TABLE_DENSITY_SCALE 867361737988403547ULL
 #define TABLE_HALVINGS_PER_E6 1247485602923ULL
 
-/* One piece of h(v) = g(-v), 2^55 quanta wide; see the head of curve.h. */
+/* One piece of h(v) = g(-v), 2^55 quanta wide; see the head of normal.h. */
 struct curve_piece {
     u64 edge;    /* h at the left edge, e18 * 2^5, half a quantum added */
     u64 slope;   /* Phi(-v) at the left edge, 2^65 */

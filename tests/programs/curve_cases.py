@@ -4,8 +4,9 @@ import ctypes
 from collections.abc import Callable
 from random import Random
 
-from programs import curve, leverage
+from programs import curve, leverage, normal
 from programs.curve import STATUS_ERRORS, Curve, CurveError, Side
+from programs.tables import U_MAX
 
 STATUS_BY_ERROR = {error: status for status, error in STATUS_ERRORS.items()}
 U64_MAX = 2**64 - 1
@@ -23,9 +24,7 @@ def draw_pool(rng: Random) -> tuple[int, int]:
     if rng.random() < 0.1:
         return draw_u64(rng), rng.randint(-(2**63) + 1, 2**63 - 1)
     liquidity = int(10 ** rng.uniform(0, 18))
-    u = rng.choice(
-        (rng.randint(-curve.U_MAX, curve.U_MAX), curve.u_of_price(rng.randint(1_000, 999_000)))
-    )
+    u = rng.choice((rng.randint(-U_MAX, U_MAX), normal.u_of_price(rng.randint(1_000, 999_000))))
     return liquidity, u * liquidity // 10**18
 
 
@@ -40,7 +39,7 @@ def draw_u(rng: Random) -> int:
     """Draw any i64 now and then, else a u of the range."""
     if rng.random() < 0.02:
         return rng.randint(-(2**63) + 1, 2**63 - 1)
-    return rng.randint(-curve.U_MAX - 10, curve.U_MAX + 10)
+    return rng.randint(-U_MAX - 10, U_MAX + 10)
 
 
 def _outcome(call: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
@@ -111,11 +110,11 @@ def check_function_case(native, rng: Random) -> None:
     """Compare every function of u, and what incentives read."""
     u, liquidity, more = draw_u(rng), draw_u64(rng), draw_u64(rng)
     price = rng.randint(0, 1_000_000)
-    assert native["g"](u) == curve.g(u) & U64_MAX, u
-    assert native["price_e18"](u) == curve.price_e18(u), u
-    assert native["price_e6"](u) == curve.price_e6(u), u
-    assert native["density_e18"](u) == curve.density_e18(u), u
-    assert native["u_of_price"](price) == curve.u_of_price(price), price
+    assert native["g"](u) == normal.g(u) & U64_MAX, u
+    assert native["price_e18"](u) == normal.price_e18(u), u
+    assert native["price_e6"](u) == normal.price_e6(u), u
+    assert native["density_e18"](u) == normal.density_e18(u), u
+    assert native["u_of_price"](price) == normal.u_of_price(price), price
     assert native["liquidity_value"](u, liquidity) == curve.liquidity_value(u, liquidity)
     assert native["impact_e9"](u, liquidity) == curve.impact_e9(u, liquidity)
     assert native["improvement_bps"](u, liquidity, more) == curve.improvement_bps(

@@ -1,26 +1,22 @@
-"""What the head of curve.h claims of g, Phi and phi, against mpmath and exhaustively at the joints."""
+"""What the head of normal.h claims of g, Phi and phi, against mpmath and exhaustively at the joints."""
 
-import subprocess
-import sys
-from pathlib import Path
 from random import Random
 
 from mpmath import mp, mpf
 
-from programs import curve
+from programs import normal
 from programs.betting_platform import make_tables
-from programs.tables import PIECES
+from programs.tables import PIECES, U_MAX
 
-ROOT = Path(__file__).parents[2]
 PIECE = 1 << 55
 
 
 def probe_points(count: int) -> list[int]:
     """Random u, and both ends of every piece, where a fit is worst."""
     rng = Random(5)
-    points = [rng.randint(-curve.U_MAX, curve.U_MAX) for _ in range(count)]
+    points = [rng.randint(-U_MAX, U_MAX) for _ in range(count)]
     for index in range(len(PIECES)):
-        points += [index * PIECE, -index * PIECE, min((index + 1) * PIECE - 1, curve.U_MAX)]
+        points += [index * PIECE, -index * PIECE, min((index + 1) * PIECE - 1, U_MAX)]
     return points
 
 
@@ -28,19 +24,19 @@ def test_g_is_within_seven_tenths_of_a_quantum():
     for u in probe_points(1_500):
         x = mpf(u) / 10**18
         exact = x * make_tables.normal_cdf(x) + make_tables.normal_density(x)
-        assert abs(curve.g(u) - exact * 10**18) < 0.7, u
+        assert abs(normal.g(u) - exact * 10**18) < 0.7, u
 
 
 def test_price_is_within_its_bound():
     for u in probe_points(1_500):
         exact = make_tables.normal_cdf(mpf(u) / 10**18) * 10**18
-        assert abs(curve.price_e18(u) - exact) < curve.P_ERROR, u
+        assert abs(normal.price_e18(u) - exact) < normal.P_ERROR, u
 
 
 def test_density_is_within_its_bound():
     for u in probe_points(1_000):
         exact = make_tables.normal_density(mpf(u) / 10**18) * 10**18
-        assert abs(curve.density_e18(u) - exact) < 10**6, u
+        assert abs(normal.density_e18(u) - exact) < 10**6, u
 
 
 def test_the_coordinate_of_a_price_is_within_its_bound():
@@ -53,12 +49,12 @@ def test_the_coordinate_of_a_price_is_within_its_bound():
         *(rng.randint(1_000, 999_000) for _ in range(300)),
     ):
         exact = mp.sqrt(2) * mp.erfinv(2 * mpf(price_e6) / 10**6 - 1) * 10**18
-        assert abs(curve.u_of_price(price_e6) - exact) < curve.U_ERROR, price_e6
+        assert abs(normal.u_of_price(price_e6) - exact) < normal.U_ERROR, price_e6
 
 
 def test_the_dearest_price_is_within_the_range_and_the_next_u_is_too():
-    assert make_tables.normal_cdf(mpf(curve.U_MAX + 1) / 10**18) <= mpf(999) / 1000
-    assert make_tables.normal_cdf(mpf(curve.U_MAX + 3) / 10**18) > mpf(999) / 1000
+    assert make_tables.normal_cdf(mpf(U_MAX + 1) / 10**18) <= mpf(999) / 1000
+    assert make_tables.normal_cdf(mpf(U_MAX + 3) / 10**18) > mpf(999) / 1000
 
 
 def test_g_rises_by_zero_or_one_per_quantum_across_every_joint(native):
@@ -68,8 +64,8 @@ def test_g_rises_by_zero_or_one_per_quantum_across_every_joint(native):
 
 
 def test_g_rises_by_zero_or_one_per_quantum_at_a_million_other_places(native):
-    stride = 2 * curve.U_MAX // 1_000_000
-    assert native["g_is_monotone"](-curve.U_MAX, 1_000_000, stride) == 0
+    stride = 2 * U_MAX // 1_000_000
+    assert native["g_is_monotone"](-U_MAX, 1_000_000, stride) == 0
 
 
 def test_the_generator_refuses_pieces_that_do_not_meet():
@@ -88,6 +84,13 @@ def test_the_generator_refuses_pieces_that_do_not_meet():
 
 
 def test_the_committed_tables_are_what_the_generator_computes():
-    command = [sys.executable, "-m", "programs.betting_platform.make_tables", "--check"]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stderr
+    assert make_tables.main(["--check"]) == 0
+
+
+def test_a_stale_table_is_named_by_the_check_and_rewritten_without_it(tmp_path, capsys):
+    files = {"c_file": tmp_path / "tables.h", "python_file": tmp_path / "tables.py"}
+    files["c_file"].write_text("old", "ascii")
+    assert make_tables.main(["--check"], **files) == 1
+    assert "tables.h and tables.py differ" in capsys.readouterr().err
+    assert make_tables.main([], **files) == 0
+    assert make_tables.main(["--check"], **files) == 0

@@ -2,8 +2,9 @@
 
 import pytest
 
-from programs import curve
+from programs import curve, normal
 from programs.curve import Curve, CurveOverflow, NoLiquidity, PriceRange, Side, ZeroAmount
+from programs.tables import U_MAX
 
 L = 1_000_000_000
 EVEN = Curve(liquidity=L, q=0)
@@ -27,7 +28,7 @@ def pool_at(price_e6: int, liquidity: int = L) -> Curve:
 def test_exact_cash_buys_the_vector_less_at_most_one_base_unit(cash, shares, price_after):
     bought = curve.buy_cash(EVEN, Side.YES, cash * 1_000_000).shares
     assert -1 <= bought - shares * 1e6 <= 0
-    after = curve.price_e18(curve.u(Curve(liquidity=L, q=bought)))
+    after = normal.price_e18(curve.u(Curve(liquidity=L, q=bought)))
     assert after / 1e18 == pytest.approx(price_after, abs=1e-9)
 
 
@@ -58,13 +59,13 @@ def test_a_new_pool_holds_the_reserves_of_the_vector_rounded_up(price_e6, yes, n
 
 def test_prices_and_their_coordinates_invert_each_other_at_every_millionth_tried():
     for price_e6 in (*range(1_000, 1_200), *range(499_900, 500_100), *range(998_800, 999_001)):
-        assert curve.price_e6(curve.u_of_price(price_e6)) == price_e6
-        assert curve.u_of_price(1_000_000 - price_e6) == -curve.u_of_price(price_e6)
+        assert normal.price_e6(normal.u_of_price(price_e6)) == price_e6
+        assert normal.u_of_price(1_000_000 - price_e6) == -normal.u_of_price(price_e6)
 
 
 def test_a_price_outside_the_range_is_read_as_the_nearer_end():
-    assert curve.u_of_price(0) == curve.u_of_price(1_000) == -curve.U_MAX
-    assert curve.u_of_price(2_000_000) == curve.u_of_price(999_000) == curve.U_MAX
+    assert normal.u_of_price(0) == normal.u_of_price(1_000) == -U_MAX
+    assert normal.u_of_price(2_000_000) == normal.u_of_price(999_000) == U_MAX
 
 
 def test_no_is_the_same_pool_in_the_mirror():
@@ -113,7 +114,7 @@ def test_every_refusal_has_its_own_error():
 
 
 def test_a_pool_stops_at_its_last_price_from_both_sides():
-    last = curve.U_MAX * L // 10**18
+    last = U_MAX * L // 10**18
     curve.buy_shares(EVEN, Side.YES, last)
     curve.sell_shares(EVEN, Side.YES, last)
     with pytest.raises(PriceRange):
@@ -133,3 +134,22 @@ def test_value_and_impact_of_liquidity_follow_the_density():
     assert curve.improvement_bps(0, 0, 10_000_000_000) == 202
     assert curve.improvement_bps(0, 10_000_000_000, 20_000_000_000) == 398
     assert curve.improvement_bps(0, 20_000_000_000, 10_000_000_000) == 0
+
+
+def test_an_empty_pool_stands_at_zero():
+    assert curve.u(Curve(liquidity=0, q=5)) == 0
+
+
+def test_a_search_from_a_bad_start_is_fenced_by_bisection():
+    wanted = normal.g(10**18)
+    found, steps = curve._u_of_g(-U_MAX, 1 - U_MAX, wanted, 16)
+    assert steps <= curve.ITERATIONS_MAX
+    assert wanted - 16 <= normal.g(found) <= wanted
+
+
+def test_a_search_that_runs_out_of_steps_returns_a_u_below():
+    # Ten steps cannot reach a tolerance of zero: what they found must still cost the buyer no more than wanted.
+    wanted = normal.g(-2 * 10**18)
+    found, steps = curve._u_of_g(-U_MAX, 1 - U_MAX, wanted, 0)
+    assert steps == curve.ITERATIONS_MAX
+    assert normal.g(found) <= wanted

@@ -1,0 +1,52 @@
+"""The keeper's own quote token account, where bounties arrive."""
+
+import structlog
+from spl.token.instructions import (
+    create_idempotent_associated_token_account,
+    get_associated_token_address,
+)
+
+from keeper.errors import ClusterError
+from keeper.execute import Kit, Purse, Shipment, job_refs, ship
+from programs.outcomes import Landed
+from programs.rpc import RpcFailure
+from programs.units import ComputeUnits
+
+_CREATE_CU = ComputeUnits(40_000)
+"""Measured 21_000 to 31_000: the associated token program searches its address's bump."""
+_CREATE_LOADED_BYTES = 1 << 20
+log = structlog.get_logger()
+
+
+async def open_bounty_account(kit: Kit, purse: Purse) -> None:
+    """Create the associated token account if there is none.
+
+    Raises:
+        ClusterError: it does not exist and could not be created.
+    """
+    owner = kit.payer.pubkey()
+    address = get_associated_token_address(owner, kit.quote_mint)
+    try:
+        if await kit.rpc.get_account(address, "confirmed") is not None:
+            return
+    except RpcFailure as failure:
+        raise ClusterError(f"the bounty account {address} cannot be read ({failure})") from failure
+    outcome = await ship(
+        kit,
+        purse,
+        Shipment(
+            lane="setup",
+            jobs=job_refs("create_token_account", [(address, "create")]),
+            due_at_s=(),
+            instructions=(
+                create_idempotent_associated_token_account(owner, owner, kit.quote_mint),
+            ),
+            cu_limit=_CREATE_CU,
+            loaded_bytes=_CREATE_LOADED_BYTES,
+        ),
+    )
+    if not isinstance(outcome, Landed):
+        raise ClusterError(
+            f"the bounty account {address} could not be created ({outcome}): fund {owner} with at least 0.003 SOL"
+        )
+    log.info("bounty_account.created", address=str(address))

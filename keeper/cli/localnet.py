@@ -1,0 +1,237 @@
+"""`keeper localnet`: a Solana network of one's own on loopback."""
+
+import json
+import signal
+import sys
+import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+import click
+import trio
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+import programs.betting_platform
+from programs.deploy import DeploymentFailed, ProgramImage
+from programs.localnet.bank import BankConfig, TransactionRefused
+from programs.localnet.genesis import program_keypair
+from programs.localnet.listen import ListenError
+from programs.localnet.server import PORT, Localnet, LocalnetConfig, serve
+from programs.units import SLOT_MS, Lamports
+
+LAMPORTS_PER_SOL: Final = 10**9
+COMMITTED_PROGRAM: Final = Path(programs.betting_platform.__file__).with_name("betting_platform.so")
+_FORESEEN: Final = (ListenError, DeploymentFailed, TransactionRefused)
+_EXAMPLES: Final = """\b
+Examples:
+  keeper localnet
+  keeper localnet --port 0 --json
+  keeper localnet --slot-ms 50 --finality-slots 4 --airdrop ADDRESS=100
+  keeper localnet --program build/my.so --program-keypair my-program.json
+"""
+
+
+@click.command("localnet", epilog=_EXAMPLES)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=PORT,
+    show_default=True,
+    type=click.IntRange(0, 65_534),
+    help="HTTP port; websockets work here too. 0 takes free ports.",
+)
+@click.option(
+    "--ws-port",
+    type=click.IntRange(0, 65_535),
+    help="Second port for websockets.  [default: the port after --port]",
+)
+@click.option(
+    "--slot-ms",
+    default=SLOT_MS,
+    show_default=True,
+    type=click.IntRange(min=10),
+    help="How long a slot lasts.",
+)
+@click.option(
+    "--finality-slots",
+    default=31,
+    show_default=True,
+    type=click.IntRange(0, 10_000),
+    help="After how many slots one is finalized.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=int,
+    help="Genesis hash, blockhashes, faucet and program ids derive from it.",
+)
+@click.option(
+    "--program",
+    "program_paths",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="sBPF v3 file to deploy immutably; may be repeated.  [default: the committed program]",
+)
+@click.option(
+    "--program-keypair",
+    "keypair_paths",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Keypair file whose address is the program id, one for each --program.",
+)
+@click.option("--no-program", is_flag=True, help="Deploy nothing.")
+@click.option(
+    "--airdrop",
+    "airdrops",
+    multiple=True,
+    metavar="ADDRESS=SOL",
+    help="Pay an account at start; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON line on stdout when ready.")
+def localnet_command(
+    *,
+    host: str,
+    port: int,
+    ws_port: int | None,
+    slot_ms: int,
+    finality_slots: int,
+    seed: int,
+    program_paths: tuple[Path, ...],
+    keypair_paths: tuple[Path, ...],
+    no_program: bool,
+    airdrops: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Run a Solana network in this process, until Ctrl-C.
+
+    Programs execute in a real SVM; nothing is kept when it ends. Any Solana client can use it.
+    """
+    config = LocalnetConfig(
+        host=host,
+        port=port,
+        ws_port=ws_port,
+        bank=BankConfig(
+            seed=seed,
+            slot_ms=slot_ms,
+            confirmed_slots=min(2, finality_slots),
+            finality_slots=finality_slots,
+            genesis_unix_s=int(time.time()),
+        ),
+        programs=() if no_program else _images(program_paths, keypair_paths, seed),
+        airdrops=tuple(_parse_airdrop(text) for text in airdrops),
+    )
+    try:
+        trio.run(_run, config, as_json)
+    except BaseExceptionGroup as group:
+        foreseen, others = group.split(_FORESEEN)
+        if others is not None or foreseen is None:
+            raise
+        raise click.ClickException(str(_first_leaf(foreseen))) from group
+
+
+async def _run(config: LocalnetConfig, as_json: bool) -> None:  # noqa: FBT001 - trio.run passes positions only
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            localnet = await nursery.start(serve, config)
+            click.echo(json.dumps(_ready(localnet)) if as_json else _greeting(localnet))
+            sys.stdout.flush()
+            async for _signal in signals:
+                break
+            nursery.cancel_scope.cancel(reason="asked to stop")
+    if not as_json:
+        click.echo("stopped", err=True)
+
+
+def _ready(localnet: Localnet) -> dict[str, object]:
+    bank = localnet.bank
+    return {
+        "event": "localnet.ready",
+        "url": localnet.url,
+        "ws_url": localnet.ws_url,
+        "genesis_hash": str(bank.genesis_hash),
+        "slot_ms": bank.config.slot_ms,
+        "finality_slots": bank.config.finality_slots,
+        "programs": [
+            {
+                "id": str(proof.program),
+                "sha256": proof.code_sha256,
+                "bytes": proof.code_bytes,
+                "upgrade_authority": proof.upgrade_authority,
+                "refused": list(proof.refused),
+            }
+            for proof in localnet.deployments
+        ],
+    }
+
+
+def _greeting(localnet: Localnet) -> str:
+    lines = [
+        f"local network      {localnet.url}  {localnet.ws_url}",
+        f"genesis hash       {localnet.bank.genesis_hash}",
+    ]
+    for proof in localnet.deployments:
+        lines += [
+            f"program            {proof.program}",
+            f"  sha256           {proof.code_sha256} ({proof.code_bytes} bytes)",
+            f"  upgrade authority null; refused: {', '.join(proof.refused)}",
+        ]
+    return "\n".join([*lines, "Ctrl-C stops it; nothing is kept."])
+
+
+def _images(
+    paths: tuple[Path, ...], keypair_paths: tuple[Path, ...], seed: int
+) -> tuple[ProgramImage, ...]:
+    if not paths:
+        paths = (COMMITTED_PROGRAM,) if COMMITTED_PROGRAM.exists() else ()
+    if keypair_paths and len(keypair_paths) != len(paths):
+        raise click.UsageError(
+            f"{len(paths)} program(s) but {len(keypair_paths)} --program-keypair;"
+            " give one keypair for each program, in order, or none"
+        )
+    keypairs = [_load_keypair(path) for path in keypair_paths] or [
+        program_keypair(seed, number) for number in range(len(paths))
+    ]
+    return tuple(
+        ProgramImage(program=keypair, code=path.read_bytes())
+        for keypair, path in zip(keypairs, paths, strict=True)
+    )
+
+
+def _load_keypair(path: Path) -> Keypair:
+    try:
+        return Keypair.from_bytes(bytes(json.loads(path.read_text())))
+    except (ValueError, TypeError) as error:
+        raise click.BadParameter(
+            f"{path} holds no keypair; expected a JSON list of 64 numbers as solana-keygen writes it",
+            param_hint="--program-keypair",
+        ) from error
+
+
+def _parse_airdrop(text: str) -> tuple[Pubkey, Lamports]:
+    address, _, amount = text.partition("=")
+    try:
+        lamports = Decimal(amount) * LAMPORTS_PER_SOL
+        recipient = Pubkey.from_string(address)
+        is_whole = lamports == int(lamports)
+    except (ValueError, InvalidOperation, OverflowError):
+        recipient, lamports, is_whole = Pubkey.default(), Decimal(0), False
+    if lamports <= 0 or not is_whole:
+        raise click.BadParameter(
+            f"{text!r} is no ADDRESS=SOL; give a base58 address and a positive amount"
+            " of at most 9 decimals, such as --airdrop 11111111111111111111111111111112=1.5",
+            param_hint="--airdrop",
+        )
+    return recipient, Lamports(int(lamports))
+
+
+def _first_leaf(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+if __name__ == "__main__":
+    localnet_command()

@@ -1,0 +1,87 @@
+"""`keeper run`: sandbox and keeper, or the keeper alone against a cluster."""
+
+import json
+import re
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+from rich.console import Console
+
+from keeper.cli.check import CONFIG_OPTION
+from keeper.cli.logs import configure_logs
+from keeper.config import load_config
+from keeper.run import RunOptions, run
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Duration(click.ParamType[float]):
+    """A length of time such as 40s, 5m or 2h; a bare number is seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", str(value))
+        if match is None or float(match[1]) <= 0:
+            self.fail(f"{value!r} is no duration: expected e.g. 40s, 5m or 2h", param, ctx)
+        return float(match[1]) * _UNITS_S[match[2] or "s"]
+
+
+@click.command("run")
+@CONFIG_OPTION
+@click.option("--for", "for_s", type=Duration(), help="End by itself after this long, e.g. 40s.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Log to stderr, and end with one JSON object on stdout."
+)
+@click.option(
+    "--no-sandbox",
+    is_flag=True,
+    help="Do not start the sandbox; use the cluster and venue of the file.",
+)
+@click.option(
+    "--replay",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Let the sandbox venue serve the recorded bodies of this folder.",
+)
+def run_command(
+    config_path: Path, for_s: float | None, *, as_json: bool, no_sandbox: bool, replay: Path | None
+) -> None:
+    r"""Keep: prices in, posted on chain; positions scanned, liquidations landed, each exactly once.
+
+    With the shipped keeper.toml this starts the sandbox (network, venue, actors) and keeps it. Ctrl-C drains what is in
+    flight and exits 0; a second Ctrl-C does not wait. A terminal shows a live view, a pipe gets JSON log lines.
+
+    \b
+    Examples:
+      keeper run
+      keeper run --for 40s --json
+      keeper run --no-sandbox --config mainnet.toml
+      keeper run --for 20s --json --replay recorded/
+    """
+    config = load_config(config_path)
+    if no_sandbox:
+        config = replace(config, sandbox=replace(config.sandbox, enabled=False))
+    if replay is not None:
+        config = replace(config, sandbox=replace(config.sandbox, replay=replay))
+    live = sys.stdout.isatty() and not as_json
+    if live:
+        configure_logs(sys.stderr, form="none")
+    else:
+        configure_logs(sys.stderr if as_json else sys.stdout, form="json")
+    options = RunOptions(for_s=for_s, console=Console() if live else None)
+    result = trio.run(partial(run, config, options))
+    if result is None:
+        return
+    if as_json:
+        click.echo(json.dumps(result))
+    elif live:
+        Console().print_json(data=result)

@@ -1,0 +1,91 @@
+"""Is this the cluster the keeper was built for? Asked once at the start, before anything is signed.
+
+The program is immutable, so its bytes are compared with the committed ones: another program at the same address would
+understand our instructions in its own way.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+from solders.pubkey import Pubkey
+
+from keeper.errors import ClusterError
+from programs.accounts import Global, MalformedAccountError
+from programs.addresses import global_address
+from programs.loader import LOADER, NotProgramData, decode_program, decode_program_data
+from programs.rpc import Rpc, RpcFailure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterFacts:
+    """What the cluster said of itself and of the program."""
+
+    genesis_hash: str
+    program: Pubkey
+    program_sha256: str
+    upgrade_authority: Pubkey | None
+    """None: burned, nobody can change the program."""
+    parameters: Global
+
+
+async def check_cluster(rpc: Rpc, program: Pubkey, expected_so: Path) -> ClusterFacts:
+    """Read the program and its genesis, and compare with what this keeper expects.
+
+    Raises:
+        ClusterError: unreachable, another program, no genesis, or an upgrade authority that is not burned.
+    """
+    try:
+        genesis_hash = str(await rpc.get_genesis_hash())
+        account = await rpc.get_account(program, "confirmed")
+        if account is None:
+            raise ClusterError(
+                f"the cluster (genesis {genesis_hash}) has no program {program}: check "
+                "cluster.rpc_urls and cluster.program_id in keeper.toml, or deploy the program first"
+            )
+        if account.owner != LOADER:
+            raise ClusterError(
+                f"program {program} belongs to {account.owner}, expected the upgradeable loader {LOADER}: "
+                "check cluster.program_id in keeper.toml"
+            )
+        code_address = decode_program(account.data)
+        holder = await rpc.get_account(code_address, "confirmed")
+        if holder is None:
+            raise ClusterError(f"program {program} is closed: its code {code_address} is gone")
+        code = decode_program_data(holder.data)
+        parameters = await rpc.get_account(global_address(program)[0], "confirmed")
+    except RpcFailure as failure:
+        raise ClusterError(
+            f"the cluster cannot be read ({failure}): check that it runs and that cluster.rpc_urls in "
+            "keeper.toml is right"
+        ) from failure
+    except NotProgramData as error:
+        raise ClusterError(f"{program} is not a deployed program: {error}") from error
+    expected = await trio.Path(expected_so).read_bytes()
+    found_sha256 = hashlib.sha256(code.code).hexdigest()
+    expected_sha256 = hashlib.sha256(expected).hexdigest()
+    if code.code != expected:
+        raise ClusterError(
+            f"program {program} has sha256 {found_sha256[:16]}… ({len(code.code)} bytes), this keeper expects "
+            f"{expected_sha256[:16]}… ({len(expected)} bytes): use the keeper release built for the deployed "
+            "program, or correct cluster.program_id"
+        )
+    if code.authority is not None:
+        raise ClusterError(
+            f"program {program} can still be upgraded by {code.authority}: expected no upgrade authority; "
+            "do not run money on it"
+        )
+    if parameters is None:
+        raise ClusterError(f"program {program} has had no genesis yet: initialize it first")
+    try:
+        genesis = Global.from_bytes(parameters.data)
+    except MalformedAccountError as error:
+        raise ClusterError(f"the genesis account of {program} cannot be read: {error}") from error
+    return ClusterFacts(
+        genesis_hash=genesis_hash,
+        program=program,
+        program_sha256=found_sha256,
+        upgrade_authority=code.authority,
+        parameters=genesis,
+    )

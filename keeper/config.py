@@ -1,0 +1,259 @@
+"""keeper.toml -> frozen Config, with every mistake reported at once.
+
+Settings live beside what they configure; this module composes them. One file, no ambient environment: what `keeper check`
+prints is all there is. Secrets are paths to keypair files, never values.
+"""
+
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
+from solders.pubkey import Pubkey
+
+from keeper.errors import ConfigError
+from keeper.execute import Purse
+from keeper.fees import FeePolicy
+from keeper.posting import PostingRules
+from keeper.prices.feed_config import FeedConfig
+from keeper.sandbox.config import SandboxConfig
+from keeper.spend import HourlySpend
+from programs.units import SIGNATURE_FEE_LAMPORTS, Lamports
+
+_FILE_BYTES_MAX: Final = 1 << 20
+_CONCURRENCY_MAX: Final = 1_000
+"""Sockets, not a design limit."""
+
+
+def _address(value: object) -> Pubkey:
+    if not isinstance(value, str):
+        raise ValueError("expected an address in base58")  # noqa: TRY004  # pydantic reports ValueError
+    try:
+        return Pubkey.from_string(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no address in base58") from error
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("expected an http:// or https:// URL")
+    return value
+
+
+Address = Annotated[Pubkey, PlainValidator(_address), PlainSerializer(str)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterConfig:
+    """Which cluster, and the program on it."""
+
+    rpc_urls: tuple[HttpUrl, ...]
+    """Reads fail over in this order; transactions go to all of them."""
+    program_id: Address
+    slot_ms: int = 400
+    """Nominal length of a slot; the sandbox is faster."""
+    scan_interval_slots: int = 2
+    """Between two full reads of the program's accounts."""
+
+    def __post_init__(self) -> None:
+        """Refuse an empty list and intervals that make no sense."""
+        if not self.rpc_urls:
+            raise ValueError("rpc_urls is empty, expected at least one URL")
+        if not 10 <= self.slot_ms <= 10_000:  # noqa: PLR2004  # any cluster, real or local
+            raise ValueError(f"slot_ms is {self.slot_ms}, expected 10 to 10000")
+        if not 1 <= self.scan_interval_slots <= 150:  # noqa: PLR2004  # then a price is stale
+            raise ValueError(
+                f"scan_interval_slots is {self.scan_interval_slots}, expected 1 to 150"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysConfig:
+    """Keypair files, mode 0600."""
+
+    keeper: Path
+    """Pays for everything and is the program's oracle authority."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateConfig:
+    """Where the keeper remembers."""
+
+    folder: Path
+    """One database per cluster, named after its genesis hash: never two clusters in one file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneConfig:
+    """How one kind of work is sent."""
+
+    concurrency: int = 4
+    """Transactions in flight at once."""
+    hourly_spend_max_lamports: int = 100_000_000
+    """Fees of any hour, failed transactions included."""
+    fees: FeePolicy = field(default_factory=lambda: FeePolicy(loss_max_lamports=Lamports(100_000)))
+    """What is bid. Posts earn nothing and liquidations little: what each may lose is `loss_max_lamports`."""
+
+    def __post_init__(self) -> None:
+        """Refuse a lane that could never send."""
+        if not 1 <= self.concurrency <= _CONCURRENCY_MAX:
+            raise ValueError(f"concurrency is {self.concurrency}, expected 1 to {_CONCURRENCY_MAX}")
+        if self.hourly_spend_max_lamports < SIGNATURE_FEE_LAMPORTS:
+            raise ValueError(
+                f"hourly_spend_max_lamports is {self.hourly_spend_max_lamports}, expected at least one "
+                f"signature's fee, {SIGNATURE_FEE_LAMPORTS}"
+            )
+
+    def purse(self) -> Purse:
+        """Open what the lane pays with."""
+        return Purse(policy=self.fees, spend=HourlySpend(Lamports(self.hourly_spend_max_lamports)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanesConfig:
+    """The lanes: a flood in one never starves another."""
+
+    prices: LaneConfig = field(default_factory=LaneConfig)
+    liquidations: LaneConfig = field(default_factory=LaneConfig)
+    lamports_per_quote_unit: int = 5_000_000
+    """What one unit of the quote token is worth in lamports: compares bounties with fees. $200 a SOL makes 5_000_000."""
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that makes every bounty worthless."""
+        if self.lamports_per_quote_unit < 1:
+            raise ValueError(
+                f"lamports_per_quote_unit is {self.lamports_per_quote_unit}, expected 1 or more"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingConfig:
+    """How eagerly transactions are sent and confirmed."""
+
+    poll_interval_slots: int = 1
+    """Between two readings of all statuses."""
+    resend_interval_slots: int = 4
+    """Between two sends of the same bytes while no node has seen them."""
+    drain_s: int = 20
+    """On interrupt, how long work in flight may take to be confirmed; what remains is settled at the next start."""
+
+    def __post_init__(self) -> None:
+        """Refuse intervals that would spin."""
+        for name in self.__slots__:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything an operator can set."""
+
+    cluster: ClusterConfig
+    keys: KeysConfig
+    state: StateConfig
+    polymarket: FeedConfig = field(default_factory=FeedConfig)
+    posting: PostingRules = field(default_factory=PostingRules)
+    lanes: LanesConfig = field(default_factory=LanesConfig)
+    landing: LandingConfig = field(default_factory=LandingConfig)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse a keeper that counts other slots than the sandbox it runs."""
+        if self.sandbox.enabled and self.sandbox.slot_ms != self.cluster.slot_ms:
+            raise ValueError(
+                f"cluster.slot_ms is {self.cluster.slot_ms} and sandbox.slot_ms {self.sandbox.slot_ms}: "
+                "expected the same while sandbox.enabled is true"
+            )
+
+
+_ADAPTER: Final = TypeAdapter(Config)
+
+
+def load_config(path: Path) -> Config:
+    """Read keeper.toml; relative paths in it are relative to the file.
+
+    Raises:
+        ConfigError: unreadable, no TOML, or with the list of every mistake and its dotted key.
+    """
+    try:
+        if path.stat().st_size > _FILE_BYTES_MAX:
+            raise ConfigError(f"{path} is larger than {_FILE_BYTES_MAX} bytes: not a configuration")
+        text = path.read_text()
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path} does not exist: name the file with --config, or run from the folder that has keeper.toml"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from error
+    return parse_config(raw, path)
+
+
+def parse_config(raw: dict[str, Any], path: Path) -> Config:
+    """Validate a decoded keeper.toml.
+
+    Raises:
+        ConfigError: with every mistake.
+    """
+    mistakes: list[str] = []
+    polymarket = raw.setdefault("polymarket", {})
+    cluster = raw.get("cluster")
+    if isinstance(polymarket, dict) and isinstance(cluster, dict):
+        # Ages are counted in the cluster's slots: one key for both.
+        if "slot_ms" in polymarket:
+            mistakes.append("polymarket.slot_ms: unknown key; set cluster.slot_ms")
+        slot_ms = cluster.get("slot_ms")
+        if type(slot_ms) is int:  # anything else is reported under its own key
+            raw = raw | {"polymarket": polymarket | {"slot_ms": slot_ms}}
+    try:
+        text = json.dumps(raw)
+    except TypeError as error:  # TOML has dates and times, no setting is one
+        raise ConfigError(f"{path}: a date or time where none is expected ({error})") from error
+    try:
+        config = _ADAPTER.validate_json(text, strict=True, extra="forbid")
+    except ValidationError as error:
+        mistakes += [_mistake(dict(detail)) for detail in error.errors(include_url=False)]
+    else:
+        if not mistakes:
+            return _anchored(config, path.parent)
+    listed = "\n".join(f"  {mistake}" for mistake in mistakes)
+    count = f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}"
+    raise ConfigError(f"{path} has {count}:\n{listed}")
+
+
+def _mistake(detail: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in detail["loc"]) or "(file)"
+    what = str(detail["msg"])
+    if detail["type"] == "unexpected_keyword_argument":
+        return f"{where}: unknown key"
+    if detail["type"] in {"missing", "missing_argument"}:
+        return f"{where}: missing"
+    found = detail.get("input")
+    shown = f", found {found!r}" if isinstance(found, str | int | float | bool) else ""
+    return f"{where}: {what.removeprefix('Value error, ')}{shown}"
+
+
+def _anchored(config: Config, folder: Path) -> Config:
+    return replace(
+        config,
+        keys=KeysConfig(keeper=folder / config.keys.keeper),
+        state=StateConfig(folder=folder / config.state.folder),
+        sandbox=replace(
+            config.sandbox,
+            replay=None if config.sandbox.replay is None else folder / config.sandbox.replay,
+        ),
+    )
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """Return the whole configuration, defaults included, as JSON types."""
+    found: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    return found

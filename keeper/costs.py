@@ -1,0 +1,46 @@
+"""What our instructions cost in compute units and loaded bytes: upper bounds for packing.
+
+A test runs each in the SVM and holds these bounds between the measured worst case and one and a half times of it. A
+liquidation batch is simulated before it is sent, and its limit set from what the simulation used.
+"""
+
+from typing import Final
+
+from programs.accounts import GLOBAL_DTYPE, POSITION_BYTES, VAULT_DTYPE, market_bytes
+from programs.betting_platform.build import PROGRAM_SO
+from programs.loader import PROGRAM_BYTES, PROGRAM_DATA_HEADER_BYTES
+from programs.units import ComputeUnits
+
+_ACCOUNT_OVERHEAD_BYTES: Final = 64
+"""What each loaded account counts beside its data. Source: SIMD-0186."""
+_TOKEN_ACCOUNT_BYTES: Final = 165
+_TOKEN_PROGRAM_BYTES: Final = 200_000
+"""SPL Token's own code, loaded when it is called."""
+
+UPDATE_PRICES_CU: Final = ComputeUnits(750)
+UPDATE_PRICES_CU_PER_POOL: Final = ComputeUnits(85)
+LIQUIDATE_BASE_CU: Final = ComputeUnits(4_000)
+LIQUIDATE_CU_PER_POSITION: Final = ComputeUnits(6_000)
+SIMULATED_CU_MARGIN_PERCENT: Final = 10
+"""Between simulation and landing a position may need one step more of the curve's root finding."""
+
+
+def _program_bytes() -> int:
+    code = PROGRAM_SO.stat().st_size + PROGRAM_DATA_HEADER_BYTES + PROGRAM_BYTES
+    return code + 2 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def update_prices_loaded_bytes(pools: int) -> int:
+    """Bound the bytes one update_prices loads, program and shared accounts included."""
+    accounts = GLOBAL_DTYPE.itemsize + market_bytes(pools)
+    return _program_bytes() + accounts + 4 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def liquidate_loaded_bytes(pools: int) -> int:
+    """Bound the bytes a liquidation's header loads."""
+    state = GLOBAL_DTYPE.itemsize + VAULT_DTYPE.itemsize + market_bytes(pools)
+    tokens = 3 * _TOKEN_ACCOUNT_BYTES + _TOKEN_PROGRAM_BYTES
+    return _program_bytes() + state + tokens + 12 * _ACCOUNT_OVERHEAD_BYTES
+
+
+LIQUIDATE_LOADED_BYTES_PER_POSITION: Final = POSITION_BYTES + _ACCOUNT_OVERHEAD_BYTES

@@ -1,0 +1,223 @@
+"""Lane -> bid -> sign -> persist, send, confirm -> outcome in the tally.
+
+What every lane shares. A lane decides what to send; this module bids for it, signs it with the newest blockhash, lands it
+through `programs.submit`, and writes down what happened.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+import trio
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+from keeper.fees import Bid, FeePolicy, NoBid, choose_bid, recent_floor
+from keeper.newest import Newest
+from keeper.spend import HourlySpend
+from keeper.tally import Tally
+from programs.in_flight import InFlight
+from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
+from programs.rpc import LatestBlockhash, Rpc, RpcFailure, Simulation
+from programs.submit import AttemptLog, submit
+from programs.transaction import Budget, SignedTransaction, compile_message, sign
+from programs.units import TRANSACTION_CU_MAX, ComputeUnits, Lamports, MicroLamports
+
+_FEES_FRESH_S = 2.0
+"""Recent fees are asked for at most this often: they are a floor over whole slots."""
+_FEE_ACCOUNTS_MAX = 128
+_NONCES = 64
+"""More than one lane sends within the life of a blockhash's newest reading, two slots."""
+_NOTHING: Final = Lamports(0)
+_FREE: Final = MicroLamports(0)
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What every lane works with."""
+
+    rpc: Rpc
+    attempts: AttemptLog
+    in_flight: InFlight
+    blockhashes: Newest[LatestBlockhash]
+    tally: Tally
+    program: Pubkey
+    quote_mint: Pubkey
+    payer: Keypair
+    slot_ms: int
+    nonces: Iterator[int] = field(default_factory=itertools.count)
+    """Tells apart transactions that would otherwise be the same bytes, and so one transaction to the cluster."""
+
+    @property
+    def slot_s(self) -> float:
+        """Nominal length of a slot."""
+        return self.slot_ms / 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """One transaction's worth of work."""
+
+    lane: str
+    jobs: tuple[JobRef, ...]
+    due_at_s: tuple[float, ...]
+    """When each job became due, trio clock."""
+    instructions: tuple[Instruction, ...]
+    cu_limit: ComputeUnits
+    loaded_bytes: int
+    value_lamports: Lamports = _NOTHING
+    """What it is expected to earn."""
+
+
+@dataclass(slots=True)
+class Purse:
+    """What one lane pays with: its policy, what is left of the hour, and the newest floor."""
+
+    policy: FeePolicy
+    spend: HourlySpend
+    _floor: MicroLamports = _FREE
+    _floor_until_s: float = field(default=-float("inf"))
+
+    async def bid(self, kit: Kit, shipment: Shipment) -> Bid | NoBid:
+        """Choose a price for a shipment; keeping the platform solvent may cost up to the policy's loss."""
+        now_s = trio.current_time()
+        if now_s >= self._floor_until_s:
+            self._floor_until_s = now_s + _FEES_FRESH_S
+            self._floor = await _read_floor(kit, shipment, self.policy)
+        return choose_bid(
+            self.policy,
+            floor=self._floor,
+            cu_limit=shipment.cu_limit,
+            value_lamports=shipment.value_lamports,
+            budget_lamports=self.spend.left_lamports(now_s),
+            is_solvency=True,
+        )
+
+
+async def _read_floor(kit: Kit, shipment: Shipment, policy: FeePolicy) -> MicroLamports:
+    writable = {
+        meta.pubkey
+        for instruction in shipment.instructions
+        for meta in instruction.accounts
+        if meta.is_writable
+    }
+    try:
+        recent = await kit.rpc.get_recent_prioritization_fees(list(writable)[:_FEE_ACCOUNTS_MAX])
+    except RpcFailure as failure:
+        log.warning("fees.unread", lane=shipment.lane, reason=str(failure))
+        return MicroLamports(0)
+    return recent_floor(recent, policy.percentile_bps)
+
+
+async def watch_blockhashes(
+    rpc: Rpc,
+    blockhashes: Newest[LatestBlockhash],
+    interval_s: float,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Keep the newest confirmed blockhash at hand; started once there is one."""
+    while True:
+        try:
+            blockhashes.publish(await rpc.get_latest_blockhash("confirmed"))
+        except RpcFailure as failure:
+            log.warning("blockhash.unread", reason=str(failure))
+        else:
+            if blockhashes.sequence == 1:
+                task_status.started()
+        await trio.sleep(interval_s)
+
+
+async def simulate(kit: Kit, shipment: Shipment) -> Simulation:
+    """Run a shipment on the node without sending it.
+
+    Raises:
+        RpcFailure: no node could.
+    """
+    signed, _ = _signed(kit, shipment, _budget(shipment, MicroLamports(0), 0))
+    return await kit.rpc.simulate_transaction(signed.wire, replace_blockhash=True)
+
+
+async def ship(kit: Kit, purse: Purse, shipment: Shipment) -> Outcome | NoBid:
+    """Bid, land exactly once, and tally how it ended; or say why it is not worth sending."""
+    bid = await purse.bid(kit, shipment)
+    tally, lane, count = kit.tally, shipment.lane, len(shipment.jobs)
+    if isinstance(bid, NoBid):
+        tally.refusals[f"{lane}.not_worth_sending"] += count
+        log.warning("batch.withheld", lane=lane, jobs=count, reason=bid.reason)
+        return bid
+    budget = _budget(shipment, bid.cu_price_micro_lamports, next(kit.nonces))
+    signed, latest = _signed(kit, shipment, budget)
+    batch = SignedBatch(
+        lane=lane, jobs=shipment.jobs, transaction=signed, latest=latest, budget=budget
+    )
+    log.info(
+        "batch.sending",
+        lane=lane,
+        jobs=count,
+        signature=batch.signature_text,
+        cu_limit=shipment.cu_limit,
+        fee_lamports=bid.fee_lamports,
+        size_bytes=len(batch.wire),
+    )
+    tally.jobs_in_flight[lane] += count
+    purse.spend.reserve(bid.fee_lamports, trio.current_time())
+    try:
+        outcome = await submit(kit.attempts, kit.in_flight, batch)
+    finally:
+        tally.jobs_in_flight[lane] -= count
+    if isinstance(outcome, Expired):
+        purse.spend.release(bid.fee_lamports, trio.current_time())
+    _tally(tally, shipment, outcome)
+    return outcome
+
+
+def _signed(
+    kit: Kit, shipment: Shipment, budget: Budget
+) -> tuple[SignedTransaction, LatestBlockhash]:
+    latest = kit.blockhashes.get()
+    assert latest is not None, "lanes start after the first blockhash"
+    message = compile_message(kit.payer.pubkey(), shipment.instructions, budget, latest.blockhash)
+    return sign(message, [kit.payer]), latest
+
+
+def _budget(shipment: Shipment, cu_price: MicroLamports, nonce: int) -> Budget:
+    """Ask for what the shipment needs and up to _NONCES compute units more, which makes the bytes unique.
+
+    The same reading posted twice under one blockhash, as a clamped move is, would else be the same signature.
+    """
+    cu_limit = min(shipment.cu_limit + nonce % _NONCES, TRANSACTION_CU_MAX)
+    return Budget(
+        cu_limit=ComputeUnits(cu_limit),
+        cu_price_micro_lamports=cu_price,
+        loaded_bytes=shipment.loaded_bytes,
+    )
+
+
+def _tally(tally: Tally, shipment: Shipment, outcome: Outcome) -> None:
+    lane = shipment.lane
+    match outcome:
+        case Landed():
+            tally.landed[lane] += 1
+            tally.jobs_landed[lane] += len(shipment.jobs)
+            tally.fees_lamports[lane] += outcome.fee_lamports
+            now_s = trio.current_time()
+            for due_at_s in shipment.due_at_s:
+                tally.note_latency(lane, (now_s - due_at_s) * 1_000)
+        case Failed():
+            tally.failed[lane] += 1
+            tally.fees_lamports[lane] += outcome.fee_lamports
+        case Expired():
+            tally.expired[lane] += 1
+
+
+def job_refs(kind: str, targets: Sequence[tuple[Pubkey, str]]) -> tuple[JobRef, ...]:
+    """Name the jobs of a batch: one id per kind and target, so that a target is never open twice."""
+    return tuple(
+        JobRef(job_id=f"{kind}:{target}", kind=kind, target=str(target), effect=effect)
+        for target, effect in targets
+    )

@@ -1,0 +1,135 @@
+"""Between the sources and the board: keeps one state per token and asks the core what it means.
+
+Shell without I/O: the sources call it, synchronously, and it logs what the core returned as a reason.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+import trio
+
+from keeper.prices.board import PriceBoard
+from keeper.prices.errors import VenueError
+from keeper.prices.fallback import (
+    Observation,
+    TokenState,
+    TrustRules,
+    close,
+    judge,
+    lose,
+    observe,
+)
+from keeper.prices.price import Price, Source, TokenId
+
+_FAILURES_HALT = 5
+"""Consecutive failures on every source that halt at once. Source: SPEC.md section 6."""
+_LIVE_SOURCES = (Source.STREAM, Source.CLOB, Source.GAMMA)
+
+log = structlog.get_logger()
+
+
+class Appraiser:
+    """Takes in observations, losses and failures of all sources; publishes what they amount to."""
+
+    def __init__(self, board: PriceBoard, tokens: Sequence[TokenId], rules: TrustRules) -> None:
+        self._board = board
+        self._rules = rules
+        self._states = {token_id: TokenState(token_id=token_id) for token_id in tokens}
+        for token_id in tokens:
+            if board.get(token_id) is None:
+                self._judge(token_id)
+
+    @property
+    def tokens(self) -> tuple[TokenId, ...]:
+        """The tokens asked for."""
+        return tuple(self._states)
+
+    def observe(self, token_id: str, observation: Observation) -> None:
+        """Take in a quote, and publish: even an unchanged price is news of its freshness."""
+        known = TokenId(token_id)
+        state = self._states.get(known)
+        if state is None:
+            self.refuse(observation.source, "token_not_asked_for")
+            return
+        self._board.count_observation(observation.source)
+        self._states[known] = observe(state, observation, self._rules)
+        self._judge(known)
+
+    def lose(self, source: Source, tokens: Iterable[TokenId]) -> None:
+        """Withdraw trust from a source for the tokens it carried."""
+        for token_id in tokens:
+            self._states[token_id] = lose(self._states[token_id], source)
+            self._judge(token_id)
+
+    def close(self, token_id: str, *, is_closed: bool) -> None:
+        """Note the venue's word on whether a market is over."""
+        known = TokenId(token_id)
+        state = self._states.get(known)
+        if state is None or state.is_closed is is_closed:
+            return
+        log.info("market.closed" if is_closed else "market.reopened", token_id=token_id)
+        self._states[known] = close(state, is_closed=is_closed)
+        self._judge(known)
+
+    def fail(self, source: Source, error: VenueError) -> None:
+        """Count a failed call of a source."""
+        self._board.count_failure(source, error.kind)
+        log.warning("source.failed", source=source, kind=error.kind, error=str(error))
+
+    def miss(self, source: Source) -> None:
+        """Note a round in which a source answered nothing at all: one round, however many calls it had."""
+        in_a_row = self._board.count_miss(source)
+        log.warning("source.missed", source=source, in_a_row=in_a_row)
+
+    def succeed(self, source: Source) -> None:
+        """Note that a source answered."""
+        if self._board.failures_in_a_row(source):
+            log.info("source.recovered", source=source)
+        self._board.count_success(source)
+
+    def refuse(self, source: Source, reason: str, **details: object) -> None:
+        """Count and log a part of a body that was skipped."""
+        self._board.count_refusal(f"{source}.{reason}")
+        log.warning("body.refused", source=source, reason=reason, **details)
+
+    def note_clock_skew(self, skew_ms: int) -> None:
+        """Keep the venue's clock less ours."""
+        self._board.clock_skew_ms = skew_ms
+
+    def reappraise(self, token_id: TokenId) -> None:
+        """Let time pass for one token: prices age although nobody speaks."""
+        self._judge(token_id, is_news=False)
+
+    def _judge(self, token_id: TokenId, *, is_news: bool = True) -> None:
+        are_failing = all(
+            self._board.failures_in_a_row(source) >= _FAILURES_HALT for source in _LIVE_SOURCES
+        )
+        verdict = judge(
+            self._states[token_id],
+            self._rules,
+            trio.current_time(),
+            are_sources_failing=are_failing,
+        )
+        self._states[token_id] = verdict.state
+        before = self._board.get(token_id)
+        if verdict.price is None:
+            if before is None:
+                self._board.note_unpriced(token_id, verdict.reason)
+            return
+        _log_class_change(before, verdict.price)
+        if is_news or before != verdict.price:
+            self._board.publish(verdict.price)
+
+
+def _log_class_change(before: Price | None, price: Price) -> None:
+    if before is not None and before.price_class is price.price_class:
+        return
+    log.info(
+        "price.classed",
+        token_id=price.token_id,
+        price_e6=price.price_e6,
+        price_class=price.price_class,
+        before=None if before is None else before.price_class,
+        source=price.source,
+        reason=price.reason,
+    )

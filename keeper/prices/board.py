@@ -1,0 +1,127 @@
+"""Where prices are published: one value per token, the newest wins, nothing queues.
+
+Shell, though it does no I/O: readers wait on it. An old price delivered late is worse than none, so a reader asks for
+what is newer than what it has seen and always gets the present.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import trio
+
+from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceStatistics:
+    """What the feed did so far, and what it holds now."""
+
+    published: int
+    """Prices put on the board since the start."""
+    tokens_by_class: Mapping[PriceClass, int]
+    tokens_by_source: Mapping[Source, int]
+    unpriced: int
+    """Tokens asked for that never had a price."""
+    observations: Mapping[Source, int]
+    """Quotes taken in, by source."""
+    refusals: Mapping[str, int]
+    """Bodies, levels and frames skipped, by reason."""
+    errors: Mapping[str, int]
+    """Failed calls, as `source.kind`."""
+    failures_in_a_row: Mapping[Source, int]
+    """Rounds without any answer since the last answer: polls of all tokens, attempts at a socket."""
+    clock_skew_ms: int | None
+    """The venue's clock less ours; None until /time answered."""
+
+
+class PriceBoard:
+    """The newest price of every token, and the counts of how it came about."""
+
+    def __init__(self) -> None:
+        self._prices: dict[TokenId, Price] = {}
+        self._unpriced: dict[TokenId, Reason] = {}
+        self._sequence = 0
+        self._changed = trio.Event()
+        self._observations: Counter[Source] = Counter()
+        self._refusals: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
+        self._failures_in_a_row: Counter[Source] = Counter()
+        self.clock_skew_ms: int | None = None
+
+    @property
+    def sequence(self) -> int:
+        """Grows by one with every price published."""
+        return self._sequence
+
+    def publish(self, price: Price) -> None:
+        """Replace a token's price and wake every reader."""
+        self._unpriced.pop(price.token_id, None)
+        self._prices[price.token_id] = price
+        self._sequence += 1
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def note_unpriced(self, token_id: TokenId, reason: Reason) -> None:
+        """Say why a token has no price at all."""
+        self._unpriced[token_id] = reason
+
+    def get(self, token_id: TokenId) -> Price | None:
+        """Return the newest price; None when there never was one: `why_unpriced` tells the reason."""
+        return self._prices.get(token_id)
+
+    def why_unpriced(self, token_id: TokenId) -> Reason | None:
+        """Return why a token has no price; None when it has one or nobody asked for it."""
+        return self._unpriced.get(token_id)
+
+    def snapshot(self) -> Mapping[TokenId, Price]:
+        """Return every price as of now; later publications do not show in it."""
+        return MappingProxyType(dict(self._prices))
+
+    async def wait_newer(self, sequence: int) -> int:
+        """Wait until something was published after `sequence`, and return the present sequence."""
+        await trio.lowlevel.checkpoint()
+        while self._sequence <= sequence:
+            await self._changed.wait()
+        return self._sequence
+
+    def count_observation(self, source: Source) -> None:
+        """Count a quote taken in."""
+        self._observations[source] += 1
+
+    def count_refusal(self, reason: str) -> None:
+        """Count something skipped."""
+        self._refusals[reason] += 1
+
+    def count_failure(self, source: Source, kind: str) -> None:
+        """Count a failed call."""
+        self._errors[f"{source}.{kind}"] += 1
+
+    def count_miss(self, source: Source) -> int:
+        """Count a round in which a source answered nothing, and return how many there were in a row."""
+        self._failures_in_a_row[source] += 1
+        return self._failures_in_a_row[source]
+
+    def count_success(self, source: Source) -> None:
+        """End a row of failures."""
+        self._failures_in_a_row[source] = 0
+
+    def failures_in_a_row(self, source: Source) -> int:
+        """Return how many rounds of a source went unanswered since the last answer."""
+        return self._failures_in_a_row[source]
+
+    def statistics(self) -> PriceStatistics:
+        """Return the counts as of now."""
+        prices = self._prices.values()
+        return PriceStatistics(
+            published=self._sequence,
+            tokens_by_class=Counter(price.price_class for price in prices),
+            tokens_by_source=Counter(price.source for price in prices),
+            unpriced=len(self._unpriced),
+            observations=Counter(self._observations),
+            refusals=Counter(self._refusals),
+            errors=Counter(self._errors),
+            failures_in_a_row=Counter(self._failures_in_a_row),
+            clock_skew_ms=self.clock_skew_ms,
+        )

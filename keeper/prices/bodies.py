@@ -1,0 +1,180 @@
+"""The venue's bodies and frames as values: JSON objects in, snapshots and deltas out.
+
+Core. One malformed level, delta or book is refused alone; what surrounds it is kept, and every refusal is returned
+to be counted. Unknown event types are no error: the venue adds some now and then.
+"""
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from keeper.prices.book import BookDelta, BookSnapshot, Level, Side
+from keeper.prices.errors import MalformedError
+from keeper.prices.numerals import e6_from, price_e6_from, time_ms_from
+from keeper.prices.quote import last_trade_e6_from
+
+LEVELS_PER_SIDE_MAX: Final = 10_000
+"""The finest tick, 0.0001, allows 9_999 levels: more is no book."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastTrade:
+    """One trade, from the stream."""
+
+    token_id: str
+    price_e6: int | None
+    """None for the venue's placeholder."""
+    time_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickSizeChange:
+    """The grid of prices changed: the book must be dropped until the next snapshot."""
+
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketResolved:
+    """The market is over: its tokens' prices no longer move."""
+
+    token_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A part of a body that could not be read, and why."""
+
+    reason: str
+
+
+Event = BookSnapshot | BookDelta | LastTrade | TickSizeChange | MarketResolved | Refused
+
+
+def events_of_frame(frame: object, only: Container[str] | None = None) -> Iterator[Event]:
+    """Read one stream frame: an object, or an array of them.
+
+    A market's price_change carries both of its tokens; deltas of tokens outside `only` are passed over unread.
+    """
+    for part in frame if isinstance(frame, list) else [frame]:
+        if not isinstance(part, dict):
+            yield Refused(reason=f"event is {type(part).__name__}, wanted an object")
+            continue
+        try:
+            yield from _events_of(part, only)
+        except MalformedError as error:
+            yield Refused(reason=str(error))
+
+
+def book_of(body: object) -> BookSnapshot:
+    """Read a book: the body of GET /book, one entry of POST /books, or a stream's `book` event.
+
+    Raises:
+        MalformedError: no object, no asset id, or sides that are no lists. A malformed level is only counted.
+
+    """
+    if not isinstance(body, dict):
+        raise MalformedError(f"found a book that is {type(body).__name__}, wanted an object")
+    bids, refused_bids = _levels_of(body.get("bids"))
+    asks, refused_asks = _levels_of(body.get("asks"))
+    return BookSnapshot(
+        token_id=_text_of(body, "asset_id"),
+        bids=bids,
+        asks=asks,
+        time_ms=time_ms_from(body.get("timestamp")),
+        last_trade_e6=last_trade_e6_from(body.get("last_trade_price"), None),
+        refused_levels=refused_bids + refused_asks,
+    )
+
+
+def _events_of(part: Mapping[str, object], only: Container[str] | None) -> Iterator[Event]:
+    kind = part.get("event_type")
+    if kind == "book":
+        yield book_of(part)
+    elif kind == "price_change":
+        yield from _deltas_of(part, only)
+    elif kind == "last_trade_price":
+        yield LastTrade(
+            token_id=_text_of(part, "asset_id"),
+            price_e6=last_trade_e6_from(part.get("price"), part.get("side")),
+            time_ms=time_ms_from(part.get("timestamp")),
+        )
+    elif kind == "tick_size_change":
+        yield TickSizeChange(token_id=_text_of(part, "asset_id"))
+    elif kind == "market_resolved":
+        ids = part.get("assets_ids")
+        found = ids if isinstance(ids, list) else [part.get("asset_id")]
+        yield MarketResolved(token_ids=tuple(text for text in found if isinstance(text, str)))
+
+
+def _deltas_of(part: Mapping[str, object], only: Container[str] | None) -> Iterator[Event]:
+    """Read a price_change: `price_changes` with an asset each, or the older flat form with one for all."""
+    time_ms = time_ms_from(part.get("timestamp"))
+    changes = part.get("price_changes", part.get("changes"))
+    if changes is None and "price" in part:
+        changes = [part]
+    if not isinstance(changes, list):
+        raise MalformedError("found a price_change without a list of changes")
+    for change in changes:
+        if not isinstance(change, dict):
+            yield Refused(reason=f"change is {type(change).__name__}, wanted an object")
+            continue
+        token_id = change.get("asset_id", part.get("asset_id"))
+        if not isinstance(token_id, str) or not token_id:
+            yield Refused(reason="change without an asset_id")
+            continue
+        if only is not None and token_id not in only:
+            continue
+        try:
+            yield _delta_of(change, token_id, time_ms)
+        except MalformedError as error:
+            yield Refused(reason=str(error))
+
+
+def _delta_of(change: Mapping[str, object], token_id: str, time_ms: int | None) -> BookDelta:
+    side = change.get("side")
+    if side not in ("BUY", "SELL"):
+        raise MalformedError(f"found the side {side!r}, wanted BUY or SELL")
+    return BookDelta(
+        token_id=token_id,
+        side=Side.BUY if side == "BUY" else Side.SELL,
+        level=_level_of(change),
+        time_ms=time_ms,
+        best_bid_e6=_best_of(change.get("best_bid")),
+        best_ask_e6=_best_of(change.get("best_ask")),
+    )
+
+
+def _best_of(value: object) -> int | None:
+    """Read a stated best price; an empty side is stated as 0 or 1, which is no level and says nothing."""
+    try:
+        return price_e6_from(value)
+    except MalformedError:
+        return None
+
+
+def _levels_of(side: object) -> tuple[tuple[Level, ...], int]:
+    if not isinstance(side, list):
+        raise MalformedError(f"found a side that is {type(side).__name__}, wanted a list")
+    if len(side) > LEVELS_PER_SIDE_MAX:
+        raise MalformedError(f"found {len(side)} levels, wanted at most {LEVELS_PER_SIDE_MAX}")
+    levels = []
+    for entry in side:
+        try:
+            levels.append(_level_of(entry))
+        except MalformedError:
+            continue
+    return tuple(levels), len(side) - len(levels)
+
+
+def _level_of(entry: object) -> Level:
+    if not isinstance(entry, dict):
+        raise MalformedError(f"found a level that is {type(entry).__name__}, wanted an object")
+    return Level(price_e6=price_e6_from(entry.get("price")), size_e6=e6_from(entry.get("size")))
+
+
+def _text_of(part: Mapping[str, object], key: str) -> str:
+    value = part.get(key)
+    if not isinstance(value, str) or not value:
+        raise MalformedError(f"found no {key}, wanted text")
+    return value

@@ -1,0 +1,60 @@
+"""Which markets the venue lists: what maps the condition ids on chain to tokens that can be priced."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import structlog
+
+from keeper.prices.feed_config import FeedConfig
+from keeper.prices.gamma import iterate_pages
+from keeper.prices.listing import MarketListing
+from keeper.prices.price import ConditionId
+from keeper.prices.venue_http import open_client
+
+log = structlog.get_logger()
+
+
+async def discover_markets(
+    config: FeedConfig,
+    *,
+    condition_ids: Sequence[ConditionId] | None = None,
+    markets_max: int | None = None,
+    is_closed: bool = False,
+) -> tuple[MarketListing, ...]:
+    """Read the venue's listings: all of them, or those of the condition ids given.
+
+    Args:
+        config: where Gamma is and how long a call may take.
+        condition_ids: only these; they are asked for in batches. None reads every listing.
+        markets_max: stop after so many; None reads to the end.
+        is_closed: read closed markets instead of open ones.
+
+    Returns:
+        The listings in the venue's order. Placeholders that are never traded (`active` false, neg-risk "other") are
+        left out, and what cannot be read is logged.
+
+    Raises:
+        VenueError: a page could not be had.
+
+    """
+    closed = ("closed", "true" if is_closed else "false")
+    queries: list[list[tuple[str, str]]] = [[closed]]
+    if condition_ids is not None:
+        size = config.markets_per_request
+        queries = [
+            [*(("condition_ids", one) for one in condition_ids[at : at + size]), closed]
+            for at in range(0, len(condition_ids), size)
+        ]
+    found: list[MarketListing] = []
+    async with open_client() as client:
+        for params in queries:
+            async with aclosing(iterate_pages(client, config, params)) as pages:
+                async for page in pages:
+                    for refusal in page.refusals:
+                        log.warning("market.refused", reason=refusal)
+                    found += (
+                        one for one in page.listings if one.is_active and not one.is_neg_risk_other
+                    )
+                    if markets_max is not None and len(found) >= markets_max:
+                        return tuple(found[:markets_max])
+    return tuple(found)

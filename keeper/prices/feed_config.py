@@ -1,0 +1,79 @@
+"""Where the feed reads and how often: every setting with its unit, the defaults for the real hosts."""
+
+from dataclasses import dataclass
+
+from keeper.prices.fallback import TrustRules
+
+_POLLS_FRESH = 3
+"""Polls missed in a row before a polled source counts as silent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedConfig:
+    """Settings of the price feed."""
+
+    clob_url: str = "https://clob.polymarket.com"
+    gamma_url: str = "https://gamma-api.polymarket.com"
+    stream_url: str = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
+    slot_ms: int = 400
+    """The cluster's slot: ages are counted in slots."""
+    rest_poll_interval_ms: int = 2_000
+    gamma_poll_interval_ms: int = 30_000
+    request_timeout_ms: int = 4_000
+    """Hard limit on one call, connection and body included."""
+    response_bytes_max: int = 32 * 1024 * 1024
+    """A reply of 500 books is about 7 MB."""
+    stream_fresh_ms: int = 10_000
+    """How long a streamed quote leads without a new frame."""
+    ping_interval_ms: int = 10_000
+    pong_timeout_ms: int = 30_000
+    rotation_interval_ms: int = 600_000
+    """Age at which a socket is replaced, against freezes that PONG does not show."""
+    reconnect_max_ms: int = 30_000
+    assets_per_socket: int = 200
+    books_per_request: int = 500
+    markets_per_request: int = 40
+
+    def __post_init__(self) -> None:
+        """Refuse what the venue would refuse, and intervals that make no sense."""
+        for name, value, most in (
+            ("assets_per_socket", self.assets_per_socket, 200),
+            ("books_per_request", self.books_per_request, 500),
+            ("markets_per_request", self.markets_per_request, 40),
+        ):
+            if not 1 <= value <= most:
+                raise ValueError(f"{name} is {value}, wanted 1 to {most}: the venue's limit")
+        for name in (
+            "slot_ms",
+            "rest_poll_interval_ms",
+            "gamma_poll_interval_ms",
+            "request_timeout_ms",
+            "response_bytes_max",
+            "stream_fresh_ms",
+            "ping_interval_ms",
+            "pong_timeout_ms",
+            "rotation_interval_ms",
+            "reconnect_max_ms",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, wanted 1 or more")
+        if self.pong_timeout_ms <= self.ping_interval_ms:
+            raise ValueError(
+                f"pong_timeout_ms is {self.pong_timeout_ms}, wanted more than ping_interval_ms "
+                f"({self.ping_interval_ms}): a PONG cannot come before its PING"
+            )
+
+    @property
+    def request_timeout_s(self) -> float:
+        """The same limit in seconds."""
+        return self.request_timeout_ms / 1_000
+
+    @property
+    def trust_rules(self) -> TrustRules:
+        """Derive the times by which sources are judged: a polled source is silent after three missed polls."""
+        return TrustRules(
+            slot_ms=self.slot_ms,
+            stream_fresh_ms=self.stream_fresh_ms,
+            clob_fresh_ms=_POLLS_FRESH * self.rest_poll_interval_ms + self.request_timeout_ms,
+            gamma_fresh_ms=_POLLS_FRESH * self.gamma_poll_interval_ms + self.request_timeout_ms,
+        )

@@ -1,0 +1,107 @@
+"""Gamma: market listings by keyset pages, for discovery and as the degraded fallback."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import httpx
+
+from keeper.prices.errors import MalformedError, MalformedReplyError
+from keeper.prices.feed_config import FeedConfig
+from keeper.prices.listing import MarketListing, listing_of
+from keeper.prices.price import TokenId
+from keeper.prices.venue_http import fetch_json
+
+_PAGE_LIMIT = 100
+"""The endpoint's own most."""
+_PAGES_MAX = 1_000
+"""100_000 markets: a venue that never ends its pages must not hold us."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingsPage:
+    """One page of listings."""
+
+    listings: tuple[MarketListing, ...]
+    recorded_bodies: tuple[str | None, ...]
+    """The file each listing was recorded in, where the venue replays."""
+    refusals: tuple[str, ...]
+    """Why a market could not be read, one text each."""
+
+
+async def iterate_pages(
+    client: httpx.AsyncClient, config: FeedConfig, params: Sequence[tuple[str, str]]
+) -> AsyncGenerator[ListingsPage, None]:
+    """Yield /markets/keyset page by page until the venue names no further cursor.
+
+    The parameter is `after_cursor`: the venue ignores `cursor` and would send the first page for ever, so a cursor
+    that repeats is an error here too.
+
+    Raises:
+        VenueError: a page could not be had.
+
+    """
+    url = f"{config.gamma_url}/markets/keyset"
+    seen: set[str] = set()
+    cursor: list[tuple[str, str]] = []
+    for _ in range(_PAGES_MAX):
+        reply = await fetch_json(
+            client, config, url, params=[*params, ("limit", str(_PAGE_LIMIT)), *cursor]
+        )
+        body = reply.body
+        if not isinstance(body, dict) or not isinstance(body.get("markets"), list):
+            raise MalformedReplyError(f"{url} sent no object with a list of markets")
+        yield _page_of(body["markets"], reply.recorded_bodies)
+        following = body.get("next_cursor")
+        if not isinstance(following, str) or not following:
+            return
+        if following in seen:
+            raise MalformedReplyError(f"{url} repeated the cursor {following!r}")
+        seen.add(following)
+        cursor = [("after_cursor", following)]
+    raise MalformedReplyError(f"{url} went on for more than {_PAGES_MAX} pages")
+
+
+async def read_listings(
+    client: httpx.AsyncClient, config: FeedConfig, tokens: Sequence[TokenId]
+) -> ListingsPage:
+    """Read the listings of at most `config.markets_per_request` tokens, open or closed.
+
+    `closed` defaults to false at the venue, so tokens that are missing are asked for again as closed.
+
+    Raises:
+        VenueError: no usable reply.
+
+    """
+    listings: list[MarketListing] = []
+    recorded: list[str | None] = []
+    refusals: list[str] = []
+    for closed in ("false", "true"):
+        known = {token_id for listing in listings for token_id in listing.token_ids}
+        missing = [token_id for token_id in tokens if token_id not in known]
+        if not missing:
+            break
+        params = [*(("clob_token_ids", token_id) for token_id in missing), ("closed", closed)]
+        async with aclosing(iterate_pages(client, config, params)) as pages:
+            async for page in pages:
+                listings += page.listings
+                recorded += page.recorded_bodies
+                refusals += page.refusals
+    return ListingsPage(
+        listings=tuple(listings), recorded_bodies=tuple(recorded), refusals=tuple(refusals)
+    )
+
+
+def _page_of(markets: list[object], recorded: Sequence[str]) -> ListingsPage:
+    names = recorded if len(recorded) == len(markets) else (None,) * len(markets)
+    listings, kept_names, refusals = [], [], []
+    for market, name in zip(markets, names, strict=True):
+        try:
+            listings.append(listing_of(market))
+        except MalformedError as error:
+            refusals.append(str(error))
+        else:
+            kept_names.append(name)
+    return ListingsPage(
+        listings=tuple(listings), recorded_bodies=tuple(kept_names), refusals=tuple(refusals)
+    )

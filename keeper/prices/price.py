@@ -1,0 +1,109 @@
+"""What the rest of the keeper knows of a price: the number, how sure we are, and what that allows.
+
+Core. The permissions are the table of SPEC.md section 6, written once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NewType
+
+from programs.units import PriceE6
+
+TokenId = NewType("TokenId", str)
+"""A Polymarket outcome token: an ERC-1155 id as decimal text (up to 78 digits)."""
+ConditionId = NewType("ConditionId", str)
+"""A Polymarket condition: 0x and 64 hex digits, the 32 bytes that a two-outcome market stores on chain."""
+
+
+class PriceClass(StrEnum):
+    """How far a price may be trusted, best first."""
+
+    VALID = "valid"
+    DEGRADED = "degraded"
+    UNCERTAIN = "uncertain"
+    STALE = "stale"
+    HALTED = "halted"
+
+
+class Source(StrEnum):
+    """Where a price came from, best first."""
+
+    STREAM = "stream"
+    CLOB = "clob"
+    GAMMA = "gamma"
+    LAST_GOOD = "last_good"
+
+
+class Reason(StrEnum):
+    """Why a price has its class; what logs, metrics and the terminal show."""
+
+    OK = "ok"
+    FALLBACK = "fallback"
+    """No better source is live: Gamma's cached quote, or the last good price."""
+    WIDE_SPREAD = "wide_spread"
+    ONE_SIDED = "one_sided"
+    EMPTY_BOOK = "empty_book"
+    CROSSED = "crossed"
+    SOURCES_DISAGREE = "sources_disagree"
+    MARKET_CLOSED = "market_closed"
+    """Closed or resolved at the venue: not an outage, so it never becomes stale or halted."""
+    TOO_OLD = "too_old"
+    SOURCES_FAILING = "sources_failing"
+    """Every source failed several times in a row."""
+    NO_SOURCE = "no_source"
+    """No source has said anything yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """One token's price at one moment, with its class and the reason for it."""
+
+    token_id: TokenId
+    price_e6: PriceE6
+    band_e6: int
+    """Half the spread, rounded up, plus the gap between sources; absolute."""
+    price_class: PriceClass
+    source: Source
+    received_at_s: float
+    """When the price itself reached us, on the trio clock. A carried price keeps its old time."""
+    content_time_ms: int | None
+    """The venue's own timestamp of the content, Unix milliseconds: when the book last *changed*."""
+    reason: Reason
+    recorded_body: str | None = None
+    """The file a replaying venue built the answer from; None from a real host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What one price class allows."""
+
+    post: bool
+    """Write the price on chain (with its class and band)."""
+    liquidate: bool
+    liquidate_at_band: bool
+    """Liquidate only what is unhealthy even at price + band in the trader's favour."""
+    execute_chain: bool
+    pay_rewards: bool = True
+    """Rewards depend on events alone, never on today's price."""
+
+
+_NOTHING: Final = Permissions(
+    post=False, liquidate=False, liquidate_at_band=False, execute_chain=False
+)
+
+PERMISSIONS: Final[Mapping[PriceClass, Permissions]] = MappingProxyType(
+    {
+        PriceClass.VALID: Permissions(
+            post=True, liquidate=True, liquidate_at_band=False, execute_chain=True
+        ),
+        PriceClass.DEGRADED: Permissions(
+            post=True, liquidate=True, liquidate_at_band=True, execute_chain=False
+        ),
+        PriceClass.UNCERTAIN: _NOTHING,
+        PriceClass.STALE: _NOTHING,
+        PriceClass.HALTED: _NOTHING,
+    }
+)
+"""Source: SPEC.md section 6."""

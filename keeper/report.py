@@ -1,0 +1,146 @@
+"""The one JSON object a run ends with."""
+
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from keeper.cluster import ClusterFacts
+from keeper.prices.board import PriceStatistics
+from keeper.tally import Tally, percentile
+
+
+class Summary(Protocol):
+    """Counts of the attempts this run recorded."""
+
+    @property
+    def landed(self) -> int:
+        """Transactions that did their work."""
+        ...
+
+    @property
+    def failed(self) -> int:
+        """Transactions in a block with an error."""
+        ...
+
+    @property
+    def expired(self) -> int:
+        """Transactions proved never to land."""
+        ...
+
+    @property
+    def open(self) -> int:
+        """Transactions whose end is unknown; the next start settles them."""
+        ...
+
+    @property
+    def jobs_landed(self) -> int:
+        """Jobs of landed transactions."""
+        ...
+
+    @property
+    def duplicates(self) -> int:
+        """Landings beyond the first of the same job and effect."""
+        ...
+
+    @property
+    def cu_requested(self) -> int:
+        """Compute units asked for, where the use is known."""
+        ...
+
+    @property
+    def cu_used(self) -> int:
+        """Compute units used."""
+        ...
+
+    @property
+    def fees_lamports(self) -> int:
+        """Fees paid, failures included."""
+        ...
+
+
+def report(
+    *,
+    facts: ClusterFacts,
+    tally: Tally,
+    summary: Summary,
+    prices: PriceStatistics,
+    resends: int,
+    run_s: float,
+) -> dict[str, Any]:
+    """Compose the final object; amounts are base units or lamports, times milliseconds."""
+    latencies = tally.latencies_ms()
+    liquidation_latencies = tally.latencies_ms(["liquidations"])
+    return {
+        "run_s": round(run_s, 3),
+        "cluster": {"genesis_hash": facts.genesis_hash},
+        "program": {
+            "id": str(facts.program),
+            "sha256": facts.program_sha256,
+            "upgrade_authority": None
+            if facts.upgrade_authority is None
+            else str(facts.upgrade_authority),
+        },
+        "prices": {
+            "posted": tally.prices_posted,
+            "published": prices.published,
+            "by_class": {str(key): count for key, count in prices.tokens_by_class.items()},
+            "by_source": {str(key): count for key, count in prices.tokens_by_source.items()},
+            "refusals": dict(prices.refusals),
+            "errors": dict(prices.errors),
+            "posted_by_token": {
+                token: asdict(posted) | {"price": _decimal(posted.price_e6)}
+                for token, posted in tally.posted_tokens.items()
+            },
+        },
+        "positions": {
+            "scanned": tally.positions_scanned,
+            "now": tally.positions_now,
+            "scans": tally.scans,
+            "skipped": dict(tally.accounts_skipped),
+        },
+        "liquidations": {
+            "landed": tally.liquidations_landed,
+            "bounty_base_units": tally.bounty_base_units,
+            "bad_debt_base_units": tally.bad_debt_base_units,
+            "jobs_per_tx": _ratio(tally.jobs_landed["liquidations"], tally.landed["liquidations"]),
+            "due_to_landed_ms_p50": percentile(liquidation_latencies, 50),
+            "due_to_landed_ms_p99": percentile(liquidation_latencies, 99),
+        },
+        "transactions": {
+            "landed": summary.landed,
+            "failed": summary.failed,
+            "expired": summary.expired,
+            "open": summary.open,
+            "resends": resends,
+            "duplicates": summary.duplicates,
+            "jobs_landed": summary.jobs_landed,
+            "jobs_per_tx": _ratio(summary.jobs_landed, summary.landed),
+            "cu_requested": summary.cu_requested,
+            "cu_used": summary.cu_used,
+            "fees_lamports": summary.fees_lamports,
+            "by_lane": {
+                lane: {
+                    "landed": tally.landed[lane],
+                    "failed": tally.failed[lane],
+                    "expired": tally.expired[lane],
+                    "jobs_landed": tally.jobs_landed[lane],
+                    "fees_lamports": tally.fees_lamports[lane],
+                }
+                for lane in sorted({*tally.landed, *tally.failed, *tally.expired})
+            },
+        },
+        "latency_ms": {
+            "due_to_landed_p50": percentile(latencies, 50),
+            "due_to_landed_p99": percentile(latencies, 99),
+        },
+        "settled_attempts": tally.settled_attempts,
+        "refusals": dict(sorted(tally.refusals.items())),
+    }
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return round(part / whole, 2) if whole else None
+
+
+def _decimal(price_e6: int) -> str:
+    whole, fraction = divmod(price_e6, 1_000_000)
+    return f"{whole}.{fraction:06d}".rstrip("0").rstrip(".")

@@ -1,0 +1,293 @@
+"""Positions and prices, as arrays -> health, and what is due for liquidation, most urgent first.
+
+Core. The rule is `judge` of betting_platform/liquidate.c, integer for integer, so that what is sent is what the program
+would do at the same state.
+
+OVERFLOW. Amounts are u64 and stay so: a product with a ratio is split as a*n/d = (a/d)*n + (a%d)*n/d, which is exact and
+fits whenever n <= d <= 2^32. Only health multiplies beyond that; rows of $500M and more take Python's integers.
+
+Source: SPEC.md sections 4 and 6.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from keeper.prices.price import PERMISSIONS, PriceClass
+from keeper.snapshot import Markets
+from programs import leverage
+from programs.accounts import MarketStatus, PositionArray, Side
+from programs.curve import Curve, shares_to_price
+from programs.curve import Side as CurveSide
+from programs.units import PRICE_MIN_E6, PRICE_ONE_E6, U64_MAX, Slot
+
+Amounts = npt.NDArray[np.uint64]
+Rows = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+PRICE_AGE_MAX_SLOTS: Final = 150
+"""An older oracle price liquidates nothing. Source: LEVERAGE_AGE_MAX_SLOTS of ledger.h."""
+FLOOR_POINTS_E6: Final = 50_000
+"""Sales go no lower than the oracle less five points. Source: GAP_POINTS_E6 of liquidate.c."""
+SMALL_POSITION: Final = 10_000_000
+"""$10: outside the partial cap. Source: liquidate.c."""
+BOUNTY_BPS: Final = 5
+BOUNTY_UNDERWATER_BPS: Final = 2
+CHAIN_CLASSES: Final = (PriceClass.VALID, PriceClass.DEGRADED)
+"""By `enum price_class` of layout.h: what a market's price_class byte says."""
+_BPS_ONE: Final = 10_000
+_RESERVE_DIVISOR: Final = 50
+_EXACT_BELOW: Final = 1 << 49
+"""10_000 * equity fits an i64 below this."""
+
+
+class Verdict(IntEnum):
+    """What becomes of a position, and why."""
+
+    DUE = 0
+    """The program would liquidate it now."""
+    HEALTHY = 1
+    NO_DEBT = 2
+    """Never liquidatable."""
+    MARKET_UNKNOWN = 3
+    """The snapshot has no such market or pool."""
+    MARKET_NOT_OPEN = 4
+    PRICE_CLASS = 5
+    """The market's price class permits no liquidation."""
+    PRICE_STALE = 6
+    """The oracle's price is more than 150 slots old."""
+    AT_FLOOR = 7
+    """Unhealthy, but the pool stands at the floor of the sale, and equity is not negative."""
+    CAP_EMPTY = 8
+    """Unhealthy, but a slot's partial cap has no room for a single share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What is due at one slot. The arrays have one row for each due position, most urgent first."""
+
+    slot: Slot
+    index: Rows
+    """Into the snapshot's positions."""
+    market_row: Rows
+    """Into the snapshot's markets."""
+    health_bps: Rows
+    """Below 10_000, at the judged price; negative under water."""
+    bounty: Amounts
+    """What the keeper earns at least, base units: the proceeds are taken at the floor of the sale."""
+    shortfall: Amounts
+    """What the vault loses if the position is sold at the floor, base units."""
+    counts: Mapping[Verdict, int]
+    """Every position of the snapshot, by verdict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Every position's numbers at the price it is judged at, in the order of the snapshot."""
+
+    market_row: Rows
+    """-1: unknown."""
+    pool_row: Rows
+    judged_e6: Amounts
+    """The oracle's price of the position's side, with the band in the trader's favour under class degraded."""
+    floor_e6: Amounts
+    value: Amounts
+    required: Amounts
+    is_underwater: Flags
+    verdict: npt.NDArray[np.uint8]
+
+
+def assess(markets: Markets, positions: PositionArray, slot: Slot) -> Assessment:
+    """Judge every position at the prices on chain and the age they have at `slot`.
+
+    Urgency is the money at stake: bounty plus shortfall; among equals the least healthy goes first, then the order of
+    the snapshot.
+    """
+    judged = judge(markets, positions, slot)
+    due = np.flatnonzero(judged.verdict == Verdict.DUE)
+    shares, debt = positions["shares"][due], positions["debt"][due]
+    side = positions["side"][due]
+    is_underwater = judged.is_underwater[due]
+    want = _wanted(markets, judged, due, shares, debt)
+    room = _room(markets, judged.pool_row[due], side, judged.floor_e6[due])
+    sold = np.minimum(want, room)
+    # A position under water is taken into the vault's inventory where the pool has no room; another one waits.
+    verdict = judged.verdict
+    verdict[due[(room == 0) & ~is_underwater]] = Verdict.AT_FLOOR
+    verdict[due[want == 0]] = Verdict.CAP_EMPTY
+    floor_e6 = judged.floor_e6[due]
+    bounty = _part(
+        _part(sold, floor_e6, PRICE_ONE_E6),
+        np.where(is_underwater, np.uint64(BOUNTY_UNDERWATER_BPS), np.uint64(BOUNTY_BPS)),
+        _BPS_ONE,
+    )
+    at_floor = _part(shares, floor_e6, PRICE_ONE_E6)
+    shortfall = np.where(debt > at_floor, debt - at_floor, np.uint64(0))
+    health = health_bps(judged.value[due], debt, judged.required[due])
+    kept = np.flatnonzero(verdict[due] == Verdict.DUE)
+    stake = bounty[kept] + shortfall[kept]
+    urgent = kept[np.lexsort((health[kept], U64_MAX - stake))]
+    tally = np.bincount(verdict, minlength=len(Verdict))
+    return Assessment(
+        slot=slot,
+        index=due[urgent],
+        market_row=judged.market_row[due][urgent],
+        health_bps=health[urgent],
+        bounty=bounty[urgent],
+        shortfall=shortfall[urgent],
+        counts={each: int(tally[each]) for each in Verdict if tally[each]},
+    )
+
+
+def judge(markets: Markets, positions: PositionArray, slot: Slot) -> Judgement:
+    """Apply the program's rule to every position, but for the room that pool and cap leave."""
+    market_row = markets.rows_of(positions["market"])
+    pool_index = positions["pool"].astype(np.int64)
+    is_known = market_row >= 0
+    if len(markets):
+        is_known &= pool_index < markets.rows["pools"][market_row]
+        pool_row = np.where(is_known, markets.first_pool[market_row] + pool_index, 0)
+        table = _price_table(markets)
+    else:
+        pool_row = np.zeros(len(positions), np.int64)
+        table = np.zeros((2, 2), np.uint64)
+    is_no = positions["side"] != Side.YES
+    judged_e6, floor_e6 = table[:, 2 * pool_row + is_no]
+    shares, debt = positions["shares"].copy(), positions["debt"].copy()
+    value = _part(shares, judged_e6, PRICE_ONE_E6)
+    required = required_margin(positions["margin"].copy(), shares, positions["margin_bps"])
+    is_underwater = value <= debt
+    is_unhealthy = is_underwater | (
+        value - debt < required
+    )  # wraps only where the first says so already
+    verdict = np.where(is_unhealthy, np.uint8(Verdict.DUE), np.uint8(Verdict.HEALTHY))
+    gates = _gates(markets, slot)
+    gate = gates[market_row] if len(markets) else verdict
+    verdict = np.where(gate == Verdict.DUE, verdict, gate)
+    verdict[~is_known] = Verdict.MARKET_UNKNOWN
+    verdict[debt == 0] = Verdict.NO_DEBT
+    return Judgement(
+        market_row=market_row,
+        pool_row=pool_row,
+        judged_e6=judged_e6,
+        floor_e6=floor_e6,
+        value=value,
+        required=required,
+        is_underwater=is_underwater,
+        verdict=verdict,
+    )
+
+
+def required_margin(
+    margin: Amounts, shares: Amounts, margin_bps: npt.NDArray[np.uint16]
+) -> Amounts:
+    """Return max(ceil(mm * margin), ceil(0.02 * shares)); mm is at most 10_000 bps."""
+    maintenance = _part(margin, margin_bps.astype(np.uint64), _BPS_ONE, round_up=True)
+    reserve = _part(shares, np.uint64(1), _RESERVE_DIVISOR, round_up=True)
+    return np.maximum(maintenance, reserve)
+
+
+def health_bps(value: Amounts, debt: Amounts, required: Amounts) -> Rows:
+    """Return floor(10_000 * (value - debt) / required), clamped to an i64, of positions with debt."""
+    is_negative = value < debt
+    size = np.where(is_negative, debt - value, value - debt)
+    is_wide = (size >= _EXACT_BELOW) | (required == 0) | (required > U64_MAX >> 1)
+    narrow = np.where(is_wide, np.uint64(0), size).astype(np.int64) * _BPS_ONE
+    narrow = np.where(is_negative, -narrow, narrow)
+    divisor = np.where(is_wide, np.uint64(1), required).astype(np.int64)
+    health: Rows = narrow // divisor  # numpy floors towards minus infinity, as the program does
+    for row in np.flatnonzero(is_wide):
+        # At a price of 1.00 the value is the shares, so the scalar mirror needs no other arithmetic.
+        health[row] = leverage.health_bps(
+            int(value[row]), PRICE_ONE_E6, int(debt[row]), int(required[row])
+        )
+    return health
+
+
+def _price_table(markets: Markets) -> Amounts:
+    """Return judged and floor price by 2 * pool row + side."""
+    counts = markets.rows["pools"].astype(np.int64)
+    permits = [PERMISSIONS[each].liquidate_at_band for each in CHAIN_CLASSES]
+    at_band = np.isin(markets.rows["price_class"], np.flatnonzero(permits)).repeat(counts)
+    yes = markets.pools["price_e6"].astype(np.uint64)
+    band = np.where(at_band, markets.pools["band_e6"], 0).astype(np.uint64)
+    oracle = np.stack([yes, PRICE_ONE_E6 - yes], axis=1)
+    judged = np.minimum(oracle + band[:, None], PRICE_ONE_E6)
+    least = FLOOR_POINTS_E6 + PRICE_MIN_E6
+    floor = np.where(oracle > least, oracle - FLOOR_POINTS_E6, PRICE_MIN_E6)
+    return np.stack([judged.reshape(-1), floor.reshape(-1)]).astype(np.uint64)
+
+
+def _gates(markets: Markets, slot: Slot) -> npt.NDArray[np.uint8]:
+    """Return what stops a whole market, DUE where nothing does."""
+    rows = markets.rows
+    gate = np.full(len(markets), Verdict.DUE, np.uint8)
+    permits = [PERMISSIONS[each].liquidate for each in CHAIN_CLASSES]
+    # A price posted after the positions were read is not from the future: its age is zero.
+    published = np.minimum(rows["publish_slot"], np.uint64(slot))
+    gate[np.uint64(slot) - published > PRICE_AGE_MAX_SLOTS] = Verdict.PRICE_STALE
+    gate[~np.isin(rows["price_class"], np.flatnonzero(permits))] = Verdict.PRICE_CLASS
+    gate[rows["status"] != MarketStatus.OPEN] = Verdict.MARKET_NOT_OPEN
+    return gate
+
+
+def _wanted(
+    markets: Markets, judged: Judgement, due: Rows, shares: Amounts, debt: Amounts
+) -> Amounts:
+    """Return how many shares must go: all, or what a slot's partial cap leaves of a position that can wait."""
+    value, is_underwater = judged.value[due], judged.is_underwater[due]
+    reserve = _part(shares, np.uint64(1), _RESERVE_DIVISOR, round_up=True)
+    can_wait = ~is_underwater & (value - debt >= reserve) & (value >= SMALL_POSITION)
+    capped = np.flatnonzero(can_wait)
+    if not len(capped):
+        return shares
+    rows, which = np.unique(judged.market_row[due[capped]], return_inverse=True)
+    caps = np.array([_slot_cap(markets, int(row)) for row in rows], np.uint64)[which]
+    price = judged.judged_e6[due[capped]]
+    whole = np.minimum(caps // price, np.uint64(U64_MAX // PRICE_ONE_E6 - 1))
+    affordable = whole * PRICE_ONE_E6 + caps % price * PRICE_ONE_E6 // price
+    want = shares.copy()
+    want[capped] = np.minimum(shares[capped], affordable)
+    return want
+
+
+def _slot_cap(markets: Markets, row: int) -> int:
+    """Return what one slot may liquidate of a market under the partial cap, base units, at a slot's beginning."""
+    market = markets.rows[row]
+    first = int(markets.first_pool[row])
+    interest = 0
+    for pool in markets.pools[first : first + int(market["pools"])]:
+        yes_e6 = int(pool["price_e6"])
+        for side, price_e6 in ((Side.YES, yes_e6), (Side.NO, PRICE_ONE_E6 - yes_e6)):
+            interest += int(pool["leveraged"][side]) * price_e6 // PRICE_ONE_E6
+    return leverage.liquidation_cap(interest, int(market["sigma_e6"]))
+
+
+def _room(
+    markets: Markets, pool_row: Rows, side: npt.NDArray[np.uint8], floor_e6: Amounts
+) -> Amounts:
+    """Return how many shares each position's pool takes before it stands at the floor."""
+    keys, first, which = np.unique(2 * pool_row + side, return_index=True, return_inverse=True)
+    room = np.zeros(len(keys), np.uint64)
+    for at, key in enumerate(keys):
+        pool = markets.pools[int(key) // 2]
+        liquidity = int(pool["liquidity"])
+        if liquidity:
+            outstanding = pool["outstanding"]
+            q = int(outstanding[Side.YES]) - int(outstanding[Side.NO])
+            curve = Curve(liquidity=liquidity, q=q)
+            room[at] = shares_to_price(curve, CurveSide(int(key) % 2), int(floor_e6[first[at]]))
+    taken: Amounts = room[which]
+    return taken
+
+
+def _part(amount: Amounts, numerator: Any, denominator: int, *, round_up: bool = False) -> Amounts:  # noqa: ANN401 - an array or a scalar of u64
+    """Return amount * numerator / denominator, exactly, for numerator <= denominator <= 2^32."""
+    whole, rest = amount // denominator, amount % denominator
+    lost = denominator - 1 if round_up else 0
+    part: Amounts = whole * numerator + (rest * numerator + lost) // denominator
+    return part

@@ -1,0 +1,205 @@
+r"""Wiring: the nurseries, the boards between the stages, and the order of shutdown.
+
+    sandbox (another process) | cluster
+      prices -> board ----------\\
+      scan -> chain ------------- > prices lane, liquidations lane -> land -> attempts, tally
+
+Three lifetimes, one nursery each: `landing` follows transactions to their end, `lanes` decide and send, `intake` reads
+the world. On interrupt intake ends first, then the lanes drain within the deadline, then landing; what is still open
+is in the database, and the next start settles it before anything else.
+"""
+
+import signal
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+import trio
+from rich.console import Console
+
+from keeper.bounty import open_bounty_account
+from keeper.cluster import ClusterFacts, check_cluster
+from keeper.config import Config
+from keeper.execute import Kit, watch_blockhashes
+from keeper.keypair import load_keypair
+from keeper.liquidate import liquidate_positions
+from keeper.newest import Newest
+from keeper.post import post_prices
+from keeper.prices.board import PriceBoard
+from keeper.prices.feed import feed
+from keeper.prices.feed_config import FeedConfig
+from keeper.report import report
+from keeper.sandbox.child import run_sandbox_child
+from keeper.snapshot import Snapshot
+from keeper.tally import Tally
+from keeper.view import show
+from keeper.watch import followed_tokens, watch_chain
+from programs.betting_platform.build import PROGRAM_SO
+from programs.in_flight import InFlight, Pace
+from programs.rpc import LatestBlockhash
+from programs.rpc_http import RpcSettings, open_rpc
+from programs.submit import land, settle_open_attempts
+from state.attempts import Attempts
+from state.store import open_store
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the command line adds to the configuration."""
+
+    for_s: float | None = None
+    """End after this many seconds of work; None runs until interrupted."""
+    console: Console | None = None
+    """Where the live view is drawn; None draws none."""
+
+
+async def run(config: Config, options: RunOptions) -> dict[str, Any] | None:
+    """Keep until interrupted, drain, and return the final report; None when interrupted before any work.
+
+    The first SIGINT or SIGTERM drains; a second one stops waiting, and the next start settles what is open.
+
+    Raises:
+        KeeperError, StateError: what an operator has to mend, in one sentence; alone or in a group.
+    """
+    stop, working = trio.Event(), trio.Event()
+    result: dict[str, Any] | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_listen, stop, working, nursery.cancel_scope)
+        if config.sandbox.enabled:
+            endpoints = await nursery.start(run_sandbox_child, config.sandbox, config.keys.keeper)
+            config = replace(
+                config,
+                cluster=replace(config.cluster, rpc_urls=(endpoints.rpc_url,)),
+                polymarket=replace(
+                    config.polymarket,
+                    clob_url=endpoints.clob_url,
+                    gamma_url=endpoints.gamma_url,
+                    stream_url=endpoints.stream_url,
+                ),
+            )
+        result = await _keep(config, options, stop, working)
+        nursery.cancel_scope.cancel(reason="the run is over")
+    return result
+
+
+async def _listen(stop: trio.Event, working: trio.Event, everything: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            if stop.is_set() or not working.is_set():
+                log.warning("run.abandoned", signal=signal.Signals(number).name)
+                everything.cancel(reason="interrupted before work began, or twice")
+            else:
+                log.info("drain.started", signal=signal.Signals(number).name)
+                stop.set()
+
+
+async def _keep(
+    config: Config, options: RunOptions, stop: trio.Event, working: trio.Event
+) -> dict[str, Any]:
+    payer = load_keypair(config.keys.keeper)
+    started_s = trio.current_time()
+    async with open_rpc(config.cluster.rpc_urls, RpcSettings()) as rpc:
+        facts = await check_cluster(rpc, config.cluster.program_id, PROGRAM_SO)
+        path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
+        log.info(
+            "keeper.started",
+            program=str(facts.program),
+            genesis_hash=facts.genesis_hash,
+            state=str(path),
+        )
+        async with open_store(path) as store:
+            attempts, board, tally = Attempts(store), PriceBoard(), Tally()
+            first_id = await attempts.last_id()
+            kit = Kit(
+                rpc=rpc,
+                attempts=attempts,
+                in_flight=InFlight(),
+                blockhashes=Newest[LatestBlockhash](),
+                tally=tally,
+                program=config.cluster.program_id,
+                payer=payer,
+                quote_mint=facts.parameters.quote_mint,
+                slot_ms=config.cluster.slot_ms,
+            )
+            await _work(config, options, kit, facts, board, stop, working)
+            summary = await attempts.summary(after_id=first_id)
+    return report(
+        facts=facts,
+        tally=tally,
+        summary=summary,
+        prices=board.statistics(),
+        resends=kit.in_flight.statistics().resends,
+        run_s=trio.current_time() - started_s,
+    )
+
+
+async def _work(
+    config: Config,
+    options: RunOptions,
+    kit: Kit,
+    facts: ClusterFacts,
+    board: PriceBoard,
+    stop: trio.Event,
+    working: trio.Event,
+) -> None:
+    chain = Newest[Snapshot]()
+    pace = Pace(
+        poll_interval_s=kit.slot_s * config.landing.poll_interval_slots,
+        resend_interval_s=kit.slot_s * config.landing.resend_interval_slots,
+    )
+    async with trio.open_nursery() as landing:
+        await landing.start(land, kit.rpc, kit.attempts, kit.in_flight, pace)
+        await landing.start(watch_blockhashes, kit.rpc, kit.blockhashes, 2 * kit.slot_s)
+        await _settle(kit, pace)
+        await open_bounty_account(kit, config.lanes.liquidations.purse())
+        working.set()
+        if options.console is not None:
+            landing.start_soon(show, options.console, facts, chain, board, kit.tally)
+        async with trio.open_nursery() as lanes:
+            lanes.start_soon(
+                post_prices, kit, config.lanes.prices, config.posting, board, chain, stop
+            )
+            lanes.start_soon(
+                liquidate_positions,
+                kit,
+                config.lanes.liquidations,
+                config.lanes.lamports_per_quote_unit,
+                board,
+                chain,
+                stop,
+            )
+            async with trio.open_nursery() as intake:
+                intake.start_soon(watch_chain, kit, config.cluster.scan_interval_slots, chain)
+                intake.start_soon(_follow_prices, config.polymarket, chain, board)
+                with trio.move_on_after(float("inf") if options.for_s is None else options.for_s):
+                    await stop.wait()
+                stop.set()
+                intake.cancel_scope.cancel(reason="draining")
+            lanes.cancel_scope.deadline = trio.current_time() + config.landing.drain_s
+        landing.cancel_scope.cancel(reason="drained")
+
+
+async def _settle(kit: Kit, pace: Pace) -> None:
+    """Settle from the chain what an earlier process left open, before any new work."""
+    for attempt, outcome in await settle_open_attempts(kit.attempts, kit.in_flight, pace):
+        kit.tally.settled_attempts += 1
+        log.info(
+            "attempt.settled",
+            signature=attempt.signature_text,
+            lane=attempt.lane,
+            outcome=type(outcome).__name__.lower(),
+        )
+
+
+async def _follow_prices(config: FeedConfig, chain: Newest[Snapshot], board: PriceBoard) -> None:
+    """Run the feed for the markets on chain; a new market starts it anew with its token."""
+    sequence, snapshot = await chain.wait_newer(0)
+    while True:
+        tokens = followed_tokens(snapshot)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(feed, config, sorted(tokens), board)
+            while followed_tokens(snapshot) == tokens:
+                sequence, snapshot = await chain.wait_newer(sequence)
+            nursery.cancel_scope.cancel(reason="the markets changed")

@@ -1,0 +1,1 @@
+"""A Polymarket look-alike on loopback: the venue that `make run` trades against."""

@@ -1,0 +1,155 @@
+"""The simulated venue: markets whose prices move, their books, and the frames that tell of the moves.
+
+Core: the caller says what time it is and when a tick passes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from keeper.sandbox.venue.bodies import (
+    Body,
+    book_body,
+    last_trade_body,
+    market_body,
+    price_change_body,
+)
+from keeper.sandbox.venue.content import Answer, Frame, touch_of
+from keeper.sandbox.venue.depth import Depth, changes_between, depth_around
+from keeper.sandbox.venue.draws import draw_below
+from keeper.sandbox.venue.markets import SandboxMarket, sandbox_market
+from keeper.sandbox.venue.price_path import PathShape, PathState, path_start, path_step
+
+_TRADE_EVERY_TICKS = 7
+"""A market trades about once in so many ticks."""
+
+
+@dataclass(slots=True)
+class _Quoted:
+    """One market as it stands."""
+
+    market: SandboxMarket
+    path: PathState
+    depth: Depth
+    changed_ms: int
+    last_trade_e6: int
+
+    def book(self, *, is_yes: bool) -> Body:
+        return book_body(
+            self.market,
+            self.depth,
+            is_yes=is_yes,
+            time_ms=self.changed_ms,
+            last_trade_e6=self.last_trade_e6,
+        )
+
+
+class SimulatedVenue:
+    """Markets that move; the content behind every endpoint of a sandbox."""
+
+    capture_name: str | None = None
+
+    def __init__(self, *, seed: int, markets: int, shape: PathShape, now_ms: int) -> None:
+        self._seed = seed
+        self._shape = shape
+        self._tick = 0
+        self._quoted = [self._open(number, now_ms) for number in range(markets)]
+        self._of_token = {
+            token_id: (quoted, token_id == quoted.market.token_ids[0])
+            for quoted in self._quoted
+            for token_id in quoted.market.token_ids
+        }
+
+    def _open(self, number: int, now_ms: int) -> _Quoted:
+        market = sandbox_market(self._seed, number)
+        path = path_start(self._seed, number)
+        return _Quoted(
+            market=market,
+            path=path,
+            depth=depth_around(path.price_e6, market.tick_e6, self._seed, number, 0),
+            changed_ms=now_ms,
+            last_trade_e6=path.price_e6 // market.tick_e6 * market.tick_e6,
+        )
+
+    @property
+    def markets(self) -> tuple[SandboxMarket, ...]:
+        """The markets, in order of their number."""
+        return tuple(quoted.market for quoted in self._quoted)
+
+    def price_e6(self, number: int) -> int:
+        """Return where a market's price is; its book's midpoint is within one tick of it."""
+        return self._quoted[number].path.price_e6
+
+    def advance(self, now_ms: int) -> tuple[Frame, ...]:
+        """Let one tick pass, and return the frames it makes."""
+        self._tick += 1
+        frames: list[Frame] = []
+        for quoted in self._quoted:
+            number = quoted.market.number
+            path = path_step(self._shape, quoted.path, self._seed, number, self._tick)
+            frames += self._move(quoted, path, now_ms)
+            if draw_below(_TRADE_EVERY_TICKS, self._seed, number, self._tick, "trades") == 0:
+                frames.append(self._trade(quoted, now_ms))
+        return tuple(frames)
+
+    def set_price(self, number: int, price_e6: int, now_ms: int) -> tuple[Frame, ...]:
+        """Move a market to a price and let it stay around there; return the frames that tell of it."""
+        path = PathState(price_e6=price_e6, anchor_e6=price_e6)
+        return self._move(self._quoted[number], path, now_ms)
+
+    def _move(self, quoted: _Quoted, path: PathState, now_ms: int) -> tuple[Frame, ...]:
+        market = quoted.market
+        depth = depth_around(path.price_e6, market.tick_e6, self._seed, market.number, self._tick)
+        changes = changes_between(quoted.depth, depth)
+        quoted.path = path
+        if not changes:
+            return ()
+        quoted.depth = depth
+        quoted.changed_ms = now_ms
+        hashes = (str(quoted.book(is_yes=True)["hash"]), str(quoted.book(is_yes=False)["hash"]))
+        body = price_change_body(market, changes, hashes, depth, now_ms)
+        return (Frame(frozenset(market.token_ids), body),)
+
+    def _trade(self, quoted: _Quoted, now_ms: int) -> Frame:
+        market = quoted.market
+        is_buy = draw_below(2, self._seed, market.number, self._tick, "buys") == 1
+        price_e6 = min(quoted.depth.asks) if is_buy else max(quoted.depth.bids)
+        quoted.last_trade_e6 = price_e6
+        body = last_trade_body(market, price_e6, is_buy=is_buy, time_ms=now_ms)
+        return Frame(frozenset({market.token_ids[0]}), body)
+
+    def book(self, token_id: str) -> Answer | None:
+        """Return a token's book."""
+        found = self._of_token.get(token_id)
+        return None if found is None else Answer(found[0].book(is_yes=found[1]))
+
+    def midpoint(self, token_id: str) -> Answer | None:
+        """Return {"mid"}."""
+        book = self.book(token_id)
+        return (
+            None if book is None else Answer({"mid": touch_of(cast("Body", book.body)).midpoint()})
+        )
+
+    def price(self, token_id: str, side: str) -> Answer | None:
+        """Return {"price"} of a side."""
+        book = self.book(token_id)
+        if book is None:
+            return None
+        return Answer({"price": touch_of(cast("Body", book.body)).side(side)})
+
+    def listings(self) -> Sequence[Answer]:
+        """Return the Gamma markets."""
+        return [
+            Answer(market_body(quoted.market, quoted.depth, quoted.last_trade_e6))
+            for quoted in self._quoted
+        ]
+
+    def opening_frames(self, token_ids: Sequence[str]) -> Sequence[Frame]:
+        """Return one frame: an array with the book of every token."""
+        books = [
+            {**quoted.book(is_yes=is_yes), "event_type": "book"}
+            for quoted, is_yes in (
+                self._of_token[token_id] for token_id in token_ids if token_id in self._of_token
+            )
+        ]
+        return [Frame(frozenset(token_ids), books)] if books else []

@@ -1,0 +1,91 @@
+"""Read the platform's accounts at one slot: what risk judges.
+
+Shell. Three calls: positions, then markets, then the two singletons. Positions come first, so that the prices they are
+judged at are never older than they are; the program judges again when it executes.
+"""
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Sequence
+
+import structlog
+import trio
+from solders.pubkey import Pubkey
+
+from keeper.snapshot import Snapshot, Unreadable, take_markets, take_positions
+from programs.accounts import (
+    POSITION_BYTES,
+    AccountKind,
+    Global,
+    MalformedAccountError,
+    Vault,
+)
+from programs.addresses import global_address, vault_address
+from programs.rpc import Account, Commitment, Filter, Rpc
+from programs.units import Slot
+
+log = structlog.get_logger()
+
+
+class PlatformMissingError(Exception):
+    """The cluster has no initialized platform at this program id."""
+
+
+async def scan(rpc: Rpc, program: Pubkey, commitment: Commitment = "processed") -> Snapshot:
+    """Read every position and market, the genesis parameters and the vault.
+
+    Raises:
+        RpcFailure: the cluster did not answer.
+        PlatformMissingError: there is no genesis or vault account, or it is of another layout.
+    """
+    found = await rpc.get_program_accounts(
+        program,
+        commitment,
+        filters=[_of_kind(AccountKind.POSITION), {"dataSize": POSITION_BYTES}],
+    )
+    listed = await rpc.get_program_accounts(
+        program, commitment, filters=[_of_kind(AccountKind.MARKET)]
+    )
+    singletons = await rpc.get_multiple_accounts(
+        [global_address(program)[0], vault_address(program)[0]], commitment
+    )
+    global_, vault = _singletons(program, singletons.accounts)
+    positions, addresses, bad_positions = take_positions(found.accounts)
+    await trio.lowlevel.checkpoint()  # 100_000 rows take some ten milliseconds
+    markets, bad_markets = take_markets(listed.accounts)
+    skipped: Counter[Unreadable] = bad_positions + bad_markets
+    skipped[Unreadable.NO_ACCOUNT] += found.skipped + listed.skipped
+    skipped = +skipped
+    if skipped:
+        log.warning(
+            "accounts.skipped", **{reason.value: count for reason, count in skipped.items()}
+        )
+    return Snapshot(
+        slot=Slot(min(found.slot, listed.slot, singletons.slot)),
+        global_=global_,
+        vault=vault,
+        markets=markets,
+        positions=positions,
+        addresses=addresses,
+        skipped=skipped,
+    )
+
+
+def _of_kind(kind: AccountKind) -> Filter:
+    encoded = b64encode(bytes([kind])).decode()
+    return {"memcmp": {"offset": 0, "bytes": encoded, "encoding": "base64"}}
+
+
+def _singletons(program: Pubkey, accounts: Sequence[Account | None]) -> tuple[Global, Vault]:
+    if any(account is None or account.owner != program for account in accounts):
+        raise PlatformMissingError(
+            f"program {program} has no genesis account on this cluster: "
+            "check program_id and the RPC endpoint, or run genesis first"
+        )
+    first, second = (account.data for account in accounts if account is not None)
+    try:
+        return Global.from_bytes(first), Vault.from_bytes(second)
+    except MalformedAccountError as error:
+        raise PlatformMissingError(
+            f"program {program} holds another layout than this keeper reads: {error}"
+        ) from error

@@ -1,0 +1,178 @@
+"""What the chain held at one slot, as arrays: positions in rows, markets and their pools in columns.
+
+Core. An account that cannot be read is left out under a reason, so that one broken account never hides the others.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from solders.pubkey import Pubkey
+
+from programs.accounts import (
+    LAYOUT_VERSION,
+    MARKET_DTYPE,
+    POOL_DTYPE,
+    POSITION_BYTES,
+    AccountKind,
+    Global,
+    Market,
+    PositionArray,
+    Vault,
+    market_bytes,
+    positions_from_bytes,
+)
+from programs.units import Slot
+
+AddressArray = npt.NDArray[np.void]
+"""Rows of 32 bytes ("V32")."""
+
+_ADDRESS_BYTES: Final = 32
+_POOLS_AT: Final = 5
+"""Offset of a market's pool count. Source: layout.h."""
+_POOLS_MAX: Final = 16
+_BPS_ONE: Final = 10_000
+_SIDES: Final = 2
+
+
+class Unreadable(StrEnum):
+    """Why an account is not in the snapshot."""
+
+    NO_ACCOUNT = "no_account"
+    """The node's entry had no address or no data."""
+    WRONG_LENGTH = "wrong_length"
+    WRONG_KIND = "wrong_kind"
+    """Another kind of account, or another layout version."""
+    FIELD_OUT_OF_RANGE = "field_out_of_range"
+    """A side, pool count or margin that the program never writes."""
+
+
+class Markets(Mapping[Pubkey, Market]):
+    """All markets by address; columns for arithmetic, and a `Market` for whoever asks for one."""
+
+    def __init__(self, accounts: Mapping[bytes, bytes]) -> None:
+        """Take the columns from (address, data) pairs that `readable_market` accepts."""
+        self._data = accounts
+        self._decoded: dict[Pubkey, Market] = {}
+        by_pools: dict[int, list[bytes]] = {}
+        for address, data in accounts.items():
+            by_pools.setdefault(data[_POOLS_AT], []).append(address)
+        order = [address for count in sorted(by_pools) for address in by_pools[count]]
+        markets, pools = [np.zeros(0, MARKET_DTYPE)], [np.zeros(0, POOL_DTYPE)]
+        for count in sorted(by_pools):
+            joined = b"".join(accounts[address] for address in by_pools[count])
+            both = np.dtype([("market", MARKET_DTYPE), ("pools", POOL_DTYPE, (count,))])
+            rows = np.frombuffer(joined, both)
+            markets.append(rows["market"])
+            pools.append(rows["pools"].reshape(-1))
+        self.addresses: Final = [Pubkey.from_bytes(address) for address in order]
+        """Address of each row."""
+        self.rows: Final = np.concatenate(markets)
+        """One row of MARKET_DTYPE a market."""
+        self.pools: Final = np.concatenate(pools)
+        """One row of POOL_DTYPE a pool, the pools of a market side by side."""
+        counts = self.rows["pools"].astype(np.int64)
+        self.first_pool: Final = np.cumsum(counts) - counts
+        """Row in `pools` of each market's pool 0."""
+        words = np.frombuffer(b"".join(order), "<u8").reshape(-1, 4)
+        self._order = np.argsort(words[:, 0])
+        self._words = words[self._order]
+        self._keys = self._words[:, 0].copy()
+        self._has_twins = len(np.unique(self._keys)) < len(order)
+
+    def __getitem__(self, address: Pubkey) -> Market:
+        if address not in self._decoded:
+            self._decoded[address] = Market.from_bytes(self._data[bytes(address)])
+        return self._decoded[address]
+
+    def __iter__(self) -> Iterator[Pubkey]:
+        return iter(self.addresses)
+
+    def __len__(self) -> int:
+        return len(self.addresses)
+
+    def rows_of(self, addresses: AddressArray) -> npt.NDArray[np.int64]:
+        """Return the row of each address, -1 where there is no such market."""
+        if not len(self):
+            return np.full(len(addresses), -1, np.int64)
+        wanted = np.ascontiguousarray(addresses).view("<u8").reshape(-1, 4)
+        # Addresses are hashes, so the first word nearly always tells them apart: it is searched for, all four compared.
+        at = np.searchsorted(self._keys, wanted[:, 0].copy())
+        at = np.minimum(at, len(self) - 1)
+        is_same = self._words[at, 0] == wanted[:, 0]
+        for word in (1, 2, 3):
+            is_same &= self._words[at, word] == wanted[:, word]
+        rows = np.where(is_same, self._order[at], -1)
+        if self._has_twins:  # two addresses share their first word: look each one up in full
+            for row, words in zip(self._order, self._words, strict=True):
+                rows[(wanted == words).all(axis=1)] = row
+        return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The platform as one scan saw it."""
+
+    slot: Slot
+    """The oldest slot any part was read at."""
+    global_: Global
+    vault: Vault
+    markets: Markets
+    positions: PositionArray
+    addresses: AddressArray
+    """Address of each position."""
+    skipped: Mapping[Unreadable, int] = field(default_factory=dict)
+    """Accounts left out, by reason."""
+
+    def position_address(self, index: int) -> Pubkey:
+        """Return the address of a position."""
+        return Pubkey.from_bytes(self.addresses[index].tobytes())
+
+
+def take_positions(
+    accounts: Sequence[tuple[bytes, bytes]],
+) -> tuple[PositionArray, AddressArray, Counter[Unreadable]]:
+    """Decode (address, data) pairs; what is no position is counted and left out."""
+    addresses = np.frombuffer(b"".join([address for address, _ in accounts]), f"V{_ADDRESS_BYTES}")
+    data = [data for _, data in accounts]
+    rows = positions_from_bytes(data)
+    is_blank = rows["kind"] == 0
+    is_odd = (rows["side"] >= _SIDES) | (rows["margin_bps"] > _BPS_ONE)
+    skipped: Counter[Unreadable] = Counter()
+    keep = ~(is_blank | is_odd)
+    if keep.all():
+        return rows, addresses, skipped
+    lengths = np.fromiter(map(len, data), np.int64, len(data))
+    skipped[Unreadable.WRONG_LENGTH] = int((lengths != POSITION_BYTES).sum())
+    skipped[Unreadable.WRONG_KIND] = int((is_blank & (lengths == POSITION_BYTES)).sum())
+    skipped[Unreadable.FIELD_OUT_OF_RANGE] = int(is_odd.sum())
+    return rows[keep], addresses[keep], +skipped
+
+
+def take_markets(accounts: Sequence[tuple[bytes, bytes]]) -> tuple[Markets, Counter[Unreadable]]:
+    """Decode (address, data) pairs; what is no market is counted and left out."""
+    skipped: Counter[Unreadable] = Counter()
+    good: dict[bytes, bytes] = {}
+    for address, data in accounts:
+        reason = _market_fault(data)
+        if reason is None:
+            good[address] = data
+        else:
+            skipped[reason] += 1
+    return Markets(good), skipped
+
+
+def _market_fault(data: bytes) -> Unreadable | None:
+    if len(data) < MARKET_DTYPE.itemsize:
+        return Unreadable.WRONG_LENGTH
+    if data[0] != AccountKind.MARKET or data[1] != LAYOUT_VERSION:
+        return Unreadable.WRONG_KIND
+    if not 1 <= data[_POOLS_AT] <= _POOLS_MAX:
+        return Unreadable.FIELD_OUT_OF_RANGE
+    if len(data) != market_bytes(data[_POOLS_AT]):
+        return Unreadable.WRONG_LENGTH
+    return None

@@ -1,0 +1,77 @@
+"""What happened in this run: counts for the terminal, and the one JSON object of the end.
+
+Refusals are counted where they are decided, by reason: nothing that was not done goes unexplained.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+_LATENCIES_KEPT: Final = 100_000
+"""Newest ones; a keeper runs for months."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one run. Written by the stages, read by the view and the report."""
+
+    prices_posted: int = 0
+    """Readings that landed, one per market and post."""
+    posted_tokens: dict[str, "PostedPrice"] = field(default_factory=dict)
+    """The newest reading landed, by token."""
+    positions_scanned: int = 0
+    """Positions decoded, over all scans."""
+    positions_now: int = 0
+    scans: int = 0
+    scan_slot: int = 0
+    accounts_skipped: Counter[str] = field(default_factory=Counter)
+    liquidations_landed: int = 0
+    """Positions that the program's own events say were liquidated."""
+    liquidations_due: int = 0
+    """Unhealthy positions at the newest scan."""
+    verdicts: Mapping[Any, int] = field(default_factory=dict)
+    """Every position of the newest scan, by what risk said of it."""
+    bounty_base_units: int = 0
+    bad_debt_base_units: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+    """What was not done, as `lane.reason`."""
+    landed: Counter[str] = field(default_factory=Counter)
+    """Transactions by lane."""
+    failed: Counter[str] = field(default_factory=Counter)
+    expired: Counter[str] = field(default_factory=Counter)
+    jobs_landed: Counter[str] = field(default_factory=Counter)
+    jobs_in_flight: Counter[str] = field(default_factory=Counter)
+    jobs_queued: Counter[str] = field(default_factory=Counter)
+    fees_lamports: Counter[str] = field(default_factory=Counter)
+    due_to_landed_ms: dict[str, deque[float]] = field(default_factory=dict)
+    settled_attempts: int = 0
+    """Open attempts of an earlier process, settled from the chain at the start."""
+
+    def note_latency(self, lane: str, latency_ms: float) -> None:
+        """Remember how long a job took from due to landed."""
+        self.due_to_landed_ms.setdefault(lane, deque(maxlen=_LATENCIES_KEPT)).append(latency_ms)
+
+    def latencies_ms(self, lanes: Iterable[str] | None = None) -> list[float]:
+        """Return all latencies, sorted; of these lanes, or of all."""
+        chosen = self.due_to_landed_ms if lanes is None else lanes
+        return sorted(ms for lane in chosen for ms in self.due_to_landed_ms.get(lane, ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedPrice:
+    """One reading on chain, and where it came from."""
+
+    price_e6: int
+    price_class: str
+    source: str
+    recorded_body: str | None
+    slot: int
+
+
+def percentile(sorted_values: list[float], percent: int) -> float | None:
+    """Return the nearest-rank percentile of sorted values; None when there are none."""
+    if not sorted_values:
+        return None
+    rank = -(-percent * len(sorted_values) // 100)
+    return sorted_values[max(rank, 1) - 1]

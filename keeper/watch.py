@@ -1,0 +1,50 @@
+"""Scan the chain at a steady pace and publish the newest snapshot."""
+
+import structlog
+import trio
+
+from keeper.execute import Kit
+from keeper.newest import Newest
+from keeper.posting import yes_token_of
+from keeper.prices.price import TokenId
+from keeper.scan import scan
+from keeper.snapshot import Snapshot
+from programs.rpc import RpcFailure
+
+log = structlog.get_logger()
+
+
+async def watch_chain(kit: Kit, interval_slots: int, chain: Newest[Snapshot]) -> None:
+    """Scan until cancelled; a scan that fails is logged and tried again at the next interval."""
+    interval_s = interval_slots * kit.slot_s
+    due_s = trio.current_time()
+    while True:
+        try:
+            snapshot = await scan(kit.rpc, kit.program)
+        except RpcFailure as failure:
+            kit.tally.refusals["scan.unanswered"] += 1
+            log.warning("scan.failed", reason=str(failure))
+        else:
+            chain.publish(snapshot)
+            _note(kit, snapshot)
+        due_s = max(due_s + interval_s, trio.current_time())
+        await trio.sleep_until(due_s)
+
+
+def _note(kit: Kit, snapshot: Snapshot) -> None:
+    tally = kit.tally
+    tally.scans += 1
+    tally.scan_slot = snapshot.slot
+    tally.positions_now = len(snapshot.positions)
+    tally.positions_scanned += len(snapshot.positions)
+    for reason, count in snapshot.skipped.items():
+        tally.accounts_skipped[reason] = max(tally.accounts_skipped[reason], count)
+
+
+def followed_tokens(snapshot: Snapshot) -> dict[TokenId, str]:
+    """Return the tokens to read prices of, each with its market's number for people."""
+    return {
+        token: f"market {market.market_id}"
+        for market in snapshot.markets.values()
+        if (token := yes_token_of(market)) is not None
+    }

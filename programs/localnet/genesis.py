@@ -1,0 +1,57 @@
+"""What a chain has before its first request: programs deployed for good, accounts paid."""
+
+from solders.keypair import Keypair
+
+from programs import loader
+from programs.deploy import (
+    DeploymentFailed,
+    DeploymentProof,
+    ProgramImage,
+    Rent,
+    Step,
+    plan_deployment,
+    prove_deployment,
+)
+from programs.localnet.bank import Bank, TransactionRefused
+from programs.localnet.window import derive_hash
+
+
+def program_keypair(seed: int, number: int = 0) -> Keypair:
+    """The keypair whose address is the id of a network's program, the `number`th, unless one is given."""
+    return Keypair.from_seed(bytes(derive_hash(seed, "program", number)))
+
+
+def deploy_immutable(bank: Bank, image: ProgramImage) -> DeploymentProof:
+    """Deploy `image` on an in-process chain, paid by its faucet; the chain moves on by one slot.
+
+    Raises:
+        DeploymentFailed: A transaction failed, or the proof does not hold.
+    """
+    payer = bank.faucet
+    buffer, program, probe = map(bank.rent_exempt_lamports, Rent.sizes(len(image.code)))
+    plan = plan_deployment(image, payer, Rent(buffer=buffer, program=program, probe=probe))
+    for step in (plan.first, *plan.writes, plan.last):
+        _land(bank, image, step)
+    # The loader answers in the slot of a deployment that it is too early, not that the program is immutable.
+    bank.advance_slot()
+    blockhash = bank.block_at("processed").blockhash
+    return prove_deployment(
+        image,
+        bank.account(image.program.pubkey()),
+        bank.account(loader.program_data_address(image.program.pubkey())),
+        [(probe.name, bank.simulate(probe.step.sign(blockhash)).error) for probe in plan.probes],
+    )
+
+
+def _land(bank: Bank, image: ProgramImage, step: Step) -> None:
+    program = image.program.pubkey()
+    try:
+        record = bank.execute(step.sign(bank.block_at("processed").blockhash))
+    except TransactionRefused as refused:
+        raise DeploymentFailed(f"deploying {program}: {refused}") from refused
+    if record.error is not None:
+        last_log = (record.meta.logs() or ["no log"])[-1]
+        raise DeploymentFailed(
+            f"deploying {program} failed with {record.error} ({last_log});"
+            " check that the file is an sBPF v3 program and that the program id is new"
+        )

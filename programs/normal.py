@@ -1,0 +1,104 @@
+"""The normal distribution in integers: the same as betting_platform/normal.h, bit for bit.
+
+u, g, prices and densities are at e18. The head of normal.h states how they are computed, how far they may be off, and
+what is proved of them.
+"""
+
+from typing import Final
+
+from programs.fixed import E18, mul_fraction
+from programs.tables import DENSITY_SCALE, PIECES, U_MAX
+from programs.units import PRICE_MIN_E6, U64_MAX
+
+P_ERROR: Final = 256
+"""Bound on `price_e18`, in quanta of 1e-18; charged against the caller."""
+U_ERROR: Final = 100_000
+"""Bound on `u_of_price`, likewise."""
+_PIECE_BITS: Final = 55
+
+
+def g(u: int) -> int:
+    """Return u Phi(u) + phi(u) at e18; never falls as u rises."""
+    (edge, slope, bends), offset = _piece_of(u)
+    slope -= mul_fraction(offset << 9, _bend(bends, offset << 9, 0)) >> 4
+    return ((edge - mul_fraction(offset << 4, slope)) >> 5) + max(u, 0)
+
+
+def price_e18(u: int) -> int:
+    """Return Phi(u): the price of the side whose coordinate u is, within P_ERROR."""
+    (_, slope, bends), offset = _piece_of(u)
+    slope -= mul_fraction(offset << 9, _bend(bends, offset << 9, 1)) >> 4
+    tail = (mul_fraction(slope, E18) + 1) >> 1
+    return E18 - tail if u > 0 else tail
+
+
+def price_e6(u: int) -> int:
+    """Return Phi(u) to the nearest millionth."""
+    return (price_e18(u) + 5 * 10**11) // 10**12
+
+
+def density_e18(u: int) -> int:
+    """Return phi(u), within 1e-12."""
+    (_, _, bends), offset = _piece_of(u)
+    return mul_fraction(DENSITY_SCALE, _bend(bends, offset << 9, 2))
+
+
+def u_of_price(price_e6: int) -> int:
+    """Return the u whose price this is, within U_ERROR; beyond 1_000 to 999_000, that of the nearer end."""
+    above = price_e6 > 500_000  # noqa: PLR2004  # one half
+    tail_e6 = max(1_000_000 - price_e6, 0) if above else price_e6
+    if tail_e6 == 500_000:  # noqa: PLR2004  # one half
+        return 0
+    if tail_e6 <= PRICE_MIN_E6:
+        return U_MAX if above else -U_MAX
+    wanted = tail_e6 * 10**12
+    wanted_slope = (tail_e6 << 44) // 10**6 << 21
+    low, high = 0, len(PIECES)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if PIECES[middle][1] >= wanted_slope:
+            low = middle
+        else:
+            high = middle
+    v = low << _PIECE_BITS
+    for _ in range(6):  # pragma: no branch  # four steps are enough; the cap is the program's
+        tail = price_e18(-v)
+        step = newton_step(abs(tail - wanted), density_e18(v) // 10**9)
+        v = v + step if tail >= wanted else v - step
+        if step >> 29 == 0:  # convergence is quadratic: less than a quantum is left
+            break
+    return v if above else -v
+
+
+def slope_e9(u: int) -> int:
+    """Return Phi(u) at e9, within 1e-7: where Newton goes next, never what anything costs."""
+    (_, slope, bends), offset = _piece_of(u)
+    fraction = offset >> 23
+    bend = (bends[2] >> 32) * 4
+    bend = (bends[1] >> 32) * 3 + (fraction * bend >> 32)
+    bend = (bends[0] >> 32) * 2 + (fraction * bend >> 32)
+    tail = ((slope >> 33) - (fraction * bend >> 37)) * 10**9 >> 32
+    return 10**9 - tail if u > 0 else tail
+
+
+def newton_step(value: int, slope_e9: int) -> int:
+    """Return Newton's step, value * 1e9 / slope; 2**64 - 1 when the program's would not fit."""
+    whole, rest = divmod(value, slope_e9)
+    if whole > 8 * 10**9:
+        return U64_MAX
+    return whole * 10**9 + rest * 10**9 // slope_e9
+
+
+def _piece_of(u: int) -> tuple[tuple[int, int, tuple[int, ...]], int]:
+    """Return the piece of |u| and the offset into it; the end of the range stands for what lies beyond."""
+    v = min(abs(u), U_MAX)
+    return PIECES[v >> _PIECE_BITS], v & ((1 << _PIECE_BITS) - 1)
+
+
+def _bend(bends: tuple[int, ...], fraction: int, order: int) -> int:
+    """Horner over the bends, or over those of the first or second derivative of s * S(s)."""
+    bend = 0
+    for power in range(len(bends), 0, -1):
+        factor = (1, power + 1, power * (power + 1))[order]
+        bend = bends[power - 1] * factor + mul_fraction(fraction, bend)
+    return bend

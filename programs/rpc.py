@@ -1,0 +1,235 @@
+"""The few things asked of a cluster, and what can go wrong when asking.
+
+`Rpc` is what the rest of the code depends on; rpc_http.py speaks JSON-RPC, tests/fakes.py scripts a cluster.
+"""
+
+# ruff: noqa: N818 - named after what happened; each is a kind of RpcFailure
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
+
+from solders.hash import Hash
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from programs.units import BlockHeight, ComputeUnits, Lamports, MicroLamports, Slot
+
+Commitment = Literal["processed", "confirmed", "finalized"]
+
+Filter = Mapping[str, Any]
+"""`{"memcmp": {...}}` or `{"dataSize": n}`, as the JSON-RPC has it."""
+
+
+class RpcFailure(Exception):
+    """A call to the cluster gave no result."""
+
+
+class RpcUnavailable(RpcFailure):
+    """No answer that can be believed; another endpoint, or the same one later, may have one."""
+
+
+class RpcUnreachable(RpcUnavailable):
+    """No connection, or it broke."""
+
+
+class RpcTimeout(RpcUnavailable):
+    """No complete answer within the deadline."""
+
+
+class RpcBadReply(RpcUnavailable):
+    """An answer that is no JSON-RPC result: a status other than 200, HTML, a body cut short or too long."""
+
+    def __init__(self, message: str, *, status: int | None = None, excerpt: str = "") -> None:
+        """Keep the HTTP status and the beginning of the body."""
+        super().__init__(message)
+        self.status = status
+        self.excerpt = excerpt
+
+
+class RpcError(RpcFailure):
+    """The node understood, and refused."""
+
+    TRANSIENT: Final = frozenset({-32004, -32005, -32007, -32014, -32016})
+    """Block not available yet, node behind, slot skipped, status not ready, minimum context slot not
+    reached. Source: agave rpc-client-api/src/custom_error.rs."""
+
+    def __init__(self, code: int, message: str, data: object = None) -> None:
+        """Keep the node's code, words and data."""
+        super().__init__(f"{message} (code {code})")
+        self.code = code
+        self.message = message
+        self.data = data
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether asking again may help."""
+        return self.code in self.TRANSIENT
+
+    @property
+    def is_already_processed(self) -> bool:
+        """Whether the node refused a transaction because it has it: success that must still be read."""
+        err = self.data.get("err") if isinstance(self.data, dict) else None
+        return err == "AlreadyProcessed" or "already been processed" in self.message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatestBlockhash:
+    """A blockhash to sign with."""
+
+    blockhash: Hash
+    last_valid_block_height: BlockHeight
+    slot: Slot
+    """The slot it was read at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account as one slot saw it."""
+
+    owner: Pubkey
+    lamports: Lamports
+    data: bytes
+    is_executable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """Several accounts, in the order asked for; None where there is none."""
+
+    slot: Slot
+    """The oldest slot of the chunks read: nothing here is older."""
+    accounts: tuple[Account | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramAccounts:
+    """A program's accounts at one slot."""
+
+    slot: Slot
+    accounts: list[tuple[bytes, bytes]]
+    """(address, data) pairs, undecoded: there may be a million."""
+    skipped: int
+    """Entries that were no account; counted, never a crash."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureStatus:
+    """What a node says of a transaction."""
+
+    slot: Slot
+    err: object
+    """None, or the transaction error as the node's own JSON, unparsed: an unknown one must not hurt the rest."""
+    commitment: Commitment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledStatuses:
+    """Statuses with the node's whole history searched, and the height that makes absence a proof.
+
+    Both come from one endpoint, the height first: a signature that is absent here, whose last valid block
+    height is below the height, can never land.
+    """
+
+    finalized_block_height: BlockHeight
+    statuses: tuple[SignatureStatus | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What a transaction would do."""
+
+    err: object
+    logs: tuple[str, ...]
+    cu_used: ComputeUnits
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionFacts:
+    """What a landed transaction did."""
+
+    slot: Slot
+    err: object
+    fee_lamports: Lamports
+    cu_used: ComputeUnits | None
+    logs: tuple[str, ...]
+
+
+class Rpc(Protocol):
+    """A cluster. Every method raises `RpcFailure` and nothing else."""
+
+    async def get_slot(self, commitment: Commitment) -> Slot:
+        """Read the current slot."""
+        ...
+
+    async def get_block_height(self, commitment: Commitment) -> BlockHeight:
+        """Read the current block height."""
+        ...
+
+    async def get_genesis_hash(self) -> Hash:
+        """Read which cluster this is."""
+        ...
+
+    async def get_latest_blockhash(self, commitment: Commitment) -> LatestBlockhash:
+        """Read a blockhash to sign with."""
+        ...
+
+    async def get_balance(self, address: Pubkey, commitment: Commitment) -> Lamports:
+        """Read an account's lamports, 0 if there is none."""
+        ...
+
+    async def get_account(self, address: Pubkey, commitment: Commitment) -> Account | None:
+        """Read an account."""
+        ...
+
+    async def get_multiple_accounts(
+        self, addresses: Sequence[Pubkey], commitment: Commitment
+    ) -> Accounts:
+        """Read accounts, 100 to a call."""
+        ...
+
+    async def get_program_accounts(
+        self,
+        program: Pubkey,
+        commitment: Commitment,
+        *,
+        filters: Sequence[Filter] = (),
+        data_slice: tuple[int, int] | None = None,
+    ) -> ProgramAccounts:
+        """Read a program's accounts; `data_slice` is (offset, length)."""
+        ...
+
+    async def get_signature_statuses(
+        self, signatures: Sequence[Signature]
+    ) -> tuple[SignatureStatus | None, ...]:
+        """Read recent statuses, 256 to a call, in the order asked for."""
+        ...
+
+    async def get_settled_statuses(self, signatures: Sequence[Signature]) -> SettledStatuses:
+        """Read statuses with all history, and the finalized height first, from one endpoint."""
+        ...
+
+    async def get_transaction(self, signature: Signature) -> TransactionFacts | None:
+        """Read what a confirmed transaction did; None if the node does not have it."""
+        ...
+
+    async def get_recent_prioritization_fees(
+        self, writable: Sequence[Pubkey]
+    ) -> tuple[MicroLamports, ...]:
+        """Read the lowest price that was included in each recent slot, over these accounts; at most 128."""
+        ...
+
+    async def simulate_transaction(
+        self, wire: bytes, *, replace_blockhash: bool = False
+    ) -> Simulation:
+        """Try signed bytes without sending them."""
+        ...
+
+    async def send_transaction(self, wire: bytes) -> None:
+        """Send signed bytes to every endpoint, preflight skipped; return once any has accepted them.
+
+        Raises:
+            RpcError: no endpoint accepted, and this is the clearest reason given.
+            RpcUnavailable: no endpoint answered.
+        """
+        ...

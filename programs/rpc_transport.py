@@ -1,0 +1,136 @@
+"""One checked call to one endpoint: nothing is data until status, type, id and error have been looked at.
+
+Why not solana-py's client: an error without `data` panics through it, unknown codes come back as the value,
+and one unknown transaction error loses a whole batch (SOLANA.md section 4).
+"""
+
+import itertools
+import json
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+import httpx
+import trio
+
+from programs.rpc import RpcBadReply, RpcError, RpcTimeout, RpcUnreachable
+
+_EXCERPT_CHARS: Final = 120
+_PARSE_INLINE_BYTES_MAX: Final = 1 << 20
+"""About 10 ms of JSON; a longer body is parsed off the loop, so that prices and sends go on."""
+
+
+def redacted(url: str) -> str:
+    """Show scheme, host and port: providers put their keys in the path, the query and the user part."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    hidden = "/…" if parts.path.strip("/") or parts.query or parts.username else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{hidden}"
+
+
+@dataclass(slots=True, eq=False)
+class Endpoint:
+    """One JSON-RPC server."""
+
+    url: str = field(repr=False)
+    client: httpx.AsyncClient = field(repr=False)
+    try_timeout_s: float
+    """For one call, from the first byte out to the last byte in."""
+    body_bytes_max: int
+    _ids: Iterator[int] = field(default_factory=itertools.count, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What logs and errors may say of it."""
+        return redacted(self.url)
+
+    async def call(
+        self, method: str, params: Sequence[object], *, timeout_s: float | None = None
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Call once and return the `result` member; `timeout_s` replaces `try_timeout_s`.
+
+        Raises:
+            RpcError: the node answered with an error member.
+            RpcUnreachable, RpcTimeout, RpcBadReply: it gave no answer that can be believed.
+        """
+        request_id = next(self._ids)
+        request = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": list(params)}
+        where = f"{method} at {self.name}"
+        limit_s = timeout_s or self.try_timeout_s
+        try:
+            # httpx's own timeouts are per operation: one byte per 0.1 s would outlive them.
+            with trio.fail_after(limit_s):
+                response, body = await self._post(request, where)
+        except trio.TooSlowError as error:
+            raise RpcTimeout(f"{where}: no complete answer in {limit_s:g} s") from error
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            reason = _without(self.url, str(error)) or type(error).__name__
+            raise RpcUnreachable(f"{where}: {reason}") from error
+        _check_envelope(response, body, where)
+        if len(body) <= _PARSE_INLINE_BYTES_MAX:
+            return _parse(body, request_id, where)
+        return await trio.to_thread.run_sync(_parse, body, request_id, where)
+
+    async def _post(self, request: object, where: str) -> tuple[httpx.Response, bytes]:
+        async with self.client.stream("POST", self.url, json=request) as response:
+            body = bytearray()
+            # An async generator, whatever httpx's annotation says: left half-read it must be closed here.
+            reading = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
+            async with aclosing(reading) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > self.body_bytes_max:
+                        raise RpcBadReply(
+                            f"{where}: the answer is longer than {self.body_bytes_max} bytes",
+                            status=response.status_code,
+                        )
+            return response, bytes(body)
+
+
+def _check_envelope(response: httpx.Response, body: bytes, where: str) -> None:
+    content_type = response.headers.get("content-type", "")
+    is_json = content_type.partition(";")[0].strip().lower() == "application/json"
+    status = response.status_code
+    if status == httpx.codes.OK and is_json:
+        return
+    excerpt = _excerpt(body)
+    found = f"status {status}, {content_type or 'no content type'}"
+    raise RpcBadReply(f"{where}: {found}: {excerpt}", status=status, excerpt=excerpt)
+
+
+def _parse(body: bytes, request_id: int, where: str) -> Any:  # noqa: ANN401 - JSON
+    try:
+        reply = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RpcBadReply(f"{where}: not JSON: {_excerpt(body)}", excerpt=_excerpt(body)) from error
+    if not isinstance(reply, dict):
+        raise RpcBadReply(f"{where}: not an object: {_excerpt(body)}", excerpt=_excerpt(body))
+    if reply.get("error") is not None:
+        # Before the id: a node that could not read the request answers with id null.
+        raise _node_error(reply["error"])
+    if reply.get("id") != request_id:
+        raise RpcBadReply(f"{where}: answers request {reply.get('id')!r}, not {request_id}")
+    if "result" not in reply:
+        raise RpcBadReply(f"{where}: neither result nor error: {_excerpt(body)}")
+    return reply["result"]
+
+
+def _node_error(error: object) -> RpcError:
+    if not isinstance(error, dict):
+        return RpcError(0, str(error))
+    code = error.get("code")
+    return RpcError(
+        code if isinstance(code, int) else 0, str(error.get("message", "")), error.get("data")
+    )
+
+
+def _excerpt(body: bytes) -> str:
+    text = re.sub(r"\s+", " ", body[: 4 * _EXCERPT_CHARS].decode("utf-8", "replace")).strip()
+    return text[:_EXCERPT_CHARS]
+
+
+def _without(url: str, text: str) -> str:
+    return text.replace(url, redacted(url))

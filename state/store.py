@@ -1,0 +1,260 @@
+"""One writer: a connection on a thread of its own, fed from trio, that commits one business fact at a time.
+
+A caller hands over a function; it runs between BEGIN IMMEDIATE and COMMIT on the writer's thread. Once handed
+over it is never abandoned: a cancelled caller waits for the commit (well under a millisecond) and meets Cancelled at its next
+checkpoint, so what the database says and what the caller believes cannot part.
+
+Measured (LEDGER.md): a dedicated thread with a queue commits at p99 1.4 ms; separate writers starve.
+"""
+
+import errno
+import fcntl
+import os
+import queue
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+import outcome
+import trio
+from sqlite_utils import Database
+
+from state.errors import (
+    StateCorrupt,
+    StateDiskFull,
+    StateError,
+    StateLocked,
+    StateReadOnly,
+    StateUnopenable,
+)
+from state.schema import check_library, migrate
+from state.sqlite import sqlite3
+
+T = TypeVar("T")
+
+_IDLE_CHECKPOINT_S: Final = 0.5
+"""A WAL is folded back once the writer has been idle this long, off every caller's path."""
+_COMMITS_BETWEEN_CHECKPOINTS_MAX: Final = 10_000
+"""A writer that is never idle folds the WAL back this often: about 160 MB of WAL at 4 pages a commit."""
+_BUSY_TIMEOUT_S: Final = 0.25
+"""Only a checkpoint ever waits, for a reader; it is tried again later."""
+
+_FULL, _READONLY, _CORRUPT, _NOTADB, _CANTOPEN, _IOERR = 13, 8, 11, 26, 14, 10
+"""Primary result codes. Source: sqlite.org/rescode.html."""
+
+
+class Store(Protocol):
+    """Where facts are committed and read."""
+
+    async def transaction(self, work: Callable[[Database], T]) -> T:
+        """Run `work` in one IMMEDIATE transaction; commit, or roll back and raise."""
+        ...
+
+    async def read(self, work: Callable[[Database], T]) -> T:
+        """Run `work` on a read-only connection."""
+        ...
+
+
+@dataclass(slots=True)
+class _Errand:
+    """One function on its way to the writer's thread."""
+
+    work: Callable[[Database], object]
+    task: trio.lowlevel.Task
+    token: trio.lowlevel.TrioToken
+
+    def deliver(self, result: outcome.Outcome[object]) -> None:
+        self.token.run_sync_soon(trio.lowlevel.reschedule, self.task, result)
+
+
+@dataclass(slots=True, eq=False)
+class SqliteStore:
+    """The `Store` on a file; made by `open_store`."""
+
+    path: Path
+    _errands: "queue.SimpleQueue[_Errand | None]" = field(default_factory=queue.SimpleQueue)
+
+    async def transaction(self, work: Callable[[Database], T]) -> T:
+        """Run `work` in one IMMEDIATE transaction; commit, or roll back and raise.
+
+        `work` runs on the writer's thread: it takes values, touches only the database, returns values.
+
+        Raises:
+            StateDiskFull, StateReadOnly, StateCorrupt: nothing of `work` was kept.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        task, token = trio.lowlevel.current_task(), trio.lowlevel.current_trio_token()
+        self._errands.put(_Errand(work, task, token))
+        # Abort.FAILED is what makes the commit finish: the writer reschedules this task, nobody else.
+        result: T = await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+        return result
+
+    async def read(self, work: Callable[[Database], T]) -> T:
+        """Run `work` on a read-only connection of its own, beside the writer."""
+
+        def run() -> T:
+            with closing(connect_read_only(self.path)) as db, _translated(self.path):
+                return work(db)
+
+        return await trio.to_thread.run_sync(run)
+
+
+@asynccontextmanager
+async def open_store(path: Path) -> AsyncGenerator[SqliteStore]:
+    """Open, lock and migrate the state at `path`, creating it (0600, its folder 0700) if need be.
+
+    Raises:
+        StateError: with one sentence for the operator; the file is as it was.
+    """
+    check_library()
+    with _exclusive_lock(path):
+        db = await trio.to_thread.run_sync(_connect_writer, path)
+        store = SqliteStore(path)
+        writer = threading.Thread(target=_write, args=(db, store), name="state-writer", daemon=True)
+        writer.start()
+        try:
+            yield store
+        finally:
+            store._errands.put(None)  # noqa: SLF001 - the one who starts the thread ends it
+            # Everything handed over is committed before the lock is let go.
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(writer.join)
+
+
+def connect_read_only(path: Path) -> Database:
+    """Open a reader that cannot write, checkpoint, or create the file."""
+    with _translated(path):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        return Database(connection)
+
+
+@contextmanager
+def _exclusive_lock(path: Path) -> Generator[None]:
+    """Hold the lock file beside the database, or say who does."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(
+            path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+    except PermissionError as error:
+        raise StateReadOnly(path) from error
+    except OSError as error:
+        raise _from_os_error(path, error) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            pid = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
+            raise StateLocked(path, f"process {pid}" if pid else "another process") from error
+        try:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise _from_os_error(path, error) from error
+        yield
+    finally:
+        os.close(lock)
+
+
+def _from_os_error(path: Path, error: OSError) -> StateError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StateDiskFull(path)
+    if error.errno == errno.EROFS:
+        return StateReadOnly(path)
+    return StateUnopenable(path, error.strerror or str(error))
+
+
+def _connect_writer(path: Path) -> Database:
+    with _translated(path):
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except PermissionError as error:
+            raise StateReadOnly(path) from error
+        except OSError as error:
+            raise _from_os_error(path, error) from error
+        connection = sqlite3.connect(str(path), timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
+        try:
+            db = Database(connection)
+            configure(db)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            migrate(db, str(path))
+        except BaseException:
+            connection.close()
+            raise
+        return db
+
+
+def configure(db: Database) -> None:
+    """Set the pragmas every writing connection needs."""
+    db.conn.execute("PRAGMA synchronous = FULL")
+    db.conn.execute("PRAGMA foreign_keys = ON")
+    db.conn.execute("PRAGMA recursive_triggers = ON")
+
+
+def commit(db: Database, work: Callable[[Database], T]) -> T:
+    """Run `work` between BEGIN IMMEDIATE and COMMIT; roll back on any exception."""
+    db.conn.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(db)
+        db.conn.execute("COMMIT")
+    except BaseException:
+        # A full disk may have ended the transaction already.
+        if db.conn.in_transaction:
+            db.conn.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _write(db: Database, store: SqliteStore) -> None:
+    """Serve errands, first come first served, until told to stop; checkpoint when idle."""
+    commits = 0
+    with closing(db):
+        while True:
+            try:
+                errand = store._errands.get(timeout=_IDLE_CHECKPOINT_S if commits else None)  # noqa: SLF001 - its own thread
+            except queue.Empty:
+                commits = 0 if _checkpoint(db) else commits
+                continue
+            if errand is None:
+                _checkpoint(db)
+                return
+            errand.deliver(outcome.capture(_translated_commit, db, store.path, errand.work))
+            commits += 1
+            if commits % _COMMITS_BETWEEN_CHECKPOINTS_MAX == 0:
+                _checkpoint(db)
+
+
+def _translated_commit(db: Database, path: Path, work: Callable[[Database], object]) -> object:
+    with _translated(path):
+        return commit(db, work)
+
+
+def _checkpoint(db: Database) -> bool:
+    """Fold the WAL back; False when a reader or the disk stood in the way, which loses nothing."""
+    try:
+        busy, _log, _done = db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError:
+        return False
+    return not busy
+
+
+@contextmanager
+def _translated(path: Path) -> Generator[None]:
+    """Turn SQLite's result codes into sentences for the operator, once, here."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == _FULL:
+            raise StateDiskFull(path) from error
+        if code == _READONLY:
+            raise StateReadOnly(path) from error
+        if code in {_CORRUPT, _NOTADB}:
+            raise StateCorrupt(path, str(error)) from error
+        if code in {_CANTOPEN, _IOERR}:
+            raise StateUnopenable(path, str(error)) from error
+        raise

@@ -1,0 +1,218 @@
+"""Fakes for time and faults only: an in-loop store, and a cluster whose every misdeed is scripted."""
+
+from collections import Counter
+
+import trio
+from solders.hash import Hash
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+from sqlite_utils import Database
+
+from programs.outcomes import JobRef, SignedBatch
+from programs.rpc import (
+    LatestBlockhash,
+    RpcError,
+    SettledStatuses,
+    SignatureStatus,
+    TransactionFacts,
+)
+from programs.transaction import Budget, compile_message, sign
+from state.schema import migrate
+from state.store import commit, configure
+
+
+class InLoopStore:
+    """The real schema in memory, committed in the caller's own task: a virtual clock cannot see threads."""
+
+    def __init__(self):
+        self.db = Database(memory=True)
+        configure(self.db)
+        migrate(self.db, ":memory:")
+
+    async def transaction(self, work):
+        """Commit `work`."""
+        return commit(self.db, work)
+
+    async def read(self, work):
+        """Read on the same connection."""
+        return work(self.db)
+
+    def close(self):
+        """Let go of the memory."""
+        self.db.close()
+
+
+SLOT_S = 0.4
+CONFIRM_SLOTS, FINALIZE_SLOTS = 2, 31
+WINDOW_BLOCKS = 150
+
+
+class ScriptedCluster:
+    """A chain that includes what it is sent in the next slot, and misbehaves only as told.
+
+    Its state is a function of `now`; a blockhash carries its own last valid height in its first eight bytes.
+    """
+
+    def __init__(self, now, *, slot_s=SLOT_S, first_slot=1_000):
+        self.now = now
+        self.slot_s = slot_s
+        self.first_slot = first_slot
+        self.started_at = now()
+        self.included = {}
+        """Signature -> (slot, err): what is on the current fork."""
+        self.executed = Counter()
+        """Instruction data that took effect on the current fork."""
+        self._data_of = {}
+        self.sends = Counter()
+        """Times each signature's bytes arrived."""
+        self.failing = {}
+        """Instruction data -> the error its transaction ends with."""
+        self.drops = 0
+        """How many of the next sends vanish."""
+        self.memory_slots = 300
+        """How far back a status is known without searching history."""
+
+    @property
+    def slot(self):
+        """The newest slot."""
+        return self.first_slot + int((self.now() - self.started_at) / self.slot_s + 1e-9)
+
+    def height(self, commitment):
+        """Blocks are as many as slots here."""
+        behind = {"processed": 0, "confirmed": CONFIRM_SLOTS, "finalized": FINALIZE_SLOTS}
+        return self.slot - behind[commitment]
+
+    def blockhash(self):
+        """One per slot, valid for 150 blocks."""
+        last_valid = self.height("confirmed") + WINDOW_BLOCKS
+        return Hash(last_valid.to_bytes(8, "little") + bytes(24)), last_valid
+
+    def receive(self, wire):
+        """Take bytes; None if they were taken or lost, the node's words if it refused them."""
+        transaction = VersionedTransaction.from_bytes(wire)
+        signature = transaction.signatures[0]
+        self.sends[signature] += 1
+        if self.drops > 0:
+            self.drops -= 1
+            return None
+        if signature in self.included:
+            return "This transaction has already been processed"
+        last_valid = int.from_bytes(bytes(transaction.message.recent_blockhash)[:8], "little")
+        if self.slot + 1 > last_valid:
+            return "Blockhash not found"
+        data = bytes(transaction.message.instructions[-1].data)
+        err = self.failing.get(data)
+        self.included[signature] = (self.slot + 1, err)
+        if err is None:
+            self.executed[data] += 1
+            self._data_of[signature] = data
+        return None
+
+    def fork(self, slots):
+        """Unwind the last slots: what they held is gone until it is sent again."""
+        for signature, (slot, err) in list(self.included.items()):
+            if slot > self.slot - slots:
+                del self.included[signature]
+                if err is None:
+                    self.executed[self._data_of[signature]] -= 1
+
+    def status(self, signature, *, history):
+        """What a node says of a signature."""
+        slot, err = self.included.get(signature, (None, None))
+        if slot is None or slot > self.slot:
+            return None
+        if not history and slot < self.slot - self.memory_slots:
+            return None
+        if slot <= self.height("finalized"):
+            commitment = "finalized"
+        else:
+            commitment = "confirmed" if slot <= self.height("confirmed") else "processed"
+        return SignatureStatus(slot=slot, err=err, commitment=commitment)
+
+
+class FakeRpc:
+    """The methods of `Rpc` that landing uses, over a scripted cluster."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.faults = {}
+        """Method -> exceptions or delays in seconds, used up one per call."""
+        self.calls = Counter()
+
+    async def _turn(self, method):
+        await trio.lowlevel.checkpoint()
+        self.calls[method] += 1
+        queue = self.faults.get(method)
+        if queue:
+            fault = queue.pop(0)
+            if isinstance(fault, Exception):
+                raise fault
+            await trio.sleep(fault)
+
+    async def get_block_height(self, commitment):
+        """See `Rpc`."""
+        await self._turn("get_block_height")
+        return self.cluster.height(commitment)
+
+    async def get_latest_blockhash(self, commitment):
+        """See `Rpc`."""
+        await self._turn("get_latest_blockhash")
+        assert commitment == "confirmed"
+        blockhash, height = self.cluster.blockhash()
+        return LatestBlockhash(
+            blockhash=blockhash, last_valid_block_height=height, slot=self.cluster.slot
+        )
+
+    async def get_signature_statuses(self, signatures):
+        """See `Rpc`."""
+        await self._turn("get_signature_statuses")
+        return tuple(self.cluster.status(one, history=False) for one in signatures)
+
+    async def get_settled_statuses(self, signatures):
+        """See `Rpc`."""
+        await self._turn("get_settled_statuses")
+        return SettledStatuses(
+            finalized_block_height=self.cluster.height("finalized"),
+            statuses=tuple(self.cluster.status(one, history=True) for one in signatures),
+        )
+
+    async def get_transaction(self, signature):
+        """See `Rpc`."""
+        await self._turn("get_transaction")
+        status = self.cluster.status(signature, history=True)
+        if status is None:
+            return None
+        return TransactionFacts(
+            slot=status.slot, err=status.err, fee_lamports=5_000, cu_used=1_234, logs=("log",)
+        )
+
+    async def send_transaction(self, wire):
+        """See `Rpc`."""
+        await self._turn("send_transaction")
+        words = self.cluster.receive(wire)
+        if words is not None:
+            raise RpcError(-32002, words)
+
+
+def job_instruction(job_id):
+    """Make the instruction whose data names the job, as the scripted cluster counts it."""
+    return Instruction(Pubkey(bytes([9] * 32)), job_id.encode(), [])
+
+
+def signed_batch(cluster, job_id, *, effect="shares=1", payer=None):
+    """Sign a transaction whose one instruction's data is the job."""
+    payer = payer or Keypair.from_seed(bytes(32))
+    blockhash, last_valid = cluster.blockhash()
+    budget = Budget(cu_limit=10_000, cu_price_micro_lamports=0, loaded_bytes=32 << 10)
+    message = compile_message(payer.pubkey(), [job_instruction(job_id)], budget, blockhash)
+    return SignedBatch(
+        lane="liquidations",
+        jobs=(JobRef(job_id=job_id, kind="liquidate", target=job_id, effect=effect),),
+        transaction=sign(message, [payer]),
+        latest=LatestBlockhash(
+            blockhash=blockhash, last_valid_block_height=last_valid, slot=cluster.slot
+        ),
+        budget=budget,
+    )

@@ -1,0 +1,182 @@
+"""keeper/posting.py."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from solders.pubkey import Pubkey
+
+from keeper.posting import NoPost, Post, PostingRules, PublishSlots, decide_post, yes_token_of
+from keeper.prices.price import PERMISSIONS, Price, PriceClass, Reason, Source, TokenId
+from programs.accounts import Market, MarketStatus, Pool
+from programs.units import PriceE6, Slot
+
+TOKEN = 55302250828823180276187438149698246226978412434312478767847394628702439947936
+SLOT = Slot(1_000)
+POOL = Pool(
+    liquidity=10**9,
+    cash=10**9,
+    outstanding=(0, 0),
+    price_e6=500_000,
+    band_e6=0,
+    leveraged=(0, 0),
+    inventory=(0, 0),
+    fee_per_liquidity_q64=0,
+    high_this=0,
+    high_previous=0,
+)
+MARKET = Market(
+    outcomes=2,
+    status=MarketStatus.OPEN,
+    price_class=0,
+    market_id=0,
+    sigma_e6=0,
+    event_sequence=0,
+    publish_slot=990,
+    price_update_slot=990,
+    debt=0,
+    fees_vault=0,
+    fees_treasury=0,
+    fees_makers=0,
+    residual=0,
+    cap_slot=0,
+    cap_amount=0,
+    cap_used=0,
+    created_slot=0,
+    condition_id=Pubkey.default(),
+    yes_token_or_hash=Pubkey.from_bytes(TOKEN.to_bytes(32, "big")),
+    no_token=Pubkey.default(),
+    tokens=Pubkey.default(),
+    pools=(POOL,),
+)
+PRICE = Price(
+    token_id=TokenId(str(TOKEN)),
+    price_e6=PriceE6(500_000),
+    band_e6=1_000,
+    price_class=PriceClass.VALID,
+    source=Source.STREAM,
+    received_at_s=0.0,
+    content_time_ms=None,
+    reason=Reason.OK,
+)
+RULES = PostingRules()
+
+
+def decide(market=MARKET, price=PRICE, slot=SLOT, age_slots=1):
+    publish_slot = Slot(slot - age_slots)
+    return decide_post(market, price, slot=slot, publish_slot=publish_slot, rules=RULES)
+
+
+def at(price_e6, price_class=PriceClass.VALID):
+    return replace(PRICE, price_e6=PriceE6(price_e6), price_class=price_class)
+
+
+def test_a_two_outcome_market_follows_the_token_it_stores():
+    assert str(TOKEN) == yes_token_of(MARKET)
+    assert yes_token_of(replace(MARKET, outcomes=3)) is None
+
+
+def test_a_price_that_did_not_move_is_not_posted():
+    assert NoPost(reason="unchanged") == decide()
+
+
+def standing(decision):
+    if isinstance(decision, NoPost):
+        return decision.reason
+    return "due" if decision.is_due else "ripe"
+
+
+@pytest.mark.parametrize(
+    ("moved_e6", "expected"),
+    [(999, "unchanged"), (1_000, "ripe"), (1_999, "ripe"), (2_000, "due"), (-2_000, "due")],
+)
+def test_a_move_is_due_from_the_threshold_on_and_ripe_from_half_of_it(moved_e6, expected):
+    assert expected == standing(decide(price=at(500_000 + moved_e6)))
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"), [(12, "unchanged"), (13, "ripe"), (24, "ripe"), (25, "due")]
+)
+def test_an_unchanged_reading_is_due_again_when_the_chains_copy_grows_old(age, expected):
+    assert expected == standing(decide(replace(MARKET, publish_slot=SLOT - age)))
+
+
+def test_a_class_that_changed_is_posted_at_once():
+    posted = decide(price=at(500_000, PriceClass.DEGRADED))
+    assert isinstance(posted, Post)
+    assert posted.price_class == 1
+
+
+@pytest.mark.parametrize("price_class", list(PriceClass))
+def test_only_classes_that_permit_it_are_ever_posted(price_class):
+    decided = decide(price=at(900_000, price_class))
+    assert PERMISSIONS[price_class].post == isinstance(decided, Post)
+    if isinstance(decided, NoPost):
+        assert f"{price_class}:ok" == decided.reason
+
+
+def test_a_reading_older_than_the_chains_own_is_not_posted():
+    assert NoPost(reason="chain_is_newer") == decide(price=at(900_000), age_slots=11)
+    assert isinstance(decide(price=at(900_000), age_slots=10), Post)
+
+
+def test_every_other_refusal_has_its_reason():
+    assert NoPost(reason="no_price") == decide(price=None)
+    resolved = replace(MARKET, status=MarketStatus.RESOLVED)
+    assert NoPost(reason="market_resolved") == decide(resolved)
+    assert NoPost(reason="multi_outcome_not_followed") == decide(replace(MARKET, outcomes=3))
+
+
+@given(
+    price_e6=st.integers(0, 1_000_000),
+    chain_e6=st.integers(1_000, 999_000),
+    age_slots=st.integers(0, 200),
+    publish_slot=st.integers(800, 1_000),
+)
+def test_what_is_posted_is_what_the_program_accepts(price_e6, chain_e6, age_slots, publish_slot):
+    market = replace(MARKET, publish_slot=publish_slot, pools=(replace(POOL, price_e6=chain_e6),))
+    posted = decide(market, at(price_e6), age_slots=age_slots)
+    if isinstance(posted, Post):
+        assert 1_000 <= posted.price_e6 <= 999_000
+        assert market.publish_slot <= posted.publish_slot <= SLOT
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"change_e6": 0}, {"change_e6": 50_001}, {"heartbeat_slots": 0}, {"heartbeat_slots": 101}],
+)
+def test_rules_that_would_let_the_chain_go_stale_are_refused(wrong):
+    with pytest.raises(ValueError, match="expected 1 to"):
+        PostingRules(**wrong)
+
+
+def test_the_same_reading_keeps_its_slot_however_often_it_is_looked_at():
+    slots = PublishSlots(slot_s=0.4)
+    reading = replace(PRICE, received_at_s=100.0)
+    first = slots.of(reading, slot=Slot(1_000), now_s=100.1)
+
+    assert 999 == first
+    for later in range(1, 50):
+        found = slots.of(reading, slot=Slot(1_000 + later), now_s=100.1 + 0.37 * later)
+        assert first == found
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 5), st.integers(-3, 3), st.booleans()), min_size=1, max_size=40)
+)
+def test_a_newer_reading_never_gets_an_older_slot_and_none_is_from_the_future(steps):
+    slots, now_s, slot, received_at_s, before = PublishSlots(slot_s=0.4), 1_000.0, 5_000, 990.0, 0
+    for wait_s, jitter, is_new in steps:
+        now_s += wait_s
+        slot = max(slot, 5_000 + int((now_s - 1_000) / 0.4) + jitter)
+        received_at_s = now_s if is_new else received_at_s
+        found = slots.of(replace(PRICE, received_at_s=received_at_s), slot=Slot(slot), now_s=now_s)
+        assert before <= found <= slot
+        before = found
+
+
+def test_a_reading_older_than_one_seen_is_counted_back_by_its_own_age():
+    slots = PublishSlots(slot_s=0.4)
+    slots.of(replace(PRICE, received_at_s=100.0), slot=Slot(1_000), now_s=100.0)
+    assert 990 == slots.of(replace(PRICE, received_at_s=96.0), slot=Slot(1_000), now_s=100.0)

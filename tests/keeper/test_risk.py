@@ -1,0 +1,301 @@
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from solders.account import Account
+from solders.compute_budget import set_compute_unit_limit
+from solders.message import Message
+from solders.pubkey import Pubkey
+from solders.transaction import Transaction
+from solders.transaction_metadata import FailedTransactionMetadata
+
+from keeper.risk import Verdict, assess, health_bps, judge, required_margin
+from keeper.snapshot import Markets, take_markets
+from programs import instructions, leverage
+from programs.accounts import (
+    MARKET_DTYPE,
+    POOL_DTYPE,
+    POSITION_DTYPE,
+    VAULT_DTYPE,
+    AccountKind,
+    Side,
+)
+from programs.units import U64_MAX, Slot
+from tests.chain.harness import USD, Platform
+
+MARKET_OF_ONE_POOL = np.dtype([("market", MARKET_DTYPE), ("pool", POOL_DTYPE)])
+NOW = Slot(10_000)
+u64 = st.one_of(st.integers(0, U64_MAX), st.integers(0, 10**12), st.just(U64_MAX))
+
+
+def market_of(**changes):
+    row = np.zeros(1, MARKET_OF_ONE_POOL)
+    market, pool = row["market"], row["pool"]
+    market["kind"], market["version"] = AccountKind.MARKET, 1
+    market["pools"], market["outcomes"], market["publish_slot"] = 1, 2, NOW
+    pool["price_e6"], pool["liquidity"] = 500_000, 100_000 * USD
+    for name, value in changes.items():
+        (market if name in MARKET_DTYPE.names else pool)[name] = value
+    return row.tobytes()
+
+
+def positions_of(*rows, market=bytes(32)):
+    made = np.zeros(len(rows), POSITION_DTYPE)
+    made["kind"], made["version"] = AccountKind.POSITION, 1
+    made["market"], made["margin_bps"] = np.frombuffer(market, "V32")[0], 500
+    for at, fields in enumerate(rows):
+        for name, value in fields.items():
+            made[name][at] = value
+    return made
+
+
+def markets_of(**changes) -> Markets:
+    return take_markets([(bytes(32), market_of(**changes))])[0]
+
+
+# -- the same integers as the scalar mirror --
+
+
+@given(margin=u64, shares=u64, margin_bps=st.integers(0, 10_000))
+def test_the_requirement_is_the_scalar_mirrors(margin, shares, margin_bps):
+    found = required_margin(
+        np.array([margin], np.uint64),
+        np.array([shares], np.uint64),
+        np.array([margin_bps], np.uint16),
+    )
+
+    assert int(found[0]) == leverage.required_margin(margin, shares, margin_bps)
+
+
+@given(value=u64, debt=st.integers(1, U64_MAX), required=u64)
+def test_health_is_the_scalar_mirrors_over_all_of_u64(value, debt, required):
+    found = health_bps(*(np.array([each], np.uint64) for each in (value, debt, required)))
+
+    assert int(found[0]) == leverage.health_bps(value, 1_000_000, debt, required)
+
+
+@given(
+    shares=u64,
+    debt=st.integers(1, U64_MAX),
+    margin=u64,
+    price_e6=st.integers(1_000, 999_000),
+    band_e6=st.integers(0, 1_000_000),
+    price_class=st.integers(0, 1),
+    side=st.integers(0, 1),
+)
+def test_value_requirement_and_verdict_are_exact_over_all_of_u64(
+    shares, debt, margin, price_e6, band_e6, price_class, side
+):
+    markets = markets_of(price_e6=price_e6, band_e6=band_e6, price_class=price_class)
+    rows = positions_of({"shares": shares, "debt": debt, "margin": margin, "side": side})
+
+    found = judge(markets, rows, NOW)
+
+    oracle_e6 = price_e6 if side == Side.YES else 1_000_000 - price_e6
+    judged_e6 = min(oracle_e6 + (band_e6 if price_class else 0), 1_000_000)
+    value = shares * judged_e6 // 1_000_000
+    required = leverage.required_margin(margin, shares, 500)
+    assert int(found.judged_e6[0]) == judged_e6
+    assert int(found.value[0]) == value
+    assert int(found.required[0]) == required
+    is_due = value <= debt or value - debt < required
+    assert (found.verdict[0] == Verdict.DUE) == is_due
+
+
+# -- gates --
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, Verdict.DUE),
+        ({"publish_slot": NOW - 150}, Verdict.DUE),
+        ({"publish_slot": NOW - 151}, Verdict.PRICE_STALE),
+        ({"publish_slot": NOW + 3}, Verdict.DUE),
+        ({"status": 1}, Verdict.MARKET_NOT_OPEN),
+        ({"price_class": 1}, Verdict.DUE),
+        ({"price_class": 2}, Verdict.PRICE_CLASS),
+        ({"price_class": 1, "band_e6": 400_000}, Verdict.HEALTHY),
+    ],
+)
+def test_a_market_gates_its_positions(changes, verdict):
+    rows = positions_of({"shares": 100 * USD, "debt": 60 * USD})
+
+    assert assess(markets_of(**changes), rows, NOW).counts == {verdict: 1}
+
+
+def test_positions_of_unknown_markets_and_pools_are_counted_not_judged():
+    debt = {"shares": 100 * USD, "debt": 60 * USD}
+    rows = positions_of(debt, debt | {"pool": 1})
+    strangers = positions_of(debt, market=bytes([1] * 32))
+
+    markets = markets_of()
+
+    assert assess(markets, rows, NOW).counts == {Verdict.DUE: 1, Verdict.MARKET_UNKNOWN: 1}
+    assert assess(markets, strangers, NOW).counts == {Verdict.MARKET_UNKNOWN: 1}
+    assert assess(take_markets([])[0], rows, NOW).counts == {Verdict.MARKET_UNKNOWN: 2}
+
+
+def test_without_debt_nothing_is_ever_due():
+    rows = positions_of({"shares": 100 * USD})
+
+    assert assess(markets_of(), rows, NOW).counts == {Verdict.NO_DEBT: 1}
+
+
+def test_a_pool_at_the_floor_liquidates_only_what_is_under_water():
+    outstanding = [0, 20_000 * USD]  # u = -0.2: YES at .42, below the floor of .45
+    rows = positions_of(
+        {"shares": 100 * USD, "debt": 49 * USD}, {"shares": 100 * USD, "debt": 50 * USD}
+    )
+
+    found = assess(markets_of(outstanding=[outstanding]), rows, NOW)
+
+    assert found.counts == {Verdict.DUE: 1, Verdict.AT_FLOOR: 1}
+    assert list(found.index) == [1]
+    assert list(found.bounty) == [0]
+
+
+# -- order and money --
+
+
+def test_more_money_at_stake_goes_first_then_the_least_healthy():
+    rows = positions_of(
+        {"shares": 100 * USD, "debt": 49 * USD},
+        {"shares": 10_000 * USD, "debt": 4_900 * USD},
+        {"shares": 100 * USD, "debt": 60 * USD},
+        {"shares": 100 * USD, "debt": 10 * USD},
+    )
+
+    found = assess(markets_of(), rows, NOW)
+
+    assert list(found.index) == [1, 2, 0]
+    assert list(found.health_bps) == [5_000, -50_000, 5_000]
+    assert list(found.shortfall) == [400 * USD, 15 * USD, 4 * USD]
+    # At least the floor of .45: 5 bp of $45, and 2 bp under water.
+    assert list(found.bounty) == [2_250_000, 9_000, 22_500]
+    assert found.counts == {Verdict.DUE: 3, Verdict.HEALTHY: 1}
+
+
+def test_a_partial_cap_bounds_the_bounty_expected():
+    # Margin asks for more than the gap reserve: such a position waits for the slot's cap, 2 % of the open interest.
+    rows = positions_of(
+        {"shares": 1_000 * USD, "debt": 470 * USD, "margin": 900 * USD, "margin_bps": 1_000}
+    )
+    markets = markets_of(leveraged=[[1_000 * USD, 0]])
+
+    found = assess(markets, rows, NOW)
+
+    assert list(found.index) == [0]
+    # The cap is $10 of $500: 20 shares, at least $9, 5 bp of it.
+    assert list(found.bounty) == [4_500]
+    assert assess(markets_of(), rows, NOW).counts == {Verdict.CAP_EMPTY: 1}
+
+
+# -- the program itself --
+
+
+@dataclass
+class Stage:
+    """A platform whose accounts a test rewrites before asking the program."""
+
+    platform: Platform
+    market: Pubkey
+    position: Pubkey
+    vault: Pubkey
+
+    def write(self, address: Pubkey, data: bytes) -> None:
+        before = self.platform.svm.get_account(address)
+        self.platform.svm.set_account(
+            address, Account(before.lamports, data, before.owner, executable=False)
+        )
+
+
+@pytest.fixture(scope="module")
+def stage():
+    platform = Platform()
+    platform.initialize()
+    maker, trader = platform.user(), platform.user()
+    market = platform.create_market()
+    platform.add_liquidity(maker, market, 100_000 * USD)
+    platform.stake(maker, 500_000 * USD)
+    platform.post(market, 500_000)
+    for side in Side:
+        platform.open(maker, market, 60_000 * USD, side=side)
+    position_id, _ = platform.open(trader, market, 20 * USD, leverage=5)
+    position = platform.position_address(trader, market, position_id)
+    return Stage(platform, market, position, platform.global_().vault)
+
+
+def test_the_program_liquidates_exactly_what_is_judged_due(stage):
+    platform, draws = stage.platform, random.Random(11)
+    keeper = platform.user()
+    instruction = instructions.liquidate(
+        platform.program, keeper.address, keeper.tokens, stage.market, [stage.position]
+    )
+    message = Message([set_compute_unit_limit(1_400_000), instruction], keeper.address)
+    transaction = Transaction([keeper.key], message, platform.svm.latest_blockhash())
+    first_market = np.frombuffer(platform.data(stage.market), MARKET_OF_ONE_POOL)
+    first_position = np.frombuffer(platform.data(stage.position), POSITION_DTYPE)
+    vault = np.frombuffer(platform.data(stage.vault), VAULT_DTYPE).copy()
+    vault["loans"], vault["weighted_debt_e6"]["high"] = 1 << 60, 1 << 40
+    stage.write(stage.vault, vault.tobytes())
+    seen: Counter[Verdict] = Counter()
+    for _ in range(150):
+        market, position = first_market.copy(), first_position.copy()
+        _draw_market(draws, market, platform.slot)
+        _draw_position(draws, position, market)
+        stage.write(stage.market, market.tobytes())
+        stage.write(stage.position, position.tobytes())
+
+        result = platform.svm.simulate_transaction(transaction)
+        markets, _ = take_markets([(bytes(stage.market), market.tobytes())])
+        found = assess(markets, position, Slot(platform.slot))
+
+        is_liquidated = not isinstance(result, FailedTransactionMetadata)
+        said = result.meta().logs() if isinstance(result, FailedTransactionMetadata) else ()
+        assert is_liquidated == (len(found.index) == 1), (found.counts, said, market, position)
+        seen += Counter(found.counts)
+    assert all(
+        seen[verdict] >= 3
+        for verdict in (
+            Verdict.DUE,
+            Verdict.HEALTHY,
+            Verdict.PRICE_STALE,
+            Verdict.MARKET_NOT_OPEN,
+            Verdict.NO_DEBT,
+            Verdict.AT_FLOOR,
+        )
+    ), seen
+
+
+def _draw_market(draws, rows, slot):
+    market, pool = rows["market"], rows["pool"]
+    market["debt"] = 1 << 60
+    market["status"] = draws.random() < 0.05
+    market["price_class"] = draws.randrange(2)
+    market["publish_slot"] = slot - draws.choice([0, 10, 150, 151])
+    market["sigma_e6"] = draws.randrange(60_000)
+    pool["price_e6"] = draws.randrange(350_000, 650_000)
+    pool["band_e6"] = draws.choice([0, 1, 20_000])
+    pool["leveraged"] = 1 << 40
+
+
+def _draw_position(draws, position, rows):
+    """Near the boundary, where one unit decides."""
+    pool = rows["pool"]
+    position["shares"] = shares = draws.choice([1, 49, 51, draws.randrange(1, 20_000 * USD)])
+    position["side"] = side = draws.randrange(2)
+    position["margin_bps"] = bps = draws.choice([500, 1_000])
+    position["margin"] = margin = draws.randrange(0, 2 * shares)
+    price_e6 = int(pool["price_e6"][0])
+    price_e6 = price_e6 if side == Side.YES else 1_000_000 - price_e6
+    if rows["market"]["price_class"][0]:
+        price_e6 = min(price_e6 + int(pool["band_e6"][0]), 1_000_000)
+    value = shares * price_e6 // 1_000_000
+    brink = value - leverage.required_margin(margin, shares, bps)
+    near = draws.choice([brink - 1, brink, brink + 1, brink, value - 1, value, value + 1])
+    position["debt"] = max(0, draws.choice([near, near, near, near, near, 0]))

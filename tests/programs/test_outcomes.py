@@ -1,0 +1,71 @@
+import pytest
+from solders.signature import Signature
+
+from programs.outcomes import Expired, Failed, Landed, end_row, is_same_end, read_outcome
+from programs.rpc import SignatureStatus, TransactionFacts
+
+SIGNATURE = Signature.default()
+
+
+def status(slot=7, err=None, commitment="confirmed"):
+    return SignatureStatus(slot=slot, err=err, commitment=commitment)
+
+
+def facts(slot=7):
+    return TransactionFacts(slot=slot, err=None, fee_lamports=6_000, cu_used=42, logs=("a",))
+
+
+def test_facts_of_the_same_slot_are_kept():
+    found = read_outcome(SIGNATURE, status(), facts(), 5_000)
+    assert isinstance(found, Landed)
+    assert (found.cu_used, found.fee_lamports, found.logs) == (42, 6_000, ("a",))
+
+
+def test_facts_of_another_fork_are_left_out():
+    found = read_outcome(SIGNATURE, status(), facts(slot=8), 5_000)
+    assert (found.cu_used, found.fee_lamports, found.logs) == (None, 5_000, ())
+
+
+def test_an_error_makes_it_a_failure_at_any_commitment():
+    for commitment in ("confirmed", "finalized"):
+        found = read_outcome(
+            SIGNATURE, status(err="AccountInUse", commitment=commitment), None, 5_000
+        )
+        assert isinstance(found, Failed)
+        assert found.is_finalized == (commitment == "finalized")
+
+
+LANDED = read_outcome(SIGNATURE, status(), None, 5_000)
+FAILED = read_outcome(SIGNATURE, status(err={"b": 1}), None, 5_000)
+EXPIRED = Expired(signature=SIGNATURE, reason="why")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said", "same"),
+    [
+        (LANDED, status(), True),
+        (LANDED, status(slot=8), False),
+        (LANDED, status(err="x"), False),
+        (FAILED, status(err={"b": 1}), True),
+        (FAILED, status(slot=8, err={"b": 1}), False),
+        (FAILED, status(err={"b": 2}), False),
+        (EXPIRED, status(), False),
+        (None, status(), False),
+    ],
+)
+def test_an_end_is_the_same_only_in_slot_and_error(outcome, said, same):
+    assert is_same_end(outcome, said) is same
+
+
+@pytest.mark.parametrize(
+    ("outcome", "row"),
+    [
+        (LANDED, ("landed", 7, None, 5_000, False)),
+        (FAILED, ("failed", 7, '{"b":1}', 5_000, False)),
+        (EXPIRED, ("expired", None, "why", 0, True)),
+    ],
+)
+def test_an_outcome_is_recorded_as_it_is(outcome, row):
+    found = end_row(outcome)
+    assert (found.state, found.slot, found.err, found.fee_lamports, found.is_finalized) == row
+    assert outcome.is_finalized == found.is_finalized

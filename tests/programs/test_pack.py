@@ -1,0 +1,214 @@
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from solders.hash import Hash
+from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+
+from bench.packing import best_of_five
+from programs.pack import BatchTemplate, Group, Limits, pack_groups, pack_targets
+from programs.transaction import Budget, compile_message
+
+KEYS = [Pubkey(bytes([7, n >> 8, n & 255]) + bytes(29)) for n in range(400)]
+PAYER = Keypair.from_seed(bytes(32)).pubkey()
+MARKETS = KEYS[:3]
+
+
+@dataclass(frozen=True)
+class Job:
+    target: Pubkey
+    market: Pubkey = MARKETS[0]
+
+    @property
+    def job_id(self):
+        return f"liquidate:{self.target}"
+
+
+def template(accounts=11, data=9, **fields):
+    header = [AccountMeta(PAYER, is_signer=True, is_writable=True)]
+    header += [
+        AccountMeta(key, is_signer=False, is_writable=False) for key in KEYS[10 : 10 + accounts]
+    ]
+    figures = {
+        "base_cu": 5_000,
+        "cu_per_target": 8_000,
+        "base_loaded_bytes": 100_000,
+        "loaded_bytes_per_target": 400,
+    }
+    return BatchTemplate(
+        program=KEYS[9], accounts=tuple(header), data=bytes(data), **(figures | fields)
+    )
+
+
+def serialized_bytes(batch):
+    budget = Budget(cu_limit=1, cu_price_micro_lamports=1, loaded_bytes=1)
+    message = compile_message(PAYER, batch.instructions, budget, Hash.default())
+    signatures = [Signature.default()] * message.header.num_required_signatures
+    assert len(message.account_keys) == batch.locks
+    return len(bytes(VersionedTransaction.populate(message, signatures)))
+
+
+@given(
+    targets=st.lists(
+        st.builds(Job, st.sampled_from(KEYS[100:]), st.sampled_from(MARKETS)),
+        max_size=150,
+        unique=True,
+    ),
+    accounts=st.integers(0, 30),
+    data=st.integers(0, 400),
+    cu_per_target=st.integers(1_000, 200_000),
+)
+def test_targets_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(
+    targets, accounts, data, cu_per_target
+):
+    templates = dict.fromkeys(MARKETS, template(accounts, data, cu_per_target=cu_per_target))
+    packing = pack_targets(targets, templates, PAYER)
+    packed = [job for batch in packing.batches for job in batch.jobs]
+    assert Counter(packed) + Counter(one.job for one in packing.refused) == Counter(targets)
+    for market in MARKETS:
+        assert [job for job in packed if job.market == market] == [
+            job for job in targets if job.market == market and job in set(packed)
+        ]
+    for batch in packing.batches:
+        assert len({job.market for job in batch.jobs}) == 1
+        assert serialized_bytes(batch) == batch.size_bytes <= 1_232
+        assert batch.locks <= 64
+        assert batch.cu <= 1_400_000
+        assert batch.writable == {job.target for job in batch.jobs}
+    firsts = [targets.index(batch.jobs[0]) for batch in packing.batches]
+    assert firsts == sorted(firsts)
+
+
+def test_a_full_batch_of_twelve_shared_accounts_holds_exactly_the_positions_that_fit():
+    jobs = [Job(key) for key in KEYS[100:150]]
+    packing = pack_targets(jobs, {MARKETS[0]: template()}, PAYER)
+    assert [len(batch.jobs) for batch in packing.batches] == [19, 19, 12]
+    full = packing.batches[0]
+    # One position more would take 33 bytes more.
+    assert full.size_bytes == serialized_bytes(full) == 1_231
+
+
+def test_a_batch_that_fits_to_the_byte_is_not_split():
+    jobs = [Job(key) for key in KEYS[100:119]]
+    exact = template(data=9 + 1)
+    assert [b.size_bytes for b in pack_targets(jobs, {MARKETS[0]: exact}, PAYER).batches] == [1_232]
+    over = template(data=9 + 2)
+    assert len(pack_targets(jobs, {MARKETS[0]: over}, PAYER).batches) == 2
+
+
+def test_a_batch_that_fits_to_the_compute_unit_is_not_split():
+    jobs = [Job(key) for key in KEYS[100:110]]
+    exact = template(base_cu=1_400_000 - 450 - 10 * 8_000)
+    assert [batch.cu for batch in pack_targets(jobs, {MARKETS[0]: exact}, PAYER).batches] == [
+        1_400_000
+    ]
+    over = template(base_cu=1_400_001 - 450 - 10 * 8_000)
+    assert len(pack_targets(jobs, {MARKETS[0]: over}, PAYER).batches) == 2
+
+
+@pytest.mark.parametrize(("locks", "batches"), [(64, 1), (63, 2)])
+def test_a_batch_that_fits_to_the_lock_is_not_split(locks, batches):
+    # Payer, budget program, program and 11 accounts: 14 locks, and 50 targets.
+    jobs = [Job(key) for key in KEYS[100:150]]
+    limits = Limits(size_bytes=9_999, locks=locks)
+    assert len(pack_targets(jobs, {MARKETS[0]: template()}, PAYER, limits).batches) == batches
+
+
+@pytest.mark.parametrize(("loaded", "batches"), [(104_000, 1), (103_999, 2)])
+def test_a_batch_that_fits_to_the_loaded_byte_is_not_split(loaded, batches):
+    jobs = [Job(key) for key in KEYS[100:110]]
+    limits = Limits(loaded_bytes=loaded)
+    assert len(pack_targets(jobs, {MARKETS[0]: template()}, PAYER, limits).batches) == batches
+
+
+def test_a_bisection_bounds_the_targets_of_a_batch():
+    jobs = [Job(key) for key in KEYS[100:104]]
+    packing = pack_targets(jobs, {MARKETS[0]: template(targets_max=1)}, PAYER)
+    assert [len(batch.jobs) for batch in packing.batches] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "reason"),
+    [
+        ([Job(KEYS[100], market=KEYS[5])], "no batch template for market"),
+        ([Job(KEYS[10])], "one of the batch's shared accounts"),
+        ([Job(KEYS[100]), Job(KEYS[100])], "already in this packing"),
+        ([Job(KEYS[100], market=MARKETS[1])], "not even one target fits"),
+    ],
+)
+def test_a_target_that_fits_nowhere_is_refused_with_the_reason(jobs, reason):
+    templates = {MARKETS[0]: template(), MARKETS[1]: template(data=1_200)}
+    (refused,) = pack_targets(jobs, templates, PAYER).refused
+    assert reason in refused.reason
+
+
+metas = st.builds(AccountMeta, st.sampled_from(KEYS[:40]), st.booleans(), st.booleans())
+instructions = st.builds(
+    Instruction,
+    st.sampled_from(KEYS[40:44]),
+    st.binary(max_size=200),
+    st.lists(metas, max_size=20),
+)
+groups = st.builds(
+    Group,
+    job_id=st.text(min_size=1, max_size=3),
+    instructions=st.lists(instructions, min_size=1, max_size=3).map(tuple),
+    cu=st.integers(1, 1_500_000),
+    loaded_bytes=st.integers(0, 10 << 20),
+)
+
+
+@given(st.lists(groups, max_size=12))
+def test_groups_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(given_groups):
+    packing = pack_groups(given_groups, PAYER)
+    refused = [id(one.job) for one in packing.refused]
+    packed = [group for batch in packing.batches for group in batch.jobs]
+    assert [id(one) for one in packed] == [
+        id(one) for one in given_groups if id(one) not in refused
+    ]
+    for batch in packing.batches:
+        assert batch.jobs
+        assert serialized_bytes(batch) == batch.size_bytes <= 1_232
+        assert batch.cu <= 1_400_000
+        assert batch.locks <= 64
+        assert batch.loaded_bytes <= 64 << 20
+    for first, second in pairwise(packing.batches):
+        # The first group of the next batch did not fit the one before.
+        together = pack_groups([*first.jobs, second.jobs[0]], PAYER)
+        assert len(together.batches) == 2
+
+
+def test_a_group_too_large_for_any_transaction_is_refused_and_the_others_go_on():
+    def group(name, data):
+        return Group(
+            job_id=name, instructions=(Instruction(KEYS[0], bytes(data), []),), cu=1, loaded_bytes=0
+        )
+
+    packing = pack_groups([group("a", 10), group("b", 1_300), group("c", 10)], PAYER)
+    assert [one.job_id for one in packing.batches[0].jobs] == ["a", "c"]
+    assert "bytes, at most 1232 fit" in packing.refused[0].reason
+
+
+def test_a_group_that_fits_to_the_byte_is_packed():
+    def alone(data):
+        instruction = Instruction(KEYS[0], bytes(data), [])
+        return pack_groups(
+            [Group(job_id="a", instructions=(instruction,), cu=1, loaded_bytes=0)], PAYER
+        )
+
+    size = alone(1_000).batches[0].size_bytes
+    assert alone(1_000 + 1_232 - size).batches[0].size_bytes == 1_232
+    assert alone(1_001 + 1_232 - size).refused
+
+
+def test_the_benchmark_packs_ten_thousand_liquidations_into_the_fewest_transactions():
+    _, packing = best_of_five()
+    assert sum(len(batch.jobs) for batch in packing.batches) == 10_000
+    assert len(packing.batches) == 600

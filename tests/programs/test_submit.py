@@ -1,0 +1,342 @@
+from dataclasses import replace
+
+import pytest
+import trio
+
+from programs.in_flight import InFlight, Pace
+from programs.outcomes import Expired, Failed, Landed
+from programs.rpc import RpcBadReply, RpcError, RpcTimeout, RpcUnreachable
+from programs.submit import land, settle_open_attempts, submit
+from state.attempts import Attempts
+from state.errors import AlreadyOpen, StateDiskFull
+from tests.fakes import SLOT_S, FakeRpc, InLoopStore, ScriptedCluster, signed_batch
+
+PACE = Pace()
+
+
+class World:
+    """One keeper's landing on one scripted cluster."""
+
+    def __init__(self):
+        self.cluster = ScriptedCluster(trio.current_time)
+        self.rpc = FakeRpc(self.cluster)
+        self.attempts = Attempts(InLoopStore())
+        self.in_flight = InFlight()
+
+    async def submit(self, job_id="a", **options):
+        return await submit(
+            self.attempts, self.in_flight, signed_batch(self.cluster, job_id), **options
+        )
+
+    async def settle(self):
+        return await settle_open_attempts(self.attempts, self.in_flight, PACE)
+
+    def land(self, **others):
+        return land(self.rpc, others.get("attempts", self.attempts), self.in_flight, PACE)
+
+    def killed(self):
+        """Lose everything but the chain and the state, as kill -9 does."""
+        self.in_flight = InFlight()
+
+    async def states(self):
+        find = "SELECT state, is_finalized FROM attempt ORDER BY id"
+        return await self.attempts.store.read(lambda db: db.conn.execute(find).fetchall())
+
+
+@pytest.fixture
+async def world():
+    made = World()
+    yield made
+    made.attempts.store.close()
+
+
+@pytest.fixture
+async def landing(world, nursery):
+    nursery.start_soon(world.land)
+    return world
+
+
+async def test_a_batch_lands_and_is_recorded_with_what_it_used(autojump_clock, landing):
+    outcome = await landing.submit()
+    assert isinstance(outcome, Landed)
+    assert (outcome.slot, outcome.cu_used, outcome.fee_lamports) == (1_001, 1_234, 5_000)
+    assert outcome.logs == ("log",)
+    assert await landing.states() == [("landed", 0)]
+    assert landing.cluster.executed == {b"a": 1}
+
+
+async def test_a_landed_attempt_is_followed_until_it_is_finalized(autojump_clock, landing):
+    await landing.submit()
+    assert landing.in_flight.statistics().following == 1
+    await trio.sleep(40 * SLOT_S)
+    assert await landing.states() == [("landed", 1)]
+    assert landing.in_flight.is_empty()
+
+
+async def test_a_caller_may_wait_for_finality(autojump_clock, landing):
+    outcome = await landing.submit(until="finalized")
+    assert outcome.is_finalized
+    assert landing.cluster.slot >= outcome.slot + 31
+
+
+async def test_confirmed_with_an_error_is_a_failure_that_costs_its_fee(autojump_clock, landing):
+    err = {"InstructionError": [3, {"Custom": 6}]}
+    landing.cluster.failing[b"a"] = err
+    outcome = await landing.submit()
+    assert isinstance(outcome, Failed)
+    assert (outcome.err, outcome.fee_lamports) == (err, 5_000)
+    assert (await landing.attempts.summary()).failed == 1
+
+
+async def test_an_error_of_an_unknown_shape_hurts_nobody_else(autojump_clock, landing):
+    landing.cluster.failing[b"a"] = {"SomethingNobodyHasSeen": [1, "two"]}
+    outcomes = {}
+
+    async def one(job_id):
+        outcomes[job_id] = await landing.submit(job_id)
+
+    async with trio.open_nursery() as nursery:
+        for job_id in "abc":
+            nursery.start_soon(one, job_id)
+    assert {name: type(found) for name, found in outcomes.items()} == {
+        "a": Failed,
+        "b": Landed,
+        "c": Landed,
+    }
+
+
+async def test_lost_bytes_are_sent_again_unchanged_and_land_once(autojump_clock, landing):
+    landing.cluster.drops = 3
+    assert isinstance(await landing.submit(), Landed)
+    assert list(landing.cluster.sends.values()) == [4]
+    assert landing.cluster.executed == {b"a": 1}
+    assert landing.in_flight.statistics().resends == 3
+
+
+async def test_nothing_is_resent_once_a_node_has_it(autojump_clock, landing):
+    await landing.submit(until="finalized")
+    assert list(landing.cluster.sends.values()) == [1]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RpcTimeout("slow"),
+        RpcUnreachable("gone"),
+        RpcBadReply("429"),
+        RpcError(-32005, "node is behind"),
+        4.0,
+    ],
+    ids=["timeout", "unreachable", "bad reply", "refusal", "delay"],
+)
+@pytest.mark.parametrize(
+    "method",
+    ["send_transaction", "get_signature_statuses", "get_transaction", "get_block_height"],
+)
+async def test_any_fault_of_any_call_is_outlasted(autojump_clock, landing, method, fault):
+    landing.rpc.faults[method] = [fault] * 3
+    assert isinstance(await landing.submit(), Landed)
+    assert landing.cluster.executed == {b"a": 1}
+
+
+async def test_already_processed_is_waited_for_not_believed(autojump_clock, landing):
+    landing.rpc.faults["send_transaction"] = [
+        RpcError(-32002, "This transaction has already been processed")
+    ]
+    outcome = await landing.submit()
+    assert isinstance(outcome, Landed)
+    # The node lied once: the bytes had to go out again.
+    assert list(landing.cluster.sends.values()) == [1]
+
+
+async def test_without_facts_it_is_recorded_at_the_fee_it_bid(autojump_clock, landing):
+    landing.rpc.faults["get_transaction"] = [3_600.0]
+    outcome = await landing.submit()
+    assert (outcome.cu_used, outcome.fee_lamports) == (None, 5_000)
+
+
+async def test_expiry_waits_for_finalized_height_and_says_the_last_refusal(autojump_clock, landing):
+    landing.rpc.faults["send_transaction"] = [
+        RpcError(-32003, "signature verification failed")
+    ] * 999
+    last_valid = signed_batch(landing.cluster, "a").last_valid_block_height
+    outcome = await landing.submit()
+    assert isinstance(outcome, Expired)
+    assert "signature verification failed" in outcome.reason
+    assert landing.cluster.height("finalized") > last_valid
+    assert await landing.states() == [("expired", 1)]
+
+
+async def test_an_expired_job_may_be_signed_again(autojump_clock, landing):
+    landing.cluster.drops = 10_000
+    assert isinstance(await landing.submit(), Expired)
+    landing.cluster.drops = 0
+    assert isinstance(await landing.submit(), Landed)
+    assert landing.cluster.executed == {b"a": 1}
+
+
+async def test_a_job_in_flight_is_not_signed_twice(autojump_clock, landing, nursery):
+    landing.cluster.drops = 5
+    nursery.start_soon(landing.submit)
+    await trio.sleep(1)
+    with pytest.raises(AlreadyOpen, match="a is held by"):
+        await landing.submit()
+
+
+async def test_absence_at_a_node_that_lags_is_no_proof_of_expiry(autojump_clock, landing):
+    settled = landing.rpc.get_settled_statuses
+    lagging = 3
+
+    async def lag(signatures):
+        nonlocal lagging
+        answer = await settled(signatures)
+        if lagging:
+            # Another node, before the transaction's blocks: it knows neither the signature nor the height.
+            lagging -= 1
+            return replace(answer, finalized_block_height=1, statuses=(None,) * len(signatures))
+        return answer
+
+    landing.rpc.get_settled_statuses = lag
+    landing.cluster.memory_slots = -1
+    assert isinstance(await landing.submit(), Landed)
+    assert lagging == 0
+
+
+async def test_what_nodes_forgot_is_found_in_their_history(autojump_clock, landing):
+    landing.cluster.memory_slots = -1
+    outcome = await landing.submit()
+    assert isinstance(outcome, Landed)
+    assert outcome.is_finalized
+
+
+async def test_a_fork_that_drops_a_landed_transaction_gets_the_same_bytes_again(
+    autojump_clock, landing
+):
+    outcome = await landing.submit()
+    landing.cluster.fork(5)
+    assert landing.cluster.executed[b"a"] == 0
+    await trio.sleep(60 * SLOT_S)
+    assert landing.cluster.executed == {b"a": 1}
+    assert list(landing.cluster.sends.values()) == [2]
+    assert await landing.states() == [("landed", 1)]
+    assert landing.in_flight.statistics().moved == 1
+    find = "SELECT DISTINCT slot FROM attempt_event ORDER BY id"
+    slots = await landing.attempts.store.read(lambda db: db.conn.execute(find).fetchall())
+    assert slots[0] == (outcome.slot,)
+    assert len(slots) == 2
+
+
+async def test_a_fork_that_drops_it_for_good_ends_in_proved_expiry(autojump_clock, landing):
+    await landing.submit()
+    landing.cluster.fork(5)
+    landing.cluster.drops = 10_000
+    await trio.sleep(250 * SLOT_S)
+    assert await landing.states() == [("expired", 1)]
+    assert landing.in_flight.is_empty()
+
+
+async def test_a_node_that_forgets_for_a_moment_changes_nothing(autojump_clock, landing):
+    await landing.submit()
+    landing.cluster.memory_slots = -1
+    await trio.sleep(3)
+    landing.cluster.memory_slots = 300
+    await trio.sleep(60 * SLOT_S)
+    assert landing.in_flight.statistics().moved == 0
+    assert await landing.states() == [("landed", 1)]
+
+
+async def test_a_thousand_attempts_share_one_poll(autojump_clock, landing):
+    async with trio.open_nursery() as nursery:
+        for number in range(1_000):
+            nursery.start_soon(landing.submit, str(number))
+    assert (await landing.attempts.summary()).landed == 1_000
+    assert landing.rpc.calls["get_signature_statuses"] <= 10
+
+
+async def test_a_cancelled_caller_leaves_the_attempt_on_its_way(autojump_clock, landing):
+    landing.cluster.drops = 2
+    with trio.move_on_after(1):
+        await landing.submit()
+    await trio.sleep(10)
+    assert await landing.states() == [("landed", 0)]
+    assert landing.cluster.executed == {b"a": 1}
+
+
+@pytest.mark.parametrize("after_s", [0, 0.2, 0.5, 0.9, 1.3, 2.0, 14.0])
+@pytest.mark.parametrize("drops", [0, 1, 3])
+async def test_a_kill_at_any_moment_is_settled_from_the_chain_and_nothing_runs_twice(
+    autojump_clock, world, after_s, drops
+):
+    world.cluster.drops = drops
+    with trio.move_on_after(after_s):
+        async with trio.open_nursery() as first_life:
+            first_life.start_soon(world.land)
+            first_life.start_soon(world.submit)
+    world.killed()
+    async with trio.open_nursery() as second_life:
+        second_life.start_soon(world.land)
+        settled = await world.settle()
+        assert all(isinstance(outcome, Landed) for _, outcome in settled)
+        if await world.states() == []:
+            await world.submit()
+        await trio.sleep(40 * SLOT_S)
+        second_life.cancel_scope.cancel()
+    assert world.cluster.executed == {b"a": 1}
+    assert await world.states() == [("landed", 1)]
+
+
+async def test_an_attempt_that_never_left_is_proved_expired_after_its_time(autojump_clock, world):
+    batch = signed_batch(world.cluster, "a")
+    await world.attempts.record_attempt(batch)
+    await trio.sleep(300 * SLOT_S)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(world.land)
+        ((attempt, outcome),) = await world.settle()
+        nursery.cancel_scope.cancel()
+    assert (attempt.jobs[0].job_id, type(outcome)) == ("a", Expired)
+    assert world.cluster.sends == {}
+
+
+async def test_an_attempt_that_failed_before_the_kill_is_followed_to_finality(
+    autojump_clock, world
+):
+    world.cluster.failing[b"a"] = {"InstructionError": [3, {"Custom": 6}]}
+    async with trio.open_nursery() as first_life:
+        first_life.start_soon(world.land)
+        await world.submit()
+        first_life.cancel_scope.cancel()
+    world.killed()
+    await trio.sleep(200 * SLOT_S)
+    async with trio.open_nursery() as second_life:
+        second_life.start_soon(world.land)
+        assert await world.settle() == ()
+        await trio.sleep(10)
+        second_life.cancel_scope.cancel()
+    assert await world.states() == [("failed", 1)]
+
+
+async def test_what_cannot_be_recorded_is_not_sent(autojump_clock, landing):
+    class FullDisk:
+        async def record_attempt(self, _attempt):
+            raise StateDiskFull("keeper.db")
+
+    with pytest.raises(StateDiskFull):
+        await submit(FullDisk(), landing.in_flight, signed_batch(landing.cluster, "a"))
+    assert landing.cluster.sends == {}
+
+
+async def test_an_end_that_cannot_be_recorded_stops_landing(autojump_clock, world):
+    class FullDisk(Attempts):
+        async def record_ends(self, _ends):
+            raise StateDiskFull("keeper.db")
+
+    with pytest.RaisesGroup(StateDiskFull, flatten_subgroups=True):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lambda: world.land(attempts=FullDisk(world.attempts.store)))
+            nursery.start_soon(world.submit)
+
+
+@pytest.mark.parametrize("name", ["poll_interval_s", "resend_interval_s", "sends_at_once"])
+def test_a_pace_that_would_spin_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} is 0, expected more than 0"):
+        Pace(**{name: 0})

@@ -1,0 +1,158 @@
+import pytest
+
+from state.attempts import Attempts
+from state.errors import AlreadyOpen, HistoryConflict
+from state.sqlite import sqlite3
+from tests.state.rows import AttemptRow, EndRow, JobRow
+
+
+@pytest.fixture
+def attempts(store):
+    return Attempts(store)
+
+
+def named(letter, **fields):
+    return AttemptRow(signature_text=letter * 88, **fields)
+
+
+def end(letter="s", **fields):
+    return EndRow(signature_text=letter * 88, **fields)
+
+
+async def test_an_attempt_is_read_back_with_its_jobs_and_bytes(attempts):
+    jobs = (JobRow(), JobRow(job_id="liquidate:B", target="B"))
+    await attempts.record_attempt(AttemptRow(jobs=jobs))
+    (found,) = await attempts.open_attempts()
+    assert (found.state, found.wire, found.last_valid_block_height) == ("open", b"\x01" * 200, 150)
+    assert [job.job_id for job in found.jobs] == ["liquidate:A", "liquidate:B"]
+
+
+async def test_a_job_has_at_most_one_open_attempt(attempts):
+    await attempts.record_attempt(AttemptRow())
+    with pytest.raises(AlreadyOpen, match="liquidate:A is held by ssss"):
+        await attempts.record_attempt(named("t"))
+    assert len(await attempts.open_attempts()) == 1
+
+
+async def test_a_signature_is_recorded_once(attempts):
+    await attempts.record_attempt(AttemptRow())
+    with pytest.raises(AlreadyOpen):
+        await attempts.record_attempt(AttemptRow(jobs=(JobRow(job_id="other"),)))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        EndRow(),
+        EndRow(state="failed", err='{"InstructionError":[0,{"Custom":6}]}'),
+        EndRow(state="expired", slot=None, is_finalized=True, fee_lamports=0),
+    ],
+    ids=["landed", "failed", "expired"],
+)
+async def test_any_end_frees_the_job_for_another_attempt(attempts, how):
+    await attempts.record_attempt(AttemptRow())
+    await attempts.record_ends([how])
+    await attempts.record_attempt(named("t"))
+
+
+async def test_a_landed_attempt_stays_unsettled_until_finalized(attempts):
+    await attempts.record_attempt(AttemptRow())
+    await attempts.record_ends([end()])
+    assert [found.state for found in await attempts.open_attempts()] == ["landed"]
+    await attempts.mark_finalized(["s" * 88])
+    assert await attempts.open_attempts() == ()
+    await attempts.mark_finalized(["s" * 88])
+
+
+async def test_a_fork_may_move_a_landed_attempt_until_it_is_finalized(attempts, store):
+    await attempts.record_attempt(AttemptRow())
+    await attempts.record_ends([end(slot=7)])
+    await attempts.record_ends([end(slot=9)])
+    await attempts.record_ends([end(slot=9, is_finalized=True)])
+    turns = "SELECT state, slot, is_finalized FROM attempt_event ORDER BY id"
+    assert await store.read(lambda db: db.conn.execute(turns).fetchall()) == [
+        ("landed", 7, 0),
+        ("landed", 9, 0),
+        ("landed", 9, 1),
+    ]
+    with pytest.raises(HistoryConflict, match="is landed at slot 9, not landed at slot 11"):
+        await attempts.record_ends([end(slot=11)])
+
+
+async def test_repeating_a_record_changes_nothing(attempts, store):
+    await attempts.record_attempt(AttemptRow())
+    for _ in range(2):
+        await attempts.record_ends([end(is_finalized=True)])
+    await attempts.record_ends([end(is_finalized=False)])
+    count = "SELECT count(*) FROM attempt_event"
+    assert await store.read(lambda db: db.conn.execute(count).fetchone()[0]) == 1
+
+
+async def test_an_open_attempt_cannot_be_finalized(attempts):
+    await attempts.record_attempt(AttemptRow())
+    with pytest.raises(HistoryConflict, match="no end yet"):
+        await attempts.mark_finalized(["s" * 88])
+
+
+async def test_an_unknown_signature_is_a_conflict(attempts):
+    with pytest.raises(HistoryConflict, match="no attempt has the signature xxxx"):
+        await attempts.record_ends([end("x")])
+    with pytest.raises(HistoryConflict, match="no attempt has the signature xxxx"):
+        await attempts.mark_finalized(["x" * 88])
+
+
+async def test_an_attempt_without_jobs_is_refused(attempts):
+    with pytest.raises(HistoryConflict, match="carries no job"):
+        await attempts.record_attempt(AttemptRow(jobs=()))
+
+
+async def test_a_u64_beyond_what_sqlite_stores_is_refused(attempts):
+    with pytest.raises(HistoryConflict, match="last_valid_block_height is 9223372036854775808"):
+        await attempts.record_attempt(AttemptRow(last_valid_block_height=2**63))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM attempt",
+        "DELETE FROM attempt_job",
+        "DELETE FROM attempt_event",
+        "UPDATE attempt SET wire = zeroblob(100)",
+        "UPDATE attempt SET state = 'open', slot = NULL",
+        "UPDATE attempt_job SET is_open = 1",
+        "UPDATE attempt_job SET job_id = 'x'",
+        "UPDATE attempt_event SET slot = 1",
+        "INSERT OR REPLACE INTO attempt SELECT * FROM attempt",
+        "INSERT OR REPLACE INTO attempt_event SELECT * FROM attempt_event",
+        "UPDATE attempt SET state = 'failed'",
+        "UPDATE attempt SET slot = NULL",
+    ],
+)
+async def test_the_file_itself_refuses_to_rewrite_history(attempts, store, statement):
+    await attempts.record_attempt(AttemptRow())
+    await attempts.record_ends([end()])
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.transaction(lambda db: db.conn.execute(statement))
+
+
+async def test_the_summary_counts_what_happened_since_an_id(attempts):
+    await attempts.record_attempt(AttemptRow())
+    await attempts.record_ends([end(cu_used=None)])
+    since = await attempts.last_id()
+    two = (JobRow(job_id="liquidate:B"), JobRow(job_id="liquidate:C"))
+    await attempts.record_attempt(named("t", jobs=two))
+    await attempts.record_ends([end("t", is_finalized=True)])
+    await attempts.record_attempt(named("u", jobs=two))
+    await attempts.record_ends([end("u", state="failed", err="{}", cu_used=9, fee_lamports=5_000)])
+    await attempts.record_attempt(named("v"))
+    report = await attempts.summary(after_id=since)
+    assert (report.attempts, report.landed, report.failed, report.open) == (3, 1, 1, 1)
+    assert (report.jobs_landed, report.finalized, report.duplicates) == (2, 1, 0)
+    assert (report.cu_requested, report.cu_used, report.fees_lamports) == (400_000, 150_009, 10_200)
+
+
+async def test_the_same_effect_of_one_job_landing_twice_is_a_duplicate(attempts):
+    for letter, effect in (("s", "shares=100"), ("t", "shares=60"), ("u", "shares=100")):
+        await attempts.record_attempt(named(letter, jobs=(JobRow(effect=effect),)))
+        await attempts.record_ends([end(letter)])
+    assert (await attempts.summary()).duplicates == 1
