@@ -3,7 +3,7 @@
 import pytest
 from harness import USD, refused
 
-from programs import curve
+from programs import curve, normal
 from programs.accounts import Side
 from programs.curve import Curve
 
@@ -23,7 +23,7 @@ def test_the_first_maker_pays_for_sets_at_the_oracles_price_and_keeps_the_surplu
     assert platform.tokens(maker.tokens) == 1_000_000 * USD - expected.cash
     assert (pool.cash, pool.q) == (expected.cash, expected.q)
     assert pool.outstanding == (expected.surplus_yes, expected.surplus_no)
-    assert curve.price_e6(curve.u(curve_of(pool))) == event.amount("price_e6") == price
+    assert normal.price_e6(curve.u(curve_of(pool))) == event.amount("price_e6") == price
     if expected.surplus_yes or expected.surplus_no:
         position = platform.position(maker, market, 0)
         assert position.shares == expected.surplus_yes + expected.surplus_no
@@ -37,7 +37,7 @@ def test_a_later_maker_joins_at_the_pools_price_not_the_oracles(platform, market
     platform.open(platform.user(), market, 50_000 * USD)
     pool = platform.market(market).pools[0]
     expected = curve.add_liquidity(curve_of(pool), 10_000 * USD, pool.price_e6)
-    before = curve.price_e6(curve.u(curve_of(pool)))
+    before = normal.price_e6(curve.u(curve_of(pool)))
     (event,) = platform.add_liquidity(platform.user(), market, 10_000 * USD).events
     assert event.amount("cash") == expected.cash
     assert abs(event.amount("price_e6") - before) <= 1
