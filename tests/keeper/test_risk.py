@@ -25,7 +25,7 @@ from programs.accounts import (
     Side,
 )
 from programs.units import U64_MAX, Slot
-from tests.chain.harness import USD, Platform
+from harness import USD, Platform
 
 MARKET_OF_ONE_POOL = np.dtype([("market", MARKET_DTYPE), ("pool", POOL_DTYPE)])
 NOW = Slot(10_000)
