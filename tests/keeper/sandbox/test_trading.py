@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import spl.token.instructions as spl
+from harness import USD, Platform
 from hypothesis import given
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
@@ -16,7 +17,6 @@ from keeper.snapshot import take_positions
 from programs import curve, errors, leverage, normal
 from programs.accounts import Market, Pool, Side, Vault
 from programs.addresses import TOKEN_PROGRAM
-from harness import USD, Platform
 
 CAST = cast_of(5)
 TRADERS = CAST.of(Role.TRADER)
@@ -52,8 +52,22 @@ def pool_at(stands_e6, **changes) -> Pool:
 def floor_of(pool, *held, slot=1_000, vault_usd=2_000_000, **changes) -> Floor:
     nobody = Pubkey.default()
     numbers = dict.fromkeys(
-        "status price_class market_id sigma_e6 event_sequence debt fees_vault fees_treasury fees_makers "
-        "residual cap_slot cap_amount cap_used created_slot".split(),
+        [
+            "status",
+            "price_class",
+            "market_id",
+            "sigma_e6",
+            "event_sequence",
+            "debt",
+            "fees_vault",
+            "fees_treasury",
+            "fees_makers",
+            "residual",
+            "cap_slot",
+            "cap_amount",
+            "cap_used",
+            "created_slot",
+        ],
         0,
     )
     market = Market(
