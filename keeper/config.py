@@ -162,6 +162,14 @@ class Config:
     landing: LandingConfig = field(default_factory=LandingConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
 
+    def __post_init__(self) -> None:
+        """Refuse a keeper that counts other slots than the sandbox it runs."""
+        if self.sandbox.enabled and self.sandbox.slot_ms != self.cluster.slot_ms:
+            raise ValueError(
+                f"cluster.slot_ms is {self.cluster.slot_ms} and sandbox.slot_ms {self.sandbox.slot_ms}: "
+                "expected the same while sandbox.enabled is true"
+            )
+
 
 _ADAPTER: Final = TypeAdapter(Config)
 
@@ -202,7 +210,9 @@ def parse_config(raw: dict[str, Any], path: Path) -> Config:
         # Ages are counted in the cluster's slots: one key for both.
         if "slot_ms" in polymarket:
             mistakes.append("polymarket.slot_ms: unknown key; set cluster.slot_ms")
-        raw = raw | {"polymarket": polymarket | {"slot_ms": cluster.get("slot_ms", 400)}}
+        slot_ms = cluster.get("slot_ms")
+        if type(slot_ms) is int:  # anything else is reported under its own key
+            raw = raw | {"polymarket": polymarket | {"slot_ms": slot_ms}}
     try:
         text = json.dumps(raw)
     except TypeError as error:  # TOML has dates and times, no setting is one

@@ -1,12 +1,6 @@
 """keeper/costs.py against the committed program."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "chain"))
-
 from harness import USD, Platform
 
 from keeper.costs import (

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
-from keeper.posting import NoPost, Post, PostingRules, decide_post, yes_token_of
+from keeper.posting import NoPost, Post, PostingRules, PublishSlots, decide_post, yes_token_of
 from keeper.prices.price import PERMISSIONS, Price, PriceClass, Reason, Source, TokenId
 from programs.accounts import Market, MarketStatus, Pool
 from programs.units import PriceE6, Slot
@@ -64,7 +64,8 @@ RULES = PostingRules()
 
 
 def decide(market=MARKET, price=PRICE, slot=SLOT, age_slots=1):
-    return decide_post(market, price, slot=slot, age_slots=age_slots, rules=RULES)
+    publish_slot = Slot(slot - age_slots)
+    return decide_post(market, price, slot=slot, publish_slot=publish_slot, rules=RULES)
 
 
 def at(price_e6, price_class=PriceClass.VALID):
@@ -80,15 +81,25 @@ def test_a_price_that_did_not_move_is_not_posted():
     assert NoPost(reason="unchanged") == decide()
 
 
-@pytest.mark.parametrize(("moved_e6", "is_posted"), [(1_999, False), (2_000, True), (-2_000, True)])
-def test_a_move_is_posted_from_the_threshold_on(moved_e6, is_posted):
-    assert is_posted == isinstance(decide(price=at(500_000 + moved_e6)), Post)
+def standing(decision):
+    if isinstance(decision, NoPost):
+        return decision.reason
+    return "due" if decision.is_due else "ripe"
 
 
-@pytest.mark.parametrize(("age", "is_posted"), [(24, False), (25, True)])
-def test_an_old_reading_is_posted_again_unchanged(age, is_posted):
-    market = replace(MARKET, publish_slot=SLOT - age)
-    assert is_posted == isinstance(decide(market), Post)
+@pytest.mark.parametrize(
+    ("moved_e6", "expected"),
+    [(999, "unchanged"), (1_000, "ripe"), (1_999, "ripe"), (2_000, "due"), (-2_000, "due")],
+)
+def test_a_move_is_due_from_the_threshold_on_and_ripe_from_half_of_it(moved_e6, expected):
+    assert expected == standing(decide(price=at(500_000 + moved_e6)))
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"), [(12, "unchanged"), (13, "ripe"), (24, "ripe"), (25, "due")]
+)
+def test_an_unchanged_reading_is_due_again_when_the_chains_copy_grows_old(age, expected):
+    assert expected == standing(decide(replace(MARKET, publish_slot=SLOT - age)))
 
 
 def test_a_class_that_changed_is_posted_at_once():
@@ -138,3 +149,34 @@ def test_what_is_posted_is_what_the_program_accepts(price_e6, chain_e6, age_slot
 def test_rules_that_would_let_the_chain_go_stale_are_refused(wrong):
     with pytest.raises(ValueError, match="expected 1 to"):
         PostingRules(**wrong)
+
+
+def test_the_same_reading_keeps_its_slot_however_often_it_is_looked_at():
+    slots = PublishSlots(slot_s=0.4)
+    reading = replace(PRICE, received_at_s=100.0)
+    first = slots.of(reading, slot=Slot(1_000), now_s=100.1)
+
+    assert 999 == first
+    for later in range(1, 50):
+        found = slots.of(reading, slot=Slot(1_000 + later), now_s=100.1 + 0.37 * later)
+        assert first == found
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 5), st.integers(-3, 3), st.booleans()), min_size=1, max_size=40)
+)
+def test_a_newer_reading_never_gets_an_older_slot_and_none_is_from_the_future(steps):
+    slots, now_s, slot, received_at_s, before = PublishSlots(slot_s=0.4), 1_000.0, 5_000, 990.0, 0
+    for wait_s, jitter, is_new in steps:
+        now_s += wait_s
+        slot = max(slot, 5_000 + int((now_s - 1_000) / 0.4) + jitter)
+        received_at_s = now_s if is_new else received_at_s
+        found = slots.of(replace(PRICE, received_at_s=received_at_s), slot=Slot(slot), now_s=now_s)
+        assert before <= found <= slot
+        before = found
+
+
+def test_a_reading_older_than_one_seen_is_counted_back_by_its_own_age():
+    slots = PublishSlots(slot_s=0.4)
+    slots.of(replace(PRICE, received_at_s=100.0), slot=Slot(1_000), now_s=100.0)
+    assert 990 == slots.of(replace(PRICE, received_at_s=96.0), slot=Slot(1_000), now_s=100.0)
