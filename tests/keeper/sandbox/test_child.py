@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import trio
@@ -24,10 +25,10 @@ TINY = SandboxConfig(rpc_port=0, venue_port=0, markets=1, slot_ms=50, active_mar
 def is_running(pid):
     """Whether it is there, and no zombie."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
         return False
+    return state != "Z"
 
 
 def children():
@@ -104,7 +105,7 @@ def test_a_ready_line_reads_back():
 
     assert json.loads(SandboxEndpoints.from_line(line).to_line()) == json.loads(line)
     for broken in ("{}", "Error: no", line.replace("ws_url", "w"), "[]"):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="line|JSON|Expecting"):
             SandboxEndpoints.from_line(broken)
 
 
