@@ -105,7 +105,7 @@ def test_a_ready_line_reads_back():
 
     assert json.loads(SandboxEndpoints.from_line(line).to_line()) == json.loads(line)
     for broken in ("{}", "Error: no", line.replace("ws_url", "w"), "[]"):
-        with pytest.raises(ValueError, match="line|JSON|Expecting"):
+        with pytest.raises(ValueError, match=r"line|JSON|Expecting"):
             SandboxEndpoints.from_line(broken)
 
 
