@@ -13,10 +13,10 @@ from keeper.keypair import load_keypair
 from keeper.prices.discovery import discover_markets
 from keeper.prices.feed_config import FeedConfig
 from keeper.risk import assess
-from keeper.sandbox.cast import PROGRAM_KEY
+from keeper.sandbox.cast import PROGRAM_KEY, cast_of
 from keeper.sandbox.config import SandboxConfig
 from keeper.sandbox.process import run_sandbox
-from keeper.sandbox.wallet import land
+from keeper.sandbox.wallet import land_all
 from keeper.scan import scan
 from programs import instructions
 from programs.accounts import Side
@@ -45,9 +45,9 @@ async def sandbox(config, folder, **options):
         nursery.cancel_scope.cancel()
 
 
-async def post_price(rpc, endpoints, price_e6, markets):
+async def post_price(rpc, endpoints, price_e6, markets, signer=None):
     """Be the oracle for a moment."""
-    keeper = load_keypair(endpoints.keeper_keypair)
+    keeper = signer or load_keypair(endpoints.keeper_keypair)
     slot = await rpc.get_slot("processed")
     posts = [
         instructions.update_prices(
@@ -60,7 +60,7 @@ async def post_price(rpc, endpoints, price_e6, markets):
         )
         for market in markets
     ]
-    await land(rpc, posts, [keeper])
+    await land_all(rpc, [(posts, [keeper])])
 
 
 async def test_a_jump_of_the_oracle_puts_one_side_of_a_market_under_water(tmp_path):
@@ -112,6 +112,9 @@ async def test_the_program_is_immutable_and_the_keeper_is_its_oracle(tmp_path):
         assert tokens == {
             int.from_bytes(bytes(each.yes_token_or_hash), "big") for each in found.markets.values()
         }
+        stranger = cast_of(config.seed).admin.key
+        with pytest.raises(SandboxError, match="WRONG_AUTHORITY: the signer is not the authority"):
+            await post_price(rpc, endpoints, 500_000, found.markets.addresses, stranger)
     path = endpoints.keeper_keypair
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
