@@ -14,7 +14,7 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from keeper.sandbox.cast import Actor, Cast
+from keeper.sandbox.cast import Cast
 from keeper.sandbox.config import SandboxConfig
 from keeper.sandbox.floor import Close, Floor, Held, Open, Order
 from keeper.sandbox.founding import Platform
@@ -118,12 +118,13 @@ async def _look(rpc: Rpc, cast: Cast, platform: Platform) -> _View:
             address: Market.from_bytes(each)
             for address, each in zip(platform.active, data[2:], strict=True)
         },
-        held=_held(rows, {bytes(actor.address): actor for actor in cast.actors}),
+        held=held_by_market(rows, cast),
     )
 
 
-def _held(rows: PositionArray, owners: Mapping[bytes, Actor]) -> Mapping[Pubkey, Sequence[Held]]:
-    """Sort the actors' positions by market, oldest first."""
+def held_by_market(rows: PositionArray, cast: Cast) -> Mapping[Pubkey, Sequence[Held]]:
+    """Sort the positions of a cast by market, oldest first; strangers' are left out."""
+    owners = {bytes(actor.address): actor for actor in cast.actors}
     held: dict[bytes, list[Held]] = defaultdict(list)
     names = ("owner", "market", "position_id", "side", "shares", "debt", "notional")
     columns = [rows[name].tolist() for name in names]
@@ -184,7 +185,7 @@ async def _trade(
     async with trio.open_nursery() as nursery:
         for order in orders:
             statistics.sent[order.purpose] += 1
-            built = _instructions(order, platform.program, next_id, counts_trade=counts_trade)
+            built = instructions_of(order, platform.program, next_id, counts_trade=counts_trade)
             nursery.start_soon(send, order, built)
     if sent:
         await _note_outcomes(rpc, sent, statistics)
@@ -206,9 +207,10 @@ async def _note_outcomes(
             log.info("order.refused", purpose=order.purpose, reason=reason)
 
 
-def _instructions(
+def instructions_of(
     order: Order, program: Pubkey, next_id: Counter[Pubkey], *, counts_trade: bool
 ) -> list[Instruction]:
+    """Build an order's instructions; every open takes the next position id of its actor."""
     actor, built = order.actor, []
     for action in order.actions:
         match action:
