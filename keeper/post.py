@@ -64,9 +64,12 @@ async def post_prices(
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
             snapshot = chain.get()
-            posts = {} if snapshot is None else _due(kit, lane, rules, board, snapshot)
-            for shipment, markets in _shipments(kit, lane, posts):
+            room = int(limiter.available_tokens)
+            posts = {} if snapshot is None or not room else _due(kit, lane, rules, board, snapshot)
+            # What finds no room is decided again when there is some: a reading that waited would be an old one.
+            for shipment, markets in _shipments(kit, lane, posts)[:room]:
                 lane.posting.update(markets)
+                limiter.acquire_on_behalf_of_nowait(shipment.jobs[0].job_id)
                 nursery.start_soon(_post, kit, lane, limiter, shipment, markets)
             with trio.move_on_after(kit.slot_s):
                 await stop.wait()
@@ -131,7 +134,9 @@ def _shipments(
             cu=ComputeUnits(UPDATE_PRICES_CU + UPDATE_PRICES_CU_PER_POOL),
             loaded_bytes=update_prices_loaded_bytes(1),
         )
-        for address, post in posts.items()
+        for address, post in sorted(
+            posts.items(), key=lambda item: item[1].urgency_bps, reverse=True
+        )
     ]
     packing = pack_groups(groups, kit.payer.pubkey())
     for refused in packing.refused:
@@ -165,11 +170,11 @@ async def _post(
     markets: Mapping[Pubkey, Post],
 ) -> None:
     try:
-        async with limiter:
-            outcome = await ship(kit, lane.purse, shipment)
+        outcome = await ship(kit, lane.purse, shipment)
         if isinstance(outcome, Landed):
             _note_posted(kit, lane, markets, outcome.slot)
     finally:
+        limiter.release_on_behalf_of(shipment.jobs[0].job_id)
         lane.posting.difference_update(markets)
 
 
