@@ -14,11 +14,11 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from keeper.sandbox.cast import Cast
+from keeper.sandbox.cast import Cast, Role
 from keeper.sandbox.config import SandboxConfig
-from keeper.sandbox.floor import Close, Floor, Held, Open, Order
-from keeper.sandbox.founding import Platform
-from keeper.sandbox.trading import Plan, plan_orders
+from keeper.sandbox.floor import Close, Floor, Held, Open, Order, Stake
+from keeper.sandbox.founding import USD, Platform
+from keeper.sandbox.trading import Plan, plan_orders, refill_vault
 from keeper.sandbox.wallet import post, refusal_of
 from keeper.snapshot import take_positions
 from programs import instructions
@@ -89,11 +89,18 @@ async def _look_and_trade(
     tick = 0
     due_s = trio.current_time()
     while platform.active:
-        plan = Plan(seed=config.seed, tick=tick, positions_per_side=config.positions_per_side)
+        plan = Plan(
+            seed=config.seed,
+            tick=tick,
+            positions_per_side=config.positions_per_side,
+            stake=config.stake_usd * USD,
+        )
         try:
             latest = await rpc.get_latest_blockhash("processed")
             view = await _look(rpc, cast, platform)
-            orders = [order for floor in _floors(view) for order in plan_orders(plan, cast, floor)]
+            floors = _floors(view)
+            orders = refill_vault(plan, cast.of(Role.STAKER)[0], floors[0])
+            orders += [order for floor in floors for order in plan_orders(plan, cast, floor)]
             await _trade(rpc, latest, orders, view.counts_trade, platform, statistics, next_id)
         except RpcFailure as failure:
             statistics.refusals[f"rpc: {type(failure).__name__}"] += 1
@@ -243,6 +250,10 @@ def instructions_of(
                         has_debt=action.has_debt,
                         shares=action.shares,
                     )
+                )
+            case Stake():
+                built.append(
+                    instructions.stake(program, actor.address, actor.tokens, amount=action.amount)
                 )
     return built
 

@@ -11,8 +11,15 @@ from spl.token.models import MintToParams
 
 from keeper.sandbox.bustle import held_by_market, instructions_of
 from keeper.sandbox.cast import Role, cast_of
-from keeper.sandbox.floor import Close, Floor, Held, Open
-from keeper.sandbox.trading import ACTIONS_MAX, Plan, arbitrate, plan_orders, take_leverage
+from keeper.sandbox.floor import Close, Floor, Held, Open, Stake
+from keeper.sandbox.trading import (
+    ACTIONS_MAX,
+    Plan,
+    arbitrate,
+    plan_orders,
+    refill_vault,
+    take_leverage,
+)
 from keeper.snapshot import take_positions
 from programs import curve, errors, leverage, normal
 from programs.accounts import Market, Pool, Side, Vault
@@ -21,7 +28,7 @@ from programs.addresses import TOKEN_PROGRAM
 CAST = cast_of(5)
 TRADERS = CAST.of(Role.TRADER)
 MARKET = Pubkey.from_bytes(bytes([1] * 32))
-PLAN = Plan(seed=1, tick=1, positions_per_side=12)
+PLAN = Plan(seed=1, tick=1, positions_per_side=12, stake=2_000_000 * USD)
 L = 100_000 * USD
 prices = st.integers(30_000, 970_000)
 
@@ -200,6 +207,21 @@ def test_an_arbitrage_ends_at_the_oracles_price(pool_e6, oracle_e6, stock):
     assert abs(ended_e6 - oracle_e6) < 4_000 + 20
 
 
+# -- the vault --
+
+
+@pytest.mark.parametrize(("left_usd", "staked_usd"), [(1_500_000, [500_000]), (1_500_001, [])])
+def test_a_vault_that_lost_a_quarter_is_refilled(left_usd, staked_usd):
+    (staker,) = CAST.of(Role.STAKER)
+
+    orders = refill_vault(PLAN, staker, floor_of(pool_of(), vault_usd=left_usd))
+
+    assert [each for order in orders for each in order.actions] == [
+        Stake(amount=usd * USD) for usd in staked_usd
+    ]
+    assert refill_vault(replace(PLAN, stake=0), staker, floor_of(pool_of(), vault_usd=0)) == []
+
+
 # -- whole plans --
 
 
@@ -229,7 +251,9 @@ def test_the_program_takes_what_is_planned():
         if tick % 8 == 7:
             platform.move_oracle(market, 350_000 if tick % 16 == 7 else 500_000)
         platform.warp(1)
-        for order in plan_orders(replace(PLAN, tick=tick), CAST, _look(platform, market)):
+        floor = _look(platform, market)
+        refill = refill_vault(PLAN, CAST.of(Role.STAKER)[0], floor)
+        for order in refill + plan_orders(replace(PLAN, tick=tick), CAST, floor):
             built = instructions_of(order, platform.program, next_id, counts_trade=True)
             try:
                 platform.send(built, [order.actor.key])
@@ -239,7 +263,7 @@ def test_the_program_takes_what_is_planned():
                 landed[order.purpose] += 1
 
     assert not refused
-    assert {"leverage", "arbitrage", "noise", "take_profit"} <= landed.keys()
+    assert {"stake", "leverage", "arbitrage", "noise", "take_profit"} <= landed.keys()
     sides = Counter(each.side for each in _look(platform, market).held if each.debt)
     assert min(sides[side] for side in Side) >= 8
 
