@@ -92,7 +92,7 @@ class Receipt:
     events: list[events.Event]
 
 
-@dataclass
+@dataclass(repr=False)  # hypothesis prints arguments, and this one holds a chain
 class Platform:
     """The program, initialized, with one oracle and market authority."""
 
