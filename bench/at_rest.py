@@ -33,14 +33,16 @@ def run(arguments: list[str]) -> tuple[str, float]:
 
 
 def main() -> None:
-    """Print the peak, and that there was something to hold."""
+    """Poll as one would poll the real hosts; print the peak, and that there was something to hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--markets", type=int, default=1_000)
     parser.add_argument("--for", dest="for_s", type=int, default=45)
     options = parser.parse_args()
     ports = free_ports(2)
     with tempfile.TemporaryDirectory() as folder:
-        config = write_config(Path(folder), *ports)
+        config = write_config(
+            Path(folder), *ports, rest_poll_interval_ms="2_000", gamma_poll_interval_ms="30_000"
+        )
         keypair = Path(folder) / "var/keys/keeper.json"
         world = (
             "sandbox", "--json", "--rpc-port", str(ports[0]), "--venue-port", str(ports[1]), "--keypair", str(keypair),
@@ -49,7 +51,15 @@ def main() -> None:
         with started(*world) as sandbox:
             sandbox.wait_for(lambda line: line["event"] == "sandbox.ready")
             text, peak_mb = run(
-                ["run", "--config", str(config), "--no-sandbox", "--json", "--for", f"{options.for_s}s"]
+                [
+                    "run",
+                    "--config",
+                    str(config),
+                    "--no-sandbox",
+                    "--json",
+                    "--for",
+                    f"{options.for_s}s",
+                ]
             )
     _, imports_mb = run(["check", "--config", "keeper.toml"])
     found = json.loads(text)
