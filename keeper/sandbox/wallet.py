@@ -98,9 +98,10 @@ async def wait_confirmed(rpc: Rpc) -> None:
     """
     wanted = await rpc.get_slot("processed")
     with trio.move_on_after(LAND_TIMEOUT_S):
-        while await rpc.get_slot("confirmed") < wanted:
+        while True:
+            if await rpc.get_slot("confirmed") >= wanted:
+                return
             await trio.sleep(_POLL_S)
-        return
     raise SandboxError(f"slot {wanted} was not confirmed within {LAND_TIMEOUT_S:g} s")
 
 
