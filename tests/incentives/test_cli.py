@@ -18,6 +18,10 @@ def test_the_season_is_read_from_the_chain(tmp_path):
     arguments = ["season", "--rpc-url", f"http://127.0.0.1:{ports[0]}", "--program-id", PROGRAM]
     with started(*world, "--keypair", str(tmp_path / "keys/keeper.json")) as sandbox:
         sandbox.wait_for(lambda line: line["event"] == "sandbox.ready")
+        while CliRunner().invoke(cli, arguments).exception:
+            assert (
+                sandbox.process.poll() is None
+            )  # genesis is confirmed, and finalized some slots later
         found = json.loads(CliRunner().invoke(cli, [*arguments, "--json"]).stdout)
         table = CliRunner().invoke(cli, arguments)
 
