@@ -278,8 +278,18 @@ def _note_events(kit: Kit, outcome: Landed) -> None:
         return
     if not found:
         kit.tally.refusals[f"{LANE}.logs_unread"] += 1
-    for event in found:
-        if event.kind is EventKind.POSITION_LIQUIDATED:
-            kit.tally.liquidations_landed += 1
-            kit.tally.bounty_base_units += event.amount("bounty")
-            kit.tally.bad_debt_base_units += event.amount("bad_debt")
+    liquidated = [event for event in found if event.kind is EventKind.POSITION_LIQUIDATED]
+    if liquidated:
+        bounty = sum(event.amount("bounty") for event in liquidated)
+        bad_debt = sum(event.amount("bad_debt") for event in liquidated)
+        kit.tally.liquidations_landed += len(liquidated)
+        kit.tally.bounty_base_units += bounty
+        kit.tally.bad_debt_base_units += bad_debt
+        log.info(
+            "positions.liquidated",
+            positions=len(liquidated),
+            bounty_base_units=bounty,
+            bad_debt_base_units=bad_debt,
+            signature=str(outcome.signature),
+            slot=outcome.slot,
+        )

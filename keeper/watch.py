@@ -1,30 +1,34 @@
 """Scan the chain at a steady pace and publish the newest snapshot."""
 
-import structlog
 import trio
 
 from keeper.execute import Kit
 from keeper.newest import Newest
 from keeper.posting import yes_token_of
 from keeper.prices.price import TokenId
-from keeper.scan import scan
+from keeper.scan import PlatformMissingError, scan
 from keeper.snapshot import Snapshot
+from programs.outage import Outage
 from programs.rpc import RpcFailure
-
-log = structlog.get_logger()
 
 
 async def watch_chain(kit: Kit, interval_slots: int, chain: Newest[Snapshot]) -> None:
     """Scan until cancelled; a scan that fails is logged and tried again at the next interval."""
     interval_s = interval_slots * kit.slot_s
+    outage = Outage(subject="scan")
     due_s = trio.current_time()
     while True:
         try:
             snapshot = await scan(kit.rpc, kit.program, previous=chain.get())
         except RpcFailure as failure:
             kit.tally.refusals["scan.unanswered"] += 1
-            log.warning("scan.failed", reason=str(failure))
+            outage.note_failure(str(failure))
+        except PlatformMissingError as missing:
+            # A node that lags behind its own answers; a platform that is really gone shows at the next start.
+            kit.tally.refusals["scan.platform_missing"] += 1
+            outage.note_failure(str(missing))
         else:
+            outage.note_success()
             chain.publish(snapshot)
             _note(kit, snapshot)
         due_s = max(due_s + interval_s, trio.current_time())
