@@ -1,11 +1,10 @@
 """The prices lane: what the board says, on chain, while it is still true.
 
 Newest wins: nothing queues. Each slot the lane looks at the board and at the chain's own copy, and posts what differs,
-the longest due first, as many transactions as may be in flight; what has to wait is decided anew in the next slot. A
+the most urgent first, as many transactions as may be in flight; what has to wait is decided anew in the next slot. A
 market with a post in flight waits for its end, because the next decision depends on it.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -98,7 +97,7 @@ async def post_prices(
 def _decide(
     kit: Kit, lane: _Lane, rules: PostingRules, board: PriceBoard, snapshot: Snapshot
 ) -> dict[str, _Reading]:
-    """Decide for every market that has no post in flight; by address, the longest due first, then what is ripe.
+    """Decide for every market that has no post in flight; by address, the most urgent first.
 
     Refusals are counted when their reason changes.
     """
@@ -132,7 +131,7 @@ def _decide(
             readings.append(_Reading(market=address, post=decision, effect=effect))
         elif lane.last_reasons.get(address) != decision.reason:
             _note_refusal(kit, lane, address, market, decision)
-    readings.sort(key=lambda reading: lane.due_at_s.get(reading.market, math.inf))
+    readings.sort(key=lambda reading: -reading.post.urgency_bps)
     return {str(reading.market): reading for reading in readings}
 
 

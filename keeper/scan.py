@@ -31,8 +31,20 @@ class PlatformMissingError(Exception):
     """The cluster has no initialized platform at this program id."""
 
 
-async def scan(rpc: Rpc, program: Pubkey, commitment: Commitment = "processed") -> Snapshot:
+async def scan(
+    rpc: Rpc,
+    program: Pubkey,
+    commitment: Commitment = "processed",
+    *,
+    previous: Snapshot | None = None,
+) -> Snapshot:
     """Read every position and market, the genesis parameters and the vault.
+
+    Args:
+        rpc: where to read.
+        program: whose accounts.
+        commitment: how settled they must be.
+        previous: the last snapshot; its decoded markets serve again where no byte changed.
 
     Raises:
         RpcFailure: the cluster did not answer.
@@ -52,7 +64,9 @@ async def scan(rpc: Rpc, program: Pubkey, commitment: Commitment = "processed") 
     global_, vault = _singletons(program, singletons.accounts)
     positions, addresses, bad_positions = take_positions(found.accounts)
     await trio.lowlevel.checkpoint()  # 100_000 rows take some ten milliseconds
-    markets, bad_markets = take_markets(listed.accounts)
+    markets, bad_markets = take_markets(
+        listed.accounts, None if previous is None else previous.markets
+    )
     skipped: Counter[Unreadable] = bad_positions + bad_markets
     skipped[Unreadable.NO_ACCOUNT] += found.skipped + listed.skipped
     skipped = +skipped

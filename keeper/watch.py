@@ -20,7 +20,7 @@ async def watch_chain(kit: Kit, interval_slots: int, chain: Newest[Snapshot]) ->
     due_s = trio.current_time()
     while True:
         try:
-            snapshot = await scan(kit.rpc, kit.program)
+            snapshot = await scan(kit.rpc, kit.program, previous=chain.get())
         except RpcFailure as failure:
             kit.tally.refusals["scan.unanswered"] += 1
             log.warning("scan.failed", reason=str(failure))

@@ -280,7 +280,13 @@ class Platform:
                 return
 
     def add_liquidity(
-        self, user: User, market: Pubkey, liquidity: int, pool: int = 0, cash_max: int = 2**63
+        self,
+        user: User,
+        market: Pubkey,
+        liquidity: int,
+        pool: int = 0,
+        cash_max: int = 2**63,
+        **bounds: int,
     ) -> Receipt:
         position_id = user.take_position_id()
         self.positions.add(self.position_address(user, market, position_id))
@@ -294,6 +300,7 @@ class Platform:
                 liquidity=liquidity,
                 cash_max=cash_max,
                 position_id=position_id,
+                **bounds,
             ),
             [user.key],
         )

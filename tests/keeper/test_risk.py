@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from harness import USD, Platform
 from hypothesis import given
 from hypothesis import strategies as st
 from solders.account import Account
@@ -25,7 +26,6 @@ from programs.accounts import (
     Side,
 )
 from programs.units import U64_MAX, Slot
-from tests.chain.harness import USD, Platform
 
 MARKET_OF_ONE_POOL = np.dtype([("market", MARKET_DTYPE), ("pool", POOL_DTYPE)])
 NOW = Slot(10_000)
