@@ -6,7 +6,8 @@ again: an older scan still shows the position as it was. A failed batch is bisec
 """
 
 import heapq
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -121,7 +122,7 @@ class JobQueue:
         """Take back a queued job; False if it is not queued."""
         return self._queued.pop(job_id, None) is not None
 
-    def withdraw_others(self, job_ids: Set[str]) -> None:
+    def withdraw_others(self, job_ids: AbstractSet[str]) -> None:
         """Take back every waiting job whose need is gone: all but these."""
         for waiting in (self._queued, self._paused):
             for job_id in waiting.keys() - job_ids:
