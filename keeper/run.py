@@ -18,7 +18,7 @@ import trio
 from rich.console import Console
 
 from keeper.bounty import open_bounty_account
-from keeper.cluster import ClusterFacts, check_cluster
+from keeper.cluster import ClusterFacts, check_cluster, check_oracle_authority
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
 from keeper.keypair import load_keypair
@@ -102,6 +102,7 @@ async def _keep(
     started_s = trio.current_time()
     async with open_rpc(config.cluster.rpc_urls, RpcSettings()) as rpc:
         facts = await check_cluster(rpc, config.cluster.program_id, PROGRAM_SO)
+        check_oracle_authority(facts, payer.pubkey())
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
         log.info(
             "keeper.started",
