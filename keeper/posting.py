@@ -98,7 +98,8 @@ def decide_post(
     pool = market.pools[0]
     price_e6 = PriceE6(min(max(price.price_e6, PRICE_MIN_E6), PRICE_MAX_E6))
     distance_e6 = abs(price_e6 - pool.price_e6)
-    age_slots = slot - market.publish_slot
+    # A reading no newer than the chain's own makes it no younger, however old that is.
+    age_slots = slot - market.publish_slot if publish_slot > market.publish_slot else 0
     has_changed = market.price_class != _CHAIN_CLASS[price.price_class]
     urgency_bps = max(
         _BPS_ONE * distance_e6 // rules.change_e6,

@@ -12,6 +12,7 @@ import structlog
 import trio
 from solders.pubkey import Pubkey
 
+from keeper.errors import ClusterError
 from keeper.snapshot import Snapshot, Unreadable, take_markets, take_positions
 from programs.accounts import (
     POSITION_BYTES,
@@ -27,7 +28,7 @@ from programs.units import Slot
 log = structlog.get_logger()
 
 
-class PlatformMissingError(Exception):
+class PlatformMissingError(ClusterError):
     """The cluster has no initialized platform at this program id."""
 
 

@@ -105,3 +105,18 @@ def describe(code: int) -> str:
     if known:
         return f"{known[0]}: {known[1]}"
     return _CALLED.get(code, f"program error {code}")
+
+
+def in_words(err: object) -> str:
+    """Say what a transaction error, in the node's own JSON, means: the program's words where they are known."""
+    code = custom_code(err)
+    return str(err) if code is None else describe(code)
+
+
+def custom_code(err: object) -> int | None:
+    """Return the program error code in a transaction error; None if it is another kind of error."""
+    match err:
+        case {"InstructionError": [_, {"Custom": int(code)}]}:
+            return code
+        case _:
+            return None

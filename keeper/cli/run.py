@@ -18,7 +18,6 @@ from keeper.config import load_config
 from keeper.run import RunOptions, run
 from keeper.summary import summary_lines
 
-
 _EXAMPLES = """\b
 Examples:
   keeper run
