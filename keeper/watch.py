@@ -1,5 +1,6 @@
 """Scan the chain at a steady pace and publish the newest snapshot."""
 
+import structlog
 import trio
 
 from keeper.execute import Kit
@@ -10,6 +11,8 @@ from keeper.scan import PlatformMissingError, scan
 from keeper.snapshot import Snapshot
 from programs.outage import Outage
 from programs.rpc import RpcFailure
+
+log = structlog.get_logger()
 
 
 async def watch_chain(kit: Kit, interval_slots: int, chain: Newest[Snapshot]) -> None:
