@@ -8,7 +8,8 @@ from spl.token.instructions import (
 
 from keeper.errors import ClusterError
 from keeper.execute import Kit, Purse, Shipment, job_refs, ship
-from programs.outcomes import Landed
+from programs.errors import in_words
+from programs.outcomes import Failed, Landed
 from programs.rpc import RpcFailure
 from programs.units import ComputeUnits
 
@@ -45,8 +46,10 @@ async def open_bounty_account(kit: Kit, purse: Purse) -> None:
             loaded_bytes=_CREATE_LOADED_BYTES,
         ),
     )
-    if not isinstance(outcome, Landed):
-        raise ClusterError(
-            f"the bounty account {address} could not be created ({outcome}): fund {owner} with at least 0.003 SOL"
-        )
-    log.info("bounty_account.created", address=str(address))
+    if isinstance(outcome, Landed):
+        log.info("bounty_account.created", address=str(address))
+        return
+    reason = in_words(outcome.err) if isinstance(outcome, Failed) else outcome.reason
+    raise ClusterError(
+        f"the bounty account {address} could not be created ({reason}): fund {owner} with at least 0.003 SOL"
+    )

@@ -130,7 +130,7 @@ class LaneConfig:
 class LanesConfig:
     """The lanes: a flood in one never starves another."""
 
-    prices: LaneConfig = field(default_factory=LaneConfig)
+    prices: LaneConfig = field(default_factory=lambda: LaneConfig(concurrency=16))
     liquidations: LaneConfig = field(default_factory=LaneConfig)
     lamports_per_quote_unit: int = 5_000_000
     """What one unit of the quote token is worth in lamports: compares bounties with fees. $200 a SOL makes 5_000_000."""

@@ -17,6 +17,10 @@ class ClusterError(KeeperError):
     """The cluster is not the one this keeper was built for."""
 
 
+class VenueUnreachableError(KeeperError):
+    """The price venue does not answer at the start."""
+
+
 class SandboxError(KeeperError):
     """The sandbox cannot run."""
 

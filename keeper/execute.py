@@ -6,7 +6,7 @@ through `programs.submit`, and writes down what happened.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -111,7 +111,7 @@ async def _read_floor(kit: Kit, shipment: Shipment, policy: FeePolicy) -> MicroL
         recent = await kit.rpc.get_recent_prioritization_fees(list(writable)[:_FEE_ACCOUNTS_MAX])
     except RpcFailure as failure:
         log.warning("fees.unread", lane=shipment.lane, reason=str(failure))
-        return MicroLamports(0)
+        return _FREE
     return recent_floor(recent, policy.percentile_bps)
 
 
@@ -157,19 +157,22 @@ async def simulate(kit: Kit, shipment: Shipment) -> Simulation:
     Raises:
         RpcFailure: no node could.
     """
-    signed, _ = _signed(kit, shipment, _budget(shipment, MicroLamports(0), 0))
+    signed, _ = _signed(kit, shipment, _budget(shipment, _FREE))
     return await kit.rpc.simulate_transaction(signed.wire, replace_blockhash=True)
 
 
 async def ship(kit: Kit, purse: Purse, shipment: Shipment) -> Outcome | NoBid:
     """Bid, land exactly once, and tally how it ended; or say why it is not worth sending."""
+    shipment = _unlike_others(shipment, next(kit.nonces))
     bid = await purse.bid(kit, shipment)
     tally, lane, count = kit.tally, shipment.lane, len(shipment.jobs)
     if isinstance(bid, NoBid):
         tally.refusals[f"{lane}.not_worth_sending"] += count
         log.warning("batch.withheld", lane=lane, jobs=count, reason=bid.reason)
         return bid
-    budget = _budget(shipment, bid.cu_price_micro_lamports, next(kit.nonces))
+    # No checkpoint between the bid and its reservation: a burst cannot pass the cap.
+    reservation = purse.spend.reserve(bid.fee_lamports, trio.current_time())
+    budget = _budget(shipment, bid.cu_price_micro_lamports)
     signed, latest = _signed(kit, shipment, budget)
     batch = SignedBatch(
         lane=lane, jobs=shipment.jobs, transaction=signed, latest=latest, budget=budget
@@ -184,15 +187,23 @@ async def ship(kit: Kit, purse: Purse, shipment: Shipment) -> Outcome | NoBid:
         size_bytes=len(batch.wire),
     )
     tally.jobs_in_flight[lane] += count
-    purse.spend.reserve(bid.fee_lamports, trio.current_time())
     try:
         outcome = await submit(kit.attempts, kit.in_flight, batch)
     finally:
         tally.jobs_in_flight[lane] -= count
     if isinstance(outcome, Expired):
-        purse.spend.release(bid.fee_lamports, trio.current_time())
+        purse.spend.release(reservation)
     _tally(tally, shipment, outcome)
     return outcome
+
+
+def _unlike_others(shipment: Shipment, nonce: int) -> Shipment:
+    """Ask for up to _NONCES compute units more than needed, which makes the bytes unique.
+
+    The same reading posted twice under one blockhash, as a clamped move is, would else be the same signature.
+    """
+    cu_limit = min(shipment.cu_limit + nonce % _NONCES, TRANSACTION_CU_MAX)
+    return replace(shipment, cu_limit=ComputeUnits(cu_limit))
 
 
 def _signed(
@@ -204,14 +215,9 @@ def _signed(
     return sign(message, [kit.payer]), latest
 
 
-def _budget(shipment: Shipment, cu_price: MicroLamports, nonce: int) -> Budget:
-    """Ask for what the shipment needs and up to _NONCES compute units more, which makes the bytes unique.
-
-    The same reading posted twice under one blockhash, as a clamped move is, would else be the same signature.
-    """
-    cu_limit = min(shipment.cu_limit + nonce % _NONCES, TRANSACTION_CU_MAX)
+def _budget(shipment: Shipment, cu_price: MicroLamports) -> Budget:
     return Budget(
-        cu_limit=ComputeUnits(cu_limit),
+        cu_limit=shipment.cu_limit,
         cu_price_micro_lamports=cu_price,
         loaded_bytes=shipment.loaded_bytes,
     )

@@ -62,7 +62,11 @@ def create_keypair(path: Path, keypair: Keypair) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(list(bytes(keypair)), file)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(list(bytes(keypair)), file)
+        except OSError:
+            path.unlink()  # a full disk must not leave half a key that nothing replaces
+            raise
     except OSError as error:
         raise KeypairError(f"keypair {path} cannot be written: {error}") from error

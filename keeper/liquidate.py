@@ -33,12 +33,12 @@ from keeper.risk import Assessment, assess
 from keeper.snapshot import Snapshot
 from programs import events
 from programs.accounts import Market
-from programs.errors import describe
+from programs.errors import BY_NAME, custom_code, in_words
 from programs.events import EventKind
 from programs.instructions import Tag, liquidate_header
 from programs.outcomes import Expired, Failed, Landed
 from programs.pack import Batch, BatchTemplate, pack_targets
-from programs.rpc import RpcFailure, Simulation
+from programs.rpc import RpcFailure
 from programs.transaction import COMPUTE_BUDGET_CU, whole_pages
 from programs.units import (
     QUOTE_DECIMALS,
@@ -46,12 +46,14 @@ from programs.units import (
     BaseUnits,
     ComputeUnits,
     Lamports,
+    Slot,
 )
 
 LANE: Final = "liquidations"
 KIND: Final = "liquidate"
 _QUEUE_MAX: Final = 100_000
 _LANDINGS_REMEMBERED_SLOTS: Final = 1_000
+_NOTHING_LIQUIDATED: Final = BY_NAME["NOTHING_LIQUIDATED"].code
 log = structlog.get_logger()
 
 
@@ -62,6 +64,8 @@ class _Lane:
     queue: JobQueue
     purse: Purse
     lamports_per_quote_unit: int
+    room: trio.Semaphore
+    """Batches that may still be sent now."""
     busy_markets: set[Pubkey] = field(default_factory=set)
     withheld: dict[Pubkey, str] = field(default_factory=dict)
     """Markets whose liquidations wait, with the reason last logged."""
@@ -80,8 +84,8 @@ async def liquidate_positions(
         queue=JobQueue(capacity=_QUEUE_MAX),
         purse=config.purse(),
         lamports_per_quote_unit=lamports_per_quote_unit,
+        room=trio.Semaphore(config.concurrency),
     )
-    limiter = trio.CapacityLimiter(config.concurrency)
     sequence = 0
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
@@ -89,11 +93,11 @@ async def liquidate_positions(
             with trio.move_on_after(kit.slot_s):
                 sequence, snapshot = await chain.wait_newer(sequence)
                 _refill(kit, lane, snapshot)
-                for batch in _plan(kit, lane, board, snapshot, int(limiter.available_tokens)):
+                for batch in _plan(kit, lane, board, snapshot):
                     lane.queue.take(batch.jobs)
                     lane.busy_markets.add(batch.jobs[0].market)
-                    limiter.acquire_on_behalf_of_nowait(batch.jobs[0].market)
-                    nursery.start_soon(_liquidate, kit, lane, limiter, batch)
+                    lane.room.acquire_nowait()
+                    nursery.start_soon(_liquidate, kit, lane, batch)
 
 
 def _refill(kit: Kit, lane: _Lane, snapshot: Snapshot) -> None:
@@ -103,15 +107,12 @@ def _refill(kit: Kit, lane: _Lane, snapshot: Snapshot) -> None:
     kit.tally.liquidations_due = len(found.index)
     kit.tally.verdicts = found.counts
     jobs = _jobs(snapshot, found, now_s)
-    due = {job.job_id for job in jobs}
-    for job in lane.queue.by_urgency():
-        if job.job_id not in due:
-            lane.queue.withdraw(job.job_id)
+    lane.queue.withdraw_others({job.job_id for job in jobs})
     for _, reason in lane.queue.offer(jobs, now_s):
         if reason == "queue full":
             kit.tally.refusals[f"{LANE}.queue_full"] += 1
-    oldest = max(0, snapshot.slot - _LANDINGS_REMEMBERED_SLOTS)
-    lane.queue.forget(landed_before=type(snapshot.slot)(oldest), now_s=now_s)
+    oldest = Slot(snapshot.slot - _LANDINGS_REMEMBERED_SLOTS)
+    lane.queue.forget(landed_before=oldest, now_s=now_s)
     kit.tally.jobs_queued[LANE] = lane.queue.statistics().queued
 
 
@@ -126,22 +127,18 @@ def _jobs(snapshot: Snapshot, found: Assessment, now_s: float) -> list[Job]:
     return [
         Job(
             kind=KIND,
-            lane=LANE,
             market=snapshot.markets.addresses[market_row],
             target=snapshot.position_address(index),
             effect=f"{snapshot.positions[index]['shares']}:{snapshot.positions[index]['debt']}",
             urgency=Urgency(bounty=BaseUnits(bounty), shortfall=BaseUnits(shortfall)),
             seen_slot=snapshot.slot,
-            due_slot=snapshot.slot,
             due_at_s=now_s,
         )
         for index, market_row, bounty, shortfall in rows
     ]
 
 
-def _plan(
-    kit: Kit, lane: _Lane, board: PriceBoard, snapshot: Snapshot, batches_max: int
-) -> list[Batch[Job]]:
+def _plan(kit: Kit, lane: _Lane, board: PriceBoard, snapshot: Snapshot) -> list[Batch[Job]]:
     """Choose one batch for each market that has none in flight, most urgent first."""
     by_market: dict[Pubkey, list[Job]] = {}
     for job in lane.queue.by_urgency():
@@ -149,7 +146,7 @@ def _plan(
             by_market.setdefault(job.market, []).append(job)
     batches: list[Batch[Job]] = []
     for address, jobs in by_market.items():
-        if len(batches) >= batches_max:
+        if len(batches) >= lane.room.value:
             break
         market = snapshot.markets[address]
         if _is_allowed(kit, lane, board, address, market):
@@ -181,11 +178,11 @@ def _first_batch(
     kit: Kit, lane: _Lane, address: Pubkey, market: Market, jobs: Sequence[Job]
 ) -> list[Batch[Job]]:
     """Pack a market's most urgent jobs, as many together as an earlier failure allows."""
-    room = lane.queue.companions_max(jobs[0].job_id)
-    together = [job for job in jobs if lane.queue.companions_max(job.job_id) >= room][:room]
-    packing = pack_targets(together, {address: _template(kit, address, market)}, kit.payer.pubkey())
+    together = set(lane.queue.bisection.first_batch([job.job_id for job in jobs]))
+    chosen = [job for job in jobs if job.job_id in together]
+    packing = pack_targets(chosen, {address: _template(kit, address, market)}, kit.payer.pubkey())
     for refused in packing.refused:
-        kit.tally.refusals[f"{LANE}.{refused.reason}"] += 1
+        kit.tally.refusals[f"{LANE}.unpackable"] += 1
         log.error("liquidation.unpackable", target=str(refused.job.target), reason=refused.reason)
         lane.queue.withdraw(refused.job.job_id)
     return list(packing.batches[:1])
@@ -205,10 +202,7 @@ def _template(kit: Kit, address: Pubkey, market: Market) -> BatchTemplate:
     )
 
 
-async def _liquidate(
-    kit: Kit, lane: _Lane, limiter: trio.CapacityLimiter, batch: Batch[Job]
-) -> None:
-    ids = [job.job_id for job in batch.jobs]
+async def _liquidate(kit: Kit, lane: _Lane, batch: Batch[Job]) -> None:
     bounty = sum(job.urgency.bounty for job in batch.jobs)
     shipment = Shipment(
         lane=LANE,
@@ -220,76 +214,71 @@ async def _liquidate(
         value_lamports=Lamports(bounty * lane.lamports_per_quote_unit // 10**QUOTE_DECIMALS),
     )
     try:
-        refusal = await _try(kit, lane, shipment, ids)
+        await _send(kit, lane, shipment, [job.job_id for job in batch.jobs])
     finally:
-        limiter.release_on_behalf_of(batch.jobs[0].market)
         lane.busy_markets.discard(batch.jobs[0].market)
-    if refusal is not None:
-        lane.queue.failed(ids, trio.current_time())
-        kit.tally.refusals[f"{LANE}.{refusal.kind}"] += len(ids)
-        log.warning("liquidations.refused", jobs=len(ids), kind=refusal.kind, reason=refusal.words)
+        lane.room.release()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Refusal:
-    kind: str
-    words: str
-
-
-async def _try(kit: Kit, lane: _Lane, shipment: Shipment, ids: Sequence[str]) -> _Refusal | None:
-    """Simulate, send, and settle the jobs; return why not, if not."""
+async def _send(kit: Kit, lane: _Lane, shipment: Shipment, ids: Sequence[str]) -> None:
+    """Simulate, send, and settle the jobs; only what the chain itself refused is held against them."""
     try:
-        found = await simulate(kit, shipment)
+        simulated = await simulate(kit, shipment)
     except RpcFailure as failure:
-        return _Refusal(kind="simulation_unanswered", words=str(failure))
-    if found.err is not None:
-        return _Refusal(kind="simulation_refused", words=_words(found))
-    wanted = found.cu_used * (100 + SIMULATED_CU_MARGIN_PERCENT) // 100 + COMPUTE_BUDGET_CU
+        lane.queue.released(ids)
+        kit.tally.refusals[f"{LANE}.simulation_unanswered"] += len(ids)
+        log.warning("liquidations.unsimulated", jobs=len(ids), reason=str(failure))
+        return
+    if simulated.err is not None:
+        _note_refused(kit, lane, ids, "simulation_refused", simulated.err)
+        return
+    wanted = simulated.cu_used * (100 + SIMULATED_CU_MARGIN_PERCENT) // 100 + COMPUTE_BUDGET_CU
     cu_limit = ComputeUnits(min(wanted, TRANSACTION_CU_MAX))
     match await ship(kit, lane.purse, replace(shipment, cu_limit=cu_limit)):
         case Landed() as landed:
             lane.queue.landed(ids, landed.slot)
             _note_events(kit, landed)
         case Failed() as failed:
-            return _Refusal(kind="failed_on_chain", words=_words(failed))
-        case Expired():
-            lane.queue.expired(ids)
-        case NoBid() as withheld:
-            return _Refusal(kind="not_worth_sending", words=withheld.reason)
-    return None
+            _note_refused(kit, lane, ids, "failed_on_chain", failed.err)
+        case Expired() | NoBid():
+            lane.queue.released(ids)  # counted and logged by ship
 
 
-def _words(found: Simulation | Failed) -> str:
-    """Say what the program or the runtime refused, in the program's own words where they are known."""
-    match found.err:
-        case {"InstructionError": [_, {"Custom": int(code)}]}:
-            return describe(code)
-        case error:
-            return str(error)
+def _note_refused(kit: Kit, lane: _Lane, ids: Sequence[str], kind: str, err: object) -> None:
+    now_s = trio.current_time()
+    if custom_code(err) == _NOTHING_LIQUIDATED:
+        for job_id in ids:  # every one of them was looked at and skipped
+            lane.queue.failed([job_id], now_s)
+    else:
+        lane.queue.failed(ids, now_s)
+    kit.tally.refusals[f"{LANE}.{kind}"] += len(ids)
+    log.warning("liquidations.refused", jobs=len(ids), kind=kind, reason=in_words(err))
 
 
-def _note_events(kit: Kit, outcome: Landed) -> None:
-    """Count what the program says it did; skipped positions are no liquidations."""
+def _note_events(kit: Kit, landed: Landed) -> None:
+    """Count what the program says it did, up to where the logs were cut; skipped positions are no liquidations."""
+    if not landed.logs:
+        kit.tally.refusals[f"{LANE}.logs_unread"] += 1
+    positions = bounty = bad_debt = 0
     try:
-        found = events.decode_logs(outcome.logs, kit.program)
+        for data in events.program_data(landed.logs, kit.program):
+            event = events.decode(data)
+            if event.kind is EventKind.POSITION_LIQUIDATED:
+                positions += 1
+                bounty += event.amount("bounty")
+                bad_debt += event.amount("bad_debt")
     except events.MalformedEventError as error:
         kit.tally.refusals[f"{LANE}.event_unread"] += 1
-        log.warning("event.malformed", signature=str(outcome.signature), reason=str(error))
-        return
-    if not found:
-        kit.tally.refusals[f"{LANE}.logs_unread"] += 1
-    liquidated = [event for event in found if event.kind is EventKind.POSITION_LIQUIDATED]
-    if liquidated:
-        bounty = sum(event.amount("bounty") for event in liquidated)
-        bad_debt = sum(event.amount("bad_debt") for event in liquidated)
-        kit.tally.liquidations_landed += len(liquidated)
-        kit.tally.bounty_base_units += bounty
-        kit.tally.bad_debt_base_units += bad_debt
+        log.warning("event.unread", signature=str(landed.signature), reason=str(error))
+    kit.tally.liquidations_landed += positions
+    kit.tally.bounty_base_units += bounty
+    kit.tally.bad_debt_base_units += bad_debt
+    if positions:
         log.info(
             "positions.liquidated",
-            positions=len(liquidated),
+            positions=positions,
             bounty_base_units=bounty,
             bad_debt_base_units=bad_debt,
-            signature=str(outcome.signature),
-            slot=outcome.slot,
+            signature=str(landed.signature),
+            slot=landed.slot,
         )

@@ -16,6 +16,9 @@ from programs.units import PRICE_MAX_E6, PRICE_MIN_E6, PriceE6, Slot
 _CHAIN_CLASS: Final = {PriceClass.VALID: 0, PriceClass.DEGRADED: 1}
 """The classes that may be posted, as the program numbers them."""
 _TWO_OUTCOMES: Final = 2
+_BPS_ONE: Final = 10_000
+_CLASS_CHANGE_BPS: Final = 1_000 * _BPS_ONE
+"""Before any move: a class decides what others may do at this price."""
 _CHANGE_MAX_E6: Final = 50_000
 """Liquidations sell five points under the oracle at most: a chain that is further off would protect nobody."""
 _HEARTBEAT_MAX_SLOTS: Final = 100
@@ -52,6 +55,8 @@ class Post:
     price: Price
     is_due: bool
     """Worth a transaction of its own; if not, only a place in one that is sent anyway."""
+    urgency_bps: int
+    """Move and age against their thresholds: 10_000 is just due, half of it ripe; a new class comes first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +98,15 @@ def decide_post(
     pool = market.pools[0]
     price_e6 = PriceE6(min(max(price.price_e6, PRICE_MIN_E6), PRICE_MAX_E6))
     distance_e6 = abs(price_e6 - pool.price_e6)
-    age_slots = slot - market.publish_slot
+    # A reading no newer than the chain's own makes it no younger, however old that is.
+    age_slots = slot - market.publish_slot if publish_slot > market.publish_slot else 0
     has_changed = market.price_class != _CHAIN_CLASS[price.price_class]
-    is_ripe = 2 * distance_e6 >= rules.change_e6 or 2 * age_slots >= rules.heartbeat_slots
-    if not (is_ripe or has_changed):
+    urgency_bps = max(
+        _BPS_ONE * distance_e6 // rules.change_e6,
+        _BPS_ONE * age_slots // rules.heartbeat_slots,
+        _CLASS_CHANGE_BPS if has_changed else 0,
+    )
+    if 2 * urgency_bps < _BPS_ONE:
         return NoPost(reason="unchanged")
     return Post(
         price_class=_CHAIN_CLASS[price.price_class],
@@ -104,7 +114,8 @@ def decide_post(
         price_e6=price_e6,
         band_e6=price.band_e6,
         price=price,
-        is_due=has_changed or distance_e6 >= rules.change_e6 or age_slots >= rules.heartbeat_slots,
+        is_due=urgency_bps >= _BPS_ONE,
+        urgency_bps=urgency_bps,
     )
 
 

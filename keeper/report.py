@@ -1,5 +1,6 @@
 """The one JSON object a run ends with."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -9,8 +10,8 @@ from keeper.prices.board import PriceStatistics
 from keeper.tally import Tally, percentile
 
 
-class Summary(Protocol):
-    """Counts of the attempts this run recorded."""
+class Counts(Protocol):
+    """Counts of attempts."""
 
     @property
     def landed(self) -> int:
@@ -38,11 +39,6 @@ class Summary(Protocol):
         ...
 
     @property
-    def duplicates(self) -> int:
-        """Landings beyond the first of the same job and effect."""
-        ...
-
-    @property
     def cu_requested(self) -> int:
         """Compute units asked for, where the use is known."""
         ...
@@ -58,6 +54,20 @@ class Summary(Protocol):
         ...
 
 
+class Summary(Counts, Protocol):
+    """Counts of the attempts this run recorded."""
+
+    @property
+    def duplicates(self) -> int:
+        """Landings beyond the first of the same job and effect."""
+        ...
+
+    @property
+    def by_lane(self) -> Mapping[str, Counts]:
+        """The same of each lane."""
+        ...
+
+
 def report(
     *,
     facts: ClusterFacts,
@@ -68,7 +78,11 @@ def report(
     resends: int,
     run_s: float,
 ) -> dict[str, Any]:
-    """Compose the final object; amounts are base units or lamports, times milliseconds."""
+    """Compose the final object; amounts are base units or lamports, times milliseconds.
+
+    What became of transactions is the database's word; the tally knows what no transaction records.
+    """
+    liquidations = summary.by_lane.get("liquidations")
     latencies = tally.latencies_ms()
     liquidation_latencies = tally.latencies_ms(["liquidations"])
     return {
@@ -108,32 +122,20 @@ def report(
             "landed": tally.liquidations_landed,
             "bounty_base_units": tally.bounty_base_units,
             "bad_debt_base_units": tally.bad_debt_base_units,
-            "jobs_per_tx": _ratio(tally.jobs_landed["liquidations"], tally.landed["liquidations"]),
+            "jobs_per_tx": None
+            if liquidations is None
+            else _ratio(liquidations.jobs_landed, liquidations.landed),
             "due_to_landed_ms_p50": percentile(liquidation_latencies, 50),
             "due_to_landed_ms_p99": percentile(liquidation_latencies, 99),
         },
         "transactions": {
-            "landed": summary.landed,
-            "failed": summary.failed,
-            "expired": summary.expired,
-            "open": summary.open,
+            **_ends(summary),
             "resends": resends,
             "duplicates": summary.duplicates,
-            "jobs_landed": summary.jobs_landed,
             "jobs_per_tx": _ratio(summary.jobs_landed, summary.landed),
             "cu_requested": summary.cu_requested,
             "cu_used": summary.cu_used,
-            "fees_lamports": summary.fees_lamports,
-            "by_lane": {
-                lane: {
-                    "landed": tally.landed[lane],
-                    "failed": tally.failed[lane],
-                    "expired": tally.expired[lane],
-                    "jobs_landed": tally.jobs_landed[lane],
-                    "fees_lamports": tally.fees_lamports[lane],
-                }
-                for lane in sorted({*tally.landed, *tally.failed, *tally.expired})
-            },
+            "by_lane": {lane: _ends(counts) for lane, counts in sorted(summary.by_lane.items())},
         },
         "latency_ms": {
             "due_to_landed_p50": percentile(latencies, 50),
@@ -141,6 +143,17 @@ def report(
         },
         "settled_attempts": tally.settled_attempts,
         "refusals": dict(sorted(tally.refusals.items())),
+    }
+
+
+def _ends(counts: Counts) -> dict[str, int]:
+    return {
+        "landed": counts.landed,
+        "failed": counts.failed,
+        "expired": counts.expired,
+        "open": counts.open,
+        "jobs_landed": counts.jobs_landed,
+        "fees_lamports": counts.fees_lamports,
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import trio
 from solders.pubkey import Pubkey
 
+from keeper.errors import ClusterError
 from keeper.snapshot import Snapshot, Unreadable, take_markets, take_positions
 from programs.accounts import (
     AccountKind,
@@ -23,12 +24,24 @@ from programs.rpc import Account, Commitment, Filter, Rpc
 from programs.units import Slot
 
 
-class PlatformMissingError(Exception):
+class PlatformMissingError(ClusterError):
     """The cluster has no initialized platform at this program id."""
 
 
-async def scan(rpc: Rpc, program: Pubkey, commitment: Commitment = "processed") -> Snapshot:
+async def scan(
+    rpc: Rpc,
+    program: Pubkey,
+    commitment: Commitment = "processed",
+    *,
+    previous: Snapshot | None = None,
+) -> Snapshot:
     """Read every position and market, the genesis parameters and the vault.
+
+    Args:
+        rpc: where to read.
+        program: whose accounts.
+        commitment: how settled they must be.
+        previous: the last snapshot; its decoded markets serve again where no byte changed.
 
     Raises:
         RpcFailure: the cluster did not answer.
@@ -48,7 +61,9 @@ async def scan(rpc: Rpc, program: Pubkey, commitment: Commitment = "processed") 
     global_, vault = _singletons(program, singletons.accounts)
     positions, addresses, bad_positions = take_positions(found.accounts)
     await trio.lowlevel.checkpoint()  # 100_000 rows take some ten milliseconds
-    markets, bad_markets = take_markets(listed.accounts)
+    markets, bad_markets = take_markets(
+        listed.accounts, None if previous is None else previous.markets
+    )
     skipped: Counter[Unreadable] = bad_positions + bad_markets
     skipped[Unreadable.NO_ACCOUNT] += found.skipped + listed.skipped
     skipped = +skipped

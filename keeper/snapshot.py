@@ -54,10 +54,15 @@ class Unreadable(StrEnum):
 class Markets(Mapping[Pubkey, Market]):
     """All markets by address; columns for arithmetic, and a `Market` for whoever asks for one."""
 
-    def __init__(self, accounts: Mapping[bytes, bytes]) -> None:
-        """Take the columns from (address, data) pairs that `readable_market` accepts."""
+    def __init__(self, accounts: Mapping[bytes, bytes], previous: "Markets | None" = None) -> None:
+        """Take the columns from whole market accounts by address, as `take_markets` selects them.
+
+        Args:
+            accounts: data by address.
+            previous: an earlier reading; a market whose bytes are the same is not decoded again.
+        """
         self._data = accounts
-        self._decoded: dict[Pubkey, Market] = {}
+        self._decoded: dict[Pubkey, Market] = {} if previous is None else previous.same(accounts)
         by_pools: dict[int, list[bytes]] = {}
         for address, data in accounts.items():
             by_pools.setdefault(data[_POOLS_AT], []).append(address)
@@ -94,6 +99,14 @@ class Markets(Mapping[Pubkey, Market]):
 
     def __len__(self) -> int:
         return len(self.addresses)
+
+    def same(self, accounts: Mapping[bytes, bytes]) -> dict[Pubkey, Market]:
+        """Return what is decoded here of the markets that `accounts` holds byte for byte."""
+        return {
+            address: market
+            for address, market in self._decoded.items()
+            if accounts.get(bytes(address)) == self._data[bytes(address)]
+        }
 
     def rows_of(self, addresses: AddressArray) -> npt.NDArray[np.int64]:
         """Return the row of each address, -1 where there is no such market."""
@@ -153,8 +166,15 @@ def take_positions(
     return rows[keep], addresses[keep], +skipped
 
 
-def take_markets(accounts: Sequence[tuple[bytes, bytes]]) -> tuple[Markets, Counter[Unreadable]]:
-    """Decode (address, data) pairs; what is no market is counted and left out."""
+def take_markets(
+    accounts: Sequence[tuple[bytes, bytes]], previous: Markets | None = None
+) -> tuple[Markets, Counter[Unreadable]]:
+    """Decode (address, data) pairs; what is no market is counted and left out.
+
+    Args:
+        accounts: as read.
+        previous: an earlier reading, whose decoded markets serve again where nothing changed.
+    """
     skipped: Counter[Unreadable] = Counter()
     good: dict[bytes, bytes] = {}
     for address, data in accounts:
@@ -163,7 +183,7 @@ def take_markets(accounts: Sequence[tuple[bytes, bytes]]) -> tuple[Markets, Coun
             good[address] = data
         else:
             skipped[reason] += 1
-    return Markets(good), skipped
+    return Markets(good, previous), skipped
 
 
 def _market_fault(data: bytes) -> Unreadable | None:

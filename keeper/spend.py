@@ -9,6 +9,14 @@ from programs.units import Lamports
 _HOUR_S: Final = 3_600.0
 
 
+@dataclass(slots=True, eq=False)
+class Reservation:
+    """A fee that was bid, and when."""
+
+    fee_lamports: Lamports
+    at_s: float
+
+
 @dataclass(slots=True)
 class HourlySpend:
     """Fees of the last hour against a cap.
@@ -18,21 +26,23 @@ class HourlySpend:
     """
 
     cap_lamports: Lamports
-    _spent: deque[tuple[float, int]] = field(default_factory=deque)
+    _reserved: deque[Reservation] = field(default_factory=deque)
     _total: int = 0
 
     def left_lamports(self, now_s: float) -> Lamports:
         """Return what may still be bid now."""
-        while self._spent and self._spent[0][0] <= now_s - _HOUR_S:
-            self._total -= self._spent.popleft()[1]
+        while self._reserved and self._reserved[0].at_s <= now_s - _HOUR_S:
+            self.release(self._reserved.popleft())
         return Lamports(max(0, self.cap_lamports - self._total))
 
-    def reserve(self, fee_lamports: Lamports, now_s: float) -> None:
-        """Count a fee that is about to be bid."""
-        self._spent.append((now_s, fee_lamports))
+    def reserve(self, fee_lamports: Lamports, now_s: float) -> Reservation:
+        """Count a fee that is about to be bid; the reservation gives it back, should it cost nothing."""
+        reservation = Reservation(fee_lamports, now_s)
+        self._reserved.append(reservation)
         self._total += fee_lamports
+        return reservation
 
-    def release(self, fee_lamports: Lamports, now_s: float) -> None:
-        """Give back a bid that expired and so cost nothing."""
-        self._spent.append((now_s, -fee_lamports))
-        self._total -= fee_lamports
+    def release(self, reservation: Reservation) -> None:
+        """Give back a bid that expired and so cost nothing; once, whenever that is."""
+        self._total -= reservation.fee_lamports
+        reservation.fee_lamports = Lamports(0)

@@ -24,7 +24,7 @@ async def watch_chain(kit: Kit, interval_slots: int, chain: Newest[Snapshot]) ->
     due_s = trio.current_time()
     while True:
         try:
-            snapshot = await scan(kit.rpc, kit.program)
+            snapshot = await scan(kit.rpc, kit.program, previous=chain.get())
         except RpcFailure as failure:
             kit.tally.refusals["scan.unanswered"] += 1
             outage.note_failure(str(failure))
@@ -34,8 +34,13 @@ async def watch_chain(kit: Kit, interval_slots: int, chain: Newest[Snapshot]) ->
             outage.note_failure(str(missing))
         else:
             outage.note_success()
-            chain.publish(snapshot)
-            _note(kit, snapshot)
+            if (newest := chain.get()) is not None and snapshot.slot < newest.slot:
+                # Another node answered, which lags: the state would go back in time.
+                kit.tally.refusals["scan.older_than_the_last"] += 1
+                log.warning("scan.refused", slot=snapshot.slot, newest_slot=newest.slot)
+            else:
+                chain.publish(snapshot)
+                _note(kit, snapshot)
         due_s = max(due_s + interval_s, trio.current_time())
         await trio.sleep_until(due_s)
 

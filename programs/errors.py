@@ -72,6 +72,17 @@ _TEXTS: Final = {
     160: ("NOTHING_LIQUIDATED", "no position of the batch could be liquidated"),
 }
 
+_CALLED: Final = {
+    1: "INSUFFICIENT_FUNDS: an account holds fewer tokens or lamports than the instruction moves",
+    3: "MINT_MISMATCH: a token account is of another mint",
+    4: "OWNER_MISMATCH: the signer may not spend from the token account",
+    17: "ACCOUNT_FROZEN: the mint's authority froze a token account",
+}
+"""Codes below 100 are those of the programs that ours calls: a failed call ends the transaction with the callee's code.
+
+Source: TokenError of SPL Token; 1 is also the system program's word for too few lamports.
+"""
+
 
 def _exception(code: int, name: str, text: str) -> type[ProgramError]:
     title = "".join(part.capitalize() for part in name.split("_")) + "Error"
@@ -91,4 +102,21 @@ BY_NAME: Final[dict[str, type[ProgramError]]] = {
 def describe(code: int) -> str:
     """Return the sentence for a program error code, for logs and operators."""
     known = _TEXTS.get(code)
-    return f"{known[0]}: {known[1]}" if known else f"program error {code}"
+    if known:
+        return f"{known[0]}: {known[1]}"
+    return _CALLED.get(code, f"program error {code}")
+
+
+def in_words(err: object) -> str:
+    """Say what a transaction error, in the node's own JSON, means: the program's words where they are known."""
+    code = custom_code(err)
+    return str(err) if code is None else describe(code)
+
+
+def custom_code(err: object) -> int | None:
+    """Return the program error code in a transaction error; None if it is another kind of error."""
+    match err:
+        case {"InstructionError": [_, {"Custom": int(code)}]}:
+            return code
+        case _:
+            return None

@@ -21,6 +21,7 @@ from programs.units import U64_MAX
 ALL_SHARES: Final = U64_MAX
 """Passed to close_position for the whole position."""
 ORACLE_BAND_MAX_E6: Final = 1_000_000
+PRICE_ONE_E6: Final = 1_000_000
 
 
 class Tag(IntEnum):
@@ -173,14 +174,23 @@ def add_liquidity(
     liquidity: int,
     cash_max: int,
     position_id: int,
+    price_min_e6: int = 0,
+    price_max_e6: int = PRICE_ONE_E6,
 ) -> Instruction:
-    """Add `liquidity` to a pool; the surplus side of the complete sets becomes position `position_id`."""
+    """Add `liquidity` to a pool; the surplus side of the complete sets becomes position `position_id`.
+
+    Args:
+        cash_max: most that the complete sets may cost.
+        price_min_e6: lowest YES price of the pool to join at, and `price_max_e6` the highest. Without them
+            somebody can push the price first, let the maker join there, and take the difference on the way back:
+            `cash_max` alone does not stop it, for liquidity is cheapest at 0.5.
+    """
     maker, maker_bump = addresses.maker_address(program, market, pool, owner)
     position, position_bump = addresses.position_address(program, market, owner, position_id)
     return Instruction(
         program,
         struct.pack(
-            "<BBBBIQQ",
+            "<BBBBIQQII",
             Tag.ADD_LIQUIDITY,
             pool,
             maker_bump,
@@ -188,6 +198,8 @@ def add_liquidity(
             position_id,
             liquidity,
             cash_max,
+            price_min_e6,
+            price_max_e6,
         ),
         [
             _writable(owner, signer=True),

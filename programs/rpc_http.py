@@ -1,18 +1,17 @@
 """`Rpc` over HTTP: reads fail over from endpoint to endpoint, sends go to all of them at once."""
 
-import binascii
 import logging
 import math
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import httpx
 import tenacity
 import trio
-from solders.hash import Hash, ParseHashError
+from solders.hash import Hash
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -23,7 +22,6 @@ from programs.rpc import (
     Filter,
     LatestBlockhash,
     ProgramAccounts,
-    RpcBadReply,
     RpcError,
     RpcFailure,
     RpcTimeout,
@@ -33,8 +31,21 @@ from programs.rpc import (
     Simulation,
     TransactionFacts,
 )
+from programs.rpc_replies import (
+    parse_reply,
+    read_account,
+    read_accounts,
+    read_blockhash,
+    read_context,
+    read_facts,
+    read_fees,
+    read_number,
+    read_program_accounts,
+    read_simulation,
+    read_statuses,
+)
 from programs.rpc_transport import Endpoint
-from programs.units import BlockHeight, ComputeUnits, Lamports, MicroLamports, Slot
+from programs.units import BlockHeight, Lamports, MicroLamports, Slot
 
 T = TypeVar("T")
 
@@ -118,11 +129,11 @@ class HttpRpc:
 
     async def get_slot(self, commitment: Commitment) -> Slot:
         """Read the current slot."""
-        return Slot(await self._read(_slot, "getSlot", {"commitment": commitment}))
+        return Slot(await self._read(read_number, "getSlot", {"commitment": commitment}))
 
     async def get_block_height(self, commitment: Commitment) -> BlockHeight:
         """Read the current block height."""
-        found = await self._read(_slot, "getBlockHeight", {"commitment": commitment})
+        found = await self._read(read_number, "getBlockHeight", {"commitment": commitment})
         return BlockHeight(found)
 
     async def get_genesis_hash(self) -> Hash:
@@ -131,7 +142,7 @@ class HttpRpc:
 
     async def get_latest_blockhash(self, commitment: Commitment) -> LatestBlockhash:
         """Read a blockhash to sign with."""
-        return await self._read(_blockhash, "getLatestBlockhash", {"commitment": commitment})
+        return await self._read(read_blockhash, "getLatestBlockhash", {"commitment": commitment})
 
     async def get_balance(self, address: Pubkey, commitment: Commitment) -> Lamports:
         """Read an account's lamports, 0 if there is none."""
@@ -144,7 +155,7 @@ class HttpRpc:
         """Read an account."""
         options = {"commitment": commitment, "encoding": "base64"}
         return await self._read(
-            lambda found: _account(found["value"]), "getAccountInfo", str(address), options
+            lambda found: read_account(found["value"]), "getAccountInfo", str(address), options
         )
 
     async def get_multiple_accounts(
@@ -156,7 +167,10 @@ class HttpRpc:
         async def read(chunk: Sequence[Pubkey]) -> Accounts:
             names = [str(address) for address in chunk]
             return await self._read(
-                lambda found: _accounts(found, len(names)), "getMultipleAccounts", names, options
+                lambda found: read_accounts(found, len(names)),
+                "getMultipleAccounts",
+                names,
+                options,
             )
 
         chunks = await _in_chunks(read, addresses, ACCOUNTS_PER_CALL)
@@ -184,15 +198,15 @@ class HttpRpc:
         if data_slice is not None:
             options["dataSlice"] = {"offset": data_slice[0], "length": data_slice[1]}
         found = await self._read(
-            _with_context,
+            read_context,
             "getProgramAccounts",
             str(program),
             options,
             try_timeout_s=self.settings.scan_timeout_s,
         )
         if len(found["value"]) <= ACCOUNTS_PER_CALL:
-            return _program_accounts(found)
-        return await trio.to_thread.run_sync(_program_accounts, found)
+            return read_program_accounts(found)
+        return await trio.to_thread.run_sync(read_program_accounts, found)
 
     async def get_signature_statuses(
         self, signatures: Sequence[Signature]
@@ -208,7 +222,7 @@ class HttpRpc:
             async def read(parse: Callable[[Any], T], method: str, *params: object) -> T:
                 return parse_reply(parse, method, await endpoint.call(method, params))
 
-            height = await read(_slot, "getBlockHeight", {"commitment": "finalized"})
+            height = await read(read_number, "getBlockHeight", {"commitment": "finalized"})
             return SettledStatuses(
                 finalized_block_height=BlockHeight(height),
                 statuses=await self._statuses(read, signatures, search_history=True),
@@ -224,7 +238,7 @@ class HttpRpc:
             "encoding": "base64",
             "maxSupportedTransactionVersion": 1,
         }
-        return await self._read(_facts, "getTransaction", str(signature), options)
+        return await self._read(read_facts, "getTransaction", str(signature), options)
 
     async def get_recent_prioritization_fees(
         self, writable: Sequence[Pubkey]
@@ -232,7 +246,7 @@ class HttpRpc:
         """Read the lowest price that was included in each recent slot, over these accounts; at most 128."""
         names = [str(address) for address in writable[:FEE_ACCOUNTS_PER_CALL]]
         return await self._read(
-            _fees,
+            read_fees,
             "getRecentPrioritizationFees",
             names,
         )
@@ -248,7 +262,7 @@ class HttpRpc:
             "replaceRecentBlockhash": replace_blockhash,
         }
         encoded = b64encode(wire).decode()
-        return await self._read(_simulation, "simulateTransaction", encoded, options)
+        return await self._read(read_simulation, "simulateTransaction", encoded, options)
 
     async def send_transaction(self, wire: bytes) -> None:
         """Send signed bytes to every endpoint, preflight skipped; return once any has accepted them.
@@ -286,7 +300,7 @@ class HttpRpc:
             names = [str(signature) for signature in chunk]
             options = {"searchTransactionHistory": search_history}
             return await read(
-                lambda found: _signature_statuses(found, len(names)),
+                lambda found: read_statuses(found, len(names)),
                 "getSignatureStatuses",
                 names,
                 options,
@@ -365,123 +379,3 @@ async def _in_chunks(
     if failures:
         raise failures[0]
     return [found[index] for index in range(len(chunks))]
-
-
-def parse_reply(parse: Callable[[Any], T], method: str, found: object) -> T:
-    """Turn a `result` into a value, or say that it has another shape than documented."""
-    try:
-        return parse(found)
-    except (LookupError, TypeError, ValueError, AttributeError, ParseHashError) as error:
-        excerpt = str(found)[:120]
-        raise RpcBadReply(f"{method}: unexpected result {excerpt} ({error})") from error
-
-
-def _slot(found: object) -> int:
-    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-        raise TypeError("not a number of slots or blocks")
-    return found
-
-
-def _blockhash(found: Any) -> LatestBlockhash:  # noqa: ANN401 - JSON
-    value = found["value"]
-    return LatestBlockhash(
-        blockhash=Hash.from_string(value["blockhash"]),
-        last_valid_block_height=BlockHeight(_slot(value["lastValidBlockHeight"])),
-        slot=Slot(_slot(found["context"]["slot"])),
-    )
-
-
-def _account(value: Any) -> Account | None:  # noqa: ANN401 - JSON
-    if value is None:
-        return None
-    return Account(
-        owner=Pubkey.from_string(value["owner"]),
-        lamports=Lamports(int(value["lamports"])),
-        data=_base64(value["data"]),
-        is_executable=bool(value["executable"]),
-    )
-
-
-def _base64(data: Any) -> bytes:  # noqa: ANN401 - JSON
-    text, encoding = data
-    if encoding != "base64":
-        raise ValueError(f"account data is encoded in {encoding}, base64 was asked for")
-    return binascii.a2b_base64(text, strict_mode=True)
-
-
-def _accounts(found: Any, count: int) -> Accounts:  # noqa: ANN401 - JSON
-    if len(found["value"]) != count:
-        raise ValueError(f"{len(found['value'])} accounts, {count} were asked for")
-    return Accounts(
-        slot=Slot(_slot(found["context"]["slot"])),
-        accounts=tuple(_account(value) for value in found["value"]),
-    )
-
-
-def _with_context(found: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    _slot(found["context"]["slot"])
-    if not isinstance(found["value"], list):
-        raise TypeError("value is no list")
-    return cast("dict[str, Any]", found)
-
-
-def _program_accounts(found: dict[str, Any]) -> ProgramAccounts:
-    accounts: list[tuple[bytes, bytes]] = []
-    skipped = 0
-    for row in found["value"]:
-        try:
-            address = bytes(Pubkey.from_string(row["pubkey"]))
-            accounts.append((address, _base64(row["account"]["data"])))
-        except (LookupError, TypeError, ValueError):
-            skipped += 1
-    return ProgramAccounts(slot=Slot(found["context"]["slot"]), accounts=accounts, skipped=skipped)
-
-
-def _signature_statuses(found: Any, count: int) -> tuple[SignatureStatus | None, ...]:  # noqa: ANN401 - JSON
-    if len(found["value"]) != count:
-        raise ValueError(f"{len(found['value'])} statuses, {count} were asked for")
-    return tuple(_signature_status(value) for value in found["value"])
-
-
-def _signature_status(value: Any) -> SignatureStatus | None:  # noqa: ANN401 - JSON
-    if value is None:
-        return None
-    commitment = value.get("confirmationStatus")
-    if commitment is None:
-        # Older nodes: no confirmations left to count means rooted.
-        commitment = "finalized" if value["confirmations"] is None else "processed"
-    if commitment not in {"processed", "confirmed", "finalized"}:
-        raise ValueError(f"unknown commitment {commitment!r}")
-    return SignatureStatus(
-        slot=Slot(_slot(value["slot"])), err=value.get("err"), commitment=commitment
-    )
-
-
-def _facts(found: Any) -> TransactionFacts | None:  # noqa: ANN401 - JSON
-    if found is None:
-        return None
-    meta = found["meta"]
-    used = meta.get("computeUnitsConsumed")
-    return TransactionFacts(
-        slot=Slot(_slot(found["slot"])),
-        err=meta["err"],
-        fee_lamports=Lamports(int(meta["fee"])),
-        cu_used=None if used is None else ComputeUnits(int(used)),
-        logs=tuple(meta.get("logMessages") or ()),
-    )
-
-
-def _fees(found: object) -> tuple[MicroLamports, ...]:
-    if not isinstance(found, list):
-        raise TypeError("not a list of slots")
-    return tuple(MicroLamports(int(row["prioritizationFee"])) for row in found)
-
-
-def _simulation(found: Any) -> Simulation:  # noqa: ANN401 - JSON
-    value = found["value"]
-    return Simulation(
-        err=value["err"],
-        logs=tuple(value.get("logs") or ()),
-        cu_used=ComputeUnits(int(value.get("unitsConsumed") or 0)),
-        slot=Slot(_slot(found["context"]["slot"])),
-    )

@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from state.errors import AlreadyOpen, HistoryConflict
 from state.sqlite import sqlite3
 from state.store import Store
+from state.summary import AttemptSummary, summarize
 
 I64_MAX: Final = 2**63 - 1
 """The largest integer SQLite stores."""
@@ -172,27 +173,6 @@ class Attempt:
     jobs: tuple[AttemptJob, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptSummary:
-    """Counts for the final report."""
-
-    attempts: int
-    open: int
-    landed: int
-    failed: int
-    expired: int
-    finalized: int
-    jobs_landed: int
-    """Jobs carried by landed attempts."""
-    duplicates: int
-    """Landings beyond the first of the same (job, effect), over the whole history."""
-    cu_requested: int
-    """Over the attempts whose use is known, so that it compares with `cu_used`."""
-    cu_used: int
-    fees_lamports: int
-    """Failed attempts pay too."""
-
-
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """The attempts in a store; what `programs.submit` writes through."""
@@ -239,7 +219,7 @@ class Attempts:
 
     async def summary(self, *, after_id: int = 0) -> AttemptSummary:
         """Count the attempts recorded after `after_id`."""
-        return await self.store.read(lambda db: _summary(db, after_id))
+        return await self.store.read(lambda db: summarize(db, after_id))
 
 
 def _insert(db: Database, attempt: AttemptToRecord) -> None:
@@ -366,43 +346,4 @@ def _unsettled(db: Database) -> tuple[Attempt, ...]:
             "cu_limit, cu_price_micro_lamports, fee_bid_lamports, state, slot, err, cu_used, "
             "fee_lamports FROM attempt WHERE is_finalized = 0 ORDER BY id"
         )
-    )
-
-
-def _summary(db: Database, after_id: int) -> AttemptSummary:
-    counts = db.conn.execute(
-        """
-        SELECT count(*),
-            count(*) FILTER (WHERE state = 'open'),
-            count(*) FILTER (WHERE state = 'landed'),
-            count(*) FILTER (WHERE state = 'failed'),
-            count(*) FILTER (WHERE state = 'expired'),
-            count(*) FILTER (WHERE is_finalized = 1),
-            coalesce(sum(cu_limit) FILTER (WHERE cu_used IS NOT NULL), 0),
-            coalesce(sum(cu_used), 0),
-            coalesce(sum(fee_lamports), 0)
-        FROM attempt WHERE id > ?
-        """,
-        [after_id],
-    ).fetchone()
-    (jobs_landed,) = db.conn.execute(
-        "SELECT count(*) FROM attempt_job JOIN attempt ON attempt.id = attempt_id "
-        "WHERE attempt.state = 'landed' AND attempt.id > ?",
-        [after_id],
-    ).fetchone()
-    (duplicates,) = db.conn.execute(
-        "SELECT coalesce(sum(times - 1), 0) FROM duplicate_effect"
-    ).fetchone()
-    return AttemptSummary(
-        attempts=counts[0],
-        open=counts[1],
-        landed=counts[2],
-        failed=counts[3],
-        expired=counts[4],
-        finalized=counts[5],
-        cu_requested=counts[6],
-        cu_used=counts[7],
-        fees_lamports=counts[8],
-        jobs_landed=jobs_landed,
-        duplicates=duplicates,
     )

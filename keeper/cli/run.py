@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,31 +13,12 @@ import trio
 from rich.console import Console
 
 from keeper.cli.check import CONFIG_OPTION
+from keeper.cli.duration import Duration
 from keeper.cli.logs import keep_notices, open_logs
 from keeper.config import load_config
 from keeper.errors import ReportError
 from keeper.run import RunOptions, run
 from keeper.summary import summary_lines
-
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Duration(click.ParamType[float]):
-    """A length of time such as 40s, 5m or 2h; a bare number is seconds."""
-
-    name = "duration"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return seconds."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)?", str(value))
-        if match is None or float(match[1]) <= 0:
-            self.fail(f"{value!r} is no duration: expected e.g. 40s, 5m or 2h", param, ctx)
-        return float(match[1]) * _UNITS_S[match[2] or "s"]
-
 
 _EXAMPLES = """\b
 Examples:

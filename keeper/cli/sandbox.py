@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 import trio
 
+from keeper.cli.duration import Duration
 from keeper.cli.logs import open_logs, stderr_form
 from keeper.cli.refusal import Refusal
 from keeper.errors import KeeperError
@@ -43,7 +44,7 @@ _EXAMPLES: Final = """\b
 Examples:
   keeper sandbox
   keeper sandbox --json --rpc-port 0 --venue-port 0
-  keeper sandbox --markets 1000 --active-markets-max 8 --for 60
+  keeper sandbox --markets 1000 --active-markets-max 8 --for 60s
   keeper sandbox --replay recorded/ --seed 7
 """
 
@@ -76,7 +77,7 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keypair file of the keeper, the oracle authority; made when missing.  [default: in --folder]",
 )
-@click.option("--for", "for_s", type=click.FloatRange(min=0.001), help="End after so many seconds.")
+@click.option("--for", "for_s", type=Duration(), help="End by itself after this long, e.g. 40s.")
 @click.option("--until-stdin-closes", is_flag=True, help="End with whoever holds our stdin.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line on stdout when ready.")
 def sandbox_command(

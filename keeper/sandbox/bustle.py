@@ -14,11 +14,11 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from keeper.sandbox.cast import Actor, Cast
+from keeper.sandbox.cast import Cast, Role
 from keeper.sandbox.config import SandboxConfig
-from keeper.sandbox.floor import Close, Floor, Held, Open, Order
-from keeper.sandbox.founding import Platform
-from keeper.sandbox.trading import Plan, plan_orders
+from keeper.sandbox.floor import Close, Floor, Held, Open, Order, Stake
+from keeper.sandbox.founding import USD, Platform
+from keeper.sandbox.trading import Plan, plan_orders, refill_vault
 from keeper.sandbox.wallet import post, refusal_of
 from keeper.snapshot import take_positions
 from programs import instructions
@@ -89,11 +89,18 @@ async def _look_and_trade(
     tick = 0
     due_s = trio.current_time()
     while platform.active:
-        plan = Plan(seed=config.seed, tick=tick, positions_per_side=config.positions_per_side)
+        plan = Plan(
+            seed=config.seed,
+            tick=tick,
+            positions_per_side=config.positions_per_side,
+            stake=config.stake_usd * USD,
+        )
         try:
             latest = await rpc.get_latest_blockhash("processed")
             view = await _look(rpc, cast, platform)
-            orders = [order for floor in _floors(view) for order in plan_orders(plan, cast, floor)]
+            floors = _floors(view)
+            orders = refill_vault(plan, cast.of(Role.STAKER)[0], floors[0])
+            orders += [order for floor in floors for order in plan_orders(plan, cast, floor)]
             await _trade(rpc, latest, orders, view.counts_trade, platform, statistics, next_id)
         except RpcFailure as failure:
             statistics.refusals[f"rpc: {type(failure).__name__}"] += 1
@@ -118,12 +125,13 @@ async def _look(rpc: Rpc, cast: Cast, platform: Platform) -> _View:
             address: Market.from_bytes(each)
             for address, each in zip(platform.active, data[2:], strict=True)
         },
-        held=_held(rows, {bytes(actor.address): actor for actor in cast.actors}),
+        held=held_by_market(rows, cast),
     )
 
 
-def _held(rows: PositionArray, owners: Mapping[bytes, Actor]) -> Mapping[Pubkey, Sequence[Held]]:
-    """Sort the actors' positions by market, oldest first."""
+def held_by_market(rows: PositionArray, cast: Cast) -> Mapping[Pubkey, Sequence[Held]]:
+    """Sort the positions of a cast by market, oldest first; strangers' are left out."""
+    owners = {bytes(actor.address): actor for actor in cast.actors}
     held: dict[bytes, list[Held]] = defaultdict(list)
     names = ("owner", "market", "position_id", "side", "shares", "debt", "notional")
     columns = [rows[name].tolist() for name in names]
@@ -184,7 +192,7 @@ async def _trade(
     async with trio.open_nursery() as nursery:
         for order in orders:
             statistics.sent[order.purpose] += 1
-            built = _instructions(order, platform.program, next_id, counts_trade=counts_trade)
+            built = instructions_of(order, platform.program, next_id, counts_trade=counts_trade)
             nursery.start_soon(send, order, built)
     if sent:
         await _note_outcomes(rpc, sent, statistics)
@@ -206,9 +214,10 @@ async def _note_outcomes(
             log.info("order.refused", purpose=order.purpose, reason=reason)
 
 
-def _instructions(
+def instructions_of(
     order: Order, program: Pubkey, next_id: Counter[Pubkey], *, counts_trade: bool
 ) -> list[Instruction]:
+    """Build an order's instructions; every open takes the next position id of its actor."""
     actor, built = order.actor, []
     for action in order.actions:
         match action:
@@ -241,6 +250,10 @@ def _instructions(
                         has_debt=action.has_debt,
                         shares=action.shares,
                     )
+                )
+            case Stake():
+                built.append(
+                    instructions.stake(program, actor.address, actor.tokens, amount=action.amount)
                 )
     return built
 

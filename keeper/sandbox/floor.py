@@ -57,6 +57,16 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stake:
+    """Put dollars into the vault."""
+
+    amount: int
+
+
+Action = Open | Close | Stake
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One transaction: an actor's trades in one market, all or none."""
 
@@ -64,7 +74,7 @@ class Order:
     market: Pubkey
     purpose: str
     """What for, in logs."""
-    actions: tuple[Open | Close, ...]
+    actions: tuple[Action, ...]
 
 
 Orders = list[Order]

@@ -3,11 +3,10 @@
 Shell. Everything goes through the RPC endpoint, signed by whoever has to sign.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import trio
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -22,7 +21,7 @@ from spl.token.models import MintToParams
 from keeper.sandbox.cast import PROGRAM_KEY, Actor, Cast, Role
 from keeper.sandbox.config import SandboxConfig
 from keeper.sandbox.listings import MarketSeed
-from keeper.sandbox.wallet import land
+from keeper.sandbox.wallet import Deed, land_all, wait_confirmed
 from programs import instructions
 from programs.addresses import TOKEN_PROGRAM, market_address
 from programs.genesis import MINT_BYTES, create_mint
@@ -35,16 +34,12 @@ ADMIN_LAMPORTS: Final = Lamports(1_000_000 * 10**9)
 KEEPER_LAMPORTS: Final = 1_000 * 10**9
 _ACTOR_LAMPORTS: Final = 10_000 * 10**9
 _ACTOR_USD: Final = 1_000_000_000
-_LANDING_AT_ONCE: Final = 8
 _MARKETS_PER_TRANSACTION: Final = 2
 """A third one is longer than a packet."""
 _MINT_RENT_LAMPORTS: Final = Lamports(1_461_600)
 """Exempts MINT_BYTES. Source: solana-rent, (82 + 128) * 6_960."""
 
 assert MINT_BYTES == 82  # noqa: PLR2004 - what the rent above is for
-
-Deed = tuple[Sequence[Instruction], Sequence[Keypair]]
-"""The instructions and signers of one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +56,7 @@ class Platform:
 async def found_platform(
     rpc: Rpc, config: SandboxConfig, cast: Cast, keeper: Keypair, seeds: Sequence[MarketSeed]
 ) -> Platform:
-    """Do all of it; the keeper becomes the oracle authority and is funded.
+    """Do all of it, and wait until it is confirmed; the keeper becomes the oracle authority and is funded.
 
     Raises:
         RpcFailure: the network did not answer.
@@ -70,13 +65,14 @@ async def found_platform(
     program, admin = PROGRAM_KEY.pubkey(), cast.admin
     markets = tuple(market_address(program, seed.condition_id)[0] for seed in seeds)
     active = markets[: config.active_markets_max]
-    await land(rpc, *_mint(cast))
-    await land(rpc, *_genesis(cast, keeper.pubkey()))
+    await land_all(rpc, [_mint(cast)])
+    await land_all(rpc, [_genesis(cast, keeper.pubkey())])
     owners = [(actor.address, _ACTOR_LAMPORTS, _ACTOR_USD) for actor in cast.actors]
     owners.append((keeper.pubkey(), KEEPER_LAMPORTS, 0))
-    await _land_all(rpc, [_fund(cast, *owner) for owner in owners])
-    await _land_all(rpc, _create_markets(admin, cast.quote_mint.pubkey(), seeds))
-    await _land_all(rpc, _invest(config, cast, active))
+    await land_all(rpc, [_fund(cast, *owner) for owner in owners])
+    await land_all(rpc, _create_markets(admin, cast.quote_mint.pubkey(), seeds))
+    await land_all(rpc, _invest(config, cast, active))
+    await wait_confirmed(rpc)
     return Platform(
         program=program, quote_mint=cast.quote_mint.pubkey(), markets=markets, active=active
     )
@@ -168,17 +164,3 @@ def _invest(config: SandboxConfig, cast: Cast, active: Sequence[Pubkey]) -> list
         staked = instructions.stake(program, staker.address, staker.tokens, amount=amount)
         deeds.append(([staked], [staker.key]))
     return deeds
-
-
-async def _land_all(rpc: Rpc, deeds: Sequence[Deed]) -> None:
-    """Land all, several at once, in no order."""
-    places = trio.CapacityLimiter(_LANDING_AT_ONCE)
-
-    async def one(deed: Deed) -> None:
-        async with places:
-            await land(rpc, *deed)
-
-    work: Callable[[Deed], Awaitable[None]] = one
-    async with trio.open_nursery() as nursery:
-        for deed in deeds:
-            nursery.start_soon(work, deed)

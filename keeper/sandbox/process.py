@@ -32,6 +32,8 @@ from programs.rpc_http import RpcSettings, open_rpc
 
 _GENESIS_BITS = 63
 _CONFIRMED_SLOTS = 1
+_RECORDS_MAX = 50_000
+"""Some 200 MB; half an hour of actors and keeper."""
 
 log = structlog.get_logger()
 
@@ -64,6 +66,7 @@ async def run_sandbox(
             slot_ms=config.slot_ms,
             confirmed_slots=min(_CONFIRMED_SLOTS, config.finality_slots),
             finality_slots=config.finality_slots,
+            records_max=_RECORDS_MAX,
             genesis_unix_s=int(time.time()),
         ),
         programs=(ProgramImage(program=PROGRAM_KEY, code=PROGRAM_SO.read_bytes()),),

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Final
 
 from keeper.sandbox.cast import Actor, Cast, Role
-from keeper.sandbox.floor import Close, Floor, Held, Open, Order, Orders
+from keeper.sandbox.floor import Action, Close, Floor, Held, Open, Order, Orders, Stake
 from keeper.sandbox.venue.draws import draw_below
 from programs import curve, leverage
 from programs.accounts import MarketStatus, Pool, Side
@@ -48,11 +48,13 @@ _VALID: Final = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What decides the draws."""
+    """What decides the draws, and how much of everything there should be."""
 
     seed: int
     tick: int
     positions_per_side: int
+    stake: int
+    """What the vault should hold, base units."""
 
 
 def plan_orders(plan: Plan, cast: Cast, floor: Floor) -> Orders:
@@ -70,6 +72,14 @@ def plan_orders(plan: Plan, cast: Cast, floor: Floor) -> Orders:
     if floor.market.price_class == _VALID and age_slots <= _PRICE_AGE_MAX_SLOTS:
         orders += take_leverage(plan, cast.of(Role.TRADER), floor)
     return orders + make_noise(plan, cast.of(Role.NOISE), floor)
+
+
+def refill_vault(plan: Plan, staker: Actor, floor: Floor) -> Orders:
+    """Stake again when jumps have cost the vault a quarter: a sandbox may run for days."""
+    missing = plan.stake - floor.vault.equity
+    if missing * 4 < plan.stake or not plan.stake:
+        return []
+    return [_order(staker, floor, "stake", [Stake(amount=missing)])]
 
 
 def collect(floor: Floor) -> Orders:
@@ -109,7 +119,7 @@ def arbitrate(actor: Actor, floor: Floor) -> Orders:
     distance = u_of_price(pool.price_e6) - at
     cheap = Side.YES if distance > 0 else Side.NO
     wanted = abs(distance) * pool.liquidity // E18
-    actions: list[Open | Close] = []
+    actions: list[Action] = []
     for held in floor.held:
         if held.owner.address != actor.address or held.side is cheap:
             continue
@@ -122,7 +132,7 @@ def arbitrate(actor: Actor, floor: Floor) -> Orders:
     if wanted >= _DUST:
         try:
             cost = curve.buy_shares(state, _curve_side(cheap), wanted)
-        except CurveError:
+        except CurveError:  # at the very end of the curve's range
             cost = 0
         if cost >= _DUST:
             worst_e6 = _oracle_e6(pool, cheap) + _SLIPPAGE_E6
@@ -232,7 +242,7 @@ def _closes(floor: Floor, purpose: str, held: Iterable[Held]) -> Orders:
     return orders
 
 
-def _order(actor: Actor, floor: Floor, purpose: str, actions: Sequence[Open | Close]) -> Order:
+def _order(actor: Actor, floor: Floor, purpose: str, actions: Sequence[Action]) -> Order:
     return Order(actor=actor, market=floor.address, purpose=purpose, actions=tuple(actions))
 
 

@@ -18,6 +18,7 @@ struct add_liquidity_data {
     u8 tag, pool, maker_bump, position_bump;
     u32 position_id;
     u64 liquidity, cash_max;
+    u32 price_min_e6, price_max_e6; /* of the pool; joining at a price that somebody pushed is a gift to them */
 };
 
 static KEEP u64 open_surplus_position(const struct context* c, const struct add_liquidity_data* d, u8 side, u64 shares,
@@ -124,11 +125,13 @@ static KEEP u64 process_add_liquidity(const struct context* c) {
 
     struct curve after = curve_of(p);
     i64 u = curve_u(&after);
+    u32 price_e6 = curve_price_e6(u); /* liquidity leaves it where it was */
+    REQUIRE(price_e6 >= d->price_min_e6 && price_e6 <= d->price_max_e6, SLIPPAGE);
     struct event_liquidity_added e;
     head_market(&e.head, EVENT_LIQUIDITY_ADDED, m, slot);
     e.owner = *key_of(owner);
     e.pool = d->pool;
-    e.price_e6 = curve_price_e6(u);
+    e.price_e6 = price_e6;
     e.liquidity_added = d->liquidity;
     e.liquidity_before = liquidity_before;
     e.liquidity_high = high;

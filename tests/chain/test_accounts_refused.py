@@ -20,6 +20,8 @@ from solders.transaction_status import InstructionErrorCustom, TransactionErrorI
 from programs import addresses, errors, instructions
 from programs.accounts import Side
 
+LENT, SPOT = 1, 2
+"""Position ids of every user in every market; the surplus of their liquidity is position 0."""
 FOREIGN_PROGRAM = keypair("another program").pubkey()
 MUTATIONS = ("stranger", "foreign", "kind", "twin", "readonly", "unsigned")
 """Nobody's address; the same bytes under another program; another kind of ours; another of the same kind; flags off."""
@@ -73,7 +75,7 @@ class World:
         admin = platform.admin.pubkey()
         match name:
             case "create_market":
-                return instructions.create_market(
+                built = instructions.create_market(
                     program,
                     admin,
                     platform.quote_mint.pubkey(),
@@ -84,7 +86,7 @@ class World:
                     prices_e6=[500_000],
                 )
             case "update_prices":
-                return instructions.update_prices(
+                built = instructions.update_prices(
                     program,
                     admin,
                     market,
@@ -93,34 +95,30 @@ class World:
                     readings=[(460_000, 0)],
                 )
             case "add_liquidity":
-                return instructions.add_liquidity(
+                built = instructions.add_liquidity(
                     *on, pool=0, liquidity=10**9, cash_max=2**63, position_id=1_000
                 )
             case "stake":
-                return instructions.stake(*on[:3], amount=USD)
+                built = instructions.stake(*on[:3], amount=USD)
             case "open_spot":
-                return instructions.open_position(
+                built = instructions.open_position(
                     *on, position_id=2_000, margin=100 * USD, leverage=1, **trade
                 )
             case "open_leveraged":
                 terms = trade | {"side": Side.NO}
-                return instructions.open_position(
+                built = instructions.open_position(
                     *on, position_id=2_000, margin=100 * USD, leverage=2, **terms
                 )
             case "close_spot":
-                return instructions.close_position(*on, position_id=self.spot(user), has_debt=False)
+                built = instructions.close_position(*on, position_id=SPOT, has_debt=False)
             case "close_leveraged":
-                return instructions.close_position(*on, position_id=self.lent(user), has_debt=True)
+                built = instructions.close_position(*on, position_id=LENT, has_debt=True)
             case "liquidate":
-                target = platform.position_address(user, market, self.lent(user))
-                return instructions.liquidate(*on, [target])
-        raise ValueError(name)
-
-    def lent(self, user: User) -> int:
-        return 1
-
-    def spot(self, user: User) -> int:
-        return 2
+                target = platform.position_address(user, market, LENT)
+                built = instructions.liquidate(*on, [target])
+            case _:
+                raise ValueError(name)
+        return built
 
     def mutate(self, name: str, index: int, mutation: str) -> Instruction | None:
         """The instruction with one account wrong; None when this account has no such fault."""
@@ -144,33 +142,32 @@ class World:
         return Instruction(good.program_id, good.data, accounts)
 
     def substitute(self, name: str, index: int, mutation: str, old: Pubkey) -> Pubkey | None:
-        svm, program = self.platform.svm, self.platform.program
-        account = svm.get_account(old)
+        account = self.platform.svm.get_account(old)
+        is_ours = account is not None and account.owner == self.platform.program
+        new: Pubkey | None = old
         match mutation:
             case "stranger":
-                return keypair("thief").pubkey()
+                new = keypair("thief").pubkey()
             case "foreign":
-                if account is None or account.owner == Pubkey.default() or account.executable:
-                    return None
-                copy = keypair(f"copy of {old}")
-                self.keys[copy.pubkey()] = copy
-                svm.set_account(
-                    copy.pubkey(), Account(account.lamports, account.data, FOREIGN_PROGRAM)
-                )
-                return copy.pubkey()
+                has_state = account is not None and len(account.data) > 0 and not account.executable
+                new = self.copy_under_another_program(old, account) if has_state else None
             case "kind":
-                if account is None or account.owner != program:
-                    return None
-                wrong = addresses.stake_address(program, self.user.address)[0]
-                return wrong if wrong != old else self.platform.vault_address
+                stake = addresses.stake_address(self.platform.program, self.user.address)[0]
+                new = (self.platform.vault_address if stake == old else stake) if is_ours else None
             case "twin":
-                user = self.build(name, user=self.stranger).accounts
-                market = self.build(name, market=self.other).accounts
-                for twin in (user[index].pubkey, market[index].pubkey):
-                    if twin != old:
-                        return twin
-                return None
-        return old
+                twins = (
+                    self.build(name, user=self.stranger).accounts[index].pubkey,
+                    self.build(name, market=self.other).accounts[index].pubkey,
+                )
+                new = next((twin for twin in twins if twin != old), None)
+        return new
+
+    def copy_under_another_program(self, old: Pubkey, account: Account) -> Pubkey:
+        copy = keypair(f"copy of {old}")
+        self.keys[copy.pubkey()] = copy
+        same = Account(account.lamports, account.data, FOREIGN_PROGRAM)
+        self.platform.svm.set_account(copy.pubkey(), same)
+        return copy.pubkey()
 
     def verdict(self, instruction: Instruction) -> str:
         """What happens to an instruction: `lands`, `runtime`, or the name of the program's refusal."""

@@ -3,7 +3,7 @@
 import pytest
 from harness import USD, refused
 
-from programs import curve
+from programs import curve, normal
 from programs.accounts import Side
 from programs.curve import Curve
 
@@ -23,7 +23,7 @@ def test_the_first_maker_pays_for_sets_at_the_oracles_price_and_keeps_the_surplu
     assert platform.tokens(maker.tokens) == 1_000_000 * USD - expected.cash
     assert (pool.cash, pool.q) == (expected.cash, expected.q)
     assert pool.outstanding == (expected.surplus_yes, expected.surplus_no)
-    assert curve.price_e6(curve.u(curve_of(pool))) == event.amount("price_e6") == price
+    assert normal.price_e6(curve.u(curve_of(pool))) == event.amount("price_e6") == price
     if expected.surplus_yes or expected.surplus_no:
         position = platform.position(maker, market, 0)
         assert position.shares == expected.surplus_yes + expected.surplus_no
@@ -37,7 +37,7 @@ def test_a_later_maker_joins_at_the_pools_price_not_the_oracles(platform, market
     platform.open(platform.user(), market, 50_000 * USD)
     pool = platform.market(market).pools[0]
     expected = curve.add_liquidity(curve_of(pool), 10_000 * USD, pool.price_e6)
-    before = curve.price_e6(curve.u(curve_of(pool)))
+    before = normal.price_e6(curve.u(curve_of(pool)))
     (event,) = platform.add_liquidity(platform.user(), market, 10_000 * USD).events
     assert event.amount("cash") == expected.cash
     assert abs(event.amount("price_e6") - before) <= 1
@@ -104,6 +104,40 @@ def test_paying_more_than_the_most_is_refused(platform, market):
     with refused("SLIPPAGE"):
         platform.add_liquidity(user, market, 10**9, cash_max=cost - 1)
     platform.add_liquidity(user, market, 10**9, cash_max=cost)
+
+
+def test_a_maker_cannot_be_made_to_join_at_a_price_somebody_pushed(platform):
+    market, attacker, victim = (
+        platform.create_market("m", 700_000),
+        platform.user(),
+        platform.user(),
+    )
+    platform.add_liquidity(attacker, market, 20_000 * USD)
+    now = curve_of(platform.market(market).pools[0])
+    fair = curve.add_liquidity(now, 100_000 * USD, 700_000).cash
+    bounds = {"price_min_e6": 695_000, "price_max_e6": 705_000}
+    shares = curve.shares_to_price(now, Side.YES, 500_000)
+    push, _ = platform.open(attacker, market, curve.buy_shares(now, Side.NO, shares), side=Side.NO)
+    # At 0.5 liquidity costs less than at 0.7: the bound on cash would have let it through.
+    pushed = curve_of(platform.market(market).pools[0])
+    assert curve.add_liquidity(pushed, 100_000 * USD, 700_000).cash < fair
+    with refused("SLIPPAGE"):
+        platform.add_liquidity(victim, market, 100_000 * USD, cash_max=fair, **bounds)
+    platform.close(attacker, market, push)
+    platform.add_liquidity(victim, market, 100_000 * USD, cash_max=fair + 100, **bounds)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "lands"),
+    [(500_000, 500_000, True), (500_001, 1_000_000, False), (0, 499_999, False)],
+)
+def test_the_bounds_on_the_price_include_their_ends(platform, market, low, high, lands):
+    bounds = {"price_min_e6": low, "price_max_e6": high}
+    if lands:
+        platform.add_liquidity(platform.user(), market, USD, **bounds)
+        return
+    with refused("SLIPPAGE"):
+        platform.add_liquidity(platform.user(), market, USD, **bounds)
 
 
 def test_a_pool_the_market_does_not_have_is_refused(platform, market):

@@ -199,4 +199,5 @@ def test_an_exception_says_its_sentence_and_its_code():
     )
     assert errors.BY_NAME["HALTED"].__name__ == "HaltedError"
     assert errors.describe(120) == "HALTED: the platform is halted for new exposure"
+    assert errors.describe(1).startswith("INSUFFICIENT_FUNDS: ")
     assert errors.describe(7) == "program error 7"

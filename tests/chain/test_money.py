@@ -55,7 +55,11 @@ class Wandering(RuleBasedStateMachine):
     @rule(who=USERS, market=MARKETS, pool=st.integers(0, 2), amount=AMOUNTS)
     def add_liquidity(self, who, market, pool, amount):
         self.attempt(
-            self.platform.add_liquidity, self.people[who], self.markets[market], amount, pool
+            self.platform.add_liquidity,
+            self.people[who],
+            self.markets[market],
+            amount,
+            pool if market else 0,
         )
 
     @rule(
@@ -73,7 +77,7 @@ class Wandering(RuleBasedStateMachine):
             user,
             self.markets[market],
             max(amount // leverage, 1),
-            pool=pool,
+            pool=pool if market else 0,
             side=side,
             leverage=leverage,
         )
@@ -114,15 +118,46 @@ class Wandering(RuleBasedStateMachine):
             self.platform.warp(slots)
             self.attempt(self.platform.post, self.markets[market], *prices, price_class=price_class)
 
-    @rule(who=USERS, market=MARKETS, slots=st.integers(0, 1))
-    def liquidate(self, who, market, slots):
-        self.platform.warp(slots)
-        targets = [
-            self.platform.position_address(user, of, position_id)
-            for user, of, position_id in self.opened[-20:]
-        ]
-        if targets:
-            self.attempt(self.platform.liquidate, self.people[who], self.markets[market], targets)
+    @rule(
+        who=USERS,
+        which=st.integers(0, 63),
+        extent=st.sampled_from([80, 95, 99, 102, 104, 106]),
+        push=st.sampled_from([0, 0, 20_000 * USD, 150_000 * USD]),
+        batches=st.integers(1, 3),
+    )
+    def crash(self, who, which, extent, push, batches):
+        """The oracle goes where one leveraged position is worth this part of its debt; keepers come."""
+        lent = [opened for opened in self.opened if self.debt(*opened)]
+        if not lent:
+            return
+        user, market, position_id = lent[which % len(lent)]
+        platform, position = self.platform, self.platform.position(user, market, position_id)
+        if push:
+            self.attempt(
+                platform.open,
+                self.people[who],
+                market,
+                push,
+                pool=position.pool,
+                side=Side(1 - position.side),
+            )
+        price = min(max(position.debt * extent * 10_000 // position.shares, 10_000), 990_000)
+        price = 1_000_000 - price if position.side else price
+        pools = len(platform.market(market).pools)
+        prices = [(1_000_000 - price) // 2] * pools
+        prices[position.pool] = price
+        for _ in range(8):
+            platform.warp(5)
+            self.attempt(platform.post, market, *prices)
+        targets = [platform.position_address(*opened) for opened in self.opened[-20:]]
+        targets.append(platform.position_address(user, market, position_id))
+        for _ in range(batches):
+            self.attempt(platform.liquidate, self.people[who], market, targets)
+
+    def debt(self, user, market, position_id):
+        if not self.platform.exists(self.platform.position_address(user, market, position_id)):
+            return 0
+        return self.platform.position(user, market, position_id).debt
 
     @invariant()
     def all_books_agree(self):

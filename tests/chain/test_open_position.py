@@ -3,7 +3,7 @@
 import pytest
 from harness import USD, RuntimeRefusalError, refused
 
-from programs import curve, leverage
+from programs import curve, leverage, normal
 from programs.accounts import Side
 from programs.curve import Curve
 from programs.events import EventKind
@@ -39,7 +39,7 @@ def test_a_spot_buy_gets_the_curves_shares_and_pays_the_fee_on_top(platform, mar
     assert event.address("owner") == user.address
     assert event.address("position") == platform.position_address(user, market, position_id)
     after = state(platform, market)
-    assert event.amount("pool_price_e6") == curve.price_e6(curve.u(after))
+    assert event.amount("pool_price_e6") == normal.price_e6(curve.u(after))
     assert event.amount("oracle_e6") == 500_000
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from harness import USD, Platform
 from hypothesis import given
 from hypothesis import strategies as st
 from solders.account import Account
@@ -25,7 +26,6 @@ from programs.accounts import (
     Side,
 )
 from programs.units import U64_MAX, Slot
-from tests.chain.harness import USD, Platform
 
 MARKET_OF_ONE_POOL = np.dtype([("market", MARKET_DTYPE), ("pool", POOL_DTYPE)])
 NOW = Slot(10_000)
@@ -157,6 +157,16 @@ def test_a_pool_at_the_floor_liquidates_only_what_is_under_water():
     assert found.counts == {Verdict.DUE: 1, Verdict.AT_FLOOR: 1}
     assert list(found.index) == [1]
     assert list(found.bounty) == [0]
+
+
+def test_a_pool_without_liquidity_takes_no_share():
+    rows = positions_of(
+        {"shares": 100 * USD, "debt": 49 * USD}, {"shares": 100 * USD, "debt": 51 * USD}
+    )
+
+    found = assess(markets_of(liquidity=0), rows, NOW)
+
+    assert found.counts == {Verdict.DUE: 1, Verdict.AT_FLOOR: 1}
 
 
 # -- order and money --

@@ -138,6 +138,19 @@ def test_markets_are_found_by_all_of_their_address():
     ]
 
 
+def test_a_market_is_decoded_again_only_when_a_byte_changed():
+    first, _ = take_markets([(address(n), market_of(1)) for n in (1, 2, 3)])
+    before = dict(first)
+
+    now = [(address(1), market_of(1)), (address(2), market_of(1, sigma_e6=5))]
+    second, _ = take_markets(now, first)
+
+    one, two = (Pubkey.from_bytes(address(n)) for n in (1, 2))
+    assert second[one] is before[one]
+    assert second[two].sigma_e6 == 5
+    assert set(second) == {one, two}
+
+
 # -- over a socket --
 
 

@@ -69,7 +69,9 @@ async def _tick(venue: Venue) -> None:
     """Move the prices at every tick; a late tick does not hurry the next."""
     while not venue.is_replay:
         await trio.sleep(venue.config.tick_ms / 1_000)
-        venue.advance()
+        # The network lives in the same loop: a tick over many markets must not stop its slots.
+        for _ in venue.advance():
+            await trio.lowlevel.checkpoint()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -3,7 +3,7 @@
 Core: the caller says what time it is and when a tick passes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -80,17 +80,16 @@ class SimulatedVenue:
         """Return where a market's price is; its book's midpoint is within one tick of it."""
         return self._quoted[number].path.price_e6
 
-    def advance(self, now_ms: int) -> tuple[Frame, ...]:
-        """Let one tick pass, and return the frames it makes."""
+    def advance(self, now_ms: int) -> Iterator[tuple[Frame, ...]]:
+        """Let one tick pass, market by market, and yield the frames each makes; a thousand take about a second."""
         self._tick += 1
-        frames: list[Frame] = []
         for quoted in self._quoted:
             number = quoted.market.number
             path = path_step(self._shape, quoted.path, self._seed, number, self._tick)
-            frames += self._move(quoted, path, now_ms)
+            frames = self._move(quoted, path, now_ms)
             if draw_below(_TRADE_EVERY_TICKS, self._seed, number, self._tick, "trades") == 0:
-                frames.append(self._trade(quoted, now_ms))
-        return tuple(frames)
+                frames += (self._trade(quoted, now_ms),)
+            yield frames
 
     def set_price(self, number: int, price_e6: int, now_ms: int) -> tuple[Frame, ...]:
         """Move a market to a price and let it stay around there; return the frames that tell of it."""

@@ -4,6 +4,7 @@ Shell: it reads the clock.
 """
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -104,10 +105,12 @@ class Venue:
         """Recorded files that are not served, with the reason."""
         return {} if self._recorded is None else dict(self._recorded.set_aside)
 
-    def advance(self) -> None:
-        """Let one tick pass and tell the subscribers; a recording does not move."""
+    def advance(self) -> Iterator[None]:
+        """Let one tick pass and tell the subscribers, pausing after each market; a recording does not move."""
         if self._simulated is not None:
-            self._publish(self._simulated.advance(now_ms()))
+            for frames in self._simulated.advance(now_ms()):
+                self._publish(frames)
+                yield
 
     def set_price(self, number: int, price_e6: int) -> None:
         """Move a simulated market to a price, and tell the subscribers."""

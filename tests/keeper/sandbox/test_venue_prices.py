@@ -1,4 +1,4 @@
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,7 +120,7 @@ def test_the_frames_rebuild_the_venues_own_books_tick_by_tick():
     for frame in venue.opening_frames(tokens):
         assert books.apply_frame(frame.body).refusals == ()
     for tick in range(40):
-        for frame in venue.advance(1_001 + tick):
+        for frame in chain.from_iterable(venue.advance(1_001 + tick)):
             outcome = books.apply_frame(frame.body)
             assert (outcome.refusals, outcome.dropped) == ((), ())
         for token_id in tokens:
@@ -146,7 +146,7 @@ def test_simulated_bodies_have_the_keys_of_the_recorded_ones(recorded):
     market = load_json((recorded / "gamma_binary_market.json").read_bytes())
     assert venue.listings()[0].body.keys() <= market.keys()
     capture = load_json((recorded / "ws_market_capture.json").read_bytes())
-    frames = [frame for tick in range(9) for frame in venue.advance(tick)]
+    frames = [frame for tick in range(9) for moved in venue.advance(tick) for frame in moved]
     (change, *_) = [one.body for one in frames if one.body["event_type"] == "price_change"]
     assert change.keys() == capture[1].keys()
     assert change["price_changes"][0].keys() == capture[1]["price_changes"][0].keys()

@@ -1,0 +1,68 @@
+"""How the recorded attempts ended, counted: what the final report says is what the database says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from sqlite_utils import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptCounts:
+    """Counts of some attempts."""
+
+    attempts: int = 0
+    open: int = 0
+    landed: int = 0
+    failed: int = 0
+    expired: int = 0
+    finalized: int = 0
+    jobs_landed: int = 0
+    """Jobs carried by landed attempts."""
+    cu_requested: int = 0
+    """Over the attempts whose use is known, so that it compares with `cu_used`."""
+    cu_used: int = 0
+    fees_lamports: int = 0
+    """Failed attempts pay too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSummary(AttemptCounts):
+    """Counts of all attempts, and of each lane's."""
+
+    duplicates: int
+    """Landings beyond the first of the same (job, effect), over the whole history."""
+    by_lane: Mapping[str, AttemptCounts]
+
+
+def summarize(db: Database, after_id: int) -> AttemptSummary:
+    """Count the attempts whose id is above `after_id`."""
+    by_lane = {
+        lane: AttemptCounts(**dict(zip(_COLUMNS, counts, strict=True)))
+        for lane, *counts in db.conn.execute(_BY_LANE, [after_id])
+    }
+    totals = {name: sum(getattr(counts, name) for counts in by_lane.values()) for name in _COLUMNS}
+    (duplicates,) = db.conn.execute(
+        "SELECT coalesce(sum(times - 1), 0) FROM duplicate_effect"
+    ).fetchone()
+    return AttemptSummary(**totals, duplicates=duplicates, by_lane=by_lane)
+
+
+_COLUMNS = tuple(each.name for each in fields(AttemptCounts))
+_BY_LANE = """
+SELECT lane,
+    count(*),
+    count(*) FILTER (WHERE state = 'open'),
+    count(*) FILTER (WHERE state = 'landed'),
+    count(*) FILTER (WHERE state = 'failed'),
+    count(*) FILTER (WHERE state = 'expired'),
+    count(*) FILTER (WHERE is_finalized = 1),
+    coalesce(sum(jobs) FILTER (WHERE state = 'landed'), 0),
+    coalesce(sum(cu_limit) FILTER (WHERE cu_used IS NOT NULL), 0),
+    coalesce(sum(cu_used), 0),
+    coalesce(sum(fee_lamports), 0)
+FROM (
+    SELECT *, (SELECT count(*) FROM attempt_job WHERE attempt_id = attempt.id) AS jobs
+    FROM attempt WHERE id > ?
+)
+GROUP BY lane ORDER BY lane
+"""
