@@ -89,6 +89,8 @@ class QuietWorld:
     rpc_port: int
     venue_port: int
     gate: Gate
+    """Before the network."""
+    venue_gate: Gate
     token: trio.lowlevel.TrioToken
 
     def do(self, function, *arguments):
@@ -117,7 +119,9 @@ async def _run(boxed, ready, seed, is_founded):
         localnet = await nursery.start(serve, config)
         venue_url = await nursery.start(serve_venue, VenueConfig(markets=2, port=0))
         gate = Gate(localnet.port)
+        venue_gate = Gate(int(venue_url.rpartition(":")[2]))
         await nursery.start(gate.serve)
+        await nursery.start(venue_gate.serve)
         if is_founded:
             seeds = await find_markets(FeedConfig(clob_url=venue_url, gamma_url=venue_url), None)
             async with open_rpc([localnet.url], RpcSettings()) as rpc:
@@ -128,6 +132,7 @@ async def _run(boxed, ready, seed, is_founded):
             rpc_port=localnet.port,
             venue_port=int(venue_url.rpartition(":")[2]),
             gate=gate,
+            venue_gate=venue_gate,
             token=trio.lowlevel.current_trio_token(),
         )
         boxed["scope"] = nursery.cancel_scope

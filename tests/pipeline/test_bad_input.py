@@ -324,15 +324,48 @@ def test_accounts_that_cannot_be_read_are_skipped_and_counted(tmp_path, world):
 # The venue.
 
 
-def test_a_venue_that_cannot_be_reached_is_waited_for(tmp_path, world):
+def test_a_venue_that_cannot_be_reached_at_the_start_is_named(tmp_path, world):
     config = config_for(tmp_path, world, venue=free_ports(1)[0])
-    with started("run", "--json", "--for", "1500ms", "--config", str(config)) as keeper:
+
+    assert "polymarket.clob_url" in refusal("run", "--json", "--config", str(config))
+
+
+def impatient_config(folder, world):
+    """The venue behind its gate, and prices that age within a second."""
+    config = config_for(
+        folder,
+        world,
+        venue=world.venue_gate.port,
+        rest_poll_interval_ms="50",
+        gamma_poll_interval_ms="50",
+        stream_fresh_ms="200",
+    )
+    text = config.read_text().replace(
+        "[posting]", "request_timeout_ms = 300\nreconnect_max_ms = 100\n[posting]"
+    )
+    config.write_text(text)
+    return config
+
+
+def test_a_venue_that_dies_under_the_keeper_is_waited_for_and_the_prices_age(tmp_path, world):
+    config = impatient_config(tmp_path, world)
+    with started("run", "--json", "--config", str(config)) as keeper:
+        keeper.wait_for(lambda line: line["event"] == "attempt.landed")
+        world.do(world.venue_gate.turn, None)
+        aged = keeper.wait_for(lambda line: line.get("price_class") in {"stale", "halted"})
+        failures = len(keeper.named("source.failed"))
+        world.do(world.venue_gate.turn, world.venue_port)
+        keeper.wait_for(
+            lambda line: (
+                line.get("price_class") == "valid" and line["timestamp"] > aged["timestamp"]
+            )
+        )
+        keeper.process.send_signal(signal.SIGTERM)
         found = finish(keeper)
 
-    assert found["prices"]["posted"] == 0
-    assert found["prices"]["errors"]["clob.connect"] > 0
-    assert found["refusals"]["prices.no_price"] == 2
-    assert 0 < len(keeper.named("source.failed")) < 20
+    assert failures < 40
+    assert sum(found["prices"]["errors"].values()) > failures
+    assert found["prices"]["by_class"] == {"valid": 2}
 
 
 @contextmanager
@@ -374,20 +407,23 @@ def babbling_venue():
 
 
 def test_bodies_that_are_no_prices_are_counted_by_kind_and_never_posted(tmp_path, world):
-    with babbling_venue() as port:
-        config = config_for(tmp_path, world, venue=port, rest_poll_interval_ms="50")
-        text = config.read_text().replace(
-            "[posting]", "[posting]\n", 1
-        ).replace("gamma_poll_interval_ms = 2_000", "gamma_poll_interval_ms = 50\nresponse_bytes_max = 20_000")  # fmt: skip
-        config.write_text(text)
-        with started("run", "--json", "--for", "3s", "--config", str(config)) as keeper:
-            found = finish(keeper)
+    config = impatient_config(tmp_path, world)
+    config.write_text(
+        config.read_text().replace("[posting]", "response_bytes_max = 20_000\n[posting]")
+    )
+    with babbling_venue() as port, started("run", "--json", "--config", str(config)) as keeper:
+        keeper.wait_for(lambda line: line["event"] == "attempt.landed")
+        world.do(world.venue_gate.turn, port)
+        time.sleep(2)
+        keeper.process.send_signal(signal.SIGTERM)
+        found = finish(keeper)
+        world.do(world.venue_gate.turn, world.venue_port)
 
     kinds = {error.partition(".")[2] for error in found["prices"]["errors"]}
     assert {"status", "not_json", "too_large", "interrupted"} <= kinds, found["prices"]
-    assert found["prices"]["posted"] == 0
+    assert "valid" not in found["prices"]["by_class"]
     assert found["positions"]["scans"] > 10
-    assert len(keeper.lines) < 200
+    assert len(keeper.named("source.failed")) < 40
 
 
 # The state.

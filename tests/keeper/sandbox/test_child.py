@@ -73,7 +73,7 @@ async def test_a_child_that_cannot_start_says_why(tmp_path):
             await nursery.start(run_sandbox_child, config, tmp_path / "keeper.json")
 
     assert f"port {port}" in str(caught.value.exceptions[0])
-    assert "before it was ready" in str(caught.value.exceptions[0])
+    assert "sandbox.rpc_port" in str(caught.value.exceptions[0])
     await taken.aclose()
 
 
