@@ -5,9 +5,11 @@ understand our instructions in its own way.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 import trio
 from solders.pubkey import Pubkey
 
@@ -16,6 +18,10 @@ from programs.accounts import Global, MalformedAccountError
 from programs.addresses import global_address
 from programs.loader import LOADER, NotProgramData, decode_program, decode_program_data
 from programs.rpc import Rpc, RpcFailure
+from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_transport import redacted
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,3 +95,30 @@ async def check_cluster(rpc: Rpc, program: Pubkey, expected_so: Path) -> Cluster
         upgrade_authority=code.authority,
         parameters=genesis,
     )
+
+
+async def check_endpoints(urls: Sequence[str], settings: RpcSettings, genesis_hash: str) -> None:
+    """Ask each endpoint which cluster it serves: reads fail over between them, so all must be the same one.
+
+    An endpoint that does not answer is logged; it is there for when another one fails.
+
+    Raises:
+        ClusterError: one serves another cluster; in a group.
+    """
+    async with trio.open_nursery() as nursery:
+        for url in urls:
+            nursery.start_soon(_check_endpoint, url, settings, genesis_hash)
+
+
+async def _check_endpoint(url: str, settings: RpcSettings, genesis_hash: str) -> None:
+    async with open_rpc((url,), settings) as rpc:
+        try:
+            found = str(await rpc.get_genesis_hash())
+        except RpcFailure as failure:
+            log.warning("endpoint.unread", endpoint=redacted(url), reason=str(failure))
+            return
+    if found != genesis_hash:
+        raise ClusterError(
+            f"{redacted(url)} serves another cluster (genesis {found}) than the first of cluster.rpc_urls that answered "
+            f"({genesis_hash}): list endpoints of one cluster only"
+        )

@@ -18,7 +18,7 @@ import trio
 from rich.console import Console
 
 from keeper.bounty import open_bounty_account
-from keeper.cluster import ClusterFacts, check_cluster
+from keeper.cluster import ClusterFacts, check_cluster, check_endpoints
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
 from keeper.interrupt import obey_signals
@@ -102,6 +102,9 @@ async def _keep(
     started_s = trio.current_time()
     async with open_rpc(config.cluster.rpc_urls, config.cluster.rpc_settings) as rpc:
         facts = await check_cluster(rpc, config.cluster.program_id, PROGRAM_SO)
+        await check_endpoints(
+            config.cluster.rpc_urls, config.cluster.rpc_settings, facts.genesis_hash
+        )
         payer_facts = await check_payer(rpc, payer.pubkey(), facts.parameters)
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
         async with open_store(path) as store:

@@ -3,14 +3,18 @@
 Every keeper here is a process of its own.
 """
 
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
 import time
 from contextlib import closing, contextmanager
 from threading import Thread
@@ -289,6 +293,19 @@ def test_a_cluster_that_changes_behind_its_url_stops_the_keeper(tmp_path, world)
     (said,) = keeper.other
     assert "changed while the keeper ran" in said
     assert str(world.bank.genesis_hash) in said
+
+
+def test_endpoints_of_two_clusters_in_one_list_are_refused(tmp_path, world):
+    config = config_for(tmp_path, world)
+    with quiet_world(seed=4, is_founded=False) as other:
+        urls = (
+            f'["http://127.0.0.1:{world.rpc_port}", "http://127.0.0.1:{other.rpc_port}/?api-key=SECRET"]'
+        )
+        config.write_text(re.sub(r"(?m)^rpc_urls = .*$", f"rpc_urls = {urls}", config.read_text()))
+        said = refusal("run", "--json", "--config", str(config))
+
+    assert str(other.bank.genesis_hash) in said
+    assert "SECRET" not in said
 
 
 def test_accounts_that_cannot_be_read_are_skipped_and_counted(tmp_path, world):
@@ -583,6 +600,33 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, world):
 
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["prices"]["posted"] > 0
+
+
+def test_a_terminal_gets_a_live_view_and_is_given_back_with_a_summary(tmp_path, world):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [*KEEPER, "run", "--for", "1s", "--config", str(config_for(tmp_path, world))]
+    environment = os.environ | {"TERM": "xterm-256color"}
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as keeper:
+        os.close(theirs)
+        shown = b""
+        try:
+            while chunk := os.read(ours, 65_536):
+                shown += chunk
+        except OSError:  # the other end is closed
+            pass
+        assert keeper.wait(20) == 0
+    os.close(ours)
+
+    before, _, view = shown.decode().partition("\x1b[?1049h")
+    view, _, after = view.partition("\x1b[?1049l")
+    assert "market 1" in view
+    assert "prices" in view
+    assert "ran for" in after
+    assert "\x1b[?25h" in view + after, "the cursor is shown again"
+    assert "{" not in before + after
 
 
 def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path, world):
