@@ -247,8 +247,7 @@ async def _send(kit: Kit, lane: _Lane, shipment: Shipment, ids: Sequence[str]) -
 def _note_refused(kit: Kit, lane: _Lane, ids: Sequence[str], kind: str, err: object) -> None:
     now_s = trio.current_time()
     if custom_code(err) == _NOTHING_LIQUIDATED:
-        for job_id in ids:  # every one of them was looked at and skipped
-            lane.queue.failed([job_id], now_s)
+        lane.queue.refused(ids, now_s)  # every one of them was looked at, and skipped
     else:
         lane.queue.failed(ids, now_s)
     kit.tally.refusals[f"{LANE}.{kind}"] += len(ids)
