@@ -89,17 +89,3 @@ async def check_cluster(rpc: Rpc, program: Pubkey, expected_so: Path) -> Cluster
         upgrade_authority=code.authority,
         parameters=genesis,
     )
-
-
-def check_oracle_authority(facts: ClusterFacts, keeper: Pubkey) -> None:
-    """Refuse a keypair whose price posts the program would refuse, one by one, each for a fee.
-
-    Raises:
-        ClusterError: the program's oracle authority is another.
-    """
-    authority = facts.parameters.oracle_authority
-    if authority != keeper:
-        raise ClusterError(
-            f"the keeper's address is {keeper}, the oracle authority of program {facts.program} is {authority}: "
-            "set keys.keeper in keeper.toml to the oracle authority's keypair file"
-        )

@@ -21,9 +21,11 @@ from keeper.posting import PostingRules
 from keeper.prices.feed_config import FeedConfig
 from keeper.sandbox.config import SandboxConfig
 from keeper.spend import HourlySpend
+from programs.rpc_http import RpcSettings
 from programs.units import SIGNATURE_FEE_LAMPORTS, Lamports
 
 _FILE_BYTES_MAX: Final = 1 << 20
+_DEADLINE_TRIES: Final = 3
 _CONCURRENCY_MAX: Final = 1_000
 """Sockets, not a design limit."""
 
@@ -59,6 +61,8 @@ class ClusterConfig:
     """Nominal length of a slot; the sandbox is faster."""
     scan_interval_slots: int = 2
     """Between two full reads of the program's accounts."""
+    rpc_timeout_ms: int = 5_000
+    """For one call to one endpoint; a read is tried again, at the next endpoint, for three times as long in all."""
 
     def __post_init__(self) -> None:
         """Refuse an empty list and intervals that make no sense."""
@@ -70,6 +74,14 @@ class ClusterConfig:
             raise ValueError(
                 f"scan_interval_slots is {self.scan_interval_slots}, expected 1 to 150"
             )
+        if not 50 <= self.rpc_timeout_ms <= 60_000:  # noqa: PLR2004  # from loopback to a satellite
+            raise ValueError(f"rpc_timeout_ms is {self.rpc_timeout_ms}, expected 50 to 60000")
+
+    @property
+    def rpc_settings(self) -> RpcSettings:
+        """How patiently the cluster is asked."""
+        timeout_s = self.rpc_timeout_ms / 1_000
+        return RpcSettings(try_timeout_s=timeout_s, read_deadline_s=_DEADLINE_TRIES * timeout_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

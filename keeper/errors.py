@@ -17,5 +17,18 @@ class ClusterError(KeeperError):
     """The cluster is not the one this keeper was built for."""
 
 
+class VenueUnreachableError(KeeperError):
+    """The price venue does not answer at the start."""
+
+
 class SandboxError(KeeperError):
     """The sandbox cannot run."""
+
+
+class AbandonedError(KeeperError):
+    """An interrupt came before any work, or a second one while draining: nothing was waited for."""
+
+    def __init__(self, number: int, sentence: str) -> None:
+        """Keep the signal's number, for the exit code."""
+        super().__init__(sentence)
+        self.number = number

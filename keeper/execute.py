@@ -15,11 +15,13 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from keeper.errors import ClusterError
 from keeper.fees import Bid, FeePolicy, NoBid, choose_bid, recent_floor
 from keeper.newest import Newest
 from keeper.spend import HourlySpend
 from keeper.tally import Tally
 from programs.in_flight import InFlight
+from programs.outage import Outage
 from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure, Simulation
 from programs.submit import AttemptLog, submit
@@ -117,16 +119,33 @@ async def watch_blockhashes(
     rpc: Rpc,
     blockhashes: Newest[LatestBlockhash],
     interval_s: float,
+    genesis_hash: str,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Keep the newest confirmed blockhash at hand; started once there is one."""
+    """Keep the newest confirmed blockhash of one cluster at hand; started once there is one.
+
+    A blockhash ties a transaction to its chain, so here is where a change of chain must be noticed: the genesis hash
+    is read after the blockhash, and a blockhash is believed only with the right one.
+
+    Raises:
+        ClusterError: another cluster answers.
+    """
+    outage = Outage(subject="blockhash")
     while True:
         try:
-            blockhashes.publish(await rpc.get_latest_blockhash("confirmed"))
+            latest = await rpc.get_latest_blockhash("confirmed")
+            found = str(await rpc.get_genesis_hash())
         except RpcFailure as failure:
-            log.warning("blockhash.unread", reason=str(failure))
+            outage.note_failure(str(failure))
         else:
+            if found != genesis_hash:
+                raise ClusterError(
+                    f"the cluster behind cluster.rpc_urls changed while the keeper ran (genesis {found}, expected "
+                    f"{genesis_hash}), so it stopped: point cluster.rpc_urls back, or start it again to keep the new one"
+                )
+            outage.note_success()
+            blockhashes.publish(latest)
             if blockhashes.sequence == 1:
                 task_status.started()
         await trio.sleep(interval_s)
@@ -159,7 +178,7 @@ async def ship(kit: Kit, purse: Purse, shipment: Shipment) -> Outcome | NoBid:
         lane=lane, jobs=shipment.jobs, transaction=signed, latest=latest, budget=budget
     )
     log.info(
-        "batch.sending",
+        "batch.signed",
         lane=lane,
         jobs=count,
         signature=batch.signature_text,

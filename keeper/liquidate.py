@@ -258,13 +258,26 @@ def _note_events(kit: Kit, landed: Landed) -> None:
     """Count what the program says it did, up to where the logs were cut; skipped positions are no liquidations."""
     if not landed.logs:
         kit.tally.refusals[f"{LANE}.logs_unread"] += 1
+    positions = bounty = bad_debt = 0
     try:
         for data in events.program_data(landed.logs, kit.program):
             event = events.decode(data)
             if event.kind is EventKind.POSITION_LIQUIDATED:
-                kit.tally.liquidations_landed += 1
-                kit.tally.bounty_base_units += event.amount("bounty")
-                kit.tally.bad_debt_base_units += event.amount("bad_debt")
+                positions += 1
+                bounty += event.amount("bounty")
+                bad_debt += event.amount("bad_debt")
     except events.MalformedEventError as error:
         kit.tally.refusals[f"{LANE}.event_unread"] += 1
         log.warning("event.unread", signature=str(landed.signature), reason=str(error))
+    kit.tally.liquidations_landed += positions
+    kit.tally.bounty_base_units += bounty
+    kit.tally.bad_debt_base_units += bad_debt
+    if positions:
+        log.info(
+            "positions.liquidated",
+            positions=positions,
+            bounty_base_units=bounty,
+            bad_debt_base_units=bad_debt,
+            signature=str(landed.signature),
+            slot=landed.slot,
+        )

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from keeper.cluster import ClusterFacts
+from keeper.payer import PayerFacts
 from keeper.prices.board import PriceStatistics
 from keeper.tally import Tally, percentile
 
@@ -70,6 +71,7 @@ class Summary(Counts, Protocol):
 def report(
     *,
     facts: ClusterFacts,
+    payer: PayerFacts,
     tally: Tally,
     summary: Summary,
     prices: PriceStatistics,
@@ -92,6 +94,11 @@ def report(
             "upgrade_authority": None
             if facts.upgrade_authority is None
             else str(facts.upgrade_authority),
+        },
+        "payer": {
+            "address": str(payer.address),
+            "balance_lamports_at_start": payer.balance_lamports,
+            "is_oracle_authority": payer.is_oracle_authority,
         },
         "prices": {
             "posted": tally.prices_posted,

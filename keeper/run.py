@@ -9,8 +9,8 @@ the world. On interrupt intake ends first, then the lanes drain within the deadl
 is in the database, and the next start settles it before anything else.
 """
 
-import signal
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -18,26 +18,29 @@ import trio
 from rich.console import Console
 
 from keeper.bounty import open_bounty_account
-from keeper.cluster import ClusterFacts, check_cluster, check_oracle_authority
+from keeper.cluster import ClusterFacts, check_cluster
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
+from keeper.interrupt import obey_signals
 from keeper.keypair import load_keypair
 from keeper.liquidate import liquidate_positions
 from keeper.newest import Newest
+from keeper.payer import PayerFacts, check_payer
 from keeper.post import post_prices
 from keeper.prices.board import PriceBoard
 from keeper.prices.feed import feed
 from keeper.prices.feed_config import FeedConfig
 from keeper.report import report
 from keeper.sandbox.child import run_sandbox_child
+from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally
-from keeper.view import show
+from keeper.view import Notice, show
 from keeper.watch import followed_tokens, watch_chain
 from programs.betting_platform.build import PROGRAM_SO
 from programs.in_flight import InFlight, Pace
 from programs.rpc import LatestBlockhash
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
 from programs.submit import land, settle_open_attempts
 from state.attempts import Attempts
 from state.store import open_store
@@ -53,21 +56,25 @@ class RunOptions:
     """End after this many seconds of work; None runs until interrupted."""
     console: Console | None = None
     """Where the live view is drawn; None draws none."""
+    notices: deque[Notice] = field(default_factory=deque)
+    """The newest warnings, for the live view."""
 
 
-async def run(config: Config, options: RunOptions) -> dict[str, Any] | None:
-    """Keep until interrupted, drain, and return the final report; None when interrupted before any work.
+async def run(config: Config, options: RunOptions) -> dict[str, Any]:
+    """Keep until interrupted, drain, and return the final report.
 
-    The first SIGINT or SIGTERM drains; a second one stops waiting, and the next start settles what is open.
+    The first SIGINT, SIGTERM or SIGHUP drains; a second one stops waiting, and the next start settles what is open.
 
     Raises:
+        AbandonedError: interrupted before any work, or twice; alone or in a group.
         KeeperError, StateError: what an operator has to mend, in one sentence; alone or in a group.
     """
     stop, working = trio.Event(), trio.Event()
-    result: dict[str, Any] | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_listen, stop, working, nursery.cancel_scope)
+        nursery.start_soon(obey_signals, stop, working)
         if config.sandbox.enabled:
+            if options.console is not None:
+                options.console.print("starting the sandbox: network, venue and actors …")
             endpoints = await nursery.start(run_sandbox_child, config.sandbox, config.keys.keeper)
             config = replace(
                 config,
@@ -78,21 +85,13 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any] | None:
                     gamma_url=endpoints.gamma_url,
                     stream_url=endpoints.stream_url,
                 ),
+                # Its chain ends with us: what is remembered of it lies apart from what must never be lost.
+                state=replace(config.state, folder=config.state.folder / SUBFOLDER),
             )
+            forget_past_chains(config.state.folder)
         result = await _keep(config, options, stop, working)
         nursery.cancel_scope.cancel(reason="the run is over")
     return result
-
-
-async def _listen(stop: trio.Event, working: trio.Event, everything: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for number in signals:
-            if stop.is_set() or not working.is_set():
-                log.warning("run.abandoned", signal=signal.Signals(number).name)
-                everything.cancel(reason="interrupted before work began, or twice")
-            else:
-                log.info("drain.started", signal=signal.Signals(number).name)
-                stop.set()
 
 
 async def _keep(
@@ -100,17 +99,19 @@ async def _keep(
 ) -> dict[str, Any]:
     payer = load_keypair(config.keys.keeper)
     started_s = trio.current_time()
-    async with open_rpc(config.cluster.rpc_urls, RpcSettings()) as rpc:
+    async with open_rpc(config.cluster.rpc_urls, config.cluster.rpc_settings) as rpc:
         facts = await check_cluster(rpc, config.cluster.program_id, PROGRAM_SO)
-        check_oracle_authority(facts, payer.pubkey())
+        payer_facts = await check_payer(rpc, payer.pubkey(), facts.parameters)
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
-        log.info(
-            "keeper.started",
-            program=str(facts.program),
-            genesis_hash=facts.genesis_hash,
-            state=str(path),
-        )
         async with open_store(path) as store:
+            log.info(
+                "keeper.started",
+                program=str(facts.program),
+                genesis_hash=facts.genesis_hash,
+                payer=str(payer_facts.address),
+                balance_lamports=payer_facts.balance_lamports,
+                state=str(path),
+            )
             attempts, board, tally = Attempts(store), PriceBoard(), Tally()
             first_id = await attempts.last_id()
             kit = Kit(
@@ -124,16 +125,26 @@ async def _keep(
                 quote_mint=facts.parameters.quote_mint,
                 slot_ms=config.cluster.slot_ms,
             )
-            await _work(config, options, kit, facts, board, stop, working)
+            await _work(config, options, kit, facts, payer_facts, board, stop, working)
             summary = await attempts.summary(after_id=first_id)
-    return report(
+    found = report(
         facts=facts,
+        payer=payer_facts,
         tally=tally,
         summary=summary,
         prices=board.statistics(),
         resends=kit.in_flight.statistics().resends,
         run_s=trio.current_time() - started_s,
     )
+    log.info(
+        "keeper.stopped",
+        run_s=found["run_s"],
+        prices_posted=tally.prices_posted,
+        liquidations_landed=tally.liquidations_landed,
+        transactions_open=summary.open,
+        fees_lamports=summary.fees_lamports,
+    )
+    return found
 
 
 async def _work(
@@ -141,6 +152,7 @@ async def _work(
     options: RunOptions,
     kit: Kit,
     facts: ClusterFacts,
+    payer: PayerFacts,
     board: PriceBoard,
     stop: trio.Event,
     working: trio.Event,
@@ -152,16 +164,23 @@ async def _work(
     )
     async with trio.open_nursery() as landing:
         await landing.start(land, kit.rpc, kit.attempts, kit.in_flight, pace)
-        await landing.start(watch_blockhashes, kit.rpc, kit.blockhashes, 2 * kit.slot_s)
+        await landing.start(
+            watch_blockhashes, kit.rpc, kit.blockhashes, 2 * kit.slot_s, facts.genesis_hash
+        )
         await _settle(kit, pace)
         await open_bounty_account(kit, config.lanes.liquidations.purse())
         working.set()
         if options.console is not None:
-            landing.start_soon(show, options.console, facts, chain, board, kit.tally)
-        async with trio.open_nursery() as lanes:
-            lanes.start_soon(
-                post_prices, kit, config.lanes.prices, config.posting, board, chain, stop
+            landing.start_soon(
+                show, options.console, facts, chain, board, kit.tally, options.notices
             )
+        async with trio.open_nursery() as lanes:
+            if payer.is_oracle_authority:
+                lanes.start_soon(
+                    post_prices, kit, config.lanes.prices, config.posting, board, chain, stop
+                )
+            else:
+                _refuse_posting(kit, facts, payer)
             lanes.start_soon(
                 liquidate_positions,
                 kit,
@@ -180,6 +199,17 @@ async def _work(
                 intake.cancel_scope.cancel(reason="draining")
             lanes.cancel_scope.deadline = trio.current_time() + config.landing.drain_s
         landing.cancel_scope.cancel(reason="drained")
+
+
+def _refuse_posting(kit: Kit, facts: ClusterFacts, payer: PayerFacts) -> None:
+    """Say that no price will be posted: the program would refuse each one, for a fee. Liquidating is open to all."""
+    kit.tally.refusals["prices.not_the_oracle_authority"] += 1
+    log.warning(
+        "posting.disabled",
+        reason=f"the keeper's key {payer.address} is not the program's oracle authority "
+        f"{facts.parameters.oracle_authority}: prices are read but not posted, positions are still liquidated; "
+        "set keys.keeper to the oracle authority's key to post",
+    )
 
 
 async def _settle(kit: Kit, pace: Pace) -> None:

@@ -1,10 +1,14 @@
-"""The live view of a terminal: prices and their class, work queued, landed, latency, spend.
+"""The live view of a terminal: what needs a person first, then money, lanes, prices and their class.
 
-Reads the tally and the boards a few times a second and never waits for anything but the clock.
+Reads the tally and the boards a few times a second and never waits for anything but the clock. It fills the terminal and
+no more: prices give way first, the worst of them last.
 """
 
-from collections.abc import Mapping
-from typing import Final
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 import trio
 from rich.console import Console, Group, RenderableType
@@ -21,8 +25,12 @@ from keeper.tally import Tally, percentile
 from keeper.watch import followed_tokens
 
 _REFRESH_S: Final = 0.5
-_PRICES_SHOWN: Final = 12
 _REFUSALS_SHOWN: Final = 6
+_NOTICES_SHOWN: Final = 4
+_PRICES_SHOWN_MIN: Final = 3
+_ROWS_OF_FRAME: Final = 6
+"""Title, positions, refusals, two table headings, and the line that the cursor stands in."""
+_SCAN_LATE_S: Final = 5.0
 _LAMPORTS_PER_SOL: Final = 1_000_000_000
 _STYLES: Final[Mapping[PriceClass, str]] = {
     PriceClass.VALID: "green",
@@ -33,14 +41,32 @@ _STYLES: Final[Mapping[PriceClass, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A warning, while the view owns the terminal that would have shown it."""
+
+    at: str
+    """Local time of day."""
+    level: str
+    text: str
+
+    @classmethod
+    def from_entry(cls, level: str, entry: Mapping[str, Any]) -> Self:
+        """Take a log entry."""
+        details = " ".join(f"{key}={value}" for key, value in entry.items() if key != "event")
+        at = time.strftime("%H:%M:%S")
+        return cls(at=at, level=level, text=f"{entry.get('event', '')} {details}")
+
+
 async def show(
     console: Console,
     facts: ClusterFacts,
     chain: Newest[Snapshot],
     board: PriceBoard,
     tally: Tally,
+    notices: deque[Notice],
 ) -> None:
-    """Redraw until cancelled.
+    """Redraw on the terminal's second screen until cancelled; what was there before comes back.
 
     Args:
         console: the terminal.
@@ -48,14 +74,27 @@ async def show(
         chain: the newest snapshot, for the tokens followed.
         board: newest prices.
         tally: counts of this run.
+        notices: the newest warnings.
     """
-    started_s = trio.current_time()
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    started_s = scanned_s = trio.current_time()
+    sequence = 0
+    with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
-            run_s = trio.current_time() - started_s
+            now_s = trio.current_time()
+            if chain.sequence > sequence:
+                sequence, scanned_s = chain.sequence, now_s
             snapshot = chain.get()
-            tokens = {} if snapshot is None else followed_tokens(snapshot)
-            live.update(render(facts, tokens, board, tally, run_s), refresh=True)
+            frame = render(
+                facts,
+                {} if snapshot is None else followed_tokens(snapshot),
+                board,
+                tally,
+                list(notices)[-_NOTICES_SHOWN:],
+                run_s=now_s - started_s,
+                scan_age_s=now_s - scanned_s,
+                rows_max=console.size.height,
+            )
+            live.update(frame, refresh=True)
             await trio.sleep(_REFRESH_S)
 
 
@@ -64,24 +103,56 @@ def render(
     tokens: Mapping[TokenId, str],
     board: PriceBoard,
     tally: Tally,
+    notices: Sequence[Notice],
+    *,
     run_s: float,
+    scan_age_s: float,
+    rows_max: int,
 ) -> RenderableType:
-    """Draw one frame."""
+    """Draw one frame of at most `rows_max` rows."""
+    program = str(facts.program)
     title = Text.assemble(
         ("keeper ", "bold"),
-        f"{facts.program}  genesis {facts.genesis_hash[:8]}  slot {tally.scan_slot}  {run_s:.0f} s",
+        f"{program[:4]}…{program[-4:]} on {facts.genesis_hash[:8]}, slot {tally.scan_slot}, {run_s:.0f} s. ",
+        ("Ctrl-C drains and ends.", "dim"),
     )
-    return Group(title, _prices(tokens, board), _lanes(tally), _positions(tally), _refusals(tally))
+    alarms = [_line(f"{each.at} {each.text}", "yellow") for each in notices]
+    if scan_age_s > _SCAN_LATE_S:
+        alarms.insert(0, _line(f"no scan of the chain for {scan_age_s:.0f} s", "bold red"))
+    lanes = _lanes(tally)
+    rows_left = rows_max - _ROWS_OF_FRAME - len(alarms) - lanes.row_count
+    return Group(
+        title,
+        *alarms,
+        _positions(tally),
+        _refusals(tally),
+        lanes,
+        _prices(tokens, board, max(rows_left, _PRICES_SHOWN_MIN)),
+    )
 
 
-def _prices(tokens: Mapping[TokenId, str], board: PriceBoard) -> Table:
-    table = Table("market", "price", "band", "class", "source", "age", "why", title="prices")
+def _line(text: str, style: str) -> Text:
+    return Text(text.replace("\n", " "), style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _table(*headings: str, gap: int) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, no_wrap=True, justify="left" if number == 0 else "right")
+    return table
+
+
+def _prices(tokens: Mapping[TokenId, str], board: PriceBoard, rows_max: int) -> Table:
+    table = _table("market", "price", "band", "class", "source", "age", "why", gap=2)
     now_s = trio.current_time()
     prices = board.snapshot()
-    # The worst first: a table that is cut off must not hide trouble.
+    # The worst first, and otherwise always in the same place: a table that is cut off must not hide trouble.
     order = list(PriceClass)
-    worst_first = sorted(tokens, key=lambda token: _rank(prices.get(token), order))
-    for token in worst_first[:_PRICES_SHOWN]:
+    worst_first = sorted(
+        tokens, key=lambda token: (_rank(prices.get(token), order), _number(tokens[token]))
+    )
+    is_cut = len(worst_first) > rows_max
+    for token in worst_first[: rows_max - is_cut]:
         price = prices.get(token)
         if price is None:
             why = board.why_unpriced(token)
@@ -96,8 +167,8 @@ def _prices(tokens: Mapping[TokenId, str], board: PriceBoard) -> Table:
             f"{now_s - price.received_at_s:.1f} s",
             price.reason,
         )
-    if len(tokens) > _PRICES_SHOWN:
-        table.caption = f"{len(tokens) - _PRICES_SHOWN} more"
+    if is_cut:
+        table.add_row(Text(f"{len(worst_first) - rows_max + 1} more, none worse", style="dim"))
     return table
 
 
@@ -105,11 +176,25 @@ def _rank(price: Price | None, order: list[PriceClass]) -> int:
     return -len(order) if price is None else -order.index(price.price_class)
 
 
+def _number(name: str) -> tuple[int, str]:
+    """Sort market 10 after market 9."""
+    return len(name), name
+
+
 def _lanes(tally: Tally) -> Table:
-    table = Table(
-        "lane", "queued", "in flight", "landed", "failed", "expired", "jobs/tx", "p50", "p99", "spent",
-        title="lanes",
-    )  # fmt: skip
+    table = _table(
+        "lane",
+        "queued",
+        "flying",
+        "landed",
+        "failed",
+        "expired",
+        "jobs/tx",
+        "p50",
+        "p99",
+        "SOL",
+        gap=1,  # 80 columns hold it
+    )
     lanes = {*tally.landed, *tally.failed, *tally.expired, *tally.jobs_in_flight}
     for lane in sorted(lanes):
         latencies = tally.latencies_ms([lane])
@@ -119,12 +204,12 @@ def _lanes(tally: Tally) -> Table:
             str(tally.jobs_queued[lane]),
             str(tally.jobs_in_flight[lane]),
             str(landed),
-            str(tally.failed[lane]),
-            str(tally.expired[lane]),
+            Text(str(tally.failed[lane]), style="red" if tally.failed[lane] else ""),
+            Text(str(tally.expired[lane]), style="red" if tally.expired[lane] else ""),
             f"{tally.jobs_landed[lane] / landed:.1f}" if landed else "-",
             _milliseconds(percentile(latencies, 50)),
             _milliseconds(percentile(latencies, 99)),
-            f"{tally.fees_lamports[lane] / _LAMPORTS_PER_SOL:.6f} SOL",
+            f"{tally.fees_lamports[lane] / _LAMPORTS_PER_SOL:.6f}",
         )
     return table
 
@@ -134,14 +219,17 @@ def _milliseconds(value: float | None) -> str:
 
 
 def _positions(tally: Tally) -> Text:
-    return Text(
-        f"positions {tally.positions_now}, unhealthy {tally.liquidations_due}, "
-        f"liquidated {tally.liquidations_landed}, bounty ${tally.bounty_base_units / 1e6:.2f}, "
-        f"bad debt ${tally.bad_debt_base_units / 1e6:.2f}"
+    return Text.assemble(
+        f"positions {tally.positions_now}, ",
+        (f"unhealthy {tally.liquidations_due}", "bold yellow" if tally.liquidations_due else ""),
+        f", liquidated {tally.liquidations_landed}, bounty ${tally.bounty_base_units / 1e6:.2f}, "
+        f"bad debt ${tally.bad_debt_base_units / 1e6:.2f}",
+        no_wrap=True,
+        overflow="ellipsis",
     )
 
 
 def _refusals(tally: Tally) -> Text:
     most = tally.refusals.most_common(_REFUSALS_SHOWN)
     listed = ", ".join(f"{reason} {count}" for reason, count in most) or "none"
-    return Text(f"not done: {listed}", style="dim")
+    return _line(f"not done: {listed}", "dim")

@@ -7,8 +7,9 @@ from keeper.execute import Kit
 from keeper.newest import Newest
 from keeper.posting import yes_token_of
 from keeper.prices.price import TokenId
-from keeper.scan import scan
+from keeper.scan import PlatformMissingError, scan
 from keeper.snapshot import Snapshot
+from programs.outage import Outage
 from programs.rpc import RpcFailure
 
 log = structlog.get_logger()
@@ -17,14 +18,20 @@ log = structlog.get_logger()
 async def watch_chain(kit: Kit, interval_slots: int, chain: Newest[Snapshot]) -> None:
     """Scan until cancelled; a scan that fails is logged and tried again at the next interval."""
     interval_s = interval_slots * kit.slot_s
+    outage = Outage(subject="scan")
     due_s = trio.current_time()
     while True:
         try:
             snapshot = await scan(kit.rpc, kit.program, previous=chain.get())
         except RpcFailure as failure:
             kit.tally.refusals["scan.unanswered"] += 1
-            log.warning("scan.failed", reason=str(failure))
+            outage.note_failure(str(failure))
+        except PlatformMissingError as missing:
+            # A node that lags behind its own answers; a platform that is really gone shows at the next start.
+            kit.tally.refusals["scan.platform_missing"] += 1
+            outage.note_failure(str(missing))
         else:
+            outage.note_success()
             if (newest := chain.get()) is not None and snapshot.slot < newest.slot:
                 # Another node answered, which lags: the state would go back in time.
                 kit.tally.refusals["scan.older_than_the_last"] += 1

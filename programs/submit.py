@@ -25,6 +25,7 @@ import trio
 from solders.signature import Signature
 
 from programs.in_flight import Flight, InFlight, Pace
+from programs.outage import Outage
 from programs.outcomes import (
     EndRow,
     Expired,
@@ -210,13 +211,16 @@ async def land(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_send_all_due, rpc, in_flight, pace)
         task_status.started()
+        outage = Outage(subject="statuses")
         while True:
             while in_flight.is_empty():
                 await in_flight.wait_launched()
             try:
                 await _poll(rpc, attempts, in_flight, pace)
             except RpcFailure as failure:
-                _log.warning("statuses.unread", reason=str(failure))
+                outage.note_failure(str(failure))
+            else:
+                outage.note_success()
             await trio.sleep(pace.poll_interval_s)
 
 
@@ -241,13 +245,18 @@ async def _send(
     except RpcError as error:
         # A node that has it says so with an error: the status will tell the rest.
         if not error.is_already_processed:
-            flight.refusal = str(error)
-            _log.info("send.refused", signature=str(flight.signature), reason=str(error))
+            _note_refusal(flight, "send.refused", str(error))
     except RpcFailure as failure:
-        flight.refusal = str(failure)
-        _log.info("send.unanswered", signature=str(flight.signature), reason=str(failure))
+        _note_refusal(flight, "send.unanswered", str(failure))
     finally:
         flight.is_sending = False
+
+
+def _note_refusal(flight: Flight, event: str, reason: str) -> None:
+    """Log a refusal once, not at every resend of the same bytes."""
+    if flight.refusal != reason:
+        _log.info(event, signature=str(flight.signature), reason=reason)
+    flight.refusal = reason
 
 
 async def _poll(rpc: Rpc, attempts: AttemptLog, in_flight: InFlight, pace: Pace) -> None:

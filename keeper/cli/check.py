@@ -18,18 +18,20 @@ CONFIG_OPTION = click.option(
 )
 
 
-@click.command("check")
+_EXAMPLES = """\b
+Examples:
+  keeper check
+  keeper check --config /etc/keeper/keeper.toml --json
+"""
+
+
+@click.command("check", epilog=_EXAMPLES)
 @CONFIG_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check_command(config_path: Path, *, as_json: bool) -> None:
-    r"""Validate keeper.toml and print the effective configuration, defaults included.
+    """Validate keeper.toml and print the effective configuration, defaults included.
 
     Every mistake is listed with its dotted key. The keypair file is read, never printed.
-
-    \b
-    Examples:
-      keeper check
-      keeper check --config /etc/keeper/keeper.toml --json
     """
     config = load_config(config_path)
     # The sandbox makes its own keypair at its first start.

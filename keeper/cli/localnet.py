@@ -14,6 +14,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 import programs.betting_platform
+from keeper.cli.refusal import Refusal
 from programs.deploy import DeploymentFailed, ProgramImage
 from programs.localnet.bank import BankConfig, TransactionRefused
 from programs.localnet.genesis import program_keypair
@@ -129,7 +130,7 @@ def localnet_command(
         foreseen, others = group.split(_FORESEEN)
         if others is not None or foreseen is None:
             raise
-        raise click.ClickException(str(_first_leaf(foreseen))) from group
+        raise Refusal(str(_first_leaf(foreseen))) from group
 
 
 async def _run(config: LocalnetConfig, as_json: bool) -> None:  # noqa: FBT001 - trio.run passes positions only

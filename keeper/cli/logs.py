@@ -2,44 +2,83 @@
 
 import logging
 import sys
-from typing import Literal, TextIO
+from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final, Literal, TextIO
 
 import structlog
 
+from keeper.cli.log_outlet import open_outlet
+from keeper.view import Notice
 
-def configure_logs(stream: TextIO, *, form: Literal["json", "text", "none"]) -> None:
-    """Send the log to a stream; `none` while a live view owns the terminal."""
-    # Libraries log through logging; what they say of warning and above joins ours, on the same stream.
-    logging.basicConfig(
-        stream=stream, level=logging.WARNING, format="%(name)s: %(message)s", force=True
-    )
-    if form == "none":
-        logging.disable(logging.CRITICAL)
-        structlog.configure(processors=[_drop], cache_logger_on_first_use=False)
-        return
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(default=str)
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
-    )
+_FIRST_KEYS: Final = ("timestamp", "level", "event")
+_NOTICES_KEPT: Final = 50
+
+
+@contextmanager
+def open_logs(stream: TextIO, *, form: Literal["json", "text"]) -> Generator[None]:
+    """Send the log to a stream until the block ends; nothing that happens to the stream stops the process."""
+    with open_outlet(stream) as outlet:
+        renderers: list[structlog.typing.Processor] = (
+            [_first_things_first, structlog.processors.JSONRenderer(default=str)]
+            if form == "json"
+            else [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        )
+        structlog.configure(
+            processors=[
+                structlog.contextvars.merge_contextvars,
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.format_exc_info,
+                *renderers,
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            logger_factory=structlog.WriteLoggerFactory(outlet),  # type: ignore[arg-type]  # all of a TextIO that it uses
+            cache_logger_on_first_use=False,
+        )
+        _adopt_libraries()
+        yield
+
+
+@contextmanager
+def keep_notices() -> Generator[deque[Notice]]:
+    """Keep the newest warnings for the live view, which owns the terminal until the block ends."""
+    notices: deque[Notice] = deque(maxlen=_NOTICES_KEPT)
+
+    def keep(
+        _logger: object, level: str, entry: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        notices.append(Notice.from_entry(level, entry))
+        raise structlog.DropEvent
+
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        processors=[structlog.contextvars.merge_contextvars, keep],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         cache_logger_on_first_use=False,
     )
+    _adopt_libraries()
+    yield notices
 
 
-def _drop(
-    _logger: object, _name: str, _event: structlog.typing.EventDict
+class _IntoOurs(logging.Handler):
+    """What libraries log through `logging` joins our log, in its form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(
+            record.levelno, "library.said", logger=record.name, text=record.getMessage()
+        )
+
+
+def _adopt_libraries() -> None:
+    logging.basicConfig(level=logging.WARNING, handlers=[_IntoOurs()], force=True)
+
+
+def _first_things_first(
+    _logger: object, _name: str, entry: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    raise structlog.DropEvent
+    """Begin each line with when, how bad and what: a person reads it too."""
+    return {key: entry[key] for key in _FIRST_KEYS if key in entry} | dict(entry)
 
 
 def stderr_form(*, as_json: bool) -> Literal["json", "text"]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,12 +13,21 @@ from rich.console import Console
 
 from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.duration import Duration
-from keeper.cli.logs import configure_logs
+from keeper.cli.logs import keep_notices, open_logs
 from keeper.config import load_config
 from keeper.run import RunOptions, run
+from keeper.summary import summary_lines
+
+_EXAMPLES = """\b
+Examples:
+  keeper run
+  keeper run --for 40s --json
+  keeper run --no-sandbox --config mainnet.toml
+  keeper run --for 20s --json --replay recorded/
+"""
 
 
-@click.command("run")
+@click.command("run", epilog=_EXAMPLES)
 @CONFIG_OPTION
 @click.option("--for", "for_s", type=Duration(), help="End by itself after this long, e.g. 40s.")
 @click.option(
@@ -36,17 +46,10 @@ from keeper.run import RunOptions, run
 def run_command(
     config_path: Path, for_s: float | None, *, as_json: bool, no_sandbox: bool, replay: Path | None
 ) -> None:
-    r"""Keep: prices in, posted on chain; positions scanned, liquidations landed, each exactly once.
+    """Keep: prices in, posted on chain; positions scanned, liquidations landed, each exactly once.
 
     With the shipped keeper.toml this starts the sandbox (network, venue, actors) and keeps it. Ctrl-C drains what is in
     flight and exits 0; a second Ctrl-C does not wait. A terminal shows a live view, a pipe gets JSON log lines.
-
-    \b
-    Examples:
-      keeper run
-      keeper run --for 40s --json
-      keeper run --no-sandbox --config mainnet.toml
-      keeper run --for 20s --json --replay recorded/
     """
     config = load_config(config_path)
     if no_sandbox:
@@ -54,15 +57,15 @@ def run_command(
     if replay is not None:
         config = replace(config, sandbox=replace(config.sandbox, replay=replay))
     live = sys.stdout.isatty() and not as_json
-    if live:
-        configure_logs(sys.stderr, form="none")
-    else:
-        configure_logs(sys.stderr if as_json else sys.stdout, form="json")
-    options = RunOptions(for_s=for_s, console=Console() if live else None)
-    result = trio.run(partial(run, config, options))
-    if result is None:
-        return
+    with ExitStack() as stack:
+        if live:
+            notices = stack.enter_context(keep_notices())
+            options = RunOptions(for_s=for_s, console=Console(), notices=notices)
+        else:
+            stack.enter_context(open_logs(sys.stderr if as_json else sys.stdout, form="json"))
+            options = RunOptions(for_s=for_s)
+        result = trio.run(partial(run, config, options))
     if as_json:
         click.echo(json.dumps(result))
     elif live:
-        Console().print_json(data=result)
+        click.echo("\n".join(summary_lines(result)))

@@ -13,7 +13,8 @@ import click
 import trio
 
 from keeper.cli.duration import Duration
-from keeper.cli.logs import configure_logs, stderr_form
+from keeper.cli.logs import open_logs, stderr_form
+from keeper.cli.refusal import Refusal
 from keeper.errors import KeeperError
 from keeper.sandbox.config import SandboxConfig
 from keeper.sandbox.endpoints import SandboxEndpoints
@@ -93,7 +94,6 @@ def sandbox_command(
 
     A keeper can be started, killed and started again against it. Ctrl-C ends it; the chain is not kept.
     """
-    configure_logs(sys.stderr, form=stderr_form(as_json=as_json))
     try:
         config = SandboxConfig(replay=replay, **settings)
     except ValueError as error:
@@ -101,9 +101,10 @@ def sandbox_command(
     path = folder / KEYPAIR_NAME if keypair is None else keypair
     run = partial(_run, config, path, for_s, as_json=as_json, until_stdin_closes=until_stdin_closes)
     try:
-        trio.run(run)
+        with open_logs(sys.stderr, form=stderr_form(as_json=as_json)):
+            trio.run(run)
     except (KeeperError, BaseExceptionGroup) as error:
-        raise click.ClickException("; ".join(dict.fromkeys(_sentences(error)))) from error
+        raise Refusal("; ".join(dict.fromkeys(_sentences(error)))) from error
 
 
 async def _run(

@@ -96,6 +96,8 @@ async def _forward(stream: trio.abc.ReceiveStream, last_lines: deque[str]) -> No
     async with aclosing(_lines(stream)) as lines:
         async for line in lines:
             last_lines.append(line)
+            if line.startswith(_CLICK_ERROR):
+                continue  # its epitaph has it
             if _level_of(line) in {"warning", "error", "critical"}:
                 log.warning("sandbox.said", line=line)
             else:
@@ -122,6 +124,8 @@ def _level_of(line: str) -> str:
 
 def _epitaph(status: int | None, last_lines: deque[str], *, is_ready: bool) -> str:
     said = [line.removeprefix(_CLICK_ERROR) for line in last_lines if line.startswith(_CLICK_ERROR)]
+    if said and not is_ready:
+        return said[-1]
     words = said[-1] if said else (last_lines[-1] if last_lines else "it said nothing")
     when = "while the keeper ran" if is_ready else "before it was ready"
     return f"the sandbox process ended {when} (status {status}): {words}"

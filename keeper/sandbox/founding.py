@@ -21,7 +21,7 @@ from spl.token.models import MintToParams
 from keeper.sandbox.cast import PROGRAM_KEY, Actor, Cast, Role
 from keeper.sandbox.config import SandboxConfig
 from keeper.sandbox.listings import MarketSeed
-from keeper.sandbox.wallet import Deed, land_all
+from keeper.sandbox.wallet import Deed, land_all, wait_confirmed
 from programs import instructions
 from programs.addresses import TOKEN_PROGRAM, market_address
 from programs.genesis import MINT_BYTES, create_mint
@@ -56,7 +56,7 @@ class Platform:
 async def found_platform(
     rpc: Rpc, config: SandboxConfig, cast: Cast, keeper: Keypair, seeds: Sequence[MarketSeed]
 ) -> Platform:
-    """Do all of it; the keeper becomes the oracle authority and is funded.
+    """Do all of it, and wait until it is confirmed; the keeper becomes the oracle authority and is funded.
 
     Raises:
         RpcFailure: the network did not answer.
@@ -72,6 +72,7 @@ async def found_platform(
     await land_all(rpc, [_fund(cast, *owner) for owner in owners])
     await land_all(rpc, _create_markets(admin, cast.quote_mint.pubkey(), seeds))
     await land_all(rpc, _invest(config, cast, active))
+    await wait_confirmed(rpc)
     return Platform(
         program=program, quote_mint=cast.quote_mint.pubkey(), markets=markets, active=active
     )

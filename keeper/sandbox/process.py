@@ -97,7 +97,13 @@ async def run_sandbox(
                 task_status.started(endpoints)
                 await bustle(rpc, config, cast, platform)
                 await trio.sleep_forever()
-    except* (ListenError, VenueAddressError, RecordingError, DeploymentFailed) as group:
+    except* ListenError as group:
+        raise SandboxError(
+            f"the sandbox network cannot listen on port {config.rpc_port} of {config.host} or the one after it "
+            f"({_cause(group)}): stop what uses it, or choose another one with sandbox.rpc_port in keeper.toml "
+            "(--rpc-port); 0 takes free ones"
+        ) from group
+    except* (VenueAddressError, RecordingError, DeploymentFailed) as group:
         raise SandboxError(_sentence(group)) from group
     except* RpcFailure as group:
         raise SandboxError(f"the sandbox's own network failed: {_sentence(group)}") from group
@@ -110,6 +116,14 @@ def _keeper_key(path: Path) -> Keypair:
         log.info("keypair.created", path=str(path), address=str(keypair.pubkey()))
         return keypair
     return load_keypair(path)
+
+
+def _cause(error: BaseException) -> str:
+    """Return the system's own words for what the network said in its terms."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    cause = error.__cause__
+    return (cause.strerror if isinstance(cause, OSError) else None) or str(error)
 
 
 def _sentence(error: BaseException) -> str:

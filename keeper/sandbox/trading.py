@@ -132,7 +132,7 @@ def arbitrate(actor: Actor, floor: Floor) -> Orders:
     if wanted >= _DUST:
         try:
             cost = curve.buy_shares(state, _curve_side(cheap), wanted)
-        except CurveError:
+        except CurveError:  # at the very end of the curve's range
             cost = 0
         if cost >= _DUST:
             worst_e6 = _oracle_e6(pool, cheap) + _SLIPPAGE_E6

@@ -89,6 +89,22 @@ async def _wait_processed(rpc: Rpc, signatures: Sequence[Signature]) -> None:
     )
 
 
+async def wait_confirmed(rpc: Rpc) -> None:
+    """Wait until all that is processed now is confirmed: what a keeper reads at its start.
+
+    Raises:
+        RpcFailure: the network did not answer.
+        SandboxError: its slots do not advance.
+    """
+    wanted = await rpc.get_slot("processed")
+    with trio.move_on_after(LAND_TIMEOUT_S):
+        while True:
+            if await rpc.get_slot("confirmed") >= wanted:
+                return
+            await trio.sleep(_POLL_S)
+    raise SandboxError(f"slot {wanted} was not confirmed within {LAND_TIMEOUT_S:g} s")
+
+
 def refusal_of(err: object) -> str:
     """Say what refused a transaction: the program's words where it was the program."""
     match err:

@@ -92,7 +92,7 @@ class Receipt:
     events: list[events.Event]
 
 
-@dataclass
+@dataclass(repr=False)
 class Platform:
     """The program, initialized, with one oracle and market authority."""
 
@@ -109,6 +109,10 @@ class Platform:
     books: Books = field(default_factory=Books)
     minted: int = 0
     is_audited: bool = True
+
+    def __repr__(self) -> str:
+        """Name it: hypothesis prints arguments, field by field unless told otherwise."""
+        return f"Platform(slot={self.slot})"
 
     def __post_init__(self) -> None:
         self.svm.airdrop(self.admin.pubkey(), 10**12)

@@ -159,6 +159,16 @@ def test_a_pool_at_the_floor_liquidates_only_what_is_under_water():
     assert list(found.bounty) == [0]
 
 
+def test_a_pool_without_liquidity_takes_no_share():
+    rows = positions_of(
+        {"shares": 100 * USD, "debt": 49 * USD}, {"shares": 100 * USD, "debt": 51 * USD}
+    )
+
+    found = assess(markets_of(liquidity=0), rows, NOW)
+
+    assert found.counts == {Verdict.DUE: 1, Verdict.AT_FLOOR: 1}
+
+
 # -- order and money --
 
 

@@ -71,7 +71,7 @@ def test_killed_keepers_settle_what_they_left_and_nothing_lands_twice(tmp_path, 
         for _ in range(4):
             with started(*run) as victim:
                 victim.wait_for(
-                    lambda line: line["event"] == "batch.sending" and line["lane"] == "liquidations"
+                    lambda line: line["event"] == "batch.signed" and line["lane"] == "liquidations"
                 )
                 victim.process.kill()
             settled += len(victim.named("attempt.settled"))

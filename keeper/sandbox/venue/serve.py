@@ -85,7 +85,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise VenueAddressError(
-            f"the sandbox venue cannot listen on {host}:{port} ({error.strerror}): "
-            "stop what uses the port, or set another one; 0 takes any free port"
+            f"the sandbox venue cannot listen on port {port} of {host} ({error.strerror}): stop what uses it, "
+            "or choose another one with sandbox.venue_port in keeper.toml (--venue-port); 0 takes a free one"
         ) from error
     return listener

@@ -65,7 +65,7 @@ async def post_price(rpc, endpoints, price_e6, markets, signer=None):
 
 async def test_a_jump_of_the_oracle_puts_one_side_of_a_market_under_water(tmp_path):
     async with sandbox(SMALL, tmp_path) as (endpoints, rpc):
-        found = await scan(rpc, endpoints.program_id)
+        found = await scan(rpc, endpoints.program_id, "confirmed")
         assert len(found.markets) == endpoints.markets == 2
         assert found.vault.cash == 2_000_000 * USD
         markets = found.markets.addresses

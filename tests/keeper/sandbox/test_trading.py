@@ -19,6 +19,7 @@ from keeper.sandbox.trading import (
     plan_orders,
     refill_vault,
     take_leverage,
+    take_profits,
 )
 from keeper.snapshot import take_positions
 from programs import curve, errors, leverage, normal
@@ -158,6 +159,14 @@ def test_a_resolved_or_empty_market_is_left_alone():
     assert plan_orders(PLAN, CAST, floor_of(pool_of(liquidity=0))) == []
 
 
+def test_a_pool_at_the_end_of_its_range_is_left_alone():
+    end = floor_of(pool_at(999_000, price_e6=999_000))
+    beyond = floor_of(pool_of(outstanding=(4 * L, 0), price_e6=999_000))
+
+    assert {each.side for each in opens_of(take_leverage(PLAN, TRADERS, end))} <= {Side.NO}
+    assert opens_of(take_leverage(PLAN, TRADERS, beyond)) == []
+
+
 # -- after a liquidation, and after a gain --
 
 
@@ -183,6 +192,26 @@ def test_profits_are_taken_while_the_pool_pays_for_the_debt():
     assert {order.purpose for order in behind} == {"arbitrage"}
 
 
+def test_a_profit_is_left_where_the_pool_does_not_pay_for_it():
+    too_much_debt = held(TRADERS[0], 1, shares=400 * USD, debt=259 * USD, notional=200 * USD)
+    too_many_shares = held(TRADERS[0], 2, shares=10 * L, debt=1, notional=200 * USD)
+
+    floor = floor_of(pool_at(650_000, price_e6=650_000), too_much_debt, too_many_shares)
+
+    assert take_profits(floor) == []
+
+
+def test_profits_are_taken_a_transaction_at_a_time():
+    gained = [
+        held(TRADERS[0], number, shares=40 * USD, debt=18 * USD, notional=20 * USD)
+        for number in range(ACTIONS_MAX + 1)
+    ]
+
+    (order,) = take_profits(floor_of(pool_at(650_000, price_e6=650_000), *gained))
+
+    assert len(order.actions) == ACTIONS_MAX
+
+
 # -- arbitrage --
 
 
@@ -205,6 +234,13 @@ def test_an_arbitrage_ends_at_the_oracles_price(pool_e6, oracle_e6, stock):
 
     ended_e6 = normal.price_e18(curve.u(state)) // 10**12
     assert abs(ended_e6 - oracle_e6) < 4_000 + 20
+
+
+@pytest.mark.parametrize(("pool_e6", "oracle_e6"), [(1_000, 5_000), (997_000, 997_000)])
+def test_an_arbitrage_at_the_end_of_the_range_is_left_alone(pool_e6, oracle_e6):
+    (actor,) = CAST.of(Role.ARBITRAGEUR)
+
+    assert arbitrate(actor, floor_of(pool_at(pool_e6, price_e6=oracle_e6))) == []
 
 
 # -- the vault --

@@ -73,7 +73,7 @@ def test_a_taken_port_is_one_sentence(invoke):
         taken.listen()
         port = taken.getsockname()[1]
         result = invoke("--port", str(port), "--no-program")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.output == (
         f"Error: port {port} on 127.0.0.1 is in use by another program;"
         " stop that program or choose other ports with --port and --ws-port\n"
@@ -83,7 +83,7 @@ def test_a_taken_port_is_one_sentence(invoke):
 def test_a_file_that_is_no_program_is_one_sentence(invoke, tmp_path):
     (tmp_path / "text.so").write_text("not a program")
     result = invoke("--port", "0", "--program", str(tmp_path / "text.so"))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "check that the file is an sBPF v3 program" in result.output
     assert result.output.count("\n") == 1
 
@@ -102,7 +102,7 @@ def test_an_amount_that_is_no_positive_number_of_lamports_is_refused(invoke, amo
 
 def test_more_than_the_faucet_has_is_one_sentence(invoke):
     result = invoke("--port", "0", "--no-program", "--airdrop", f"{Pubkey.default()}=600000000")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "the faucet could not pay" in result.output
 
 

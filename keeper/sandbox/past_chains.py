@@ -1,0 +1,53 @@
+"""The databases of sandbox chains that ended with their keeper: the newest few stay, for a look at what happened.
+
+Shell. The chain of a sandbox that a keeper started dies with that keeper, so nothing in such a database can ever be
+settled. Databases of other clusters lie in another folder and are never touched.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+SUBFOLDER: Final = "sandbox"
+"""Under state.folder: where the keeper keeps what it remembers of sandboxes it started itself."""
+_PATTERN: Final = "keeper-*.db"
+_KEPT: Final = 5
+_BESIDE: Final = ("-wal", "-shm", ".lock")
+
+log = structlog.get_logger()
+
+
+def forget_past_chains(folder: Path) -> None:
+    """Delete all but the newest few databases in `folder` that no process holds; what cannot be deleted stays."""
+    found = sorted(folder.glob(_PATTERN), key=_changed_at_s, reverse=True)
+    for path in found[_KEPT:]:
+        try:
+            _delete_unheld(path)
+        except OSError as error:
+            log.info("past_chain.kept", path=str(path), reason=str(error))
+
+
+def _changed_at_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another keeper was faster
+        return 0.0
+
+
+def _delete_unheld(path: Path) -> None:
+    """Delete a database and what lies beside it, holding its lock meanwhile.
+
+    Raises:
+        OSError: a process holds it, or the folder cannot be written.
+    """
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+        for ending in _BESIDE:
+            Path(f"{path}{ending}").unlink(missing_ok=True)
+    finally:
+        os.close(lock)

@@ -1,0 +1,39 @@
+"""A failing source, told once and then ever more rarely: an outage of hours is a dozen lines, not a flood.
+
+Shell without I/O: it logs.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True, kw_only=True)
+class Outage:
+    """Failures in a row of one thing that is asked again and again."""
+
+    subject: str
+    """Names the events: `subject.unread` and `subject.recovered`."""
+    failures: int = 0
+    _since_s: float = 0.0
+
+    def note_failure(self, reason: str) -> None:
+        """Log the first failure in a row, the second, the fourth, the eighth and so on."""
+        if self.failures == 0:
+            self._since_s = trio.current_time()
+        self.failures += 1
+        if self.failures & (self.failures - 1) == 0:
+            _log.warning(f"{self.subject}.unread", reason=reason, in_a_row=self.failures)
+
+    def note_success(self) -> None:
+        """Log the end of an outage, with its length."""
+        if self.failures:
+            _log.info(
+                f"{self.subject}.recovered",
+                failures=self.failures,
+                outage_s=round(trio.current_time() - self._since_s, 3),
+            )
+        self.failures = 0

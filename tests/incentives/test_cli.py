@@ -1,0 +1,45 @@
+"""incentives/cli.py, against a real local network."""
+
+import json
+from hashlib import sha256
+
+from click.testing import CliRunner
+from processes import free_ports, started
+from solders.keypair import Keypair
+
+from incentives.cli import SeasonUnreadError, cli
+
+PROGRAM = str(Keypair.from_seed(sha256(b"betting-keeper sandbox program").digest()).pubkey())
+
+
+def test_the_season_is_read_from_the_chain(tmp_path):
+    ports = free_ports(2)
+    world = ("sandbox", "--json", "--rpc-port", str(ports[0]), "--venue-port", str(ports[1]))
+    arguments = ["season", "--rpc-url", f"http://127.0.0.1:{ports[0]}", "--program-id", PROGRAM]
+    with started(*world, "--keypair", str(tmp_path / "keys/keeper.json")) as sandbox:
+        sandbox.wait_for(lambda line: line["event"] == "sandbox.ready")
+        while CliRunner().invoke(cli, arguments).exception:
+            assert (
+                sandbox.process.poll() is None
+            )  # genesis is confirmed, and finalized some slots later
+        found = json.loads(CliRunner().invoke(cli, [*arguments, "--json"]).stdout)
+        table = CliRunner().invoke(cli, arguments)
+
+    assert found["slot"] >= found["season_start_slot"]
+    emitted = 257_201_646 * (found["slot"] - found["season_start_slot"])
+    assert 0 <= int(found["emitted_base_units"]) - emitted <= found["slot"]
+    assert 100 == found["boosted_trades"] + found["boosted_trades_left"]
+    assert 0 == table.exit_code
+    assert "boosted_trades_left" in table.stdout
+
+
+def test_a_silent_cluster_and_a_wrong_address_get_one_sentence():
+    silent = CliRunner().invoke(
+        cli,
+        ["season", "--rpc-url", f"http://127.0.0.1:{free_ports(1)[0]}", "--program-id", PROGRAM],
+    )
+    assert isinstance(silent.exception, SeasonUnreadError)
+    assert "check --rpc-url" in str(silent.exception)
+    wrong = CliRunner().invoke(cli, ["season", "--program-id", "x"])
+    assert 2 == wrong.exit_code
+    assert "'x' is no address in base58" in wrong.output
