@@ -1,5 +1,6 @@
 """Fakes for time and faults only: an in-loop store, and a cluster whose every misdeed is scripted."""
 
+from base64 import b64decode
 from collections import Counter
 
 import trio
@@ -12,7 +13,9 @@ from sqlite_utils import Database
 
 from programs.outcomes import JobRef, SignedBatch
 from programs.rpc import (
+    Accounts,
     LatestBlockhash,
+    ProgramAccounts,
     RpcError,
     SettledStatuses,
     SignatureStatus,
@@ -153,8 +156,9 @@ class FakeRpc:
         self.faults = {}
         """Method -> exceptions or delays in seconds, used up one per call."""
         self.calls = Counter()
+        self.genesis_hash = Hash.default()
         self.accounts = {}
-        """Address -> account, for `get_account`."""
+        """Address -> account."""
 
     async def _turn(self, method):
         await trio.lowlevel.checkpoint()
@@ -179,6 +183,11 @@ class FakeRpc:
         return LatestBlockhash(
             blockhash=blockhash, last_valid_block_height=height, slot=self.cluster.slot
         )
+
+    async def get_genesis_hash(self):
+        """See `Rpc`."""
+        await self._turn("get_genesis_hash")
+        return self.genesis_hash
 
     async def get_signature_statuses(self, signatures):
         """See `Rpc`."""
@@ -226,6 +235,23 @@ class FakeRpc:
         await self._turn("get_account")
         assert commitment == "confirmed"
         return self.accounts.get(address)
+
+    async def get_multiple_accounts(self, addresses, _commitment):
+        """See `Rpc`."""
+        await self._turn("get_multiple_accounts")
+        found = tuple(self.accounts.get(address) for address in addresses)
+        return Accounts(slot=self.cluster.slot, accounts=found)
+
+    async def get_program_accounts(self, program, _commitment, *, filters):
+        """See `Rpc`; of the filters it knows the kind, an account's first byte."""
+        await self._turn("get_program_accounts")
+        kind = b64decode(filters[0]["memcmp"]["bytes"])
+        found = [
+            (bytes(address), account.data)
+            for address, account in self.accounts.items()
+            if account.owner == program and account.data[:1] == kind
+        ]
+        return ProgramAccounts(slot=self.cluster.slot, accounts=found, skipped=0)
 
     async def send_transaction(self, wire):
         """See `Rpc`."""

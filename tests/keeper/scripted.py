@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import trio
+from solders.hash import Hash
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -17,16 +18,26 @@ from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
 from keeper.snapshot import Snapshot, take_markets, take_positions
 from keeper.tally import Tally
 from programs import events
-from programs.accounts import MARKET_DTYPE, POOL_DTYPE, POSITION_DTYPE, AccountKind
+from programs.accounts import (
+    GLOBAL_DTYPE,
+    MARKET_DTYPE,
+    POOL_DTYPE,
+    POSITION_DTYPE,
+    VAULT_DTYPE,
+    AccountKind,
+)
+from programs.addresses import global_address, vault_address
 from programs.events import EventKind
 from programs.in_flight import InFlight, Pace
 from programs.instructions import Tag
+from programs.rpc import Account
 from programs.submit import land
 from state.attempts import Attempts
 from tests.fakes import SLOT_S, FakeRpc, InLoopStore, ScriptedCluster, accounts_of
 
 USD = 1_000_000
 PROGRAM = Pubkey(bytes([7] * 32))
+GENESIS = str(Hash.default())
 PAYER = Keypair.from_seed(bytes([1] * 32))
 HEADER_ACCOUNTS = 8
 """Of a liquidation batch, before its positions."""
@@ -168,15 +179,28 @@ def _reading_of(message, instruction):
     return bytes(market)[1], price_e6, price_class, publish_slot
 
 
-@asynccontextmanager
-async def open_world():
-    """Landing and blockhashes run; lanes are the test's to start in `world.nursery`."""
-    cluster = ScriptedCluster(trio.current_time)
-    rpc, store = FakeRpc(cluster), InLoopStore()
-    attempts = Attempts(store)
-    kit = Kit(
+def account_of(data, owner=PROGRAM):
+    return Account(owner=owner, lamports=1, data=data, is_executable=False)
+
+
+def put_platform(rpc, *, markets=(), positions=()):
+    """Let the cluster hold a platform: genesis, vault, and these accounts."""
+    for dtype, kind, address in (
+        (GLOBAL_DTYPE, AccountKind.GLOBAL, global_address(PROGRAM)[0]),
+        (VAULT_DTYPE, AccountKind.VAULT, vault_address(PROGRAM)[0]),
+    ):
+        row = np.zeros(1, dtype)
+        row["kind"], row["version"] = kind, 1
+        rpc.accounts[address] = account_of(row.tobytes())
+    for address, data in (*markets, *positions):
+        rpc.accounts[Pubkey(address)] = account_of(data)
+
+
+def kit_over(rpc, store):
+    """The kit of a keeper on a scripted cluster."""
+    return Kit(
         rpc=rpc,
-        attempts=attempts,
+        attempts=Attempts(store),
         in_flight=InFlight(),
         blockhashes=Newest(),
         tally=Tally(),
@@ -185,13 +209,21 @@ async def open_world():
         payer=PAYER,
         slot_ms=round(SLOT_S * 1_000),
     )
+
+
+@asynccontextmanager
+async def open_world():
+    """Landing and blockhashes run; lanes are the test's to start in `world.nursery`."""
+    cluster = ScriptedCluster(trio.current_time)
+    rpc, store = FakeRpc(cluster), InLoopStore()
+    kit = kit_over(rpc, store)
     pace = Pace(poll_interval_s=SLOT_S, resend_interval_s=4 * SLOT_S)
     try:
         async with trio.open_nursery() as landing:
-            await landing.start(land, rpc, attempts, kit.in_flight, pace)
-            await landing.start(watch_blockhashes, rpc, kit.blockhashes, 2 * SLOT_S)
+            await landing.start(land, rpc, kit.attempts, kit.in_flight, pace)
+            await landing.start(watch_blockhashes, rpc, kit.blockhashes, 2 * SLOT_S, GENESIS)
             async with trio.open_nursery() as lanes:
-                yield World(cluster, rpc, store, attempts, kit, lanes)
+                yield World(cluster, rpc, store, kit.attempts, kit, lanes)
             landing.cancel_scope.cancel()
     finally:
         store.close()

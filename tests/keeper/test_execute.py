@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 import trio
-from scripted import PAYER, open_world
+from scripted import GENESIS, PAYER, open_world
+from solders.hash import Hash
 from structlog.testing import capture_logs
 
 from keeper.config import LaneConfig
+from keeper.errors import ClusterError
 from keeper.execute import Purse, Shipment, job_refs, ship, watch_blockhashes
 from keeper.fees import FeePolicy, NoBid
 from keeper.newest import Newest
@@ -153,12 +155,23 @@ async def test_blockhashes_survive_a_silent_node_and_start_only_when_there_is_on
     rpc, blockhashes = FakeRpc(ScriptedCluster(trio.current_time)), Newest()
     rpc.faults["get_latest_blockhash"] = [RpcTimeout("silent")] * 3
     async with trio.open_nursery() as nursery:
-        await nursery.start(watch_blockhashes, rpc, blockhashes, 1.0)
+        await nursery.start(watch_blockhashes, rpc, blockhashes, 1.0, GENESIS)
         assert pytest.approx(3.0) == trio.current_time() - rpc.cluster.started_at
         rpc.faults["get_latest_blockhash"] = [RpcTimeout("silent")] * 2
         await trio.sleep(3.5)
         assert 2 == blockhashes.sequence
         nursery.cancel_scope.cancel()
+
+
+async def test_another_cluster_behind_the_same_address_ends_the_keeper_before_it_signs(
+    autojump_clock,
+):
+    rpc, blockhashes = FakeRpc(ScriptedCluster(trio.current_time)), Newest()
+    with pytest.RaisesGroup(pytest.RaisesExc(ClusterError, match="changed while the keeper ran")):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(watch_blockhashes, rpc, blockhashes, 1.0, GENESIS)
+            rpc.genesis_hash = Hash(bytes([1] * 32))
+    assert 1 == blockhashes.sequence
 
 
 def test_a_lanes_purse_has_the_lanes_policy_and_cap():
