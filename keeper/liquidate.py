@@ -51,7 +51,8 @@ from programs.units import (
 
 LANE: Final = "liquidations"
 KIND: Final = "liquidate"
-_QUEUE_MAX: Final = 100_000
+_QUEUE_MAX: Final = 10_000
+"""Judged anew by every scan: more than a few scans can send is only work."""
 _LANDINGS_REMEMBERED_SLOTS: Final = 1_000
 _NOTHING_LIQUIDATED: Final = BY_NAME["NOTHING_LIQUIDATED"].code
 log = structlog.get_logger()
@@ -108,33 +109,38 @@ def _refill(kit: Kit, lane: _Lane, snapshot: Snapshot) -> None:
     kit.tally.verdicts = found.counts
     jobs = _jobs(snapshot, found, now_s)
     lane.queue.withdraw_others({job.job_id for job in jobs})
-    for _, reason in lane.queue.offer(jobs, now_s):
-        if reason == "queue full":
-            kit.tally.refusals[f"{LANE}.queue_full"] += 1
+    lane.queue.offer(jobs, now_s)
+    if len(found.index) > len(jobs):
+        kit.tally.refusals[f"{LANE}.queue_full"] += len(found.index) - len(jobs)
     oldest = Slot(snapshot.slot - _LANDINGS_REMEMBERED_SLOTS)
     lane.queue.forget(landed_before=oldest, now_s=now_s)
     kit.tally.jobs_queued[LANE] = lane.queue.statistics().queued
 
 
 def _jobs(snapshot: Snapshot, found: Assessment, now_s: float) -> list[Job]:
+    """Make jobs of the most urgent rows, no more than the queue holds: objects are made of nothing else."""
+    urgent = slice(_QUEUE_MAX)
+    index = found.index[urgent]
     rows = zip(
-        found.index.tolist(),
-        found.market_row.tolist(),
-        found.bounty.tolist(),
-        found.shortfall.tolist(),
+        index.tolist(),
+        found.market_row[urgent].tolist(),
+        snapshot.positions["shares"][index].tolist(),
+        snapshot.positions["debt"][index].tolist(),
+        found.bounty[urgent].tolist(),
+        found.shortfall[urgent].tolist(),
         strict=True,
     )
     return [
         Job(
             kind=KIND,
             market=snapshot.markets.addresses[market_row],
-            target=snapshot.position_address(index),
-            effect=f"{snapshot.positions[index]['shares']}:{snapshot.positions[index]['debt']}",
+            target=snapshot.position_address(at),
+            effect=f"{shares}:{debt}",
             urgency=Urgency(bounty=BaseUnits(bounty), shortfall=BaseUnits(shortfall)),
             seen_slot=snapshot.slot,
             due_at_s=now_s,
         )
-        for index, market_row, bounty, shortfall in rows
+        for at, market_row, shares, debt, bounty, shortfall in rows
     ]
 
 
