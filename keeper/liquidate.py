@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
 import structlog
 import trio
 from solders.pubkey import Pubkey
@@ -51,8 +52,9 @@ from programs.units import (
 
 LANE: Final = "liquidations"
 KIND: Final = "liquidate"
-_QUEUE_MAX: Final = 10_000
-"""Judged anew by every scan: more than a few scans can send is only work."""
+_QUEUE_MAX: Final = 100_000
+_JOBS_PER_MARKET: Final = 256
+"""Judged anew by every scan: one batch of a market is in flight at a time, so ten of them are plenty to know."""
 _LANDINGS_REMEMBERED_SLOTS: Final = 1_000
 _NOTHING_LIQUIDATED: Final = BY_NAME["NOTHING_LIQUIDATED"].code
 log = structlog.get_logger()
@@ -109,17 +111,20 @@ def _refill(kit: Kit, lane: _Lane, snapshot: Snapshot) -> None:
     kit.tally.verdicts = found.counts
     jobs = _jobs(snapshot, found, now_s)
     lane.queue.withdraw_others({job.job_id for job in jobs})
-    lane.queue.offer(jobs, now_s)
-    if len(found.index) > len(jobs):
-        kit.tally.refusals[f"{LANE}.queue_full"] += len(found.index) - len(jobs)
+    for _, reason in lane.queue.offer(jobs, now_s):
+        if reason == "queue full":
+            kit.tally.refusals[f"{LANE}.queue_full"] += 1
     oldest = Slot(snapshot.slot - _LANDINGS_REMEMBERED_SLOTS)
     lane.queue.forget(landed_before=oldest, now_s=now_s)
     kit.tally.jobs_queued[LANE] = lane.queue.statistics().queued
 
 
 def _jobs(snapshot: Snapshot, found: Assessment, now_s: float) -> list[Job]:
-    """Make jobs of the most urgent rows, no more than the queue holds: objects are made of nothing else."""
-    urgent = slice(_QUEUE_MAX)
+    """Make jobs of each market's most urgent rows: objects are made of nothing else."""
+    by_market = np.argsort(found.market_row, kind="stable")
+    _, first, counts = np.unique(found.market_row[by_market], return_index=True, return_counts=True)
+    rank = np.arange(len(by_market)) - first.repeat(counts)
+    urgent = np.sort(by_market[rank < _JOBS_PER_MARKET])
     index = found.index[urgent]
     rows = zip(
         index.tolist(),

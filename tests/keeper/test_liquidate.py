@@ -351,3 +351,19 @@ async def test_the_header_names_the_market_and_the_keepers_token_account(autojum
         assert PAYER.pubkey() == keys[0]
         assert market_address(0) in keys
         assert HEADER_ACCOUNTS + 1 == len(bytes(transaction.message.instructions[-1].accounts))
+
+
+async def test_a_market_with_more_due_than_can_be_sent_leaves_room_for_the_others(autojump_clock):
+    async with liquidating() as world:
+        slot = world.cluster.slot
+        world.price(0, price_class=PriceClass.UNCERTAIN)  # its liquidations wait
+        world.price(1)
+        rows = [position_row(n, debt=90 * USD) for n in range(400)]
+        world.scan(
+            markets=[market_row(0, slot=slot), market_row(1, slot=slot)],
+            positions=[*rows, position_row(500, market=1)],
+        )
+        await world.slots(1)
+        assert [[position_address(500)]] == world.batches()
+        assert 401 == world.tally.liquidations_due
+        assert 256 == world.tally.jobs_queued["liquidations"] - 1
