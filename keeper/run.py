@@ -35,6 +35,7 @@ from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally
+from keeper.venue import check_venue
 from keeper.view import Notice, show
 from keeper.watch import followed_tokens, watch_chain
 from programs.betting_platform.build import PROGRAM_SO
@@ -168,6 +169,7 @@ async def _work(
             watch_blockhashes, kit.rpc, kit.blockhashes, 2 * kit.slot_s, facts.genesis_hash
         )
         await _settle(kit, pace)
+        await check_venue(config.polymarket)
         await open_bounty_account(kit, config.lanes.liquidations.purse())
         working.set()
         if options.console is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from solders import compute_budget
+from solders.errors import SignerError
 from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.keypair import Keypair
@@ -115,8 +116,7 @@ def sign(message: MessageV0, signers: Sequence[Keypair]) -> SignedTransaction:
     """
     try:
         transaction = VersionedTransaction(message, list(signers))
-    except Exception as error:
-        # solders raises SignerError, which is no ValueError.
+    except SignerError as error:
         raise TransactionRefused(f"cannot sign: {error}") from error
     wire = bytes(transaction)
     if len(wire) > TRANSACTION_BYTES_MAX:
