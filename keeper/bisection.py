@@ -16,10 +16,11 @@ _UNBOUNDED: Final = 1 << 16
 
 @dataclass(slots=True)
 class _Suspicion:
-    failures_alone: int = 0
+    refusals: int = 0
     batch_max: int = _UNBOUNDED
     """Jobs a batch with this one may have, itself included."""
-    paused_until_s: float = -float("inf")
+    paused_until_s: float = 0.0
+    """Of the newest failure: its own time, if that was no failure alone."""
 
 
 @dataclass(slots=True)
@@ -49,24 +50,29 @@ class Bisection:
         for job_id in job_ids:
             suspicion = self._suspicions.setdefault(job_id, _Suspicion())
             suspicion.batch_max = max(1, len(job_ids) // 2)
-            if len(job_ids) == 1:
-                doublings = min(suspicion.failures_alone, _DOUBLINGS_MAX)
-                pause_s = min(_PAUSE_MAX_S, _PAUSE_FIRST_S * 2.0**doublings)
-                suspicion.failures_alone += 1
-                suspicion.paused_until_s = now_s + pause_s
+            suspicion.paused_until_s = now_s
+        if len(job_ids) == 1:
+            self.refused(job_ids, now_s)
+
+    def refused(self, job_ids: Iterable[str], now_s: float) -> None:
+        """Let jobs pause that were refused each for itself, twice as long each time; companions did no harm."""
+        for job_id in job_ids:
+            suspicion = self._suspicions.setdefault(job_id, _Suspicion())
+            doublings = min(suspicion.refusals, _DOUBLINGS_MAX)
+            suspicion.refusals += 1
+            suspicion.paused_until_s = now_s + min(_PAUSE_MAX_S, _PAUSE_FIRST_S * 2.0**doublings)
 
     def landed(self, job_ids: Iterable[str]) -> None:
         """Clear jobs that landed."""
         for job_id in job_ids:
             self._suspicions.pop(job_id, None)
 
-    def forget(self, now_s: float, *, keep: Iterable[str] = ()) -> None:
-        """Drop suspicions older than the longest pause, and of jobs that nobody waits for."""
-        kept = set(keep)
+    def forget(self, now_s: float) -> None:
+        """Drop suspicions that nothing has confirmed for as long as the longest pause."""
         self._suspicions = {
             job_id: suspicion
             for job_id, suspicion in self._suspicions.items()
-            if job_id in kept or now_s < suspicion.paused_until_s + _PAUSE_MAX_S
+            if now_s < suspicion.paused_until_s + _PAUSE_MAX_S
         }
 
     def __len__(self) -> int:

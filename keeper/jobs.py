@@ -152,16 +152,24 @@ class JobQueue:
     def failed(self, job_ids: Sequence[str], now_s: float) -> None:
         """Settle a failed batch: its jobs come back with fewer companions; one that failed alone pauses first."""
         self.bisection.failed(job_ids, now_s)
-        back = self._queued if len(job_ids) > 1 else self._paused
+        self._wait_again(job_ids, now_s)
+
+    def refused(self, job_ids: Sequence[str], now_s: float) -> None:
+        """Settle jobs that were refused each for itself: they pause."""
+        self.bisection.refused(job_ids, now_s)
+        self._wait_again(job_ids, now_s)
+
+    def _wait_again(self, job_ids: Sequence[str], now_s: float) -> None:
         for job_id in job_ids:
-            back[job_id] = self._in_flight.pop(job_id)
+            waiting = self._paused if self.bisection.is_paused(job_id, now_s) else self._queued
+            waiting[job_id] = self._in_flight.pop(job_id)
 
     def forget(self, *, landed_before: Slot, now_s: float) -> None:
         """Drop what no longer matters: landings older than any view still around, pauses long over."""
         self._landed_slots = {
             job_id: slot for job_id, slot in self._landed_slots.items() if slot >= landed_before
         }
-        self.bisection.forget(now_s, keep=self._queued.keys() | self._in_flight.keys())
+        self.bisection.forget(now_s)
 
     def statistics(self) -> JobQueueStatistics:
         """Count."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import numpy as np
 import structlog
 import trio
 from solders.pubkey import Pubkey
@@ -52,6 +53,8 @@ from programs.units import (
 LANE: Final = "liquidations"
 KIND: Final = "liquidate"
 _QUEUE_MAX: Final = 100_000
+_JOBS_PER_MARKET: Final = 256
+"""Judged anew by every scan: one batch of a market is in flight at a time, so ten of them are plenty to know."""
 _LANDINGS_REMEMBERED_SLOTS: Final = 1_000
 _NOTHING_LIQUIDATED: Final = BY_NAME["NOTHING_LIQUIDATED"].code
 log = structlog.get_logger()
@@ -117,24 +120,32 @@ def _refill(kit: Kit, lane: _Lane, snapshot: Snapshot) -> None:
 
 
 def _jobs(snapshot: Snapshot, found: Assessment, now_s: float) -> list[Job]:
+    """Make jobs of each market's most urgent rows: objects are made of nothing else."""
+    by_market = np.argsort(found.market_row, kind="stable")
+    _, first, counts = np.unique(found.market_row[by_market], return_index=True, return_counts=True)
+    rank = np.arange(len(by_market)) - first.repeat(counts)
+    urgent = np.sort(by_market[rank < _JOBS_PER_MARKET])
+    index = found.index[urgent]
     rows = zip(
-        found.index.tolist(),
-        found.market_row.tolist(),
-        found.bounty.tolist(),
-        found.shortfall.tolist(),
+        index.tolist(),
+        found.market_row[urgent].tolist(),
+        snapshot.positions["shares"][index].tolist(),
+        snapshot.positions["debt"][index].tolist(),
+        found.bounty[urgent].tolist(),
+        found.shortfall[urgent].tolist(),
         strict=True,
     )
     return [
         Job(
             kind=KIND,
             market=snapshot.markets.addresses[market_row],
-            target=snapshot.position_address(index),
-            effect=f"{snapshot.positions[index]['shares']}:{snapshot.positions[index]['debt']}",
+            target=snapshot.position_address(at),
+            effect=f"{shares}:{debt}",
             urgency=Urgency(bounty=BaseUnits(bounty), shortfall=BaseUnits(shortfall)),
             seen_slot=snapshot.slot,
             due_at_s=now_s,
         )
-        for index, market_row, bounty, shortfall in rows
+        for at, market_row, shares, debt, bounty, shortfall in rows
     ]
 
 
@@ -247,8 +258,7 @@ async def _send(kit: Kit, lane: _Lane, shipment: Shipment, ids: Sequence[str]) -
 def _note_refused(kit: Kit, lane: _Lane, ids: Sequence[str], kind: str, err: object) -> None:
     now_s = trio.current_time()
     if custom_code(err) == _NOTHING_LIQUIDATED:
-        for job_id in ids:  # every one of them was looked at and skipped
-            lane.queue.failed([job_id], now_s)
+        lane.queue.refused(ids, now_s)  # every one of them was looked at, and skipped
     else:
         lane.queue.failed(ids, now_s)
     kit.tally.refusals[f"{LANE}.{kind}"] += len(ids)

@@ -1,5 +1,6 @@
 """Fakes for time and faults only: an in-loop store, and a cluster whose every misdeed is scripted."""
 
+from base64 import b64decode
 from collections import Counter
 
 import trio
@@ -12,10 +13,13 @@ from sqlite_utils import Database
 
 from programs.outcomes import JobRef, SignedBatch
 from programs.rpc import (
+    Accounts,
     LatestBlockhash,
+    ProgramAccounts,
     RpcError,
     SettledStatuses,
     SignatureStatus,
+    Simulation,
     TransactionFacts,
 )
 from programs.transaction import Budget, compile_message, sign
@@ -69,6 +73,12 @@ class ScriptedCluster:
         """Times each signature's bytes arrived."""
         self.failing = {}
         """Instruction data -> the error its transaction ends with."""
+        self.judge = lambda instruction_data, _accounts: self.failing.get(instruction_data)
+        """The error a transaction ends with, by its last instruction."""
+        self.logs_of = lambda _accounts: ("log",)
+        """What a transaction that did its work logs, by the accounts of its last instruction."""
+        self.received = {}
+        """Signature -> transaction, of all bytes that arrived."""
         self.drops = 0
         """How many of the next sends vanish."""
         self.memory_slots = 300
@@ -94,6 +104,7 @@ class ScriptedCluster:
         transaction = VersionedTransaction.from_bytes(wire)
         signature = transaction.signatures[0]
         self.sends[signature] += 1
+        self.received[signature] = transaction
         if self.drops > 0:
             self.drops -= 1
             return None
@@ -103,12 +114,17 @@ class ScriptedCluster:
         if self.slot + 1 > last_valid:
             return "Blockhash not found"
         data = bytes(transaction.message.instructions[-1].data)
-        err = self.failing.get(data)
+        err = self.outcome_of(transaction)
         self.included[signature] = (self.slot + 1, err)
         if err is None:
             self.executed[data] += 1
             self._data_of[signature] = data
         return None
+
+    def outcome_of(self, transaction):
+        """The error it would end with now, None for success."""
+        last = transaction.message.instructions[-1]
+        return self.judge(bytes(last.data), accounts_of(transaction))
 
     def fork(self, slots):
         """Unwind the last slots: what they held is gone until it is sent again."""
@@ -140,6 +156,9 @@ class FakeRpc:
         self.faults = {}
         """Method -> exceptions or delays in seconds, used up one per call."""
         self.calls = Counter()
+        self.genesis_hash = Hash.default()
+        self.accounts = {}
+        """Address -> account."""
 
     async def _turn(self, method):
         await trio.lowlevel.checkpoint()
@@ -165,6 +184,11 @@ class FakeRpc:
             blockhash=blockhash, last_valid_block_height=height, slot=self.cluster.slot
         )
 
+    async def get_genesis_hash(self):
+        """See `Rpc`."""
+        await self._turn("get_genesis_hash")
+        return self.genesis_hash
+
     async def get_signature_statuses(self, signatures):
         """See `Rpc`."""
         await self._turn("get_signature_statuses")
@@ -184,9 +208,50 @@ class FakeRpc:
         status = self.cluster.status(signature, history=True)
         if status is None:
             return None
+        accounts = accounts_of(self.cluster.received[signature])
         return TransactionFacts(
-            slot=status.slot, err=status.err, fee_lamports=5_000, cu_used=1_234, logs=("log",)
+            slot=status.slot,
+            err=status.err,
+            fee_lamports=5_000,
+            cu_used=1_234,
+            logs=() if status.err else self.cluster.logs_of(accounts),
         )
+
+    async def simulate_transaction(self, wire, *, replace_blockhash=False):
+        """See `Rpc`."""
+        await self._turn("simulate_transaction")
+        assert replace_blockhash
+        err = self.cluster.outcome_of(VersionedTransaction.from_bytes(wire))
+        return Simulation(err=err, logs=(), cu_used=10_000, slot=self.cluster.slot)
+
+    async def get_recent_prioritization_fees(self, writable):
+        """See `Rpc`."""
+        await self._turn("get_recent_prioritization_fees")
+        assert len(set(writable)) == len(writable) <= 128
+        return (0, 10_000)
+
+    async def get_account(self, address, commitment):
+        """See `Rpc`."""
+        await self._turn("get_account")
+        assert commitment == "confirmed"
+        return self.accounts.get(address)
+
+    async def get_multiple_accounts(self, addresses, _commitment):
+        """See `Rpc`."""
+        await self._turn("get_multiple_accounts")
+        found = tuple(self.accounts.get(address) for address in addresses)
+        return Accounts(slot=self.cluster.slot, accounts=found)
+
+    async def get_program_accounts(self, program, _commitment, *, filters):
+        """See `Rpc`; of the filters it knows the kind, an account's first byte."""
+        await self._turn("get_program_accounts")
+        kind = b64decode(filters[0]["memcmp"]["bytes"])
+        found = [
+            (bytes(address), account.data)
+            for address, account in self.accounts.items()
+            if account.owner == program and account.data[:1] == kind
+        ]
+        return ProgramAccounts(slot=self.cluster.slot, accounts=found, skipped=0)
 
     async def send_transaction(self, wire):
         """See `Rpc`."""
@@ -194,6 +259,12 @@ class FakeRpc:
         words = self.cluster.receive(wire)
         if words is not None:
             raise RpcError(-32002, words)
+
+
+def accounts_of(transaction):
+    """The accounts of the last instruction, in its order."""
+    message = transaction.message
+    return [message.account_keys[at] for at in bytes(message.instructions[-1].accounts)]
 
 
 def job_instruction(job_id):

@@ -102,6 +102,12 @@ def test_an_unchanged_reading_is_due_again_when_the_chains_copy_grows_old(age, e
     assert expected == standing(decide(replace(MARKET, publish_slot=SLOT - age)))
 
 
+def test_an_old_chain_is_not_made_younger_by_a_reading_no_newer_than_its_own():
+    old = replace(MARKET, publish_slot=SLOT - 100)
+    assert NoPost(reason="unchanged") == decide(old, age_slots=100)
+    assert "due" == standing(decide(old, age_slots=99))
+
+
 def test_a_class_that_changed_is_posted_at_once():
     posted = decide(price=at(500_000, PriceClass.DEGRADED))
     assert isinstance(posted, Post)

@@ -18,11 +18,30 @@ def test_the_cap_comes_back_an_hour_after_it_was_spent():
 
 def test_an_expired_bid_is_given_back():
     spend = HourlySpend(cap_lamports=100)
-    spend.reserve(60, now_s=0.0)
-    spend.release(60, now_s=50.0)
+    spend.reserve(30, now_s=0.0)
+    spend.release(spend.reserve(60, now_s=10.0))
 
-    assert 100 == spend.left_lamports(60.0)
+    assert 70 == spend.left_lamports(60.0)
     assert 100 == spend.left_lamports(3_700.0)
+
+
+def test_a_bid_that_expires_after_its_hour_is_not_given_back_twice():
+    spend = HourlySpend(cap_lamports=100)
+    late = spend.reserve(60, now_s=0.0)
+    spend.reserve(50, now_s=3_500.0)
+    assert 50 == spend.left_lamports(3_601.0)
+    spend.release(late)
+
+    assert 50 == spend.left_lamports(3_602.0)
+
+
+def test_the_hours_after_a_storm_of_expired_bids_are_capped_as_any():
+    spend = HourlySpend(cap_lamports=100)
+    storm = [spend.reserve(20, now_s=0.0) for _ in range(5)]
+    for reservation in storm:
+        spend.release(reservation)
+
+    assert [100, 100, 100] == [spend.left_lamports(at_s) for at_s in (80.0, 3_600.0, 3_650.0)]
 
 
 def test_more_than_the_cap_is_never_negative():

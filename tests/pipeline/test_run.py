@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 from processes import RECORDED, finish, free_ports, started, write_config
@@ -25,9 +26,18 @@ def test_a_run_posts_scans_liquidates_and_reports(config):
     assert found["transactions"]["duplicates"] == 0
     assert found["transactions"]["open"] == 0
     assert 0 < found["transactions"]["cu_used"] <= found["transactions"]["cu_requested"]
-    assert found["transactions"]["jobs_per_tx"] >= 3
+    assert found["transactions"]["jobs_per_tx"] >= 4
     assert 0 < found["latency_ms"]["due_to_landed_p50"] <= found["latency_ms"]["due_to_landed_p99"]
     assert found["program"]["upgrade_authority"] is None
+    transactions = found["transactions"]
+    (database,) = (config.parent / "var").rglob("keeper-*.db")
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+        ends = dict(db.execute("SELECT state, count(*) FROM attempt GROUP BY state"))
+        fees, used = db.execute("SELECT sum(fee_lamports), sum(cu_used) FROM attempt").fetchone()
+    for state in ("landed", "failed", "expired", "open"):
+        assert ends.get(state, 0) == transactions[state]
+        assert transactions[state] == sum(lane[state] for lane in transactions["by_lane"].values())
+    assert (fees, used) == (transactions["fees_lamports"], transactions["cu_used"])
 
 
 def test_a_replaying_venue_posts_the_recorded_price_and_names_its_body(config):

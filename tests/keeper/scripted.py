@@ -1,0 +1,229 @@
+"""A lane under test: its kit over a scripted cluster, on a virtual clock, with scans and prices as told."""
+
+import struct
+from base64 import b64encode
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import trio
+from solders.hash import Hash
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+
+from keeper.execute import Kit, watch_blockhashes
+from keeper.newest import Newest
+from keeper.prices.board import PriceBoard
+from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
+from keeper.snapshot import Snapshot, take_markets, take_positions
+from keeper.tally import Tally
+from programs import events
+from programs.accounts import (
+    GLOBAL_DTYPE,
+    MARKET_DTYPE,
+    POOL_DTYPE,
+    POSITION_DTYPE,
+    VAULT_DTYPE,
+    AccountKind,
+)
+from programs.addresses import global_address, vault_address
+from programs.events import EventKind
+from programs.in_flight import InFlight, Pace
+from programs.instructions import Tag
+from programs.rpc import Account
+from programs.submit import land
+from state.attempts import Attempts
+from tests.fakes import SLOT_S, FakeRpc, InLoopStore, ScriptedCluster, accounts_of
+
+USD = 1_000_000
+PROGRAM = Pubkey(bytes([7] * 32))
+GENESIS = str(Hash.default())
+PAYER = Keypair.from_seed(bytes([1] * 32))
+HEADER_ACCOUNTS = 8
+"""Of a liquidation batch, before its positions."""
+
+
+def market_address(number):
+    return Pubkey(bytes([100, number]) + bytes(30))
+
+
+def position_address(number):
+    return Pubkey(bytes([200, number % 256, number // 256]) + bytes(29))
+
+
+def token_of(number):
+    return TokenId(str(1_000_000 + number))
+
+
+def market_row(number, *, slot, price_e6=500_000, **changes):
+    """One market of one pool as account bytes, published in `slot`."""
+    market, pool = np.zeros(1, MARKET_DTYPE), np.zeros(1, POOL_DTYPE)
+    market["kind"], market["version"], market["pools"] = AccountKind.MARKET, 1, 1
+    market["outcomes"], market["market_id"] = 2, number
+    market["publish_slot"] = market["price_update_slot"] = slot
+    token = int(token_of(number)).to_bytes(32, "big")
+    market["yes_token_or_hash"] = np.frombuffer(token, "V32")
+    pool["price_e6"], pool["liquidity"] = price_e6, 100_000 * USD
+    for name, value in changes.items():
+        market[name] = value
+    return bytes(market_address(number)), market.tobytes() + pool.tobytes()
+
+
+def position_row(number, *, market=0, shares=100 * USD, debt=60 * USD, margin=10 * USD):
+    """One position as account bytes; at .5 the default is under water."""
+    row = np.zeros(1, POSITION_DTYPE)
+    row["kind"], row["version"], row["margin_bps"] = AccountKind.POSITION, 1, 500
+    row["market"] = np.frombuffer(bytes(market_address(market)), "V32")
+    row["shares"], row["debt"], row["margin"] = shares, debt, margin
+    return bytes(position_address(number)), row.tobytes()
+
+
+def liquidated(position, *, bounty=1_000, bad_debt=7):
+    """The log line of one liquidation."""
+    body = {"position": bytes(position), "owner": bytes(32), "bounty": bounty, "bad_debt": bad_debt}
+    kind = EventKind.POSITION_LIQUIDATED
+    values = [body.get(name, 0) for name, _ in events._BODIES[kind]]
+    data = events._HEAD.pack(1, kind, 0, 0, 0, 0) + events._STRUCTS[kind].pack(*values)
+    return f"Program data: {b64encode(data).decode()}"
+
+
+def logs_of_liquidation(accounts):
+    """What the program logs when every position of a batch is liquidated."""
+    inside = [liquidated(position) for position in accounts[HEADER_ACCOUNTS:]]
+    return (f"Program {PROGRAM} invoke [1]", *inside, f"Program {PROGRAM} success")
+
+
+@dataclass
+class World:
+    """What a lane sees, and what a test may look at."""
+
+    cluster: ScriptedCluster
+    rpc: FakeRpc
+    store: InLoopStore
+    attempts: Attempts
+    kit: Kit
+    nursery: trio.Nursery
+    chain: Newest = field(default_factory=Newest)
+    board: PriceBoard = field(default_factory=PriceBoard)
+    stop: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def tally(self):
+        return self.kit.tally
+
+    def scan(self, *, markets=(), positions=(), slot=None):
+        """Publish a scan."""
+        rows, addresses, _ = take_positions(list(positions))
+        slot = self.cluster.slot if slot is None else slot
+        snapshot = Snapshot(
+            slot=slot,
+            global_=None,
+            vault=None,
+            markets=take_markets(list(markets))[0],
+            positions=rows,
+            addresses=addresses,
+        )
+        self.chain.publish(snapshot)
+        return snapshot
+
+    def price(self, number=0, price_e6=500_000, price_class=PriceClass.VALID, *, age_s=0.0):
+        """Publish a price of market `number`."""
+        self.board.publish(
+            Price(
+                token_id=token_of(number),
+                price_e6=price_e6,
+                band_e6=1_000,
+                price_class=price_class,
+                source=Source.CLOB,
+                received_at_s=trio.current_time() - age_s,
+                content_time_ms=None,
+                reason=Reason.OK if price_class is PriceClass.VALID else Reason.FALLBACK,
+            )
+        )
+
+    def sent(self, tag):
+        """The transactions with this instruction, in the order of their first arrival."""
+        return [
+            transaction
+            for transaction in self.cluster.received.values()
+            if bytes(transaction.message.instructions[-1].data)[0] == tag
+        ]
+
+    def posts(self):
+        """Every posted reading sent, as (market number, price, class, publish slot), by transaction."""
+        return [
+            [
+                _reading_of(transaction.message, instruction)
+                for instruction in transaction.message.instructions[3:]
+            ]
+            for transaction in self.sent(Tag.UPDATE_PRICES)
+        ]
+
+    def batches(self):
+        """The positions of every liquidation sent, by transaction."""
+        return [
+            accounts_of(transaction)[HEADER_ACCOUNTS:] for transaction in self.sent(Tag.LIQUIDATE)
+        ]
+
+    def rows(self, sql):
+        return self.store.db.conn.execute(sql).fetchall()
+
+    async def slots(self, count):
+        await trio.sleep(count * SLOT_S)
+
+
+def _reading_of(message, instruction):
+    market = message.account_keys[bytes(instruction.accounts)[2]]
+    _, price_class, _, publish_slot = struct.unpack_from("<BBB5xQ", bytes(instruction.data))
+    (price_e6,) = struct.unpack_from("<I", bytes(instruction.data), 16)
+    return bytes(market)[1], price_e6, price_class, publish_slot
+
+
+def account_of(data, owner=PROGRAM):
+    return Account(owner=owner, lamports=1, data=data, is_executable=False)
+
+
+def put_platform(rpc, *, markets=(), positions=()):
+    """Let the cluster hold a platform: genesis, vault, and these accounts."""
+    for dtype, kind, address in (
+        (GLOBAL_DTYPE, AccountKind.GLOBAL, global_address(PROGRAM)[0]),
+        (VAULT_DTYPE, AccountKind.VAULT, vault_address(PROGRAM)[0]),
+    ):
+        row = np.zeros(1, dtype)
+        row["kind"], row["version"] = kind, 1
+        rpc.accounts[address] = account_of(row.tobytes())
+    for address, data in (*markets, *positions):
+        rpc.accounts[Pubkey(address)] = account_of(data)
+
+
+def kit_over(rpc, store):
+    """The kit of a keeper on a scripted cluster."""
+    return Kit(
+        rpc=rpc,
+        attempts=Attempts(store),
+        in_flight=InFlight(),
+        blockhashes=Newest(),
+        tally=Tally(),
+        program=PROGRAM,
+        quote_mint=Pubkey(bytes([8] * 32)),
+        payer=PAYER,
+        slot_ms=round(SLOT_S * 1_000),
+    )
+
+
+@asynccontextmanager
+async def open_world():
+    """Landing and blockhashes run; lanes are the test's to start in `world.nursery`."""
+    cluster = ScriptedCluster(trio.current_time)
+    rpc, store = FakeRpc(cluster), InLoopStore()
+    kit = kit_over(rpc, store)
+    pace = Pace(poll_interval_s=SLOT_S, resend_interval_s=4 * SLOT_S)
+    try:
+        async with trio.open_nursery() as landing:
+            await landing.start(land, rpc, kit.attempts, kit.in_flight, pace)
+            await landing.start(watch_blockhashes, rpc, kit.blockhashes, 2 * SLOT_S, GENESIS)
+            async with trio.open_nursery() as lanes:
+                yield World(cluster, rpc, store, kit.attempts, kit, lanes)
+            landing.cancel_scope.cancel()
+    finally:
+        store.close()

@@ -1,0 +1,369 @@
+"""keeper/liquidate.py, on a virtual clock over a scripted cluster."""
+
+from collections import Counter
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from scripted import (
+    HEADER_ACCOUNTS,
+    PAYER,
+    PROGRAM,
+    USD,
+    logs_of_liquidation,
+    market_address,
+    market_row,
+    open_world,
+    position_address,
+    position_row,
+)
+
+from keeper.config import LaneConfig
+from keeper.fees import FeePolicy
+from keeper.liquidate import liquidate_positions
+from keeper.prices.price import PERMISSIONS, PriceClass
+from programs.errors import BY_NAME
+from programs.instructions import Tag
+from programs.rpc import RpcTimeout
+from tests.fakes import SLOT_S
+
+GUILTY = {"InstructionError": [3, {"Custom": BY_NAME["NOT_ENOUGH_SHARES"].code}]}
+NOTHING = {"InstructionError": [3, {"Custom": BY_NAME["NOTHING_LIQUIDATED"].code}]}
+
+
+@asynccontextmanager
+async def liquidating(lamports_per_quote_unit=5_000_000, **changes):
+    """The liquidations lane runs over markets with a valid price; it is drained when the block ends."""
+    async with open_world() as world:
+        world.cluster.logs_of = logs_of_liquidation
+        world.nursery.start_soon(
+            liquidate_positions,
+            world.kit,
+            LaneConfig(**changes),
+            lamports_per_quote_unit,
+            world.board,
+            world.chain,
+            world.stop,
+        )
+        yield world
+        world.stop.set()
+
+
+def due(world, numbers, *, market=0):
+    """A scan as of now that shows these positions under water."""
+    world.price(market)
+    world.scan(
+        markets=[market_row(market, slot=world.cluster.slot)],
+        positions=[position_row(number, market=market) for number in numbers],
+    )
+
+
+async def test_what_is_due_lands_in_one_batch_and_is_counted_from_the_programs_own_events(
+    autojump_clock,
+):
+    async with liquidating() as world:
+        due(world, range(5))
+        await world.slots(6)
+
+        (batch,) = world.batches()
+        assert {position_address(number) for number in range(5)} == set(batch)
+        tally = world.tally
+        assert (5, 5_000, 35) == (
+            tally.liquidations_landed,
+            tally.bounty_base_units,
+            tally.bad_debt_base_units,
+        )
+        assert 5 == len(tally.latencies_ms(["liquidations"]))
+        assert 5 == tally.liquidations_due
+        # The limit comes from the simulation, with a margin: not from the worst case.
+        assert [(11_450,)] == world.rows("SELECT cu_limit / 10 * 10 FROM attempt")
+        effects = world.rows("SELECT DISTINCT effect FROM attempt_job")
+        assert [(f"{100 * USD}:{60 * USD}",)] == effects
+
+
+async def test_a_landed_target_is_sent_again_only_for_a_scan_newer_than_the_landing(
+    autojump_clock,
+):
+    async with liquidating() as world:
+        due(world, [1])
+        await world.slots(6)
+        ((slot, _),) = world.cluster.included.values()
+        rows = [market_row(0, slot=slot)], [position_row(1)]
+        for seen in (slot - 1, slot):
+            world.scan(markets=rows[0], positions=rows[1], slot=seen)
+            await world.slots(4)
+        assert 1 == len(world.batches())
+        world.scan(markets=rows[0], positions=rows[1], slot=slot + 1)
+        await world.slots(4)
+        assert 2 == len(world.batches())
+
+
+async def test_one_batch_of_a_market_is_in_flight_at_a_time_the_most_urgent_first(autojump_clock):
+    async with liquidating() as world:
+        world.cluster.drops = 1
+        world.price()
+        rows = [position_row(n, debt=(60 + n) * USD) for n in range(40)]
+        for _ in range(4):
+            world.scan(markets=[market_row(0, slot=world.cluster.slot)], positions=rows)
+            await world.slots(1)
+        (batch,) = world.batches()
+        assert len(batch) < 40
+        assert [position_address(n) for n in range(39, 39 - len(batch), -1)] == batch
+        for _ in range(30):
+            gone = {bytes(each) for each in landed(world)}
+            left = [row for row in rows if row[0] not in gone]
+            world.scan(markets=[market_row(0, slot=world.cluster.slot)], positions=left)
+            await world.slots(1)
+        assert {position_address(n) for n in range(40)} == {
+            position for batch in world.batches() for position in batch
+        }
+
+
+async def test_markets_go_side_by_side_as_many_as_may_be_in_flight(autojump_clock):
+    async with liquidating(concurrency=3) as world:
+        world.cluster.drops = 10_000
+        slot = world.cluster.slot
+        for number in range(8):
+            world.price(number)
+        for _ in range(3):
+            world.scan(
+                markets=[market_row(number, slot=slot) for number in range(8)],
+                positions=[
+                    position_row(number, market=number, debt=(60 + number) * USD)
+                    for number in range(8)
+                ],
+            )
+            await world.slots(1)
+        assert {position_address(number) for number in (5, 6, 7)} == {
+            position for batch in world.batches() for position in batch
+        }
+        assert 5 == world.tally.jobs_queued["liquidations"]
+        world.cluster.drops = 0
+
+
+@pytest.mark.parametrize(
+    "price_class", [each for each in PriceClass if not PERMISSIONS[each].liquidate]
+)
+async def test_a_price_we_do_not_trust_now_withholds_what_the_chain_would_do(
+    autojump_clock, price_class
+):
+    async with liquidating() as world:
+        for _ in range(5):
+            due(world, [1])
+            world.price(0, price_class=price_class)
+            await world.slots(1)
+        assert [] == world.batches()
+        assert {f"liquidations.{price_class}:fallback": 1} == world.tally.refusals
+        due(world, [1])
+        await world.slots(4)
+        assert 1 == len(world.batches())
+
+
+async def test_without_any_price_nothing_is_liquidated(autojump_clock):
+    async with liquidating() as world:
+        row = market_row(0, slot=world.cluster.slot)
+        world.scan(markets=[row], positions=[position_row(1)])
+        await world.slots(3)
+        assert [] == world.batches()
+        assert {"liquidations.no_price": 1} == world.tally.refusals
+
+
+async def test_a_degraded_price_liquidates_once_its_band_is_on_chain(autojump_clock):
+    async with liquidating() as world:
+        due(world, [1])
+        world.price(0, price_class=PriceClass.DEGRADED)
+        await world.slots(3)
+        assert [] == world.batches()
+        assert {"liquidations.band_not_on_chain_yet": 1} == world.tally.refusals
+
+        row = market_row(0, slot=world.cluster.slot, price_class=1)
+        world.scan(markets=[row], positions=[position_row(1)])
+        await world.slots(3)
+        assert 1 == len(world.batches())
+
+
+@pytest.mark.parametrize("where", ["simulation", "chain"])
+async def test_a_refused_batch_is_bisected_to_the_guilty_job_and_the_innocents_land(
+    autojump_clock, where
+):
+    async with liquidating() as world:
+        guilty = position_address(7)
+        world.cluster.judge = lambda _, accounts: GUILTY if guilty in accounts else None
+        if where == "chain":
+
+            async def blind(wire, *, replace_blockhash):
+                found = await simulate(wire, replace_blockhash=replace_blockhash)
+                return type(found)(err=None, logs=(), cu_used=10_000, slot=found.slot)
+
+            simulate = world.rpc.simulate_transaction
+            world.rpc.simulate_transaction = blind
+        alive = set(range(16))
+        for _ in range(50):
+            due(world, alive)
+            await world.slots(1)
+            alive -= {bytes(each)[1] for each in landed(world)}
+        assert {7} == alive
+        assert 15 == world.tally.liquidations_landed
+        failed = world.tally.failed["liquidations"]
+        kind = "failed_on_chain" if where == "chain" else "simulation_refused"
+        assert world.tally.refusals[f"liquidations.{kind}"] >= 16 + 8 + 4 + 2 + 1
+        # Bisection takes five; alone it pauses 2, 4, 8 … seconds.
+        assert 0 == failed if where == "simulation" else 5 <= failed <= 9
+
+
+def landed(world):
+    """The positions of the batches that did their work."""
+    return [
+        address
+        for signature, (_, err) in world.cluster.included.items()
+        if err is None
+        for address in world.cluster.received[signature].message.account_keys
+        if bytes(address)[0] == 200
+    ]
+
+
+async def test_a_batch_of_which_nothing_can_be_liquidated_pauses_whole(autojump_clock):
+    async with liquidating() as world:
+        world.cluster.judge = lambda *_: NOTHING
+        for _ in range(5):  # two seconds: one simulation, not one each
+            due(world, range(16))
+            await world.slots(1)
+        assert 1 == world.rpc.calls["simulate_transaction"]
+        await world.slots(1)
+        world.cluster.judge = lambda *_: None
+        due(world, range(16))
+        await world.slots(4)
+        assert 16 == world.tally.liquidations_landed
+
+
+async def test_a_silent_node_is_held_against_no_job(autojump_clock):
+    async with liquidating() as world:
+        world.rpc.faults["simulate_transaction"] = [RpcTimeout("no answer")] * 4
+        for _ in range(4):
+            due(world, range(10))
+            await world.slots(1)
+        assert {"liquidations.simulation_unanswered": 40} == world.tally.refusals
+        due(world, range(10))
+        await world.slots(5)
+        # The whole batch at once, and its latency is from when it was first due.
+        (batch,) = world.batches()
+        assert 10 == len(batch)
+        assert min(world.tally.latencies_ms()) >= 4 * SLOT_S * 1_000
+
+
+async def test_what_expired_is_tried_again_whole_and_counts_from_its_first_sight(autojump_clock):
+    async with liquidating() as world:
+        world.cluster.drops = 10_000
+        due(world, range(3))
+        await world.slots(5)
+        while world.tally.expired["liquidations"] == 0:
+            await world.slots(1)
+        world.cluster.drops = 0
+        due(world, range(3))
+        await world.slots(5)
+        assert 3 == world.tally.liquidations_landed
+        assert min(world.tally.latencies_ms()) > 150 * SLOT_S * 1_000
+
+
+async def test_what_does_not_pay_for_itself_waits_unharmed(autojump_clock):
+    async with liquidating(fees=FeePolicy(), lamports_per_quote_unit=1) as world:
+        for _ in range(4):
+            due(world, range(4))
+            await world.slots(1)
+        assert [] == world.batches()
+        assert {"liquidations.not_worth_sending": 16} == world.tally.refusals
+        assert 4 == world.tally.liquidations_due
+
+
+async def test_a_landing_without_logs_is_said_to_be_uncounted(autojump_clock):
+    async with liquidating() as world:
+        world.cluster.logs_of = lambda _: ()
+        due(world, [1])
+        await world.slots(5)
+        assert (1, 0) == (world.tally.landed["liquidations"], world.tally.liquidations_landed)
+        assert {"liquidations.logs_unread": 1} == world.tally.refusals
+
+
+@pytest.mark.parametrize("broken", ["Log truncated", "Program data: AAAA"])
+async def test_logs_that_break_off_count_up_to_the_break(autojump_clock, broken):
+    async with liquidating() as world:
+        whole = logs_of_liquidation
+        world.cluster.logs_of = lambda accounts: (*whole(accounts)[:-1], broken)
+        due(world, [1, 2])
+        await world.slots(5)
+        assert 2 == world.tally.liquidations_landed
+        assert {"liquidations.event_unread": 1} == world.tally.refusals
+
+
+async def test_another_programs_event_counts_nothing(autojump_clock):
+    async with liquidating() as world:
+        whole = logs_of_liquidation
+        world.cluster.logs_of = lambda accounts: [
+            line.replace(str(PROGRAM), str(PAYER.pubkey())) for line in whole(accounts)
+        ]
+        due(world, [1])
+        await world.slots(5)
+        assert 0 == world.tally.liquidations_landed
+        assert Counter() == world.tally.refusals
+
+
+async def test_a_need_that_is_gone_at_the_next_scan_is_not_sent(autojump_clock):
+    async with liquidating(concurrency=1) as world:
+        world.cluster.drops = 2
+        for number in range(2):
+            world.price(number)
+        slot = world.cluster.slot
+        markets = [market_row(number, slot=slot) for number in range(2)]
+        first = [position_row(1, market=0, debt=70 * USD), position_row(2, market=1)]
+        world.scan(markets=markets, positions=first)
+        await world.slots(2)
+        world.scan(markets=markets, positions=first[:1])
+        await world.slots(20)
+        assert [[position_address(1)]] == world.batches()
+        assert 0 == world.tally.jobs_queued["liquidations"]
+
+
+async def test_a_stop_takes_nothing_new_and_waits_for_what_is_in_flight(autojump_clock):
+    async with liquidating() as world:
+        world.cluster.drops = 2
+        due(world, [1])
+        await world.slots(1)
+        world.stop.set()
+        due(world, [1, 2])
+    assert 1 == world.tally.liquidations_landed
+    assert [[position_address(1)]] == world.batches()
+
+
+async def test_a_silent_cluster_does_not_keep_a_stop_waiting(autojump_clock):
+    async with liquidating() as world:
+        await world.slots(3)
+        world.stop.set()
+        before_s = trio.current_time()
+    assert trio.current_time() - before_s <= 2 * SLOT_S
+
+
+async def test_the_header_names_the_market_and_the_keepers_token_account(autojump_clock):
+    async with liquidating() as world:
+        due(world, [1])
+        await world.slots(4)
+        (transaction,) = world.sent(Tag.LIQUIDATE)
+        keys = transaction.message.account_keys
+        assert PAYER.pubkey() == keys[0]
+        assert market_address(0) in keys
+        assert HEADER_ACCOUNTS + 1 == len(bytes(transaction.message.instructions[-1].accounts))
+
+
+async def test_a_market_with_more_due_than_can_be_sent_leaves_room_for_the_others(autojump_clock):
+    async with liquidating() as world:
+        slot = world.cluster.slot
+        world.price(0, price_class=PriceClass.UNCERTAIN)  # its liquidations wait
+        world.price(1)
+        rows = [position_row(n, debt=90 * USD) for n in range(400)]
+        world.scan(
+            markets=[market_row(0, slot=slot), market_row(1, slot=slot)],
+            positions=[*rows, position_row(500, market=1)],
+        )
+        await world.slots(1)
+        assert [[position_address(500)]] == world.batches()
+        assert 401 == world.tally.liquidations_due
+        assert 256 == world.tally.jobs_queued["liquidations"] - 1

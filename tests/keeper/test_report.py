@@ -1,0 +1,158 @@
+"""keeper/report.py: what it says of transactions is what the database says."""
+
+from types import SimpleNamespace
+
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keeper.prices.board import PriceBoard
+from keeper.report import report
+from keeper.tally import PostedPrice, Tally
+from programs.outcomes import Expired, Failed, JobRef, Landed, end_row
+from state.attempts import Attempts
+from tests.fakes import InLoopStore, ScriptedCluster, signed_batch
+
+FACTS = SimpleNamespace(
+    genesis_hash="genesis", program="program", program_sha256="sha", upgrade_authority=None
+)
+PAYER = SimpleNamespace(address="payer", balance_lamports=1, is_oracle_authority=True)
+ENDS = st.lists(
+    st.tuples(
+        st.sampled_from(["prices", "liquidations", "setup"]),
+        st.sampled_from(["open", "landed", "failed", "expired"]),
+        st.integers(1, 3),
+        st.integers(0, 100_000),
+        st.none() | st.integers(0, 10_000),
+    ),
+    max_size=12,
+)
+
+
+def reported(summary, tally=None):
+    return report(
+        facts=FACTS,
+        payer=PAYER,
+        tally=tally or Tally(),
+        summary=summary,
+        prices=PriceBoard().statistics(),
+        resends=0,
+        run_s=1.0,
+    )
+
+
+@given(ENDS, st.integers(0, 4))
+def test_the_reports_numbers_are_the_databases(ends, earlier):
+    """Whatever the tally missed, because a lane was cut off or a fork moved a landing."""
+
+    async def run():
+        store = InLoopStore()
+        attempts, cluster = Attempts(store), ScriptedCluster(trio.current_time)
+        for number, each in enumerate(ends):
+            if number == earlier:
+                first_id.append(await attempts.last_id())
+            await record(attempts, cluster, number, *each)
+        first_id.append(await attempts.last_id())
+        summary = await attempts.summary(after_id=first_id[0])
+        rows = store.db.conn.execute(
+            "SELECT lane, state, coalesce(fee_lamports, 0), coalesce(cu_used, 0), "
+            "(SELECT count(*) FROM attempt_job WHERE attempt_id = id), "
+            "CASE WHEN cu_used IS NULL THEN 0 ELSE cu_limit END FROM attempt WHERE id > ?",
+            [first_id[0]],
+        ).fetchall()
+        store.close()
+        return reported(summary)["transactions"], rows
+
+    first_id: list[int] = []
+    found, rows = trio.run(run)
+
+    def expected(rows):
+        return {
+            **{
+                state: sum(row[1] == state for row in rows)
+                for state in ("landed", "failed", "expired", "open")
+            },
+            "jobs_landed": sum(row[4] for row in rows if row[1] == "landed"),
+            "fees_lamports": sum(row[2] for row in rows),
+        }
+
+    assert expected(rows) == {key: found[key] for key in expected(rows)}
+    assert found["by_lane"] == {
+        lane: expected([row for row in rows if row[0] == lane])
+        for lane in sorted({row[0] for row in rows})
+    }
+    assert (sum(row[3] for row in rows), sum(row[5] for row in rows)) == (
+        found["cu_used"],
+        found["cu_requested"],
+    )
+
+
+async def record(attempts, cluster, number, lane, state, jobs, fee_lamports, cu_used):
+    """Write one attempt of `jobs` jobs, and its end."""
+    batch = signed_batch(cluster, f"job {number}")
+    refs = tuple(
+        JobRef(job_id=f"{number}.{job}", kind="do", target="t", effect="e") for job in range(jobs)
+    )
+    await attempts.record_attempt(
+        type(batch)(
+            lane=lane,
+            jobs=refs,
+            transaction=batch.transaction,
+            latest=batch.latest,
+            budget=batch.budget,
+        )
+    )
+    signature = batch.transaction.signature
+    common = {
+        "signature": signature,
+        "slot": 5,
+        "cu_used": cu_used,
+        "fee_lamports": fee_lamports,
+        "logs": (),
+        "is_finalized": False,
+    }
+    if state == "landed":
+        await attempts.record_ends([end_row(Landed(**common))])
+    elif state == "failed":
+        await attempts.record_ends([end_row(Failed(**common, err="E"))])
+    elif state == "expired":
+        await attempts.record_ends([end_row(Expired(signature=signature, reason="gone"))])
+
+
+def empty_summary():
+    async def run():
+        store = InLoopStore()
+        found = await Attempts(store).summary()
+        store.close()
+        return found
+
+    return trio.run(run)
+
+
+def test_a_run_without_transactions_has_no_ratios_and_no_latencies():
+    found = reported(empty_summary())
+    assert None is found["transactions"]["jobs_per_tx"]
+    assert None is found["liquidations"]["jobs_per_tx"]
+    assert None is found["latency_ms"]["due_to_landed_p50"]
+    assert {} == found["transactions"]["by_lane"]
+    assert 0 == found["transactions"]["duplicates"]
+
+
+def test_prices_are_written_as_decimals_without_loss():
+    tally = Tally()
+    for price_e6, token in ((65_500, "a"), (1_000_000, "b"), (1, "c"), (0, "d")):
+        tally.posted_tokens[token] = PostedPrice(
+            price_e6=price_e6, price_class="valid", source="clob", recorded_body=None, slot=1
+        )
+    posted = reported(empty_summary(), tally)["prices"]["posted_by_token"]
+    assert ["0.0655", "1", "0.000001", "0"] == [each["price"] for each in posted.values()]
+
+
+def test_latencies_are_of_all_lanes_and_of_liquidations_alone():
+    tally = Tally()
+    for lane, latency_ms in (("prices", 10.0), ("liquidations", 30.0), ("liquidations", 20.0)):
+        tally.note_latency(lane, latency_ms)
+    found = reported(empty_summary(), tally)
+    assert (20.0, 30.0) == tuple(found["latency_ms"].values())
+    assert 20.0 == found["liquidations"]["due_to_landed_ms_p50"]
+    assert 30.0 == found["liquidations"]["due_to_landed_ms_p99"]

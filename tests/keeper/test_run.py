@@ -1,0 +1,218 @@
+"""keeper/run.py: the nurseries, on a virtual clock over a scripted cluster. Whole processes: tests/pipeline."""
+
+from pathlib import Path
+
+import pytest
+import trio
+from scripted import (
+    GENESIS,
+    PAYER,
+    PROGRAM,
+    account_of,
+    kit_over,
+    market_row,
+    position_row,
+    put_platform,
+    token_of,
+)
+from spl.token.instructions import get_associated_token_address
+
+from keeper.cluster import ClusterFacts
+from keeper.config import ClusterConfig, Config, KeysConfig, LandingConfig, StateConfig
+from keeper.payer import PayerFacts
+from keeper.prices.board import PriceBoard
+from keeper.prices.feed_config import FeedConfig
+from keeper.prices.price import Price, PriceClass, Reason, Source
+from keeper.run import RunOptions, _work
+from keeper.sandbox.config import SandboxConfig
+from state.errors import StateDiskFull
+from tests.fakes import SLOT_S, FakeRpc, InLoopStore, ScriptedCluster, signed_batch
+
+NOWHERE = "http://127.0.0.1:9"
+CONFIG = Config(
+    cluster=ClusterConfig(rpc_urls=(NOWHERE,), program_id=PROGRAM),
+    keys=KeysConfig(keeper=Path("key")),
+    state=StateConfig(folder=Path()),
+    polymarket=FeedConfig(clob_url=NOWHERE, gamma_url=NOWHERE, stream_url="ws://127.0.0.1:9"),
+    landing=LandingConfig(drain_s=20),
+    sandbox=SandboxConfig(enabled=False),
+)
+
+
+class FullDisk(InLoopStore):
+    """A store whose disk is full from some moment on."""
+
+    is_full = False
+
+    async def transaction(self, work):
+        if self.is_full:
+            raise StateDiskFull(Path("keeper.db"))
+        return await super().transaction(work)
+
+
+class Keeper:
+    """A keeper without its sockets: everything inside `_work` is real."""
+
+    def __init__(self, *, is_oracle_authority=True):
+        self.cluster = ScriptedCluster(trio.current_time)
+        self.rpc, self.store = FakeRpc(self.cluster), FullDisk()
+        self.kit = kit_over(self.rpc, self.store)
+        self.stop, self.working = trio.Event(), trio.Event()
+        self.payer = PayerFacts(
+            address=PAYER.pubkey(),
+            balance_lamports=10**9,
+            is_oracle_authority=is_oracle_authority,
+        )
+        slot = self.cluster.slot
+        put_platform(
+            self.rpc,
+            markets=[market_row(0, slot=slot)],
+            positions=[position_row(number) for number in range(3)],
+        )
+        bounties = get_associated_token_address(PAYER.pubkey(), self.kit.quote_mint)
+        self.rpc.accounts[bounties] = account_of(b"")
+        self.facts = ClusterFacts(
+            genesis_hash=GENESIS,
+            program=PROGRAM,
+            program_sha256="",
+            upgrade_authority=None,
+            parameters=_Parameters(),
+        )
+        self.board = PriceBoard()
+        self.board.publish(
+            Price(
+                token_id=token_of(0),
+                price_e6=500_000,
+                band_e6=0,
+                price_class=PriceClass.VALID,
+                source=Source.CLOB,
+                received_at_s=trio.current_time(),
+                content_time_ms=None,
+                reason=Reason.OK,
+            )
+        )
+
+    async def work(self, *, for_s=None):
+        """Run, and return how long it took."""
+        before_s = trio.current_time()
+        try:
+            await _work(
+                CONFIG,
+                RunOptions(for_s=for_s),
+                self.kit,
+                self.facts,
+                self.payer,
+                self.board,
+                self.stop,
+                self.working,
+            )
+        finally:
+            self.took_s = trio.current_time() - before_s
+
+    def states(self):
+        return self.store.db.conn.execute("SELECT lane, state FROM attempt").fetchall()
+
+
+class _Parameters:
+    oracle_authority = PROGRAM
+
+
+async def test_a_run_of_fixed_length_ends_by_itself_and_leaves_nothing_open(autojump_clock):
+    keeper = Keeper()
+    await keeper.work(for_s=5.0)
+
+    assert keeper.stop.is_set()
+    assert keeper.took_s < 5.0 + 6 * SLOT_S
+    assert keeper.states()
+    assert {"landed"} == {state for _, state in keeper.states()}
+    assert 3 <= keeper.kit.tally.jobs_landed["liquidations"]
+    keeper.store.close()
+
+
+async def test_a_stop_drains_what_is_in_flight(autojump_clock):
+    keeper = Keeper()
+    keeper.cluster.drops = 2  # the first send is lost: it lands with the second or third
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keeper.work)
+        await keeper.working.wait()
+        await trio.sleep(3 * SLOT_S)
+        assert {"open"} == {state for _, state in keeper.states()}
+        keeper.stop.set()
+
+    assert {"landed"} == {state for _, state in keeper.states()}
+    keeper.store.close()
+
+
+async def test_the_drain_ends_at_its_deadline_and_what_is_open_stays_in_the_database(
+    autojump_clock,
+):
+    keeper = Keeper()
+    keeper.cluster.drops = 10_000
+    await keeper.work(for_s=5.0)
+
+    assert pytest.approx(25.0, abs=3 * SLOT_S) == keeper.took_s
+    assert {"open"} == {state for _, state in keeper.states()}
+    keeper.store.close()
+
+
+async def test_what_an_earlier_run_left_open_is_settled_before_any_new_work(autojump_clock):
+    keeper = Keeper()
+    left = signed_batch(keeper.cluster, "left")
+    await keeper.kit.attempts.record_attempt(left)
+    keeper.cluster.receive(left.wire)
+    await keeper.work(for_s=5.0)
+
+    assert 1 == keeper.kit.tally.settled_attempts
+    first, *later = keeper.states()
+    assert ("liquidations", "landed") == first
+    assert later
+    # Sent once by the earlier run: the chain had it, and was asked first.
+    assert 1 == keeper.cluster.sends[left.transaction.signature]
+    keeper.store.close()
+
+
+async def test_a_full_disk_ends_the_run_whole_and_at_once(autojump_clock):
+    keeper = Keeper()
+
+    async def fill():
+        await keeper.working.wait()
+        keeper.store.is_full = True
+
+    with pytest.RaisesGroup(StateDiskFull, flatten_subgroups=True, allow_unwrapped=True):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fill)
+            await keeper.work()
+    assert keeper.took_s < 10 * SLOT_S
+    # What could not be recorded was not sent.
+    assert {} == keeper.cluster.received
+    keeper.store.close()
+
+
+@pytest.mark.parametrize(
+    "method", ["get_program_accounts", "get_signature_statuses", "get_latest_blockhash"]
+)
+async def test_a_stage_that_breaks_ends_the_run_whole_and_at_once(autojump_clock, method):
+    keeper = Keeper()
+
+    class BrokenError(Exception):
+        pass
+
+    async def break_down():
+        await keeper.working.wait()
+        keeper.rpc.faults[method] = [BrokenError()]
+
+    with pytest.RaisesGroup(BrokenError, flatten_subgroups=True, allow_unwrapped=True):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(break_down)
+            await keeper.work()
+    assert keeper.took_s < 10 * SLOT_S
+    keeper.store.close()
+
+
+async def test_a_key_without_authority_posts_nothing_and_liquidates_all_the_same(autojump_clock):
+    keeper = Keeper(is_oracle_authority=False)
+    await keeper.work(for_s=15.0)
+
+    assert {"liquidations"} == {lane for lane, _ in keeper.states()}
+    assert 1 == keeper.kit.tally.refusals["prices.not_the_oracle_authority"]
+    keeper.store.close()
