@@ -12,7 +12,7 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Thread
+from threading import Thread, main_thread
 from typing import Final, TextIO
 
 _LINES_WAITING_MAX: Final = 10_000
@@ -57,8 +57,11 @@ class LogOutlet:
             try:
                 self._write_whole(line.encode(errors="replace"))
             except BrokenPipeError:
-                # From here on nobody hears us; SIGTERM drains the keeper.
-                os.kill(os.getpid(), signal.SIGTERM)
+                # From here on nobody hears us; SIGTERM drains the keeper. Sent to the main thread itself: only there do
+                # handlers run, and a signal that another thread takes does not wake it.
+                main = main_thread().ident
+                assert main is not None, "it runs, or this would not"
+                signal.pthread_kill(main, signal.SIGTERM)
                 return
             except OSError:
                 self._lost += 1

@@ -298,9 +298,7 @@ def test_a_cluster_that_changes_behind_its_url_stops_the_keeper(tmp_path, world)
 def test_endpoints_of_two_clusters_in_one_list_are_refused(tmp_path, world):
     config = config_for(tmp_path, world)
     with quiet_world(seed=4, is_founded=False) as other:
-        urls = (
-            f'["http://127.0.0.1:{world.rpc_port}", "http://127.0.0.1:{other.rpc_port}/?api-key=SECRET"]'
-        )
+        urls = f'["http://127.0.0.1:{world.rpc_port}", "http://127.0.0.1:{other.rpc_port}/?api-key=SECRET"]'
         config.write_text(re.sub(r"(?m)^rpc_urls = .*$", f"rpc_urls = {urls}", config.read_text()))
         said = refusal("run", "--json", "--config", str(config))
 
