@@ -18,7 +18,7 @@ from tests.pipeline.processes import free_ports, started, write_config
 KEEPER = [sys.executable, "-m", "keeper.cli.main"]
 PEAK = """
 import resource, sys
-from keeper.cli.main import cli
+from keeper.cli.commands import cli
 cli(sys.argv[1:], standalone_mode=False)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 """

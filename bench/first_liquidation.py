@@ -31,7 +31,7 @@ def first_liquidation_s(folder: Path) -> float:
         assert process.stderr is not None
         for line in process.stderr:
             event = json.loads(line)
-            if event["event"] == "batch.sending" and event["lane"] == "liquidations":
+            if event["event"] == "batch.signed" and event["lane"] == "liquidations":
                 sent.add(event["signature"])
             if event["event"] == "attempt.landed" and event["signature"] in sent:
                 took_s = time.perf_counter() - start

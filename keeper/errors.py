@@ -25,6 +25,10 @@ class SandboxError(KeeperError):
     """The sandbox cannot run."""
 
 
+class ReportError(KeeperError):
+    """The run ended in order, but its report cannot be written."""
+
+
 class AbandonedError(KeeperError):
     """An interrupt came before any work, or a second one while draining: nothing was waited for."""
 

@@ -8,14 +8,12 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
 
-import structlog
 import trio
 from solders.pubkey import Pubkey
 
 from keeper.errors import ClusterError
 from keeper.snapshot import Snapshot, Unreadable, take_markets, take_positions
 from programs.accounts import (
-    POSITION_BYTES,
     AccountKind,
     Global,
     MalformedAccountError,
@@ -24,8 +22,6 @@ from programs.accounts import (
 from programs.addresses import global_address, vault_address
 from programs.rpc import Account, Commitment, Filter, Rpc
 from programs.units import Slot
-
-log = structlog.get_logger()
 
 
 class PlatformMissingError(ClusterError):
@@ -54,7 +50,7 @@ async def scan(
     found = await rpc.get_program_accounts(
         program,
         commitment,
-        filters=[_of_kind(AccountKind.POSITION), {"dataSize": POSITION_BYTES}],
+        filters=[_of_kind(AccountKind.POSITION)],
     )
     listed = await rpc.get_program_accounts(
         program, commitment, filters=[_of_kind(AccountKind.MARKET)]
@@ -71,10 +67,6 @@ async def scan(
     skipped: Counter[Unreadable] = bad_positions + bad_markets
     skipped[Unreadable.NO_ACCOUNT] += found.skipped + listed.skipped
     skipped = +skipped
-    if skipped:
-        log.warning(
-            "accounts.skipped", **{reason.value: count for reason, count in skipped.items()}
-        )
     return Snapshot(
         slot=Slot(min(found.slot, listed.slot, singletons.slot)),
         global_=global_,

@@ -26,6 +26,7 @@ class Tally:
     scans: int = 0
     scan_slot: int = 0
     accounts_skipped: Counter[str] = field(default_factory=Counter)
+    """Accounts of the newest scan that could not be read, by reason."""
     liquidations_landed: int = 0
     """Positions that the program's own events say were liquidated."""
     liquidations_due: int = 0

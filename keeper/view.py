@@ -209,7 +209,7 @@ def _lanes(tally: Tally) -> Table:
             f"{tally.jobs_landed[lane] / landed:.1f}" if landed else "-",
             _milliseconds(percentile(latencies, 50)),
             _milliseconds(percentile(latencies, 99)),
-            f"{tally.fees_lamports[lane] / _LAMPORTS_PER_SOL:.6f}",
+            f"{tally.fees_lamports[lane] / _LAMPORTS_PER_SOL:.5f}",
         )
     return table
 

@@ -1,5 +1,7 @@
 """Scan the chain at a steady pace and publish the newest snapshot."""
 
+from collections import Counter
+
 import structlog
 import trio
 
@@ -49,8 +51,11 @@ def _note(kit: Kit, snapshot: Snapshot) -> None:
     tally.scan_slot = snapshot.slot
     tally.positions_now = len(snapshot.positions)
     tally.positions_scanned += len(snapshot.positions)
-    for reason, count in snapshot.skipped.items():
-        tally.accounts_skipped[reason] = max(tally.accounts_skipped[reason], count)
+    if snapshot.skipped != tally.accounts_skipped:  # told when it changes, not at every scan
+        log.warning(
+            "accounts.skipped", **{str(why): count for why, count in snapshot.skipped.items()}
+        )
+        tally.accounts_skipped = Counter(snapshot.skipped)
 
 
 def followed_tokens(snapshot: Snapshot) -> dict[TokenId, str]:

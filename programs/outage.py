@@ -11,6 +11,11 @@ import trio
 _log = structlog.get_logger()
 
 
+def is_told(count: int) -> bool:
+    """Whether the count-th of the same thing is worth a log line: the first, second, fourth, eighth and so on."""
+    return count & (count - 1) == 0
+
+
 @dataclass(slots=True, kw_only=True)
 class Outage:
     """Failures in a row of one thing that is asked again and again."""
@@ -25,7 +30,7 @@ class Outage:
         if self.failures == 0:
             self._since_s = trio.current_time()
         self.failures += 1
-        if self.failures & (self.failures - 1) == 0:
+        if is_told(self.failures):
             _log.warning(f"{self.subject}.unread", reason=reason, in_a_row=self.failures)
 
     def note_success(self) -> None:

@@ -348,7 +348,8 @@ class HttpRpc:
                         self._preferred = chosen
                         return found
         except trio.TooSlowError as error:
-            raise RpcTimeout(f"no endpoint answered within {deadline_s:g} s") from error
+            asked = ", ".join(endpoint.name for endpoint in self.endpoints)
+            raise RpcTimeout(f"no answer within {deadline_s:g} s from {asked}") from error
         raise AssertionError("tenacity ended without an end")  # pragma: no cover - it reraises
 
 

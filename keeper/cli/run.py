@@ -1,6 +1,7 @@
 """`keeper run`: sandbox and keeper, or the keeper alone against a cluster."""
 
 import json
+import os
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,6 +16,7 @@ from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.duration import Duration
 from keeper.cli.logs import keep_notices, open_logs
 from keeper.config import load_config
+from keeper.errors import ReportError
 from keeper.run import RunOptions, run
 from keeper.summary import summary_lines
 
@@ -66,6 +68,19 @@ def run_command(
             options = RunOptions(for_s=for_s)
         result = trio.run(partial(run, config, options))
     if as_json:
-        click.echo(json.dumps(result))
+        _print(json.dumps(result))
     elif live:
-        click.echo("\n".join(summary_lines(result)))
+        _print("\n".join(summary_lines(result)))
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered would fail once more when the interpreter flushes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReportError(
+            f"the run ended in order, but its report cannot be written to stdout ({error.strerror}): "
+            "its attempts are in the state database"
+        ) from error

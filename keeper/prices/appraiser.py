@@ -3,6 +3,7 @@
 Shell without I/O: the sources call it, synchronously, and it logs what the core returned as a reason.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import structlog
@@ -20,6 +21,7 @@ from keeper.prices.fallback import (
     observe,
 )
 from keeper.prices.price import Price, Source, TokenId
+from programs.outage import is_told
 
 _FAILURES_HALT = 5
 """Consecutive failures on every source that halt at once. Source: SPEC.md section 6."""
@@ -34,6 +36,7 @@ class Appraiser:
     def __init__(self, board: PriceBoard, tokens: Sequence[TokenId], rules: TrustRules) -> None:
         self._board = board
         self._rules = rules
+        self._failed_calls: Counter[Source] = Counter()
         self._states = {token_id: TokenState(token_id=token_id) for token_id in tokens}
         for token_id in tokens:
             if board.get(token_id) is None:
@@ -74,23 +77,34 @@ class Appraiser:
     def fail(self, source: Source, error: VenueError) -> None:
         """Count a failed call of a source."""
         self._board.count_failure(source, error.kind)
-        log.warning("source.failed", source=source, kind=error.kind, error=str(error))
+        self._failed_calls[source] += 1
+        if is_told(self._failed_calls[source]):
+            log.warning(
+                "source.failed",
+                source=source,
+                kind=error.kind,
+                error=str(error),
+                since_success=self._failed_calls[source],
+            )
 
     def miss(self, source: Source) -> None:
         """Note a round in which a source answered nothing at all: one round, however many calls it had."""
         in_a_row = self._board.count_miss(source)
-        log.warning("source.missed", source=source, in_a_row=in_a_row)
+        if is_told(in_a_row):
+            log.warning("source.missed", source=source, in_a_row=in_a_row)
 
     def succeed(self, source: Source) -> None:
         """Note that a source answered."""
         if self._board.failures_in_a_row(source):
             log.info("source.recovered", source=source)
         self._board.count_success(source)
+        self._failed_calls[source] = 0
 
     def refuse(self, source: Source, reason: str, **details: object) -> None:
         """Count and log a part of a body that was skipped."""
-        self._board.count_refusal(f"{source}.{reason}")
-        log.warning("body.refused", source=source, reason=reason, **details)
+        count = self._board.count_refusal(f"{source}.{reason}")
+        if is_told(count):
+            log.warning("body.refused", source=source, reason=reason, count=count, **details)
 
     def note_clock_skew(self, skew_ms: int) -> None:
         """Keep the venue's clock less ours."""

@@ -90,9 +90,10 @@ class PriceBoard:
         """Count a quote taken in."""
         self._observations[source] += 1
 
-    def count_refusal(self, reason: str) -> None:
-        """Count something skipped."""
+    def count_refusal(self, reason: str) -> int:
+        """Count something skipped, and return how many there were."""
         self._refusals[reason] += 1
+        return self._refusals[reason]
 
     def count_failure(self, source: Source, kind: str) -> None:
         """Count a failed call."""

@@ -1,103 +1,114 @@
-"""keeper/view.py: frames as an operator sees them."""
+"""The live view fits its terminal and shows first what needs a person."""
 
 import io
+from collections import deque
 from types import SimpleNamespace
 
 import pytest
 import trio
 from rich.console import Console
-from scripted import PROGRAM, token_of
+from solders.pubkey import Pubkey
 
 from keeper.newest import Newest
 from keeper.prices.board import PriceBoard
-from keeper.prices.price import Price, PriceClass, Reason, Source
+from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
 from keeper.tally import Tally
-from keeper.view import render, show
+from keeper.view import Notice, render, show
+from programs.units import PriceE6
 
-FACTS = SimpleNamespace(genesis_hash="GENESISHASH", program=PROGRAM)
+FACTS = SimpleNamespace(program=Pubkey.default(), genesis_hash="EocLxwE992YiSkw7ugameAhV6vDKztv4")
 
 
-def price(number, price_class=PriceClass.VALID):
+def price(token, price_class):
     return Price(
-        token_id=token_of(number),
-        price_e6=65_500,
+        token_id=TokenId(token),
+        price_e6=PriceE6(500_000),
         band_e6=1_000,
         price_class=price_class,
-        source=Source.CLOB,
-        received_at_s=trio.current_time(),
+        source=Source.STREAM,
+        reason=next(iter(Reason)),
+        received_at_s=0.0,
         content_time_ms=None,
-        reason=Reason.OK,
     )
 
 
-def drawn(tokens=(), board=None, tally=None, notices=(), *, scan_age_s=0.0, height=40):
-    console = Console(file=io.StringIO(), width=110, height=height, record=True)
-    frame = render(
-        FACTS,
-        {token_of(number): f"market {number}" for number in tokens},
-        board or PriceBoard(),
-        tally or Tally(),
-        notices,
-        run_s=12.0,
-        scan_age_s=scan_age_s,
-        rows_max=height,
-    )
-    console.print(frame)
-    return console.export_text()
+def frame(columns, rows, *, markets=40, notices=(), scan_age_s=0.0):
+    board, tally = PriceBoard(), Tally()
+    for number in range(markets):
+        board.publish(price(str(number), PriceClass.HALTED if number == 33 else PriceClass.VALID))
+    for lane in ("prices", "liquidations"):
+        tally.landed[lane] = 123_456
+        tally.fees_lamports[lane] = 123_456_789
+        tally.note_latency(lane, 1_234.0)
+    tally.refusals.update({f"prices.uncertain:reason_{n}": 1_000 for n in range(9)})
+    console = Console(width=columns, height=rows, force_terminal=False)
+    with console.capture() as captured:
+        console.print(
+            render(
+                FACTS,
+                {TokenId(str(number)): f"market {number}" for number in range(markets)},
+                board,
+                tally,
+                notices,
+                run_s=3.0,
+                scan_age_s=scan_age_s,
+                rows_max=rows,
+            )
+        )
+    return captured.get().splitlines()
 
 
-async def test_a_frame_names_every_price_with_its_class_the_worst_first():
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 50)])
+async def test_a_frame_fits_the_terminal_with_nothing_cut_from_the_lanes(columns, rows):
+    notices = [Notice(at="03:00:00", level="warning", text="scan.unread " + "why " * 90)] * 4
+    lines = frame(columns, rows, notices=notices, scan_age_s=60.0)
+
+    assert len(lines) <= rows
+    assert max(map(len, lines)) <= columns
+    (lane,) = [line for line in lines if line.startswith("liquidations ")]
+    assert "1234 ms" in lane
+    assert "0.12346" in lane
+
+
+async def test_what_is_wrong_stands_above_what_is_well():
+    notices = [Notice(at="03:00:00", level="warning", text="posting.disabled reason=…")]
+    lines = frame(80, 24, notices=notices, scan_age_s=60.0)
+
+    assert "no scan of the chain for 60 s" in lines[1]
+    assert "posting.disabled" in lines[2]
+    (first_market, *_) = [
+        line for line in lines if line.startswith("market ") and "price" not in line
+    ]
+    assert "market 33" in first_market
+    assert "halted" in first_market
+    assert "more, none worse" in lines[-1]
+
+
+async def test_markets_keep_their_places_while_all_is_well():
+    lines = frame(80, 24, markets=5)
+
+    assert [f"market {n}" for n in range(5)] == [
+        line[:8] for line in lines if line.startswith("market ") and "price" not in line
+    ]
+
+
+async def test_a_token_without_a_price_says_why():
     board = PriceBoard()
-    board.publish(price(0))
-    board.publish(price(1, PriceClass.HALTED))
-    board.note_unpriced(token_of(2), Reason.NO_SOURCE)
-    text = drawn(range(3), board)
-
-    assert "0.0655" in text
-    at = {name: text.index(f"market {name}") for name in range(3)}
-    assert at[2] < at[1] < at[0]
-    assert "halted" in text
-    assert "no_source" in text
-
-
-async def test_a_frame_fits_the_terminal_however_many_markets_there_are():
-    board = PriceBoard()
-    for number in range(200):
-        board.publish(price(number))
-    for height in (24, 40):
-        assert len(drawn(range(200), board, height=height).splitlines()) <= height
+    board.note_unpriced(TokenId("7"), Reason.NO_SOURCE)
+    console = Console(width=120, height=40, force_terminal=False)
+    with console.capture() as captured:
+        tokens = {TokenId("7"): "market 7", TokenId("8"): "market 8"}
+        tally = Tally()
+        console.print(
+            render(FACTS, tokens, board, tally, (), run_s=1.0, scan_age_s=0.0, rows_max=40)
+        )
+    lines = captured.get().splitlines()
+    assert any("market 7" in line and "no_source" in line for line in lines)
+    assert any("market 8" in line and "waiting" in line for line in lines)
 
 
-async def test_lanes_show_what_became_of_their_work():
-    tally = Tally()
-    tally.landed["prices"], tally.jobs_landed["prices"] = 4, 18
-    tally.note_latency("prices", 812.0)
-    tally.jobs_queued["liquidations"] = 17
-    tally.failed["liquidations"] = 3
-    tally.fees_lamports["prices"] = 20_000
-    text = drawn(tally=tally)
-
-    assert "4.5" in text
-    assert "812 ms" in text
-    assert "0.000020" in text
-    assert "17" in next(line for line in text.splitlines() if line.lstrip().startswith("liquid"))
-
-
-async def test_what_was_not_done_is_said_the_most_frequent_first():
-    tally = Tally()
-    tally.refusals.update({"prices.no_price": 2, "scan.unanswered": 30})
-    text = drawn(tally=tally)
-    assert text.index("scan.unanswered") < text.index("prices.no_price")
-
-
-async def test_a_chain_that_is_not_read_any_more_is_an_alarm():
-    assert "no scan of the chain for 60 s" in drawn(scan_age_s=60.0)
-
-
-@pytest.mark.parametrize("columns", [40, 200])
-async def test_the_view_is_redrawn_until_it_is_cancelled(autojump_clock, columns):
-    console = Console(file=io.StringIO(), force_terminal=True, width=columns, height=24)
+async def test_the_view_is_redrawn_until_it_is_cancelled(autojump_clock):
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, height=24)
     with trio.move_on_after(3.0):
-        await show(console, FACTS, Newest(), PriceBoard(), Tally(), [])
-    text = console.file.getvalue()
-    assert text.count("slot 0") >= 5
+        await show(console, FACTS, Newest(), PriceBoard(), Tally(), deque())
+    assert console.file.getvalue().count("slot 0") >= 5

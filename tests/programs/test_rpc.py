@@ -156,7 +156,7 @@ async def test_a_silent_endpoint_times_out(autojump_clock):
 
 async def test_all_tries_together_end_at_the_deadline(autojump_clock):
     began = trio.current_time()
-    with pytest.raises(RpcTimeout, match="no endpoint answered within 7 s"):
+    with pytest.raises(RpcTimeout, match="no answer within 7 s from"):
         await Wire(one=[hang]).rpc(tries=9, read_deadline_s=7).get_slot("confirmed")
     assert trio.current_time() - began == pytest.approx(7)
 

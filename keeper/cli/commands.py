@@ -1,0 +1,83 @@
+"""The `keeper` command: thin subcommands over the services."""
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from keeper.cli.check import check_command
+from keeper.cli.localnet import localnet_command
+from keeper.cli.run import run_command
+from keeper.cli.sandbox import sandbox_command
+from keeper.errors import AbandonedError, KeeperError
+from programs.deploy import DeploymentFailed
+from programs.localnet.listen import ListenError
+from state.errors import StateError
+
+EXIT_REFUSED = 2
+"""What was asked cannot be done; the reason is on stderr."""
+EXIT_SIGNAL = 128
+"""Added to the number of the signal that did not let a run end in order, as shells do."""
+
+
+_EXAMPLES = """\b
+Examples:
+  keeper run                     sandbox and keeper, until Ctrl-C
+  keeper run --for 40s --json    the same for 40 seconds, then one JSON object
+  keeper check                   validate keeper.toml and print what is in effect
+  keeper sandbox                 network, venue and actors without a keeper
+  keeper localnet                a Solana JSON-RPC network on loopback
+"""
+
+
+@click.group(epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="betting-keeper")
+def cli() -> None:
+    """Keep a prediction-market program on Solana solvent.
+
+    Reads Polymarket prices, posts them on chain, and liquidates positions that are under water, each exactly once.
+
+    Shell completion: eval "$(_KEEPER_COMPLETE=bash_source keeper)"
+    """
+
+
+cli.add_command(run_command)
+cli.add_command(check_command)
+cli.add_command(sandbox_command)
+cli.add_command(localnet_command)
+
+_EXPECTED = (KeeperError, StateError, ListenError, DeploymentFailed)
+"""Errors that are an operator's to mend: one sentence, no traceback."""
+
+
+def sentences(error: BaseException) -> Iterator[str]:
+    """Yield the sentences of the expected errors in a (group of) errors; raise whatever is not expected."""
+    for leaf in _leaves(error):
+        if not isinstance(leaf, _EXPECTED):
+            raise leaf
+        yield str(leaf)
+
+
+def exit_code(error: BaseException) -> int:
+    """Return 2 for what an operator has to mend, 128 and the signal's number for a run that was only cut short."""
+    leaves = list(_leaves(error))
+    cuts = [leaf.number for leaf in leaves if isinstance(leaf, AbandonedError)]
+    return EXIT_SIGNAL + cuts[0] if len(cuts) == len(leaves) else EXIT_REFUSED
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def run_command_line() -> None:
+    """Run the command line; expected errors become one sentence each and a non-zero exit code."""
+    try:
+        cli()
+    except (*_EXPECTED, BaseExceptionGroup) as error:
+        for sentence in dict.fromkeys(sentences(error)):
+            click.echo(f"keeper: {sentence}", err=True)
+        sys.exit(exit_code(error))
