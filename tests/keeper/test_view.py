@@ -1,19 +1,15 @@
 """The live view fits its terminal and shows first what needs a person."""
 
-import io
-from collections import deque
 from types import SimpleNamespace
 
 import pytest
-import trio
 from rich.console import Console
 from solders.pubkey import Pubkey
 
-from keeper.newest import Newest
 from keeper.prices.board import PriceBoard
 from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
 from keeper.tally import Tally
-from keeper.view import Notice, render, show
+from keeper.view import Notice, render
 from programs.units import PriceE6
 
 FACTS = SimpleNamespace(program=Pubkey.default(), genesis_hash="EocLxwE992YiSkw7ugameAhV6vDKztv4")
@@ -90,25 +86,3 @@ async def test_markets_keep_their_places_while_all_is_well():
     assert [f"market {n}" for n in range(5)] == [
         line[:8] for line in lines if line.startswith("market ") and "price" not in line
     ]
-
-
-async def test_a_token_without_a_price_says_why():
-    board = PriceBoard()
-    board.note_unpriced(TokenId("7"), Reason.NO_SOURCE)
-    console = Console(width=120, height=40, force_terminal=False)
-    with console.capture() as captured:
-        tokens = {TokenId("7"): "market 7", TokenId("8"): "market 8"}
-        tally = Tally()
-        console.print(
-            render(FACTS, tokens, board, tally, (), run_s=1.0, scan_age_s=0.0, rows_max=40)
-        )
-    lines = captured.get().splitlines()
-    assert any("market 7" in line and "no_source" in line for line in lines)
-    assert any("market 8" in line and "waiting" in line for line in lines)
-
-
-async def test_the_view_is_redrawn_until_it_is_cancelled(autojump_clock):
-    console = Console(file=io.StringIO(), force_terminal=True, width=100, height=24)
-    with trio.move_on_after(3.0):
-        await show(console, FACTS, Newest(), PriceBoard(), Tally(), deque())
-    assert console.file.getvalue().count("slot 0") >= 5
