@@ -7,7 +7,7 @@ arithmetic to solders' serialization byte for byte. Two kinds of work are packed
   of shared accounts and any number of positions of one market;
 - *groups* of whole instructions that must stay together and in order (`pack_groups`).
 
-Every batch says which accounts it writes: the executor never runs two that share one side by side.
+Which batches may be in flight side by side is the lanes' business: each keeps a market to one at a time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -77,8 +77,6 @@ class BatchTemplate:
     base_loaded_bytes: int
     """Header accounts and the program with its bytecode."""
     loaded_bytes_per_target: int
-    targets_max: int = TRANSACTION_LOCKS_MAX
-    """At most this many: the program's own bound, or a bisection's."""
 
     def instruction(self, targets: Iterable[Pubkey]) -> Instruction:
         """Build the instruction with these targets, all writable."""
@@ -111,8 +109,6 @@ class Batch(Generic[J]):
     size_bytes: int
     locks: int
     loaded_bytes: int
-    writable: frozenset[Pubkey]
-    """What it locks for writing, the payer left out: a lane's transactions all share that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +162,6 @@ class _Header:
     template: BatchTemplate
     keys: frozenset[Pubkey]
     signatures: int
-    writable: frozenset[Pubkey]
     capacity: int = 0
 
     @classmethod
@@ -174,13 +169,12 @@ class _Header:
         keys = {payer, COMPUTE_BUDGET, template.program}
         keys.update(meta.pubkey for meta in template.accounts)
         signers = {payer} | {meta.pubkey for meta in template.accounts if meta.is_signer}
-        writable = {meta.pubkey for meta in template.accounts if meta.is_writable} - {payer}
-        header = cls(template, frozenset(keys), len(signers), frozenset(writable))
+        header = cls(template, frozenset(keys), len(signers))
         header.capacity = header._capacity(limits)
         return header
 
     def _capacity(self, limits: Limits) -> int:
-        count = min(self.template.targets_max, limits.locks - len(self.keys))
+        count = limits.locks - len(self.keys)
         while count > 0 and not self._fits(count, limits):
             count -= 1
         return count
@@ -217,7 +211,6 @@ class _Header:
             size_bytes=self.size_bytes(count),
             locks=len(self.keys) + count,
             loaded_bytes=self.loaded_bytes(count),
-            writable=self.writable.union(targets),
         )
 
 
@@ -277,7 +270,6 @@ class _Draft:
         self.groups: list[Group] = []
         self.keys = {payer, COMPUTE_BUDGET}
         self.signers = {payer}
-        self.writable: set[Pubkey] = set()
         self.instructions = _BUDGET_INSTRUCTIONS
         self.bytes = _BUDGET_BYTES
         self.cu: int = COMPUTE_BUDGET_CU
@@ -296,7 +288,6 @@ class _Draft:
         grown.groups = [*self.groups, group]
         grown.keys = set(self.keys)
         grown.signers = set(self.signers)
-        grown.writable = set(self.writable)
         grown.instructions = self.instructions + len(group.instructions)
         grown.bytes = self.bytes
         grown.cu = self.cu + group.cu
@@ -307,8 +298,6 @@ class _Draft:
                 grown.keys.add(meta.pubkey)
                 if meta.is_signer:
                     grown.signers.add(meta.pubkey)
-                if meta.is_writable and meta.pubkey != self.payer:
-                    grown.writable.add(meta.pubkey)
             grown.bytes += instruction_bytes(len(instruction.accounts), len(instruction.data))
         return grown
 
@@ -332,7 +321,6 @@ class _Draft:
             size_bytes=self.size_bytes(),
             locks=len(self.keys),
             loaded_bytes=self.loaded_bytes,
-            writable=frozenset(self.writable),
         )
 
 

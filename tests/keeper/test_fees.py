@@ -60,6 +60,16 @@ def test_solvency_work_may_lose_up_to_the_stated_cap():
     assert "may lose 2000" in bid(value_lamports=2_999, is_solvency=True).reason
 
 
+def test_the_last_lamport_of_the_budget_may_be_spent():
+    assert bid(budget_lamports=5_000).fee_lamports == 5_000
+    assert isinstance(bid(budget_lamports=4_999), NoBid)
+
+
+def test_a_fraction_of_a_lamport_is_charged_as_a_whole_one():
+    # 5_000 micro-lamports for 200_001 units are 1000.005 lamports.
+    assert bid(cu_limit=200_001).fee_lamports == 6_001
+
+
 def test_an_empty_budget_sends_nothing():
     assert "4999 are left" in bid(budget_lamports=4_999, is_solvency=True).reason
 

@@ -51,6 +51,8 @@ def test_a_target_is_queued_once_with_the_newest_view_and_the_oldest_due():
     (found,) = queue.by_urgency()
     assert (found.urgency.bounty, found.seen_slot, found.due_at_s) == (9, 12, 5.0)
     assert reasons(queue.offer([job(1, seen=11)], 0.0)) == ["stale view"]
+    assert queue.offer([job(1, bounty=8, seen=12)], 0.0) == []
+    assert queue.by_urgency()[0].urgency.bounty == 8
 
 
 def test_when_full_the_least_urgent_give_way_and_are_named():

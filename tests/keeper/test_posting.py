@@ -114,6 +114,12 @@ def test_a_class_that_changed_is_posted_at_once():
     assert posted.price_class == 1
 
 
+def test_a_new_class_goes_before_the_largest_move_of_another_market():
+    changed = decide(price=at(500_000, PriceClass.DEGRADED))
+    moved = decide(price=at(999_000))
+    assert changed.urgency_bps > moved.urgency_bps > 10_000
+
+
 @pytest.mark.parametrize("price_class", list(PriceClass))
 def test_only_classes_that_permit_it_are_ever_posted(price_class):
     decided = decide(price=at(900_000, price_class))

@@ -309,3 +309,21 @@ def _draw_position(draws, position, rows):
     brink = value - leverage.required_margin(margin, shares, bps)
     near = draws.choice([brink - 1, brink, brink + 1, brink, value - 1, value, value + 1])
     position["debt"] = max(0, draws.choice([near, near, near, near, near, 0]))
+
+
+# -- the partial cap's edges --
+
+
+@pytest.mark.parametrize(
+    ("shares", "debt", "verdict"),
+    [
+        # Worth $10 or more, and the gap's reserve still there: it waits for room under the cap, which is empty.
+        (20 * USD, 9_600_000, Verdict.CAP_EMPTY),
+        (20 * USD, 9_600_001, Verdict.DUE),  # the reserve of 2 % of its shares is broken
+        (20 * USD - 2, 9_500_000, Verdict.DUE),  # worth less than $10
+    ],
+)
+def test_only_what_is_large_and_above_its_reserve_waits_for_the_cap(shares, debt, verdict):
+    rows = positions_of({"shares": shares, "debt": debt, "margin": 20 * USD})
+
+    assert assess(markets_of(), rows, NOW).counts == {verdict: 1}

@@ -81,7 +81,6 @@ def test_targets_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(
         assert serialized_bytes(batch) == batch.size_bytes <= 1_232
         assert batch.locks <= 64
         assert batch.cu <= 1_400_000
-        assert batch.writable == {job.target for job in batch.jobs}
     firsts = [targets.index(batch.jobs[0]) for batch in packing.batches]
     assert firsts == sorted(firsts)
 
@@ -126,12 +125,6 @@ def test_a_batch_that_fits_to_the_loaded_byte_is_not_split(loaded, batches):
     jobs = [Job(key) for key in KEYS[100:110]]
     limits = Limits(loaded_bytes=loaded)
     assert len(pack_targets(jobs, {MARKETS[0]: template()}, PAYER, limits).batches) == batches
-
-
-def test_a_bisection_bounds_the_targets_of_a_batch():
-    jobs = [Job(key) for key in KEYS[100:104]]
-    packing = pack_targets(jobs, {MARKETS[0]: template(targets_max=1)}, PAYER)
-    assert [len(batch.jobs) for batch in packing.batches] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(

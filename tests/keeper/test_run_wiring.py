@@ -1,5 +1,7 @@
 """keeper/run.py: the nurseries, on a virtual clock over a scripted cluster. Whole processes: tests/pipeline."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,10 +35,26 @@ CONFIG = Config(
     cluster=ClusterConfig(rpc_urls=(NOWHERE,), program_id=PROGRAM),
     keys=KeysConfig(keeper=Path("key")),
     state=StateConfig(folder=Path()),
-    polymarket=FeedConfig(clob_url=NOWHERE, gamma_url=NOWHERE, stream_url="ws://127.0.0.1:9"),
     landing=LandingConfig(drain_s=20),
     sandbox=SandboxConfig(enabled=False),
 )
+
+
+def at_venue(port):
+    """The configuration with its venue at a port."""
+    url = f"http://127.0.0.1:{port}"
+    venue = FeedConfig(clob_url=url, gamma_url=url, stream_url=f"ws://127.0.0.1:{port}")
+    return replace(CONFIG, polymarket=venue)
+
+
+async def tell_the_time(stream):
+    """A venue that has a clock and nothing else."""
+    async with stream:
+        await stream.receive_some()
+        await stream.send_all(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 10\r\n"
+            b"connection: close\r\n\r\n1700000000"
+        )
 
 
 class FullDisk(InLoopStore):
@@ -94,20 +112,26 @@ class Keeper:
 
     async def work(self, *, for_s=None):
         """Run, and return how long it took."""
-        before_s = trio.current_time()
-        try:
-            await _work(
-                CONFIG,
-                RunOptions(for_s=for_s),
-                self.kit,
-                self.facts,
-                self.payer,
-                self.board,
-                self.stop,
-                self.working,
+        async with trio.open_nursery() as nursery:
+            (listener,) = await nursery.start(
+                partial(trio.serve_tcp, tell_the_time, 0, host="127.0.0.1")
             )
-        finally:
-            self.took_s = trio.current_time() - before_s
+            port = listener.socket.getsockname()[1]
+            before_s = trio.current_time()
+            try:
+                await _work(
+                    at_venue(port),
+                    RunOptions(for_s=for_s),
+                    self.kit,
+                    self.facts,
+                    self.payer,
+                    self.board,
+                    self.stop,
+                    self.working,
+                )
+            finally:
+                self.took_s = trio.current_time() - before_s
+            nursery.cancel_scope.cancel()
 
     def states(self):
         return self.store.db.conn.execute("SELECT lane, state FROM attempt").fetchall()
