@@ -51,7 +51,8 @@ def test_a_pipe_that_nobody_reads_any_more_asks_the_process_to_end():
         with open_outlet(sys.stdout) as outlet:
             sys.stdin.read()
             outlet.write("to nobody\\n")
-            time.sleep(20)
+            while True:  # a signal may arrive just before one sleep begins, and then wakes the next
+                time.sleep(0.01)
     """
     child = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
