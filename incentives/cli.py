@@ -27,18 +27,21 @@ class SeasonUnreadError(Exception):
     """The season cannot be read from the cluster."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_COMPLETION: Final = """\b
+Shell completion:
+  eval "$(_INCENTIVES_COMPLETE=bash_source incentives)"
+"""
+_SEASON_EXAMPLES: Final = """\b
+Examples:
+  incentives season --program-id ADDRESS
+  incentives season --rpc-url https://rpc.example --program-id ADDRESS --json
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_COMPLETION)
 @click.version_option(package_name="betting-keeper")
 def cli() -> None:
-    r"""Tell what MMT the season owes.
-
-    \b
-    Examples:
-      incentives season --program-id 5gem261mYxK8YWVx5EPZAv34TmDmvk6RkvmaBg1Drkmw
-      incentives season --rpc-url https://rpc.example --program-id ADDRESS --json
-
-    Shell completion: eval "$(_INCENTIVES_COMPLETE=bash_source incentives)"
-    """
+    """Tell what MMT the season owes."""
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> Pubkey:
@@ -48,18 +51,12 @@ def _address(_context: click.Context, _parameter: click.Parameter, value: str) -
         raise click.BadParameter(f"{value!r} is no address in base58") from error
 
 
-@cli.command("season")
+@cli.command("season", epilog=_SEASON_EXAMPLES)
 @click.option("--rpc-url", default="http://127.0.0.1:8899", show_default=True, help="The cluster.")
 @click.option("--program-id", callback=_address, required=True, help="Address of the program.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def season_command(rpc_url: str, program_id: Pubkey, *, as_json: bool) -> None:
-    r"""Show the season: emission so far, and trades left in the first 100.
-
-    \b
-    Examples:
-      incentives season --program-id 5gem261mYxK8YWVx5EPZAv34TmDmvk6RkvmaBg1Drkmw
-      incentives season --program-id 5gem261mYxK8YWVx5EPZAv34TmDmvk6RkvmaBg1Drkmw --json
-    """
+    """Show the season: emission so far, and trades left in the first 100."""
     genesis, slot = trio.run(read_season, rpc_url, program_id)
     start = Slot(genesis.season_start_slot)
     emitted = emitted_by(slot, start, genesis.season_slots)

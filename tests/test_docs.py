@@ -7,30 +7,35 @@ from pathlib import Path
 
 import pytest
 
+from incentives.cli import cli as incentives
 from keeper.cli.commands import cli
 
+COMMANDS = {("keeper", name): command for name, command in cli.commands.items()} | {
+    ("incentives", name): command for name, command in incentives.commands.items()
+}
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
-def test_every_command_has_help_with_examples_and_appears_in_the_readme(name):
-    command = cli.commands[name]
+@pytest.mark.parametrize(("program", "name"), sorted(COMMANDS))
+def test_every_command_has_help_with_examples_and_appears_in_the_readme(program, name):
+    command = COMMANDS[program, name]
     assert command.help
     examples = (command.epilog or "").splitlines()
     assert "\b" == examples[0], "without it click joins the lines of the examples"
     assert "Examples:" == examples[1]
-    assert all(line.startswith(f"  keeper {name}") for line in examples[2:])
-    assert f"`keeper {name}`" in README
+    assert all(line.startswith(f"  {program} {name}") for line in examples[2:])
+    assert f"`{program} {name}`" in README
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
-def test_every_option_has_help(name):
-    options = [each for each in cli.commands[name].params if each.param_type_name == "option"]
+@pytest.mark.parametrize(("program", "name"), sorted(COMMANDS))
+def test_every_option_has_help(program, name):
+    command = COMMANDS[program, name]
+    options = [each for each in command.params if each.param_type_name == "option"]
     assert [] == [each.name for each in options if not getattr(each, "help", None)]
 
 
 def test_examples_use_options_that_exist():
-    for name, command in cli.commands.items():
+    for name, command in COMMANDS.items():
         known = {flag for each in command.params for flag in each.opts}
         used = {word for word in (command.epilog or "").split() if word.startswith("--")}
         assert used <= known, name
