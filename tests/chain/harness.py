@@ -7,6 +7,7 @@ with each other and with the events (books.py).
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import spl.token.instructions as spl
@@ -113,6 +114,9 @@ class Platform:
     def __repr__(self) -> str:
         """Name it: hypothesis prints arguments, field by field unless told otherwise."""
         return f"Platform(slot={self.slot})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: object) -> None:
+        printer.text(repr(self))
 
     def __post_init__(self) -> None:
         self.svm.airdrop(self.admin.pubkey(), 10**12)

@@ -72,7 +72,7 @@ def test_every_posted_vector_is_the_formulas_own(platform, first, second, slots)
     total = first + second
     first, second = first * 990_000 // total + 2_000, second * 990_000 // total + 2_000
     wanted = [min(first, 990_000), min(second, 990_000), 5_000]
-    market = platform.create_market(f"{platform.slot} {slots} {wanted}", 500_000, 300_000, 200_000)
+    market = platform.create_market(f"vector {len(platform.markets)}", 500_000, 300_000, 200_000)
     platform.warp(slots)
     old = prices(platform, market)
     (event,) = platform.post(market, *wanted).events
