@@ -20,6 +20,7 @@ from programs.loader import LOADER, NotProgramData, decode_program, decode_progr
 from programs.rpc import Rpc, RpcFailure
 from programs.rpc_http import RpcSettings, open_rpc
 from programs.rpc_transport import redacted
+from programs.units import Slot
 
 log = structlog.get_logger()
 
@@ -29,6 +30,8 @@ class ClusterFacts:
     """What the cluster said of itself and of the program."""
 
     genesis_hash: str
+    slot: Slot
+    """Confirmed, when it was asked."""
     program: Pubkey
     program_sha256: str
     upgrade_authority: Pubkey | None
@@ -61,6 +64,7 @@ async def check_cluster(rpc: Rpc, program: Pubkey, expected_so: Path) -> Cluster
             raise ClusterError(f"program {program} is closed: its code {code_address} is gone")
         code = decode_program_data(holder.data)
         parameters = await rpc.get_account(global_address(program)[0], "confirmed")
+        slot = await rpc.get_slot("confirmed")
     except RpcFailure as failure:
         raise ClusterError(
             f"the cluster cannot be read ({failure}): check that it runs and that cluster.rpc_urls in "
@@ -90,6 +94,7 @@ async def check_cluster(rpc: Rpc, program: Pubkey, expected_so: Path) -> Cluster
         raise ClusterError(f"the genesis account of {program} cannot be read: {error}") from error
     return ClusterFacts(
         genesis_hash=genesis_hash,
+        slot=slot,
         program=program,
         program_sha256=found_sha256,
         upgrade_authority=code.authority,

@@ -5,7 +5,7 @@ through `programs.submit`, and writes down what happened.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -51,6 +51,8 @@ class Kit:
     quote_mint: Pubkey
     payer: Keypair
     slot_ms: int
+    spent_lamports: Mapping[str, int] = field(default_factory=dict)
+    """Fees of the last hour before this process, by lane."""
     nonces: Iterator[int] = field(default_factory=itertools.count)
     """Tells apart transactions that would otherwise be the same bytes, and so one transaction to the cluster."""
 
@@ -98,6 +100,15 @@ class Purse:
             budget_lamports=self.spend.left_lamports(now_s),
             is_solvency=True,
         )
+
+
+def resume_purse(kit: Kit, lane: str, purse: Purse) -> Purse:
+    """Count what an earlier process spent within the hour: a restart is no way round the cap.
+
+    The database keeps slots, not times, so all of it counts for a whole hour from now.
+    """
+    purse.spend.reserve(Lamports(kit.spent_lamports.get(lane, 0)), trio.current_time())
+    return purse
 
 
 async def _read_floor(kit: Kit, shipment: Shipment, policy: FeePolicy) -> MicroLamports:

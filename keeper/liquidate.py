@@ -23,7 +23,7 @@ from keeper.costs import (
     SIMULATED_CU_MARGIN_PERCENT,
     liquidate_loaded_bytes,
 )
-from keeper.execute import Kit, Purse, Shipment, job_refs, ship, simulate
+from keeper.execute import Kit, Purse, Shipment, job_refs, resume_purse, ship, simulate
 from keeper.fees import NoBid
 from keeper.jobs import Job, JobQueue, Urgency
 from keeper.newest import Newest
@@ -85,7 +85,7 @@ async def liquidate_positions(
     """Liquidate until `stop` is set; then wait for what is in flight."""
     lane = _Lane(
         queue=JobQueue(capacity=_QUEUE_MAX),
-        purse=config.purse(),
+        purse=resume_purse(kit, LANE, config.purse()),
         lamports_per_quote_unit=lamports_per_quote_unit,
         room=trio.Semaphore(config.concurrency),
     )

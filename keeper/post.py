@@ -19,7 +19,7 @@ from keeper.costs import (
     UPDATE_PRICES_CU_PER_POOL,
     update_prices_loaded_bytes,
 )
-from keeper.execute import Kit, Purse, Shipment, job_refs, ship
+from keeper.execute import Kit, Purse, Shipment, job_refs, resume_purse, ship
 from keeper.fees import NoBid
 from keeper.newest import Newest
 from keeper.posting import NoPost, Post, PostingRules, PublishSlots, decide_post, yes_token_of
@@ -76,7 +76,7 @@ async def post_prices(
 ) -> None:
     """Post until `stop` is set; then wait for what is in flight."""
     lane = _Lane(
-        purse=config.purse(),
+        purse=resume_purse(kit, LANE, config.purse()),
         publish_slots=PublishSlots(kit.slot_s),
         room=trio.Semaphore(config.concurrency),
     )

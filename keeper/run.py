@@ -11,7 +11,7 @@ is in the database, and the next start settles it before anything else.
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import structlog
 import trio
@@ -46,6 +46,7 @@ from programs.submit import land, settle_open_attempts
 from state.attempts import Attempts
 from state.store import open_store
 
+_HOUR_MS: Final = 3_600_000
 log = structlog.get_logger()
 
 
@@ -118,6 +119,7 @@ async def _keep(
             )
             attempts, board, tally = Attempts(store), PriceBoard(), Tally()
             first_id = await attempts.last_id()
+            hour_ago = facts.slot - _HOUR_MS // config.cluster.slot_ms
             kit = Kit(
                 rpc=rpc,
                 attempts=attempts,
@@ -128,6 +130,7 @@ async def _keep(
                 payer=payer,
                 quote_mint=facts.parameters.quote_mint,
                 slot_ms=config.cluster.slot_ms,
+                spent_lamports=await attempts.fees_by_lane(from_slot=hour_ago),
             )
             await _work(config, options, kit, facts, payer_facts, board, stop, working)
             summary = await attempts.summary(after_id=first_id)

@@ -6,7 +6,7 @@ triggers refuse anything else (schema.py).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -15,7 +15,7 @@ from sqlite_utils import Database
 from state.errors import AlreadyOpen, HistoryConflict
 from state.sqlite import sqlite3
 from state.store import Store
-from state.summary import AttemptSummary, summarize
+from state.summary import AttemptSummary, fees_by_lane, summarize
 
 I64_MAX: Final = 2**63 - 1
 """The largest integer SQLite stores."""
@@ -216,6 +216,10 @@ class Attempts:
                 db.conn.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()[0]
             )
         )
+
+    async def fees_by_lane(self, *, from_slot: int) -> Mapping[str, int]:
+        """Sum each lane's fees from a slot on, lamports: what an earlier process spent counts against the hour."""
+        return await self.store.read(lambda db: fees_by_lane(db, from_slot))
 
     async def summary(self, *, after_id: int = 0) -> AttemptSummary:
         """Count the attempts recorded after `after_id`."""

@@ -45,6 +45,8 @@ CREATE TABLE attempt (
 -- What the next start must settle from the chain; small however long the history is.
 CREATE INDEX attempt_unsettled ON attempt (id) WHERE is_finalized = 0;
 CREATE INDEX attempt_by_slot ON attempt (slot) WHERE slot IS NOT NULL;
+-- What the last hour cost, asked at the start.
+CREATE INDEX attempt_by_created_slot ON attempt (created_slot);
 
 CREATE TABLE attempt_job (
     attempt_id INTEGER NOT NULL REFERENCES attempt (id),

@@ -184,6 +184,12 @@ class FakeRpc:
             blockhash=blockhash, last_valid_block_height=height, slot=self.cluster.slot
         )
 
+    async def get_slot(self, commitment):
+        """See `Rpc`."""
+        await self._turn("get_slot")
+        assert commitment == "confirmed"
+        return self.cluster.slot
+
     async def get_genesis_hash(self):
         """See `Rpc`."""
         await self._turn("get_genesis_hash")

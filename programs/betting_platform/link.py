@@ -34,8 +34,19 @@ _SHN_UNDEF = 0
 _LDDW, _CALLX = 0x18, 0x8D
 _ATOMIC, _ATOMIC_MASK = 0xC3, 0xE7
 _CLASS_ALU32, _CLASS_JMP32 = 0x04, 0x06
+_MEMORY: Final = (0x61, 0x69, 0x71, 0x79, 0x62, 0x6A, 0x72, 0x7A, 0x63, 0x6B, 0x73, 0x7B)
+_ALU64: Final = (
+    *(op | source for op in range(0x07, 0x78, 0x10) for source in (0, 8)),  # add ... rsh
+    0x87, 0x97, 0x9F, 0xA7, 0xAF, 0xB7, 0xBF, 0xC7, 0xCF,  # neg mod xor mov arsh
+)  # fmt: skip
+_JUMPS: Final = (
+    0x05, 0x15, 0x1D, 0x25, 0x2D, 0x35, 0x3D, 0x45, 0x4D, 0x55, 0x5D, 0x65, 0x6D, 0x75, 0x7D,
+    0xA5, 0xAD, 0xB5, 0xBD, 0xC5, 0xCD, 0xD5, 0xDD, 0x85, 0x95,
+)  # fmt: skip
 _BYTE_SWAPS: Final = (0xD4, 0xDC)
 """le and be: class ALU32 by encoding, 64-bit by meaning."""
+_OPCODES: Final = frozenset({_LDDW, *_MEMORY, *_ALU64, *_JUMPS, *_BYTE_SWAPS})
+"""Everything else is refused, known to be harmful or not."""
 
 
 class LinkError(Exception):
@@ -212,6 +223,8 @@ def _check_instructions(code: bytearray) -> None:
             raise LinkError(f"atomic {opcode:#04x} at {at:#x}: not an sBPF instruction")
         if opcode == _CALLX:
             raise LinkError(f"indirect call at {at:#x}: the program calls by name only")
+        if opcode not in _OPCODES:
+            raise LinkError(f"opcode {opcode:#04x} at {at:#x}: not one this program may use")
         at += 16 if opcode == _LDDW else 8
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from programs.betting_platform import build as builder
+from programs.betting_platform import link as linker
 from programs.betting_platform.build import PROGRAM_SO, SOURCE, CompileError, build
 from programs.betting_platform.link import SYSCALLS, LinkError, link, syscall_hash
 
@@ -180,3 +181,22 @@ def test_a_program_without_constants_has_one_segment(tmp_path):
     data = build_text(tmp_path, entry("return input[0];"))
     assert struct.unpack_from("<H", data, 56) == (1,)
     assert struct.unpack_from("<IIQQ", data, 64) == (1, 1, 120, 1 << 32)
+
+
+def test_the_linker_refuses_every_opcode_it_does_not_know():
+    for opcode in range(256):
+        code = bytearray([opcode]) + bytearray(15)
+        code[8] = 0x95  # exit, or the second half of lddw
+        if opcode in linker._OPCODES:
+            if opcode == 0x18:
+                code[8] = 0
+            linker._check_instructions(code)
+        else:
+            with pytest.raises(LinkError, match=f"{opcode:#04x}|indirect call"):
+                linker._check_instructions(code)
+
+
+def test_the_committed_program_uses_only_opcodes_it_may():
+    code = PROGRAM_SO.read_bytes()
+    offset, size = struct.unpack_from("<8xQ16xQ", code, 64 + 56)
+    linker._check_instructions(bytearray(code[offset : offset + size]))

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from keeper.config import LaneConfig
 from keeper.errors import ClusterError
-from keeper.execute import Purse, Shipment, job_refs, ship, watch_blockhashes
+from keeper.execute import Purse, Shipment, job_refs, resume_purse, ship, watch_blockhashes
 from keeper.fees import FeePolicy, NoBid
 from keeper.newest import Newest
 from keeper.spend import HourlySpend
@@ -178,3 +178,15 @@ def test_a_lanes_purse_has_the_lanes_policy_and_cap():
     made = LaneConfig(hourly_spend_max_lamports=7_000).purse()
     assert 7_000 == made.spend.left_lamports(0.0)
     assert LaneConfig().fees == made.policy
+
+
+async def test_what_an_earlier_process_spent_counts_against_the_hour(autojump_clock):
+    config = LaneConfig(hourly_spend_max_lamports=7_000)
+    async with open_world() as world:
+        kit = replace(world.kit, spent_lamports={"prices": 6_000})
+        spent = resume_purse(kit, "prices", config.purse())
+        fresh = resume_purse(kit, "liquidations", config.purse())
+
+    assert 1_000 == spent.spend.left_lamports(trio.current_time())
+    assert 7_000 == fresh.spend.left_lamports(trio.current_time())
+    assert 7_000 == spent.spend.left_lamports(trio.current_time() + 3_600)

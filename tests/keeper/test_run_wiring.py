@@ -90,6 +90,7 @@ class Keeper:
         bounties = get_associated_token_address(PAYER.pubkey(), self.kit.quote_mint)
         self.rpc.accounts[bounties] = account_of(b"")
         self.facts = ClusterFacts(
+            slot=0,
             genesis_hash=GENESIS,
             program=PROGRAM,
             program_sha256="",

@@ -156,3 +156,28 @@ async def test_the_same_effect_of_one_job_landing_twice_is_a_duplicate(attempts)
         await attempts.record_attempt(named(letter, jobs=(JobRow(effect=effect),)))
         await attempts.record_ends([end(letter)])
     assert (await attempts.summary()).duplicates == 1
+
+
+async def test_fees_since_a_slot_are_summed_by_lane_and_an_expired_attempt_cost_nothing(attempts):
+    for letter, lane, slot, how in (
+        ("a", "prices", 9, end("a", fee_lamports=5_001)),  # too old
+        ("b", "prices", 10, end("b", fee_lamports=5_010)),
+        ("c", "prices", 11, end("c", state="failed", err="{}", fee_lamports=5_100)),
+        (
+            "d",
+            "liquidations",
+            12,
+            end("d", state="expired", slot=None, fee_lamports=0, is_finalized=True),
+        ),
+        ("e", "liquidations", 12, None),  # open: it may still cost what was bid
+    ):
+        job = JobRow(job_id=letter)
+        await attempts.record_attempt(
+            named(letter, lane=lane, created_slot=slot, jobs=(job,), fee_bid_lamports=5_200)
+        )
+        if how is not None:
+            await attempts.record_ends([how])
+
+    found = await attempts.fees_by_lane(from_slot=10)
+
+    assert found == {"prices": 10_110, "liquidations": 5_200}
