@@ -165,13 +165,9 @@ def _place(sections: list[_Section]) -> tuple[bytearray, bytearray, dict[int, in
     for index, section in enumerate(sections):
         if not section.flags & _SHF_ALLOC or section.name == ".eh_frame":
             continue
-        if section.kind == _SHT_NOBITS or (section.flags & _SHF_WRITE and section.data):
-            if section.name.startswith(".data.rel.ro"):  # constant once linked: a table of pointers
-                pass
-            elif section.kind == _SHT_NOBITS and not section.flags & _SHF_WRITE:
-                continue
-            else:
-                raise LinkError(f"section {section.name} is writable: a program has no globals")
+        # A table of pointers is writable for a loader that relocates it; here it is constant once linked.
+        if section.flags & _SHF_WRITE and not section.name.startswith(".data.rel.ro"):
+            raise LinkError(f"section {section.name} is writable: a program has no globals")
         image = code if section.flags & _SHF_EXECINSTR else constants
         alignment = max(section.alignment, 8)
         image.extend(bytes(-len(image) % alignment))

@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
+from solders.litesvm import LiteSVM
+from solders.message import Message
+from solders.transaction import Transaction
 
 from programs.betting_platform import build as builder
 from programs.betting_platform import link as linker
@@ -200,3 +205,35 @@ def test_the_committed_program_uses_only_opcodes_it_may():
     code = PROGRAM_SO.read_bytes()
     offset, size = struct.unpack_from("<8xQ16xQ", code, 64 + 56)
     linker._check_instructions(bytearray(code[offset : offset + size]))
+
+
+def test_a_table_of_pointers_to_constants_and_own_functions_links_and_runs(tmp_path):
+    program = build_text(
+        tmp_path,
+        entry(
+            "unsigned long long at = input[0]; return at < 3 ? weigh(NAMES[at]) : 0;",
+            "static const unsigned char A[] = {1, 0}, B[] = {2, 0}, C[] = {40, 0};"
+            "static const unsigned char *const NAMES[] = {A, B, C};"
+            "static __attribute__((noinline)) unsigned long long weigh(const unsigned char *name) {"
+            " return 100 + *(const volatile unsigned char *)name; }",
+        ),
+    )
+    svm, payer = LiteSVM(), Keypair()
+    svm.airdrop(payer.pubkey(), 10**9)
+    address = Keypair().pubkey()
+    svm.add_program(address, program)
+    for accounts, expected in ((0, 101), (1, 102), (2, 140)):
+        # The first byte of the input is the number of accounts.
+        metas = [AccountMeta(Keypair().pubkey(), is_signer=False, is_writable=False)] * accounts
+        message = Message([Instruction(address, b"", metas)], payer.pubkey())
+        failed = svm.send_transaction(Transaction([payer], message, svm.latest_blockhash()))
+        assert expected == failed.err().err.code
+
+
+def test_the_linker_refuses_addresses_and_relocations_it_cannot_resolve(tmp_path):
+    with pytest.raises(LinkError, match="address of 'elsewhere': the symbol is not in this object"):
+        build_text(
+            tmp_path, entry("return elsewhere + input[0];", "extern unsigned long long elsewhere;")
+        )
+    with pytest.raises(LinkError, match=r"relocation type 77 at 'x' is not supported"):
+        linker._relocate(bytearray(16), 0, 77, linker._Symbol(name="x", section=1, value=0), {1: 0})

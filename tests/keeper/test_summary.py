@@ -1,0 +1,43 @@
+"""keeper/summary.py."""
+
+from keeper.summary import summary_lines
+
+REPORT = {
+    "run_s": 40.04,
+    "cluster": {"genesis_hash": "GENESIS"},
+    "prices": {"posted": 7, "by_class": {"valid": 2, "stale": 1}},
+    "positions": {"now": 9, "scans": 3, "skipped": {}},
+    "liquidations": {"landed": 5, "bounty_base_units": 1_230_000, "bad_debt_base_units": 0},
+    "transactions": {
+        "landed": 4,
+        "failed": 1,
+        "expired": 2,
+        "open": 0,
+        "duplicates": 0,
+        "fees_lamports": 25_001,
+    },
+    "latency_ms": {"due_to_landed_p50": 120.4, "due_to_landed_p99": None},
+    "settled_attempts": 0,
+    "refusals": {"prices.no_price": 3},
+}
+
+
+def test_a_run_is_told_in_a_dozen_lines():
+    assert [
+        "ran for        40.0 s against genesis GENESIS",
+        "prices         7 posted; now 2 valid, 1 stale",
+        "positions      9 at the last of 3 scans; accounts skipped: none",
+        "liquidations   5 landed, bounty $1.23, bad debt $0.00",
+        "transactions   4 landed, 1 failed, 2 expired, 0 open, 0 duplicates",
+        "spent          0.000025 SOL in fees",
+        "due to landed  p50 120 ms, p99 -",
+        "not done       3 prices.no_price",
+    ] == summary_lines(REPORT)
+
+
+def test_what_was_settled_and_what_is_open_is_said_only_when_there_is_some():
+    transactions = REPORT["transactions"] | {"open": 2}
+    lines = summary_lines(REPORT | {"transactions": transactions, "settled_attempts": 3})
+
+    assert "settled        3 transactions of an earlier run" == lines[-2]
+    assert "The open transactions are settled at the next start, before any new work." == lines[-1]
