@@ -144,3 +144,10 @@ def test_repeated_deltas_and_a_shuffle_of_different_levels_give_the_same_book(
     for change in repeated:
         again.apply_delta(change)
     assert (once.bids(), once.asks()) == (again.bids(), again.asks())
+
+
+def test_a_delta_without_a_time_changes_the_level_and_leaves_the_books_time():
+    book = Book()
+    book.apply_snapshot(snapshot(bids=[(400_000,)], asks=[(500_000,)], time_ms=7))
+    assert Applied.APPLIED is book.apply_delta(delta(Side.BUY, 450_000, 1_000_000, time_ms=None))
+    assert (450_000, 7) == (book.best_bid_e6, book.time_ms)

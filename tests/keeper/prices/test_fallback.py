@@ -233,3 +233,27 @@ def test_no_history_makes_a_valid_price_that_is_old_invented_or_contradicted(his
             assert now_s - price.received_at_s <= RULES.fresh_s(price.source)
         if price is not None and PERMISSIONS[price.price_class].post:
             assert now_s - price.received_at_s <= 60
+
+
+@pytest.mark.parametrize(("age_s", "band_e6"), [(300.0, 41_000), (300.1, 1_000)])
+def test_a_last_good_price_widens_gammas_band_until_it_is_too_old_to_mean_anything(age_s, band_e6):
+    # 750 slots of 0.4 s are 300 s: at that age it still counts.
+    state = after(seen(Source.STREAM, 500_000, 0.0))
+    price = price_at(observe(state, seen(Source.GAMMA, 540_000, age_s), RULES), age_s)
+    assert band_e6 == price.band_e6
+
+
+@pytest.mark.parametrize(("age_s", "kept_e6"), [(60.0, 500_000), (60.1, 540_000)])
+def test_gamma_becomes_the_last_good_price_once_the_better_one_is_stale(age_s, kept_e6):
+    # 150 slots of 0.4 s are 60 s.
+    state = after(seen(Source.STREAM, 500_000, 0.0))
+    state = judge(observe(state, seen(Source.GAMMA, 540_000, age_s), RULES), RULES, age_s).state
+    assert kept_e6 == state.last_good.price_e6
+
+
+@pytest.mark.parametrize(("pause_s", "is_back"), [(0.4, True), (0.399, False)])
+def test_probes_a_whole_slot_apart_are_probes_of_their_own(pause_s, is_back):
+    state = lose(after(seen(Source.CLOB, 500_000, 0.0)), Source.CLOB)
+    for number in range(3):
+        state = observe(state, seen(Source.CLOB, 500_000, number * pause_s), RULES)
+    assert is_back == state.clob.is_trusted

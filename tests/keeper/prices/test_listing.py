@@ -96,3 +96,9 @@ def test_the_recorded_market_is_read(recorded):
     assert (listing.quote.price_e6, listing.quote.half_spread_e6) == (65_500, 2_500)
     assert listing.question == "Iran Nuke before 2027?"
     assert (listing.tick_e6, listing.is_closed) == (1_000, False)
+
+
+@pytest.mark.parametrize("body", [[], "market", 7, None])
+def test_a_market_that_is_no_object_is_malformed(body):
+    with pytest.raises(MalformedError, match="wanted an object"):
+        listing_of(body)
