@@ -16,7 +16,8 @@ import numpy as np
 from keeper.risk import health_bps, judge
 from keeper.snapshot import Markets, take_markets, take_positions
 from programs import leverage
-from programs.accounts import MARKET_DTYPE, POOL_DTYPE, POSITION_DTYPE, AccountKind, Position, Side
+from programs.accounts import Position, Side
+from programs.layout import MARKET_DTYPE, POOL_DTYPE, POSITION_DTYPE, AccountKind
 from programs.units import Slot
 
 POSITIONS: Final = 100_000

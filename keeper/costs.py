@@ -6,8 +6,8 @@ liquidation batch is simulated before it is sent, and its limit set from what th
 
 from typing import Final
 
-from programs.accounts import GLOBAL_DTYPE, POSITION_BYTES, VAULT_DTYPE, market_bytes
 from programs.betting_platform.build import PROGRAM_SO
+from programs.layout import GLOBAL_DTYPE, POSITION_BYTES, VAULT_DTYPE, market_bytes
 from programs.loader import PROGRAM_BYTES, PROGRAM_DATA_HEADER_BYTES
 from programs.units import ComputeUnits
 

@@ -32,7 +32,7 @@ _FEES_FRESH_S = 2.0
 """Recent fees are asked for at most this often: they are a floor over whole slots."""
 _FEE_ACCOUNTS_MAX = 128
 _NONCES = 64
-"""More than one lane sends within the life of a blockhash's newest reading, two slots."""
+"""More than a lane signs on one blockhash: a newer one comes every two slots."""
 _NOTHING: Final = Lamports(0)
 _FREE: Final = MicroLamports(0)
 log = structlog.get_logger()

@@ -29,7 +29,7 @@ from keeper.jobs import Job, JobQueue, Urgency
 from keeper.newest import Newest
 from keeper.posting import yes_token_of
 from keeper.prices.board import PriceBoard
-from keeper.prices.price import PERMISSIONS
+from keeper.prices.price import CHAIN_CLASSES, PERMISSIONS, PriceClass
 from keeper.risk import Assessment, assess
 from keeper.snapshot import Snapshot
 from programs import events
@@ -173,7 +173,7 @@ def _is_allowed(kit: Kit, lane: _Lane, board: PriceBoard, address: Pubkey, marke
         reason = "no_price"
     elif not (permission := PERMISSIONS[price.price_class]).liquidate:
         reason = f"{price.price_class}:{price.reason}"
-    elif permission.liquidate_at_band and market.price_class == 0:
+    elif permission.liquidate_at_band and CHAIN_CLASSES[market.price_class] is PriceClass.VALID:
         reason = "band_not_on_chain_yet"
     else:
         lane.withheld.pop(address, None)

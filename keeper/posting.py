@@ -9,12 +9,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from keeper.prices.price import PERMISSIONS, Price, PriceClass, TokenId
+from keeper.prices.price import CHAIN_CLASSES, PERMISSIONS, Price, TokenId
 from programs.accounts import Market, MarketStatus
 from programs.units import PRICE_MAX_E6, PRICE_MIN_E6, PriceE6, Slot
 
-_CHAIN_CLASS: Final = {PriceClass.VALID: 0, PriceClass.DEGRADED: 1}
-"""The classes that may be posted, as the program numbers them."""
 _TWO_OUTCOMES: Final = 2
 _BPS_ONE: Final = 10_000
 _CLASS_CHANGE_BPS: Final = 1_000 * _BPS_ONE
@@ -100,7 +98,7 @@ def decide_post(
     distance_e6 = abs(price_e6 - pool.price_e6)
     # A reading no newer than the chain's own makes it no younger, however old that is.
     age_slots = slot - market.publish_slot if publish_slot > market.publish_slot else 0
-    has_changed = market.price_class != _CHAIN_CLASS[price.price_class]
+    has_changed = market.price_class != CHAIN_CLASSES.index(price.price_class)
     urgency_bps = max(
         _BPS_ONE * distance_e6 // rules.change_e6,
         _BPS_ONE * age_slots // rules.heartbeat_slots,
@@ -109,7 +107,7 @@ def decide_post(
     if 2 * urgency_bps < _BPS_ONE:
         return NoPost(reason="unchanged")
     return Post(
-        price_class=_CHAIN_CLASS[price.price_class],
+        price_class=CHAIN_CLASSES.index(price.price_class),
         publish_slot=publish_slot,
         price_e6=price_e6,
         band_e6=price.band_e6,

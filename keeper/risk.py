@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from keeper.prices.price import PERMISSIONS, PriceClass
+from keeper.prices.price import CHAIN_CLASSES, PERMISSIONS
 from keeper.snapshot import Markets
 from programs import leverage
 from programs.accounts import MarketStatus, PositionArray, Side
@@ -37,8 +37,6 @@ SMALL_POSITION: Final = 10_000_000
 """$10: outside the partial cap. Source: liquidate.c."""
 BOUNTY_BPS: Final = 5
 BOUNTY_UNDERWATER_BPS: Final = 2
-CHAIN_CLASSES: Final = (PriceClass.VALID, PriceClass.DEGRADED)
-"""By `enum price_class` of layout.h: what a market's price_class byte says."""
 _BPS_ONE: Final = 10_000
 _RESERVE_DIVISOR: Final = 50
 _EXACT_BELOW: Final = 1 << 49

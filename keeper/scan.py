@@ -13,13 +13,9 @@ from solders.pubkey import Pubkey
 
 from keeper.errors import ClusterError
 from keeper.snapshot import Snapshot, Unreadable, take_markets, take_positions
-from programs.accounts import (
-    AccountKind,
-    Global,
-    MalformedAccountError,
-    Vault,
-)
+from programs.accounts import Global, MalformedAccountError, Vault
 from programs.addresses import global_address, vault_address
+from programs.layout import AccountKind
 from programs.rpc import Account, Commitment, Filter, Rpc
 from programs.units import Slot
 

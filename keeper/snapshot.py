@@ -13,18 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from solders.pubkey import Pubkey
 
-from programs.accounts import (
+from programs.accounts import Global, Market, PositionArray, Vault, positions_from_bytes
+from programs.layout import (
     LAYOUT_VERSION,
     MARKET_DTYPE,
     POOL_DTYPE,
     POSITION_BYTES,
     AccountKind,
-    Global,
-    Market,
-    PositionArray,
-    Vault,
     market_bytes,
-    positions_from_bytes,
 )
 from programs.units import Slot
 

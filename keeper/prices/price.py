@@ -27,6 +27,10 @@ class PriceClass(StrEnum):
     HALTED = "halted"
 
 
+CHAIN_CLASSES: Final = (PriceClass.VALID, PriceClass.DEGRADED)
+"""The classes that are posted, numbered as the program does. Source: `enum price_class` of layout.h."""
+
+
 class Source(StrEnum):
     """Where a price came from, best first."""
 

@@ -22,8 +22,9 @@ from keeper.sandbox.trading import Plan, plan_orders, refill_vault
 from keeper.sandbox.wallet import post, refusal_of
 from keeper.snapshot import take_positions
 from programs import instructions
-from programs.accounts import POSITION_BYTES, Global, Market, PositionArray, Side, Vault
+from programs.accounts import Global, Market, PositionArray, Side, Vault
 from programs.addresses import global_address, vault_address
+from programs.layout import POSITION_BYTES
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure
 from programs.units import ComputeUnits
 

@@ -12,8 +12,6 @@ from solders.pubkey import Pubkey
 
 from programs import events
 from programs.accounts import (
-    POSITION_BYTES,
-    POSITION_DTYPE,
     Global,
     Maker,
     MalformedAccountError,
@@ -24,6 +22,7 @@ from programs.accounts import (
     positions_from_bytes,
 )
 from programs.events import EventKind, MalformedEventError, TruncatedLogsError
+from programs.layout import POSITION_BYTES, POSITION_DTYPE
 
 KINDS = [Global, Vault, Market, Position, Maker, Stake]
 OURS, THEIRS = Pubkey.from_bytes(bytes([1] * 32)), Pubkey.from_bytes(bytes([2] * 32))

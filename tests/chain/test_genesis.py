@@ -10,7 +10,6 @@ from spl.token.models import MintToParams, SetAuthorityParams
 from spl.token.models import TransferParams as TokenTransferParams
 
 from programs import addresses, instructions
-from programs.accounts import LAYOUT_VERSION, AccountKind
 from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import SOURCE
 from programs.events import VAULT_SERIES, EventKind
@@ -22,6 +21,7 @@ from programs.genesis import (
     TREASURY_MMT,
     create_mint,
 )
+from programs.layout import LAYOUT_VERSION, AccountKind
 
 SEEDS = {2: b"global", 3: b"vault", 4: b"vault_tokens", 7: b"sink_tokens"} | {
     8: b"entropy_sink",

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from solders.pubkey import Pubkey
 
-from programs import accounts, errors, events, instructions
+from programs import accounts, errors, events, instructions, layout
 from programs.betting_platform.build import _FLAGS, SOURCE
 
 STRUCTS = {
-    "global": accounts.GLOBAL_DTYPE,
-    "vault": accounts.VAULT_DTYPE,
-    "market": accounts.MARKET_DTYPE,
-    "pool": accounts.POOL_DTYPE,
-    "position": accounts.POSITION_DTYPE,
-    "maker": accounts.MAKER_DTYPE,
-    "stake": accounts.STAKE_DTYPE,
+    "global": layout.GLOBAL_DTYPE,
+    "vault": layout.VAULT_DTYPE,
+    "market": layout.MARKET_DTYPE,
+    "pool": layout.POOL_DTYPE,
+    "position": layout.POSITION_DTYPE,
+    "maker": layout.MAKER_DTYPE,
+    "stake": layout.STAKE_DTYPE,
 }
 ADDRESS = Pubkey.default()
 AUTHORITIES = instructions.Authorities(
@@ -110,11 +110,11 @@ def account_assertions() -> list[str]:
         for field, (kind, offset, *_) in dtype.fields.items():
             lines.append(f"__builtin_offsetof(struct {name}, {field}) == {offset}")
             lines.append(f"sizeof(((struct {name}*)0)->{field}) == {kind.itemsize}")
-    lines += [f"KIND_{kind.name} == {kind.value}" for kind in accounts.AccountKind]
+    lines += [f"KIND_{kind.name} == {kind.value}" for kind in layout.AccountKind]
     lines += [f"MARKET_{status.name} == {status.value}" for status in accounts.MarketStatus]
     lines += [f"SIDE_{side.name} == {side.value}" for side in accounts.Side]
-    lines.append(f"LAYOUT_VERSION == {accounts.LAYOUT_VERSION}")
-    lines += [f"MARKET_BYTES({n}) == {accounts.market_bytes(n)}" for n in (1, 16)]
+    lines.append(f"LAYOUT_VERSION == {layout.LAYOUT_VERSION}")
+    lines += [f"MARKET_BYTES({n}) == {layout.market_bytes(n)}" for n in (1, 16)]
     return lines
 
 

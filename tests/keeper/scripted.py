@@ -18,7 +18,11 @@ from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
 from keeper.snapshot import Snapshot, take_markets, take_positions
 from keeper.tally import Tally
 from programs import events
-from programs.accounts import (
+from programs.addresses import global_address, vault_address
+from programs.events import EventKind
+from programs.in_flight import InFlight, Pace
+from programs.instructions import Tag
+from programs.layout import (
     GLOBAL_DTYPE,
     MARKET_DTYPE,
     POOL_DTYPE,
@@ -26,10 +30,6 @@ from programs.accounts import (
     VAULT_DTYPE,
     AccountKind,
 )
-from programs.addresses import global_address, vault_address
-from programs.events import EventKind
-from programs.in_flight import InFlight, Pace
-from programs.instructions import Tag
 from programs.rpc import Account
 from programs.submit import land
 from state.attempts import Attempts

@@ -17,14 +17,8 @@ from solders.transaction_metadata import FailedTransactionMetadata
 from keeper.risk import Verdict, assess, health_bps, judge, required_margin
 from keeper.snapshot import Markets, take_markets
 from programs import instructions, leverage
-from programs.accounts import (
-    MARKET_DTYPE,
-    POOL_DTYPE,
-    POSITION_DTYPE,
-    VAULT_DTYPE,
-    AccountKind,
-    Side,
-)
+from programs.accounts import Side
+from programs.layout import MARKET_DTYPE, POOL_DTYPE, POSITION_DTYPE, VAULT_DTYPE, AccountKind
 from programs.units import U64_MAX, Slot
 
 MARKET_OF_ONE_POOL = np.dtype([("market", MARKET_DTYPE), ("pool", POOL_DTYPE)])

@@ -6,7 +6,8 @@ from solders.pubkey import Pubkey
 
 from keeper.scan import PlatformMissingError, scan
 from keeper.snapshot import Unreadable, take_markets, take_positions
-from programs.accounts import (
+from programs.addresses import global_address, vault_address
+from programs.layout import (
     GLOBAL_DTYPE,
     MARKET_DTYPE,
     POOL_DTYPE,
@@ -15,7 +16,6 @@ from programs.accounts import (
     AccountKind,
     market_bytes,
 )
-from programs.addresses import global_address, vault_address
 from programs.localnet.bank import BankConfig
 from programs.localnet.server import LocalnetConfig, serve
 from programs.rpc_http import RpcSettings, open_rpc
