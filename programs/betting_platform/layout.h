@@ -1,4 +1,4 @@
-/* Account layouts, written once. programs/accounts.py mirrors them; a test compares every offset.
+/* Account layouts, written once. programs/layout.py mirrors them; a test compares every offset.
  *
  * All integers are little-endian and naturally aligned; u128 values are two u64, low first, because account data
  * is only 8-byte aligned. Amounts are base units of the quote token (1e-6) unless a name says otherwise; prices are
