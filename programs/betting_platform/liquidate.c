@@ -1,6 +1,7 @@
 /* liquidate: one market's positions in a batch. Healthy or foreign accounts are skipped, so one that was closed or
  * topped up a slot ago fails nobody else. */
 #include "ledger.h"
+#include "payments.h"
 
 #define GAP_POINTS_E6 50000        /* sales go no lower than the oracle less five points */
 #define SMALL_POSITION 10000000ULL /* $10: outside the partial cap */
@@ -188,8 +189,6 @@ static KEEP u64 process_liquidate(const struct context* c) {
     for (u64 i = sizeof LIQUIDATE_RULES; i < c->count; i++) TRY(liquidate_one(c, &l, c->accounts[i]));
     REQUIRE(l.done, NOTHING_LIQUIDATED);
     TRY(emit_bad_debt(&l));
-    struct market_signer as_market;
-    sign_as_market(&as_market, l.m);
-    TRY(transfer_tokens(a->market_tokens, a->vault_tokens, a->market, l.to_vault, &as_market.signer));
-    return transfer_tokens(a->market_tokens, a->keeper_tokens, a->market, l.to_keeper, &as_market.signer);
+    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, l.to_vault));
+    return transfer_as_market(a->market, a->market_tokens, a->keeper_tokens, l.to_keeper);
 }

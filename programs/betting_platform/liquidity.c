@@ -1,23 +1,17 @@
 /* add_liquidity: a maker pays for complete sets, leaves both reserves, and keeps the surplus side as a position. */
 #include "ledger.h"
+#include "payments.h"
 
 static KEEP u64 open_surplus_position(const struct context* c, const struct add_liquidity_data* d, u8 side, u64 shares,
                                       u64 slot) {
     const struct add_liquidity_accounts* a = (const void*)c->accounts;
-    account owner = a->owner, market = a->market, target = a->position;
     struct slice seeds[5] = {
-        {"position", 8}, {key_of(market), 32}, {key_of(owner), 32}, {&d->position_id, 4}, {&d->position_bump, 1}};
-    struct signer signer = {seeds, 5};
-    struct creation creation = {owner, target, c->program, sizeof(struct position), &signer};
-    TRY(create_account(&creation));
-    struct position* s = data_of(target);
-    s->kind = KIND_POSITION;
-    s->version = LAYOUT_VERSION;
-    s->bump = d->position_bump;
+        {"position", 8}, {key_of(a->market), 32}, {key_of(a->owner), 32}, {&d->position_id, 4}, {&d->position_bump, 1}};
+    struct birth birth = {a->owner, a->position, a->market, seeds, 5};
+    TRY(create_state(c, KIND_POSITION, &birth));
+    struct position* s = data_of(a->position);
     s->side = side;
     s->pool = d->pool;
-    s->market = *key_of(market);
-    s->owner = *key_of(owner);
     s->shares = shares;
     s->opened_slot = slot;
     s->position_id = d->position_id;
@@ -26,25 +20,17 @@ static KEEP u64 open_surplus_position(const struct context* c, const struct add_
 
 static KEEP u64 load_or_create_maker(const struct context* c, const struct add_liquidity_data* d, struct maker** out) {
     const struct add_liquidity_accounts* a = (const void*)c->accounts;
-    account owner = a->owner, market = a->market, target = a->maker;
-    if (same(owner_of(target), &SYSTEM_PROGRAM_ID)) {
+    struct maker* k = data_of(a->maker);
+    if (same(owner_of(a->maker), &SYSTEM_PROGRAM_ID)) {
         struct slice seeds[5] = {
-            {"maker", 5}, {key_of(market), 32}, {&d->pool, 1}, {key_of(owner), 32}, {&d->maker_bump, 1}};
-        struct signer signer = {seeds, 5};
-        struct creation creation = {owner, target, c->program, sizeof(struct maker), &signer};
-        TRY(create_account(&creation));
-        struct maker* k = data_of(target);
-        k->kind = KIND_MAKER;
-        k->version = LAYOUT_VERSION;
-        k->bump = d->maker_bump;
+            {"maker", 5}, {key_of(a->market), 32}, {&d->pool, 1}, {key_of(a->owner), 32}, {&d->maker_bump, 1}};
+        struct birth birth = {a->owner, a->maker, a->market, seeds, 5};
+        TRY(create_state(c, KIND_MAKER, &birth));
         k->pool = d->pool;
-        k->market = *key_of(market);
-        k->owner = *key_of(owner);
     }
-    TRY(require_state(c, target, KIND_MAKER, sizeof(struct maker)));
-    TRY(require_writable(target));
-    struct maker* k = data_of(target);
-    REQUIRE(same(&k->market, key_of(market)) && same(&k->owner, key_of(owner)) && k->pool == d->pool, WRONG_ADDRESS);
+    TRY(require_state(c, a->maker, KIND_MAKER, sizeof(struct maker)));
+    REQUIRE(same(&k->market, key_of(a->market)) && same(&k->owner, key_of(a->owner)) && k->pool == d->pool,
+            WRONG_ADDRESS);
     *out = k;
     return 0;
 }

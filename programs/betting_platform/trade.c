@@ -1,27 +1,10 @@
 /* open_position and close_position. */
 #include "ledger.h"
+#include "payments.h"
 
 #define LEVERAGE_MAX 500
 #define REWARDED_TRADES 100
 #define TRADE_NOTIONAL_MIN 100000000ULL /* $100: what counts as a trade for rewards */
-
-struct market_signer {
-    struct slice seeds[3];
-    struct signer signer;
-};
-
-static inline void sign_as_market(struct market_signer* s, const struct market* m) {
-    s->seeds[0] = (struct slice){"market", 6};
-    s->seeds[1] = (struct slice){&m->condition_id, 32};
-    s->seeds[2] = (struct slice){&m->bump, 1};
-    s->signer = (struct signer){s->seeds, 3};
-}
-
-static KEEP u64 transfer_as_vault(const struct vault* v, account tokens, account to, account authority, u64 amount) {
-    struct slice seeds[2] = {{"vault", 5}, {&v->bump, 1}};
-    struct signer signer = {seeds, 2};
-    return transfer_tokens(tokens, to, authority, amount, &signer);
-}
 
 struct opening {
     const struct open_position_data* d;
@@ -77,21 +60,17 @@ static KEEP u64 count_trade(struct opening* o) {
 }
 
 static KEEP u64 write_position(const struct context* c, const struct opening* o) {
-    account owner = o->a->owner, market = o->a->market, target = o->a->position;
-    struct slice seeds[5] = {
-        {"position", 8}, {key_of(market), 32}, {key_of(owner), 32}, {&o->d->position_id, 4}, {&o->d->bump, 1}};
-    struct signer signer = {seeds, 5};
-    struct creation creation = {owner, target, c->program, sizeof(struct position), &signer};
-    TRY(create_account(&creation));
-    struct position* s = data_of(target);
-    s->kind = KIND_POSITION;
-    s->version = LAYOUT_VERSION;
-    s->bump = o->d->bump;
+    struct slice seeds[5] = {{"position", 8},
+                             {key_of(o->a->market), 32},
+                             {key_of(o->a->owner), 32},
+                             {&o->d->position_id, 4},
+                             {&o->d->bump, 1}};
+    struct birth birth = {o->a->owner, o->a->position, o->a->market, seeds, 5};
+    TRY(create_state(c, KIND_POSITION, &birth));
+    struct position* s = data_of(o->a->position);
     s->side = o->d->side;
     s->pool = o->d->pool;
     s->margin_bps = (u16)o->margin_bps;
-    s->market = *key_of(market);
-    s->owner = *key_of(owner);
     s->shares = o->shares;
     s->margin = o->d->margin;
     s->debt = o->debt;
@@ -162,20 +141,19 @@ static KEEP u64 process_open_position(const struct context* c) {
     TRY(transfer_tokens(o.a->owner_tokens, o.a->market_tokens, o.a->owner, payment, 0));
     if (o.debt) {
         account vault_tokens = c->accounts[sizeof OPEN_POSITION_RULES];
-        TRY(transfer_as_vault(o.v, vault_tokens, o.a->market_tokens, o.a->vault, o.debt));
+        TRY(transfer_as_vault(o.a->vault, vault_tokens, o.a->market_tokens, o.debt));
     }
     return emit_opened(&o);
 }
 
 #define ALL_SHARES (~0ULL)
 
-static KEEP u64 repay_all(const struct context* c, struct loaded* in, struct position* s,
-                          const struct signer* as_market) {
+static KEEP u64 repay_all(const struct context* c, struct loaded* in, struct position* s) {
     const struct close_position_accounts* a = (const void*)c->accounts;
     TRY(require_vault_tokens(c, a->vault, in->vault, sizeof CLOSE_POSITION_RULES));
     TRY(end_loan(in->vault, in->market, s->debt));
     REQUIRE(add_to(&in->vault->cash, s->debt), ARITHMETIC);
-    return transfer_tokens(a->market_tokens, c->accounts[sizeof CLOSE_POSITION_RULES], a->market, s->debt, as_market);
+    return transfer_as_market(a->market, a->market_tokens, c->accounts[sizeof CLOSE_POSITION_RULES], s->debt);
 }
 
 static KEEP u64 process_close_position(const struct context* c) {
@@ -207,18 +185,16 @@ static KEEP u64 process_close_position(const struct context* c) {
     REQUIRE(proceeds - fee >= debt, PROCEEDS_BELOW_DEBT);
     u64 payout = proceeds - fee - debt;
     REQUIRE(s->residual <= m->residual && add_to(&payout, s->residual), ARITHMETIC);
-    struct market_signer as_market;
-    sign_as_market(&as_market, m);
     if (debt) {
         REQUIRE(p->leveraged[s->side] >= s->shares, ARITHMETIC);
         p->leveraged[s->side] -= s->shares; /* what is left of the position has no debt any more */
-        TRY(repay_all(c, &in, s, &as_market.signer));
+        TRY(repay_all(c, &in, s));
         s->debt = 0;
     }
     m->residual -= s->residual;
     s->residual = 0;
     s->shares -= shares;
-    TRY(transfer_tokens(a->market_tokens, a->owner_tokens, a->market, payout, &as_market.signer));
+    TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, payout));
 
     struct event_position_closed e;
     head_market(&e.head, EVENT_POSITION_CLOSED, m, in.slot);

@@ -1,18 +1,13 @@
 /* stake: cash in, vault shares out. */
 #include "ledger.h"
+#include "payments.h"
 
 static KEEP u64 load_or_create_stake(const struct context* c, const struct stake_accounts* a, u8 bump,
                                      struct stake** out) {
     if (same(owner_of(a->stake), &SYSTEM_PROGRAM_ID)) {
         struct slice seeds[3] = {{"stake", 5}, {key_of(a->owner), 32}, {&bump, 1}};
-        struct signer signer = {seeds, 3};
-        struct creation creation = {a->owner, a->stake, c->program, sizeof(struct stake), &signer};
-        TRY(create_account(&creation));
-        struct stake* s = data_of(a->stake);
-        s->kind = KIND_STAKE;
-        s->version = LAYOUT_VERSION;
-        s->bump = bump;
-        s->owner = *key_of(a->owner);
+        struct birth birth = {a->owner, a->stake, 0, seeds, 3};
+        TRY(create_state(c, KIND_STAKE, &birth));
     }
     TRY(require_state(c, a->stake, KIND_STAKE, sizeof(struct stake)));
     *out = data_of(a->stake);
