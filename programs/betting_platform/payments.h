@@ -26,18 +26,23 @@ struct birth {
     u64 n_seeds;
 };
 
-/* Create an account of a kind, with its head, market and owner written. */
-static KEEP u64 create_state(const struct context* c, u64 kind, const struct birth* b) {
+/* The head of an account, or of what a chain embeds: kind, version, market and owner. */
+static KEEP void write_head(u8* data, u64 kind, const struct address* market, const struct address* owner) {
     const struct kind_layout* layout = &KINDS[kind];
-    struct signer signer = {b->seeds, b->n_seeds};
-    struct creation creation = {b->owner, b->target, c->program, layout->bytes, &signer};
-    TRY(create_account(&creation));
-    u8* data = data_of(b->target);
     data[0] = (u8)kind;
     data[1] = LAYOUT_VERSION;
+    if (layout->market) *(struct address*)(data + layout->market) = *market;
+    *(struct address*)(data + layout->owner) = *owner;
+}
+
+/* Create an account of a kind, with its head and bump written. */
+static KEEP u64 create_state(const struct context* c, u64 kind, const struct birth* b) {
+    struct signer signer = {b->seeds, b->n_seeds};
+    struct creation creation = {b->owner, b->target, c->program, KINDS[kind].bytes, &signer};
+    TRY(create_account(&creation));
+    u8* data = data_of(b->target);
     data[2] = *(const u8*)b->seeds[b->n_seeds - 1].start;
-    if (layout->market) *(struct address*)(data + layout->market) = *key_of(b->market);
-    *(struct address*)(data + layout->owner) = *key_of(b->owner);
+    write_head(data, kind, key_of(b->market), key_of(b->owner)); /* without a market none is read */
     return 0;
 }
 

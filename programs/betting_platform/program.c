@@ -4,6 +4,7 @@
 #include "liquidity.c"
 #include "vault.c"
 #include "trade.c"
+#include "chain_open.c"
 #include "liquidate.c"
 
 u64 entrypoint(u8* input);
@@ -21,6 +22,7 @@ u64 entrypoint(u8* input) {
         case INSTRUCTION_OPEN_POSITION: return process_open_position(&c);
         case INSTRUCTION_CLOSE_POSITION: return process_close_position(&c);
         case INSTRUCTION_LIQUIDATE: return process_liquidate(&c);
+        case INSTRUCTION_OPEN_CHAIN: return process_open_chain(&c);
         default: return ERR_UNKNOWN_INSTRUCTION;
     }
 }
