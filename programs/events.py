@@ -238,7 +238,7 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
         ("chain", _A),
         ("debt_repaid", "Q"),
         ("stake_shares", "Q"),
-        ("liquidity_removed", "Q"),
+        ("cash", "Q"),
         ("inventory_shares", "Q"),
         ("inventory_credit", "Q"),
     ],

@@ -157,7 +157,7 @@ struct event_chain_cancelled {
 struct event_pledges_seized {
     struct event head;
     struct address chain;
-    u64 debt_repaid, stake_shares, liquidity_removed, inventory_shares, inventory_credit;
+    u64 debt_repaid, stake_shares, cash, inventory_shares, inventory_credit; /* cash: of what the liquidity gave */
 };
 struct event_epoch_posted {
     struct event head;

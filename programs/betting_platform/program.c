@@ -23,6 +23,9 @@ u64 entrypoint(u8* input) {
         case INSTRUCTION_CLOSE_POSITION: return process_close_position(&c);
         case INSTRUCTION_LIQUIDATE: return process_liquidate(&c);
         case INSTRUCTION_OPEN_CHAIN: return process_open_chain(&c);
+        case INSTRUCTION_REMOVE_LIQUIDITY: return process_remove_liquidity(&c);
+        case INSTRUCTION_REQUEST_UNSTAKE: return process_request_unstake(&c);
+        case INSTRUCTION_UNSTAKE: return process_unstake(&c);
         default: return ERR_UNKNOWN_INSTRUCTION;
     }
 }
