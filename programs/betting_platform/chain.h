@@ -4,6 +4,10 @@
 
 #include "ledger.h"
 
+#ifndef MATH_OVERFLOW
+#define MATH_OVERFLOW 113
+#define mul_div_or(a,b,d,r,o) (mul_div(a,b,d,r,o) ? 0 : MATH_OVERFLOW)
+#endif
 #define CHAIN_STEPS_MAX 5
 #define CHAIN_LEVERAGE_MAX_E6 500000000ULL /* effective leverage, never reached under the other rules */
 
@@ -14,11 +18,10 @@ static const u8 STEP_BUDGET_PCT[] = {
 static const u8 STEP_MULTIPLIER_PCT[] = {
     [STEP_BORROW] = 150, [STEP_LIQUIDITY] = 120, [STEP_STAKE] = 110, [STEP_ARBITRAGE] = 105};
 
-/* Rounded down; the remainder after the division by 100 keeps the product within 64 bits. */
-static inline u64 step_budget(u8 kind, u64 working) {
-    u64 pct = STEP_BUDGET_PCT[kind];
-    return working / 100 * pct + working % 100 * pct / 100;
-}
+#define CHAIN_DEPOSIT_MAX 100000000000000000ULL /* so that a percentage of what steps make of it fits */
+
+/* Rounded down. */
+static inline u64 step_budget(u8 kind, u64 working) { return working * STEP_BUDGET_PCT[kind] / 100; }
 static inline u64 step_multiplier_pct(const struct chain_step* s) {
     return s->kind == STEP_OPEN ? s->leverage * 100ULL : STEP_MULTIPLIER_PCT[s->kind];
 }

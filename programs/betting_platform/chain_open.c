@@ -77,6 +77,7 @@ static KEEP u64 process_open_chain(const struct context* c) {
     REQUIRE(d->pool < m->pools, BAD_POOL);
     REQUIRE(d->side <= SIDE_NO && d->is_above <= 1, BAD_INSTRUCTION_DATA);
     REQUIRE(d->deposit, ZERO_AMOUNT);
+    REQUIRE(d->deposit <= CHAIN_DEPOSIT_MAX, ARITHMETIC);
     REQUIRE(d->trigger_e6 >= 1000 && d->trigger_e6 <= 999000, PRICE_RANGE);
     REQUIRE(d->expiry_slot > in.slot, CHAIN_EXPIRED);
     TRY(check_steps(d));

@@ -1,14 +1,15 @@
 /* execute_chain: the next steps of a chain, by any keeper. What a step does depends on the chain, the market and the
  * vault alone, never on which transaction it runs in: tokens move once, at the end, by what all steps together owe. */
 #include "chain.h"
-#include "liquidity.h"
 #include "opening.h"
-#include "vault.h"
+#include "payments.h"
+#include "pledges.h"
 
 #define ARBITRAGE_GAP_E6 10000 /* the pool prices a side at least one point under the oracle */
 
 struct execution {
     struct loaded in;
+    account chain;
     struct pool* p;
     struct opening o; /* of an OPEN or ARBITRAGE */
     const struct chain_step* step;
@@ -44,13 +45,12 @@ static KEEP u64 step_liquidity(struct execution* x) {
     REQUIRE(p->liquidity, NO_LIQUIDITY);
     u64 pool_e6 = pool_price_e6(p), oracle_e6 = p->price_e6;
     REQUIRE((pool_e6 > oracle_e6 ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) <= x->step->limit_e6, SLIPPAGE);
-    struct provision v = {.g = x->in.global, .m = x->in.market, .p = p, .k = &h->maker, .owner = &h->owner,
-                          .position = x->o.position, .slot = x->in.slot};
+    struct provision v;
+    start_chain_provision(x->chain, &x->in, &v);
     struct curve curve = curve_of(p);
     TRY(curve_error(curve_liquidity_for_cash(&curve, x->budget, &v.liquidity)));
     TRY(put_liquidity(&v));
-    h->positions[1].shares += v.shares[SIDE_YES];
-    h->positions[2].shares += v.shares[SIDE_NO];
+    hold_shares(h, &v);
     h->working -= v.cash;
     x->amount = v.cash;
     x->shares = v.liquidity;
@@ -188,6 +188,7 @@ static KEEP u64 process_execute_chain(const struct context* c) {
     LOAD(c, EXECUTE_CHAIN, a, &x.in);
     TRY(check_due(&x.in, d));
     struct chain* h = x.in.chain;
+    x.chain = a->chain;
     x.p = x.o.p = pool_of(x.in.market, h->pool);
     x.o.in = &x.in;
     x.o.global = a->global;

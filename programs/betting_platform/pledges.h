@@ -3,6 +3,7 @@
 #ifndef PLEDGES_H
 #define PLEDGES_H
 
+#include "chain.h"
 #include "liquidity.h"
 #include "risk.h"
 #include "vault.h"
@@ -37,6 +38,11 @@ static KEEP u64 take_pledged_liquidity(struct chain* h, struct provision* x, u64
     hold_shares(h, x);
     return emit_removed(x);
 }
+
+#ifndef GAP_POINTS_E6
+#define GAP_POINTS_E6 50000
+#endif
+static inline u64 sale_floor_e6(u64 p) { return p > GAP_POINTS_E6 + 1000 ? p - GAP_POINTS_E6 : 1000; }
 
 /* A chain's own shares go to the vault's inventory for what is left of a debt: five points under the oracle, or at what
  * they pay once resolved. */

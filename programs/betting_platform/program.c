@@ -4,8 +4,10 @@
 #include "liquidity.c"
 #include "vault.c"
 #include "trade.c"
-#include "chain_open.c"
 #include "liquidate.c"
+#include "chain_open.c"
+#include "chain_steps.c"
+#include "chain_cancel.c"
 
 u64 entrypoint(u8* input);
 
@@ -22,10 +24,12 @@ u64 entrypoint(u8* input) {
         case INSTRUCTION_OPEN_POSITION: return process_open_position(&c);
         case INSTRUCTION_CLOSE_POSITION: return process_close_position(&c);
         case INSTRUCTION_LIQUIDATE: return process_liquidate(&c);
-        case INSTRUCTION_OPEN_CHAIN: return process_open_chain(&c);
         case INSTRUCTION_REMOVE_LIQUIDITY: return process_remove_liquidity(&c);
         case INSTRUCTION_REQUEST_UNSTAKE: return process_request_unstake(&c);
         case INSTRUCTION_UNSTAKE: return process_unstake(&c);
+        case INSTRUCTION_OPEN_CHAIN: return process_open_chain(&c);
+        case INSTRUCTION_CANCEL_CHAIN: return process_cancel_chain(&c);
+        case INSTRUCTION_EXECUTE_CHAIN: return process_execute_chain(&c);
         default: return ERR_UNKNOWN_INSTRUCTION;
     }
 }

@@ -38,6 +38,7 @@ from programs.accounts import (
 )
 from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import PROGRAM_SO
+from programs.chain_account import Chain, Step
 from programs.genesis import MINT_BYTES, create_mint
 
 USD = 1_000_000
@@ -107,6 +108,8 @@ class Platform:
     markets: list[Pubkey] = field(default_factory=list)
     positions: set[Pubkey] = field(default_factory=set)
     """Every position address used so far."""
+    chains: set[Pubkey] = field(default_factory=set)
+    """Every chain address used so far."""
     books: Books = field(default_factory=Books)
     minted: int = 0
     is_audited: bool = True
@@ -378,6 +381,75 @@ class Platform:
     def close(self, user: User, market: Pubkey, position_id: int, **terms: int) -> Receipt:
         """Close a position on the terms of `close_instruction`."""
         return self.send(self.close_instruction(user, market, position_id, **terms), [user.key])
+
+    def open_chain(
+        self, user: User, market: Pubkey, deposit: int, *steps: Step, **terms: Any
+    ) -> Pubkey:
+        """Open a chain under the user's next id: due at once, for 10_000 slots, on YES of pool 0."""
+        chain_id = terms.pop("chain_id", None)
+        chain_id = user.take_position_id() if chain_id is None else chain_id
+        chain = addresses.chain_address(self.program, market, user.address, chain_id)[0]
+        defaults = {
+            "pool": 0,
+            "side": Side.YES,
+            "trigger_e6": 1_000,
+            "is_above": True,
+            "expiry_slot": self.slot + 10_000,
+        }
+        self.chains.add(chain)
+        self.send(
+            instructions.open_chain(
+                self.program,
+                user.address,
+                user.tokens,
+                market,
+                chain_id=chain_id,
+                deposit=deposit,
+                steps=steps,
+                **defaults | terms,
+            ),
+            [user.key],
+        )
+        return chain
+
+    def execute_instruction(
+        self, keeper: User, chain: Pubkey, step_count: int = 5, first_step: int | None = None
+    ) -> Instruction:
+        state = self.chain(chain)
+        return instructions.execute_chain(
+            self.program,
+            keeper.address,
+            keeper.tokens,
+            state.market,
+            chain,
+            first_step=state.next_step if first_step is None else first_step,
+            step_count=step_count,
+            counts_trade=True,
+        )
+
+    def execute(self, keeper: User, chain: Pubkey, *args: int, **terms: int) -> Receipt:
+        """Execute steps of a chain on the terms of `execute_instruction`."""
+        return self.send(self.execute_instruction(keeper, chain, *args, **terms), [keeper.key])
+
+    def cancel_instruction(self, caller: User, chain: Pubkey) -> Instruction:
+        state = self.chain(chain)
+        owner = next(user for user in self.users if user.address == state.owner)
+        return instructions.cancel_chain(
+            self.program,
+            caller.address,
+            caller.tokens,
+            state.market,
+            chain,
+            owner.address,
+            owner.tokens,
+        )
+
+    def cancel(self, caller: User, chain: Pubkey) -> Receipt:
+        """Unwind a chain as far as it goes by now."""
+        return self.send(self.cancel_instruction(caller, chain), [caller.key])
+
+    def chain(self, address: Pubkey) -> Chain:
+        return Chain.from_bytes(self.data(address))
 
     def pay(self, user: User, target: Pubkey, lamports: int) -> Instruction:
         return transfer(
