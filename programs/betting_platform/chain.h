@@ -4,10 +4,6 @@
 
 #include "ledger.h"
 
-#ifndef MATH_OVERFLOW
-#define MATH_OVERFLOW 113
-#define mul_div_or(a,b,d,r,o) (mul_div(a,b,d,r,o) ? 0 : MATH_OVERFLOW)
-#endif
 #define CHAIN_STEPS_MAX 5
 #define CHAIN_LEVERAGE_MAX_E6 500000000ULL /* effective leverage, never reached under the other rules */
 

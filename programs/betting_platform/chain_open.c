@@ -33,12 +33,12 @@ static KEEP u64 check_steps(const struct open_chain_data* d) {
 
 /* What steps will make belongs to the chain's owner and market, as if it had an account of its own. */
 static KEEP void write_embedded(struct chain* h) {
-    write_head((u8*)&h->maker, KIND_MAKER, &h->market, &h->owner);
-    write_head((u8*)&h->stake, KIND_STAKE, &h->market, &h->owner);
+    write_owned((u8*)&h->maker, KIND_MAKER, &h->market, &h->owner);
+    write_owned((u8*)&h->stake, KIND_STAKE, &h->market, &h->owner);
     h->maker.pool = h->pool;
     for (u8 i = 0; i < 3; i++) {
         struct position* s = &h->positions[i];
-        write_head((u8*)s, KIND_POSITION, &h->market, &h->owner);
+        write_owned((u8*)s, KIND_POSITION, &h->market, &h->owner);
         s->pool = h->pool;
         s->side = i ? i - 1 : h->side;
     }

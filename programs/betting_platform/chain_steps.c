@@ -10,17 +10,16 @@
 struct execution {
     struct loaded in;
     account chain;
-    struct pool* p;
-    struct opening o; /* of an OPEN or ARBITRAGE */
-    const struct chain_step* step;
-    u64 budget, amount, shares;   /* of this step: what it may spend; cash, and what it became */
-    u64 lent, staked, bounty; /* by all: vault to market, market to vault, market to keeper */
+    u64 budget;                 /* what the step may spend */
+    u64 lent, staked, bounty;   /* by all: vault to market, market to vault, market to keeper */
+    struct opening o;           /* what a BORROW borrows and an ARBITRAGE or OPEN buys */
+    struct event_chain_stepped e;
 };
 
 /* The most cash whose trade, of so many times that much, leaves its fee within the budget. */
 static KEEP u64 cash_beside_fee(const struct execution* x, u64 budget, u64 leverage) {
     u64 cash = 0; /* at most the budget: it fits */
-    (void)mul_div(budget, FEE_WHOLE_UBP, FEE_WHOLE_UBP + leverage * x->o.fee_rate_ubp, false, &cash);
+    (void)mul_div_or(budget, FEE_WHOLE_UBP, FEE_WHOLE_UBP + leverage * x->o.e.fee_rate_ubp, false, &cash);
     return cash;
 }
 
@@ -32,48 +31,53 @@ static KEEP u64 step_borrow(struct execution* x) {
     h->debt += loan;
     REQUIRE(h->working > h->debt, CHAIN_OVERDRAWN);
     u64 own = h->working - h->debt;
-    x->o.loan = loan;
-    x->o.leverage = (u32)((h->working + own - 1) / own);
     x->lent += loan;
-    x->amount = loan;
+    x->e.amount = x->o.loan = loan;
+    x->o.e.leverage = (u32)((h->working + own - 1) / own);
     return borrow(&x->o);
 }
 
 static KEEP u64 step_liquidity(struct execution* x) {
     struct chain* h = x->in.chain;
-    struct pool* p = x->p;
+    struct pool* p = x->o.p;
     REQUIRE(p->liquidity, NO_LIQUIDITY);
     u64 pool_e6 = pool_price_e6(p), oracle_e6 = p->price_e6;
-    REQUIRE((pool_e6 > oracle_e6 ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) <= x->step->limit_e6, SLIPPAGE);
+    REQUIRE((pool_e6 > oracle_e6 ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) <= x->o.worst_price_e6, SLIPPAGE);
     struct provision v;
     start_chain_provision(x->chain, &x->in, &v);
     struct curve curve = curve_of(p);
-    TRY(curve_error(curve_liquidity_for_cash(&curve, x->budget, &v.liquidity)));
+    TRY(curve_liquidity_for_cash(&curve, x->budget, &v.liquidity));
     TRY(put_liquidity(&v));
     hold_shares(h, &v);
     h->working -= v.cash;
-    x->amount = v.cash;
-    x->shares = v.liquidity;
+    x->e.amount = v.cash;
+    x->e.shares = v.liquidity;
     return 0;
 }
 
 static KEEP u64 step_stake(struct execution* x) {
     struct chain* h = x->in.chain;
-    u64 before = h->stake.shares;
+    x->e.shares = -h->stake.shares;
     TRY(put_stake(x->in.vault, &h->stake, &h->owner, x->budget, x->in.slot));
+    x->e.shares += h->stake.shares;
     h->working -= x->budget;
     x->staked += x->budget;
-    x->amount = x->budget;
-    x->shares = h->stake.shares - before;
+    x->e.amount = x->budget;
     return 0;
 }
 
-/* Buy the side that the pool prices a point under the oracle, up to the oracle's price. No such side, or none at the
- * limit: a recorded no-op. */
+static u64 record_bought(struct execution* x, u64 amount) {
+    x->e.amount = amount;
+    x->e.shares = x->o.e.shares;
+    x->in.chain->working -= amount + x->o.e.fee;
+    return emit_opened(&x->o, key_of(x->chain), &x->in.chain->owner);
+}
+
+/* Buy the side that the pool prices a point under the oracle, up to the oracle's price. No such side, or none within
+ * the limit: a recorded no-op. */
 static KEEP u64 step_arbitrage(struct execution* x) {
-    struct chain* h = x->in.chain;
-    struct pool* p = x->p;
     struct opening* o = &x->o;
+    struct pool* p = o->p;
     struct curve curve = curve_of(p);
     u64 pool_e6 = pool_price_e6(p), oracle_e6 = p->price_e6;
     u8 side = pool_e6 < oracle_e6 ? SIDE_YES : SIDE_NO;
@@ -87,81 +91,72 @@ static KEEP u64 step_arbitrage(struct execution* x) {
         cost = most;
         if (curve_buy_cash(&curve, side, cost, &shares, &iterations)) return 0;
     }
-    if (!mul_div(shares, x->step->limit_e6, PRICE_ONE_E6, false, &worst) || cost > worst) return 0;
-    struct position* s = &h->positions[1 + side];
-    o->side = side;
-    o->holding = 1 + side;
-    o->leverage = 1;
-    o->margin = o->notional = cost;
-    o->shares = shares;
+    if (mul_div_or(shares, o->worst_price_e6, PRICE_ONE_E6, false, &worst) || cost > worst) return 0;
+    o->e.side = side;
+    o->e.holding = 1 + side;
+    o->e.leverage = 1;
+    o->e.margin = o->e.notional = cost;
+    o->e.shares = shares;
     TRY(book_buy(p, side, cost, shares));
     TRY(pay_fee(o));
-    s->shares += shares;
-    h->working -= cost + o->fee;
-    x->amount = cost;
-    x->shares = shares;
-    return emit_opened(o);
+    x->in.chain->positions[1 + side].shares += shares;
+    return record_bought(x, cost);
 }
 
 /* All that is left buys with leverage; what the chain owes joins the position's debt, and the rest is its margin. */
-static KEEP u64 step_open(struct execution* x) {
+static KEEP u64 step_open(struct execution* x, u64 leverage) {
     struct chain* h = x->in.chain;
     struct opening* o = &x->o;
-    u64 cash = cash_beside_fee(x, h->working, x->step->leverage);
+    u64 cash = cash_beside_fee(x, h->working, leverage);
     REQUIRE(cash > h->debt, CHAIN_OVERDRAWN);
-    o->side = h->side;
-    o->margin = cash - h->debt;
-    o->notional = cash * x->step->leverage;
-    o->loan = o->notional - cash;
-    o->debt = o->loan + h->debt;
-    o->leverage = (u32)((o->notional + o->margin - 1) / o->margin);
-    o->worst_price_e6 = x->step->limit_e6;
+    u64 margin = cash - h->debt;
+    o->e.side = h->side;
+    o->e.margin = margin;
+    TRY(mul_div_or(cash, leverage, 1, false, &o->e.notional));
+    o->loan = o->e.notional - cash;
+    o->e.debt = o->loan + h->debt;
+    o->e.leverage = (u32)((o->e.notional - 1) / margin + 1);
     TRY(open(o));
     write_opened(o, &h->positions[0]);
-    h->working -= cash + o->fee;
     h->debt = 0;
     x->lent += o->loan;
-    x->amount = cash;
-    x->shares = o->shares;
-    return emit_opened(o);
+    return record_bought(x, cash);
 }
 
-static KEEP u64 run_step(struct execution* x) {
-    struct chain* h = x->in.chain;
-    x->step = &h->steps[h->next_step];
-    x->budget = step_budget(x->step->kind, h->working);
-    x->amount = x->shares = 0;
-    start_opening(&x->o);
-    switch (x->step->kind) {
+static u64 run_step(struct execution* x, const struct chain_step* s) {
+    x->o.worst_price_e6 = s->limit_e6;
+    switch (s->kind) {
         case STEP_BORROW: return step_borrow(x);
         case STEP_LIQUIDITY: return step_liquidity(x);
         case STEP_STAKE: return step_stake(x);
         case STEP_ARBITRAGE: return step_arbitrage(x);
-        default: return step_open(x);
+        default: return step_open(x, s->leverage);
     }
 }
 
-/* Each step pays the keeper an equal part of the bounty that is left, the last one all of it. */
-static KEEP u64 finish_step(struct execution* x) {
+/* Each step pays the keeper an equal part of the bounty that is left, the last one all of it: whoever runs it gets the
+ * same. */
+static KEEP u64 next_step(struct execution* x, account global) {
     struct chain* h = x->in.chain;
+    const struct chain_step* s = &h->steps[h->next_step];
+    x->budget = step_budget(s->kind, h->working);
+    x->e.amount = x->e.shares = 0;
+    start_opening(&x->o, &x->in, h->pool, global);
+    TRY(run_step(x, s));
     REQUIRE(h->working >= h->debt, CHAIN_OVERDRAWN);
     u64 part = h->bounty / (u64)(h->step_count - h->next_step);
     h->bounty -= part;
     x->bounty += part;
-    if (x->amount) h->leverage_e6 = (u32)(h->leverage_e6 * step_multiplier_pct(x->step) / 100);
-    struct event_chain_stepped e;
-    head_market(&e.head, EVENT_CHAIN_STEPPED, x->in.market, x->in.slot);
-    e.chain = *x->o.position;
-    e.step = h->next_step++;
-    e.kind = x->step->kind;
-    e.amount = x->amount;
-    e.shares = x->shares;
-    e.working = h->working;
-    e.debt = h->debt;
-    e.bounty = h->bounty;
-    e.leverage_e6 = h->leverage_e6;
+    if (x->e.amount) h->leverage_e6 = (u32)(h->leverage_e6 * step_multiplier_pct(s) / 100);
+    copy_address(&x->e.chain, key_of(x->chain));
+    x->e.step = h->next_step++;
+    x->e.kind = s->kind;
+    x->e.working = h->working;
+    x->e.debt = h->debt;
+    x->e.bounty = h->bounty;
+    x->e.leverage_e6 = h->leverage_e6;
     if (h->next_step == h->step_count) h->status = CHAIN_DONE;
-    return emit(&e, sizeof e);
+    return emit_market(&x->e, sizeof x->e, EVENT_CHAIN_STEPPED, x->in.market, x->in.slot);
 }
 
 static KEEP u64 check_due(const struct loaded* in, const struct execute_chain_data* d) {
@@ -189,18 +184,9 @@ static KEEP u64 process_execute_chain(const struct context* c) {
     TRY(check_due(&x.in, d));
     struct chain* h = x.in.chain;
     x.chain = a->chain;
-    x.p = x.o.p = pool_of(x.in.market, h->pool);
-    x.o.in = &x.in;
-    x.o.global = a->global;
-    x.o.position = key_of(a->chain);
-    x.o.owner = &h->owner;
-    x.o.pool = h->pool;
     x.lent = x.staked = x.bounty = 0;
     u64 before = h->working + h->bounty;
-    for (u64 i = 0; i < d->step_count && h->status == CHAIN_RUNNING; i++) {
-        TRY(run_step(&x));
-        TRY(finish_step(&x));
-    }
+    for (u64 i = 0; i < d->step_count && h->status == CHAIN_RUNNING; i++) TRY(next_step(&x, a->global));
     x.in.market->escrow += h->working + h->bounty - before; /* modulo 2^64: what went in less what came out */
     TRY(x.lent > x.staked ? transfer_as_vault(a->vault, a->vault_tokens, a->market_tokens, x.lent - x.staked)
                           : transfer_as_market(a->market, a->market_tokens, a->vault_tokens, x.staked - x.lent));

@@ -1,7 +1,7 @@
 /* add_liquidity: a maker pays for complete sets, leaves both reserves, and keeps the surplus side as a position.
  * remove_liquidity: the reserves come back, pairs as cash and the rest as a position, with the maker's fees. */
 #include "liquidity.h"
-#include "positions.h"
+#include "payments.h"
 
 static KEEP u64 load_or_create_maker(const struct context* c, const struct add_liquidity_data* d, struct maker** out) {
     const struct add_liquidity_accounts* a = (const void*)c->accounts;
@@ -27,8 +27,13 @@ static KEEP u64 keep_shares(const struct context* c, const struct provision* x, 
     u64 shares = x->shares[SIDE_YES] | x->shares[SIDE_NO];
     if (!shares) return 0;
     u8 side = x->shares[SIDE_YES] ? SIDE_YES : SIDE_NO;
-    struct new_position new = {a->owner, a->position, a->market, position_id, bump, x->k->pool, side, shares, x->slot};
-    return create_position(c, &new);
+    TRY(create_position(c, a->market, a->position, position_id, bump));
+    struct position* s = data_of(a->position);
+    s->side = side;
+    s->pool = x->k->pool;
+    s->shares = shares;
+    s->opened_slot = x->slot;
+    return 0;
 }
 
 static KEEP void start_provision(const struct context* c, const struct loaded* in, struct maker* k,

@@ -31,7 +31,7 @@ MATH_INLINE const struct curve_piece *curve_piece_of(u64 v, u64 *offset) {
     return &CURVE_PIECES[v >> 55];
 }
 
-/* Horner over the bends, or over those of the first or second derivative of s S(s): a constant order costs nothing. */
+/* Horner over the bends, or over those of the first or second derivative of s S(s). */
 MATH_INLINE i64 curve_bend(const struct curve_piece *piece, u64 fraction, u32 order) {
     i64 bend = 0;
 #pragma clang loop unroll(disable) /* unrolled: 50 CU less per evaluation, and 4 kB more of program */
@@ -40,6 +40,10 @@ MATH_INLINE i64 curve_bend(const struct curve_piece *piece, u64 fraction, u32 or
         bend = piece->bend[power - 1] * factor + mul_fraction(fraction, bend);
     }
     return bend;
+}
+/* Of the derivatives in one place; of g, the hot one, inline. */
+MATH_SHARED i64 curve_bend_shared(const struct curve_piece *piece, u64 fraction, u32 order) {
+    return curve_bend(piece, fraction, order);
 }
 
 /* g(u) at e18. */
@@ -57,8 +61,8 @@ MATH_SHARED u64 curve_price_e18(i64 u) {
     u64 offset;
     const struct curve_piece *piece = curve_piece_of(magnitude(u), &offset);
     u64 fraction = offset << 9;
-    u64 slope = piece->slope - (u64)(mul_fraction(fraction, curve_bend(piece, fraction, 1)) >> 4);
-    u64 tail = (mul_high(slope, CURVE_ONE) + 1) >> 1;
+    u64 slope = piece->slope - (u64)(mul_fraction(fraction, curve_bend_shared(piece, fraction, 1)) >> 4);
+    u64 tail = (mul_high_shared(slope, CURVE_ONE) + 1) >> 1;
     return u > 0 ? CURVE_ONE - tail : tail;
 }
 
@@ -71,7 +75,7 @@ MATH_INLINE u32 curve_price_e6(i64 u) {
 MATH_SHARED u64 curve_density_e18(i64 u) {
     u64 offset;
     const struct curve_piece *piece = curve_piece_of(magnitude(u), &offset);
-    return mul_high((u64)curve_bend(piece, offset << 9, 2), TABLE_DENSITY_SCALE);
+    return mul_high_shared((u64)curve_bend_shared(piece, offset << 9, 2), TABLE_DENSITY_SCALE);
 }
 
 /* Phi(u) at e9 from the first three bends, within 1e-7: where Newton goes next, never what anything costs. */
@@ -95,20 +99,20 @@ MATH_INLINE u64 curve_step(u64 value, u64 slope_e9) {
 
 /* Phi^-1 at e18, for a price of 1_000 ... 999_000 (beyond that, of the nearer end).
  * Newton on Phi from the left edge of the piece; |Phi(u) - price| <= 3e-16, so u is within CURVE_U_ERROR. */
-MATH_SHARED i64 curve_u_of_price_e6(u32 price_e6) {
+MATH_SHARED i64 curve_u_of_price_e6(u64 price_e6) {
     bool above = price_e6 > 500000;
     u64 tail_e6 = above ? (price_e6 < 1000000 ? 1000000 - price_e6 : 0) : price_e6;
     if (tail_e6 == 500000) return 0;
     if (tail_e6 <= CURVE_PRICE_MIN_E6) return above ? CURVE_U_MAX : -CURVE_U_MAX;
     u64 wanted = tail_e6 * 1000000000000ULL;
     u64 wanted_slope = (tail_e6 << 44) / 1000000 << 21; /* 2^65 */
-    u32 low = 0, high = sizeof(CURVE_PIECES) / sizeof(CURVE_PIECES[0]);
+    u64 low = 0, high = sizeof(CURVE_PIECES) / sizeof(CURVE_PIECES[0]);
     while (high - low > 1) {
-        u32 middle = (low + high) / 2;
+        u64 middle = (low + high) / 2;
         if (CURVE_PIECES[middle].slope >= wanted_slope) low = middle;
         else high = middle;
     }
-    u64 v = (u64)low << 55;
+    u64 v = low << 55;
     u64 step = U64_MAX;
     /* Convergence is quadratic: a step below 2^29 quanta (5e-10) leaves less than one. */
     for (u32 iteration = 0; iteration < 6 && step >> 29; iteration++) {
