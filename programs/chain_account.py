@@ -105,8 +105,7 @@ class Chain:
             )
         row: Any = np.frombuffer(data, CHAIN_DTYPE, count=1)[0]
         position, *holdings = (
-            Position.from_bytes(_part(data, "positions", POSITION_DTYPE, index))
-            for index in range(3)
+            Position.from_bytes(position_bytes(data, holding)) for holding in range(3)
         )
         return cls(
             status=ChainStatus(row["status"]),
@@ -138,6 +137,16 @@ class Chain:
             position=position,
             holdings=(holdings[0], holdings[1]),
         )
+
+
+def position_bytes(data: bytes, holding: int) -> bytes:
+    """Return one of a chain's embedded positions as the bytes of a position account.
+
+    Args:
+        data: a chain's account.
+        holding: 0 for what OPEN bought, 1 for YES and 2 for NO shares without debt.
+    """
+    return _part(data, "positions", POSITION_DTYPE, holding)
 
 
 def _part(data: bytes, name: str, dtype: np.dtype[np.void], index: int = 0) -> bytes:

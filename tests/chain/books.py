@@ -5,13 +5,15 @@ accounts, and the accounts with each other and with the tokens behind them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from chain_books import ChainBooks
 from solders.pubkey import Pubkey
 
 from programs import leverage
 from programs.accounts import Market, PositionArray, Vault
+from programs.chain_account import Chain
 from programs.events import VAULT_SERIES, Event, EventKind
 
 
@@ -36,6 +38,7 @@ class MarketBooks:
     residual: int = 0
     prices: tuple[tuple[int, int], ...] = ()
     publish_slot: int | None = None
+    chains: ChainBooks = field(default_factory=ChainBooks)
 
 
 @dataclass
@@ -57,6 +60,8 @@ class Books:
         assert event.sequence == self.sequences[event.series], "event numbers have a gap"
         assert event.slot == slot
         kind, amount, market = event.kind, event.amount, self.markets[event.series]
+        if event.series != VAULT_SERIES:
+            self._lend(market, market.chains.apply(event))
         if kind is EventKind.LIQUIDITY_ADDED:
             pool = market.pools[amount("pool")]
             assert amount("liquidity_before") == pool.liquidity
@@ -79,6 +84,20 @@ class Books:
             self._closed(event, market)
         elif kind is EventKind.POSITION_LIQUIDATED:
             self._liquidated(event, market)
+        elif kind is EventKind.LIQUIDITY_REMOVED:
+            pool = market.pools[amount("pool")]
+            pool.liquidity -= amount("liquidity_removed")
+            assert amount("liquidity_after") == pool.liquidity
+            pool.cash -= amount("cash")
+            pool.outstanding[0] += amount("shares_yes")
+            pool.outstanding[1] += amount("shares_no")
+            market.fees -= amount("fees_paid")
+        elif kind is EventKind.UNSTAKED:
+            self.cash -= amount("amount")
+            self.share_supply -= amount("shares")
+            assert amount("share_supply") == self.share_supply
+        elif kind is EventKind.PLEDGES_SEIZED:
+            self._seized(event, market)
         elif kind is EventKind.BAD_DEBT_BOOKED:
             self.bad_debt += amount("amount")
             assert amount("total") == self.bad_debt
@@ -86,13 +105,16 @@ class Books:
     def _opened(self, event: Event, market: MarketBooks) -> None:
         amount = event.amount
         pool, side, debt = market.pools[amount("pool")], amount("side"), amount("debt")
-        assert amount("notional") == amount("margin") * amount("leverage")
+        short = amount("margin") * amount("leverage") - amount("notional")
+        chain = market.chains.open.get(event.address("position"))
+        assert 0 <= short < amount("margin") if chain else short == 0
         assert debt == amount("notional") - amount("margin")
         pool.cash += amount("notional")
         pool.outstanding[side] += amount("shares")
         pool.leveraged[side] += amount("shares") if debt else 0
         market.fees += amount("fee")
-        self._lend(market, debt)
+        owed = chain.debt if chain and amount("holding") == 0 else 0
+        self._lend(market, debt - owed)
 
     def _closed(self, event: Event, market: MarketBooks) -> None:
         amount = event.amount
@@ -102,7 +124,9 @@ class Books:
         if debt:
             pool.leveraged[side] -= amount("shares") + amount("shares_left")
         market.fees += amount("fee")
-        residual = self.residuals.pop(event.address("position"), 0)
+        residual = 0
+        if amount("holding") == 0:
+            residual = self.residuals.pop(event.address("position"), 0)
         market.residual -= residual
         assert amount("payout") == amount("proceeds") - amount("fee") - debt + residual
         self._lend(market, -debt)
@@ -126,6 +150,17 @@ class Books:
         self.loans -= ended
         market.debt -= ended
 
+    def _seized(self, event: Event, market: MarketBooks) -> None:
+        amount = event.amount
+        self.cash += amount("cash")
+        self.share_supply -= amount("stake_shares")
+        self.inventory_cost += amount("inventory_credit")
+        self.loans -= amount("debt_repaid")
+        market.debt -= amount("debt_repaid")
+        if amount("inventory_shares"):
+            pool = market.pools[market.chains.open[event.address("chain")].pool]
+            pool.inventory[market.chains.seized_side] += amount("inventory_shares")
+
     def _lend(self, market: MarketBooks, debt: int) -> None:
         self.cash -= debt
         self.loans += debt
@@ -138,12 +173,14 @@ def check(
     vault_tokens: int,
     markets: Iterable[tuple[Pubkey, Market, int]],
     positions: PositionArray,
+    chains: Sequence[Chain] = (),
 ) -> None:
     """Compare the books with the accounts, and the accounts with each other and their tokens.
 
     Args:
         markets: address, state and token balance of each.
-        positions: every position that exists.
+        positions: every position that exists, those of chains too.
+        chains: every chain that exists.
     """
     assert (vault.cash, vault.loans, vault.share_supply, vault.bad_debt, vault.inventory_cost) == (
         books.cash,
@@ -154,27 +191,31 @@ def check(
     )
     assert vault.event_sequence == books.sequences[VAULT_SERIES]
     assert vault_tokens == vault.cash
-    assert vault.loans == int(positions["debt"].sum())
+    assert vault.loans == int(positions["debt"].sum()) + sum(chain.debt for chain in chains)
     debts = weighted = 0
     for address, market, tokens in markets:
         debts += market.debt
         weighted += market.debt * leverage.tail_loss_e6(market.outcomes)
         mine = positions[[row.tobytes() == bytes(address) for row in positions["market"]]]
-        check_market(books.markets[market.market_id], market, tokens, mine)
+        owed = sum(chain.debt for chain in chains if chain.market == address)
+        check_market(books.markets[market.market_id], market, tokens, mine, owed)
         assert market.event_sequence == books.sequences[market.market_id]
     assert vault.loans == debts
     assert vault.weighted_debt_e6 == weighted
 
 
-def check_market(books: MarketBooks, market: Market, tokens: int, mine: PositionArray) -> None:
+def check_market(
+    books: MarketBooks, market: Market, tokens: int, mine: PositionArray, owed_by_chains: int
+) -> None:
     """Compare one market with its books, its positions and its tokens."""
     fees = market.fees_vault + market.fees_treasury + market.fees_makers
     assert (market.debt, fees, market.residual) == (books.debt, books.fees, books.residual)
     if books.publish_slot is not None:
         assert market.publish_slot == books.publish_slot
         assert tuple((p.price_e6, p.band_e6) for p in market.pools) == books.prices
-    assert tokens == sum(pool.cash for pool in market.pools) + fees + market.residual
-    assert market.debt == int(mine["debt"].sum())
+    assert tokens == sum(pool.cash for pool in market.pools) + fees + market.residual + market.escrow
+    assert market.escrow == sum(chain.escrow for chain in books.chains.open.values())
+    assert market.debt == int(mine["debt"].sum()) + owed_by_chains
     assert market.residual == int(mine["residual"].sum())
     for index, pool in enumerate(market.pools):
         folded = books.pools[index]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import spl.token.instructions as spl
 from books import Books, check
+from chain_books import check_chains
 from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
@@ -38,7 +39,7 @@ from programs.accounts import (
 )
 from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import PROGRAM_SO
-from programs.chain_account import Chain, Step
+from programs.chain_account import Chain, Step, position_bytes
 from programs.genesis import MINT_BYTES, create_mint
 
 USD = 1_000_000
@@ -186,14 +187,35 @@ class Platform:
     def audit(self) -> None:
         """Compare tokens, accounts and events."""
         assert self.quote_total() == self.minted
-        accounts = [a for p in self.positions if (a := self.svm.get_account(p)) and a.lamports]
-        check(
-            self.books,
-            self.vault(),
-            self.vault_tokens(),
-            [(m, self.market(m), self.market_tokens(m)) for m in self.markets],
-            positions_from_bytes([a.data for a in accounts]),
+        vault = self.vault()
+        markets = [(m, self.market(m), self.market_tokens(m)) for m in self.markets]
+        held = self.existing(self.chains)
+        embedded = [position_bytes(data, index) for data in held for index in range(3)]
+        positions = positions_from_bytes([*self.existing(self.positions), *embedded])
+        chains = [Chain.from_bytes(data) for data in held]
+        check(self.books, vault, self.vault_tokens(), markets, positions, chains)
+        check_chains(
+            vault,
+            [(address, market) for address, market, _ in markets],
+            [Maker.from_bytes(data) for data in self.existing(self.maker_addresses())],
+            [Stake.from_bytes(data) for data in self.existing(self.stake_addresses())],
+            chains,
         )
+
+    def existing(self, candidates: Iterable[Pubkey]) -> list[bytes]:
+        """The data of those accounts that exist."""
+        return [a.data for c in candidates if (a := self.svm.get_account(c)) and a.lamports]
+
+    def maker_addresses(self) -> Iterable[Pubkey]:
+        """Wherever a user can keep liquidity."""
+        for market in self.markets:
+            for pool in range(len(self.market(market).pools)):
+                for user in self.users:
+                    yield addresses.maker_address(self.program, market, pool, user.address)[0]
+
+    def stake_addresses(self) -> Iterable[Pubkey]:
+        """Wherever a user can keep vault shares."""
+        return (addresses.stake_address(self.program, user.address)[0] for user in self.users)
 
     def quote_total(self) -> int:
         """Quote tokens in every token account of the platform and its users."""
