@@ -16,6 +16,7 @@ from programs.instructions.platform import Authorities, initialize
 from programs.instructions.tags import Tag
 from programs.instructions.trades import (
     ALL_SHARES,
+    close_holding,
     close_position,
     liquidate,
     liquidate_header,
@@ -31,6 +32,7 @@ __all__ = [
     "Tag",
     "add_liquidity",
     "cancel_chain",
+    "close_holding",
     "close_position",
     "create_market",
     "execute_chain",
