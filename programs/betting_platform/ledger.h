@@ -125,7 +125,7 @@ static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) 
     return 0;
 }
 
-static inline u32 pool_price_e6(const struct pool* p) {
+static KEEP u64 pool_price_e6(const struct pool* p) {
     struct curve curve = curve_of(p);
     return curve_price_e6(curve_u(&curve));
 }

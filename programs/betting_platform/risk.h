@@ -78,7 +78,7 @@ MATH_SHARED u64 coverage_e6(u64 cash, const u128 *weighted_debt_e6) {
 }
 
 /* The cap on whole multiples of leverage in a market of N outcomes. */
-MATH_INLINE u32 tier_cap(u32 outcomes) {
+MATH_INLINE u32 tier_cap(u64 outcomes) {
     if (outcomes <= 1) return 100;
     if (outcomes <= 2) return 70;
     if (outcomes <= 4) return 25;
@@ -89,13 +89,13 @@ MATH_INLINE u32 tier_cap(u32 outcomes) {
 
 /* min(coverage * 100 / sqrt(N), tier cap, ladder by vault equity), in whole multiples, down, never below 1.
  * The ladder: below $1k 1, then one multiple per whole $1k, and from $10k on none. 1 for an N that no market has. */
-MATH_SHARED u32 leverage_max(u64 coverage_e6_value, u32 outcomes, u64 vault_equity) {
+MATH_SHARED u64 leverage_max(u64 coverage_e6_value, u64 outcomes, u64 vault_equity) {
     if (outcomes == 0 || outcomes > OUTCOMES_MAX) return 1;
     if (coverage_e6_value > COVERAGE_MAX_E6) coverage_e6_value = COVERAGE_MAX_E6;
     u64 leverage = coverage_e6_value * 100 / SQRT_E6[outcomes];
     if (leverage > tier_cap(outcomes)) leverage = tier_cap(outcomes);
     if (vault_equity < LADDER_END && leverage > vault_equity / LADDER_STEP) leverage = vault_equity / LADDER_STEP;
-    return leverage > 1 ? (u32)leverage : 1;
+    return leverage > 1 ? leverage : 1;
 }
 
 /* max(ceil(mm_bps * margin), ceil(0.02 * shares)): maintenance margin, or the reserve for a two-point gap.
