@@ -213,7 +213,9 @@ def check_market(
     if books.publish_slot is not None:
         assert market.publish_slot == books.publish_slot
         assert tuple((p.price_e6, p.band_e6) for p in market.pools) == books.prices
-    assert tokens == sum(pool.cash for pool in market.pools) + fees + market.residual + market.escrow
+    assert (
+        tokens == sum(pool.cash for pool in market.pools) + fees + market.residual + market.escrow
+    )
     assert market.escrow == sum(chain.escrow for chain in books.chains.open.values())
     assert market.debt == int(mine["debt"].sum()) + owed_by_chains
     assert market.residual == int(mine["residual"].sum())

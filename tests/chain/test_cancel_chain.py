@@ -1,17 +1,13 @@
 """cancel_chain: whatever a chain has made comes back, in the order that locks allow, to its owner."""
 
 import pytest
+from chain_terms import ARBITRAGE, BORROW, LIQUIDITY, STAKE, opening
 from harness import USD, refused
 
 from programs.accounts import Side
-from programs.chain_account import ChainStatus, Step, StepKind
+from programs.chain_account import ChainStatus
 
-BORROW = Step(kind=StepKind.BORROW)
-LIQUIDITY = Step(kind=StepKind.LIQUIDITY, limit_e6=1_000_000)
-STAKE = Step(kind=StepKind.STAKE)
-ARBITRAGE = Step(kind=StepKind.ARBITRAGE, limit_e6=1_000_000)
-OPEN = Step(kind=StepKind.OPEN, leverage=3, limit_e6=1_000_000)
-SPOT = Step(kind=StepKind.OPEN, leverage=1, limit_e6=1_000_000)
+OPEN, SPOT = opening(), opening(1)
 DEPOSIT = 1_000 * USD
 BOUNTY = DEPOSIT * 2 // 10_000
 
@@ -168,9 +164,7 @@ def test_only_its_owner_sells_what_a_chain_holds(platform, staked, owner, keeper
     assert platform.chain(chain).position.shares == 0
 
 
-def test_a_chain_in_debt_is_cancelled_after_its_position_is_closed(
-    platform, staked, owner, keeper
-):
+def test_a_chain_in_debt_is_cancelled_after_its_position_is_closed(platform, staked, owner, keeper):
     start = platform.tokens(owner.tokens)
     chain = platform.open_chain(owner, staked, DEPOSIT, BORROW, LIQUIDITY, STAKE, OPEN)
     platform.execute(keeper, chain)
