@@ -2,9 +2,9 @@
 
 import pytest
 from chain_terms import ARBITRAGE, BORROW, LIQUIDITY, STAKE, opening
-from harness import USD, RuntimeRefusalError, refused
+from harness import RuntimeRefusalError, refused
 
-from programs import chains, errors
+from programs import chains, errors, instructions
 from programs.accounts import Side
 from programs.chain_account import Chain, ChainStatus, Step, StepKind
 from programs.layout import CHAIN_DTYPE
@@ -84,8 +84,6 @@ def test_steps_beyond_their_count_are_refused_or_unread(platform, staked, owner)
 
 
 def count_of_six(platform, market, owner):
-    from programs import instructions
-
     good = instructions.open_chain(
         platform.program,
         owner.address,
