@@ -5,6 +5,8 @@
 #include "vault.c"
 #include "trade.c"
 #include "liquidate.c"
+#include "fees.c"
+#include "inventory.c"
 
 u64 entrypoint(u8* input);
 
@@ -22,8 +24,12 @@ u64 entrypoint(u8* input) {
         case INSTRUCTION_CLOSE_POSITION: return process_close_position(&c);
         case INSTRUCTION_LIQUIDATE: return process_liquidate(&c);
         case INSTRUCTION_REMOVE_LIQUIDITY: return process_remove_liquidity(&c);
+        case INSTRUCTION_CLAIM_MAKER_FEES: return process_claim_maker_fees(&c);
+        case INSTRUCTION_WITHDRAW_FEES: return process_withdraw_fees(&c);
+        case INSTRUCTION_SWEEP_FEES: return process_sweep_fees(&c);
         case INSTRUCTION_REQUEST_UNSTAKE: return process_request_unstake(&c);
         case INSTRUCTION_UNSTAKE: return process_unstake(&c);
+        case INSTRUCTION_BUY_INVENTORY: return process_buy_inventory(&c);
         default: return ERR_UNKNOWN_INSTRUCTION;
     }
 }

@@ -4,7 +4,13 @@ Mirrors instructions.h, one function per instruction; a test sends each to the c
 units, prices e6, and integers little-endian.
 """
 
-from programs.instructions.liquidity import PRICE_ONE_E6, add_liquidity
+from programs.instructions.fees import claim_maker_fees, sweep_fees, withdraw_fees
+from programs.instructions.liquidity import (
+    ALL_LIQUIDITY,
+    PRICE_ONE_E6,
+    add_liquidity,
+    remove_liquidity,
+)
 from programs.instructions.markets import ORACLE_BAND_MAX_E6, create_market, update_prices
 from programs.instructions.platform import Authorities, initialize
 from programs.instructions.tags import Tag
@@ -15,21 +21,29 @@ from programs.instructions.trades import (
     liquidate_header,
     open_position,
 )
-from programs.instructions.vault import stake
+from programs.instructions.vault import buy_inventory, request_unstake, stake, unstake
 
 __all__ = [
+    "ALL_LIQUIDITY",
     "ALL_SHARES",
     "ORACLE_BAND_MAX_E6",
     "PRICE_ONE_E6",
     "Authorities",
     "Tag",
     "add_liquidity",
+    "buy_inventory",
+    "claim_maker_fees",
     "close_position",
     "create_market",
     "initialize",
     "liquidate",
     "liquidate_header",
     "open_position",
+    "remove_liquidity",
+    "request_unstake",
     "stake",
+    "sweep_fees",
+    "unstake",
     "update_prices",
+    "withdraw_fees",
 ]
