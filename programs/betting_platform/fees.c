@@ -1,5 +1,4 @@
 /* Where booked fees go: claim_maker_fees to a maker, withdraw_fees to the treasury, sweep_fees to the vault. */
-#include "bridge.h"
 #include "liquidity.h"
 #include "payments.h"
 #include "vault.h"

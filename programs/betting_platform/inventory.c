@@ -1,6 +1,5 @@
 /* buy_inventory: shares that the vault took over in liquidations, to anybody at the oracle's price. */
 #include "positions.h"
-#include "bridge.h"
 #include "vault.h"
 
 static KEEP u64 process_buy_inventory(const struct context* c) {

@@ -1,6 +1,5 @@
 /* add_liquidity: a maker pays for complete sets, leaves both reserves, and keeps the surplus side as a position.
  * remove_liquidity: the reserves come back, pairs as cash and the rest as a position, with the maker's fees. */
-#include "bridge.h"
 #include "liquidity.h"
 #include "positions.h"
 
@@ -24,8 +23,11 @@ static KEEP u64 keep_shares(const struct context* c, const struct provision* x, 
     REQUIRE(x->price_e6 >= d->price_min_e6 && x->price_e6 <= d->price_max_e6, SLIPPAGE);
     u64 shares = x->shares[SIDE_YES] | x->shares[SIDE_NO];
     if (!shares) return 0;
-    struct buy_inventory_data holding = {.pool = x->k->pool, .side = x->shares[SIDE_NO] != 0, .bump = bump,
-                                         .position_id = d->position_id, .shares = shares};
+    struct buy_inventory_data holding = {.pool = x->k->pool,
+                                         .side = x->shares[SIDE_NO] != 0,
+                                         .bump = bump,
+                                         .position_id = d->position_id,
+                                         .shares = shares};
     return hold_shares(c, a->market, a->position, &holding, x->slot);
 }
 
@@ -77,9 +79,10 @@ static KEEP u64 process_remove_liquidity(const struct context* c) {
     return 0;
 }
 
-#define SAME_PLACE(field)                                              \
-    _Static_assert(__builtin_offsetof(struct add_liquidity_data, field) == \
-                       __builtin_offsetof(struct remove_liquidity_data, field), "see start_change")
+#define SAME_PLACE(field)                                                       \
+    _Static_assert(__builtin_offsetof(struct add_liquidity_data, field) ==      \
+                       __builtin_offsetof(struct remove_liquidity_data, field), \
+                   "see start_change")
 SAME_PLACE(position_id);
 SAME_PLACE(price_min_e6);
 SAME_PLACE(price_max_e6);

@@ -12,7 +12,7 @@
 
 /* One change of a maker's liquidity: the caller fills the first half, put_liquidity or take_liquidity the rest. */
 struct provision {
-    const struct global* g;                 /* none is needed once the market is resolved */
+    const struct global* g; /* none is needed once the market is resolved */
     struct market* m;
     struct pool* p;
     struct maker* k;                        /* its `pool` is set; a new one is zero otherwise */
@@ -84,7 +84,7 @@ static KEEP u64 put_liquidity(struct provision* x) {
     struct maker* k = x->k;
     struct curve before = curve_of(p);
     struct curve_added added;
-    TRY(curve_error(curve_add_liquidity(&before, x->liquidity, p->price_e6, &added)));
+    TRY(curve_add_liquidity(&before, x->liquidity, p->price_e6, &added));
     REQUIRE(added.cash, ZERO_AMOUNT);
     TRY(settle_maker_fees(k, p));
     roll_high(p, x->g, x->slot);
@@ -107,7 +107,8 @@ static KEEP u64 require_removable(const struct provision* x) {
     const struct pool* p = x->p;
     REQUIRE(x->slot - x->k->last_add_slot >= LIQUIDITY_LOCK_SLOTS, LIQUIDITY_LOCKED);
     if (x->m->status == MARKET_RESOLVED) return 0;
-    u64 cap = (p->liquidity - x->liquidity) / SIDE_CAP_DIVISOR; /* wraps for more than there is: take_liquidity's to say */
+    u64 cap =
+        (p->liquidity - x->liquidity) / SIDE_CAP_DIVISOR; /* wraps for more than there is: take_liquidity's to say */
     REQUIRE(p->leveraged[SIDE_YES] <= cap && p->leveraged[SIDE_NO] <= cap, SIDE_CAP);
     return 0;
 }
@@ -129,7 +130,7 @@ static KEEP u64 share_of_open(struct provision* x) {
     struct curve before = curve_of(x->p);
     struct curve_removed removed;
     roll_high(x->p, x->g, x->slot);
-    TRY(curve_error(curve_remove_liquidity(&before, x->liquidity, &removed)));
+    TRY(curve_remove_liquidity(&before, x->liquidity, &removed));
     x->price_e6 = pool_price_e6(x->p);
     x->cash = removed.yes < removed.no ? removed.yes : removed.no;
     return hand_out(x, removed.yes - x->cash, removed.no - x->cash);

@@ -5,8 +5,8 @@
 #include "payments.h"
 
 /* Create a position account, as buy_inventory's data describes one. */
-static KEEP u64 hold_shares(const struct context* c, account market, account target,
-                            const struct buy_inventory_data* d, u64 slot) {
+static KEEP u64 hold_shares(const struct context* c, account market, account target, const struct buy_inventory_data* d,
+                            u64 slot) {
     TRY(create_position(c, market, target, d->position_id, d->bump));
     struct position* s = data_of(target);
     s->side = d->side;

@@ -1,5 +1,4 @@
 /* stake, request_unstake, unstake: cash in for vault shares, and out again. */
-#include "bridge.h"
 #include "vault.h"
 #include "payments.h"
 
