@@ -3,7 +3,7 @@
 The bytes are described in layout.py. Amounts are quote base units (1e-6).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final, Self
 
@@ -125,16 +125,20 @@ class Chain:
         position, *holdings = (
             Position.from_bytes(position_bytes(data, holding)) for holding in range(3)
         )
+        market = Pubkey.from_bytes(row["market"].tobytes())
+        owner = Pubkey.from_bytes(row["owner"].tobytes())
+        maker = Maker.from_bytes(_headed(data, "maker", MAKER_DTYPE, AccountKind.MAKER))
+        stake = Stake.from_bytes(_headed(data, "stake", STAKE_DTYPE, AccountKind.STAKE))
         numbers = {name: int(row[name]) for name in _NUMBERS}
         return cls(
             status=status,
             side=side,
-            market=Pubkey.from_bytes(row["market"].tobytes()),
-            owner=Pubkey.from_bytes(row["owner"].tobytes()),
+            market=market,
+            owner=owner,
             is_above=bool(row["is_above"]),
             steps=steps,
-            maker=Maker.from_bytes(_part(data, "maker", MAKER_DTYPE)),
-            stake=Stake.from_bytes(_part(data, "stake", STAKE_DTYPE)),
+            maker=replace(maker, market=market, owner=owner),
+            stake=replace(stake, owner=owner),
             position=position,
             holdings=(holdings[0], holdings[1]),
             **numbers,
@@ -157,8 +161,12 @@ def position_bytes(data: bytes, holding: int) -> bytes:
     return _part(data, "positions", POSITION_DTYPE, holding)
 
 
+def _headed(data: bytes, name: str, dtype: np.dtype[np.void], kind: AccountKind) -> bytes:
+    """The bytes of an embedded maker or stake, which has no head of its own, with one."""
+    return bytes([kind, LAYOUT_VERSION]) + _part(data, name, dtype)[2:]
+
+
 def _part(data: bytes, name: str, dtype: np.dtype[np.void], index: int = 0) -> bytes:
-    """The bytes of an embedded account, which has a head of its own."""
     assert CHAIN_DTYPE.fields is not None
     start = CHAIN_DTYPE.fields[name][1] + index * dtype.itemsize
     return data[start : start + dtype.itemsize]

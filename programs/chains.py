@@ -19,7 +19,8 @@ BOUNTY_BPS: Final = 2
 """Of the deposit, prepaid for the executing keepers, rounded up."""
 BORROWS_MAX: Final = 2
 DEPOSIT_MAX: Final = 10**17
-EFFECTIVE_LEVERAGE_MAX_E6: Final = 500_000_000
+OPEN_LEVERAGE_MAX: Final = 100
+"""The highest cap of any tier: so no five steps multiply to the 500 that a chain's effective leverage may reach."""
 BUDGETS_PCT: Final = {StepKind.LIQUIDITY: 20, StepKind.STAKE: 10, StepKind.ARBITRAGE: 5}
 """Percent of the working cash that a step may spend."""
 MULTIPLIERS_PCT: Final = {
@@ -99,7 +100,7 @@ def plan_refusal(steps: Sequence[Step]) -> type[errors.ProgramError] | None:
 
     The cash in hand must cover the debt after each step, whatever the deposit; OPEN is last and leaves a margin.
     """
-    working, debt, effective_e6 = 10**9, 0, _PRICE_ONE_E6
+    working, debt = 10**9, 0
     bad = errors.BY_NAME["BAD_CHAIN"]
     if not 1 <= len(steps) <= STEPS_MAX:
         return bad
@@ -108,14 +109,13 @@ def plan_refusal(steps: Sequence[Step]) -> type[errors.ProgramError] | None:
             debt += working // 2
             working += working // 2
         working -= _budget(step, working)
-        effective_e6 = effective_e6 * _multiplier_pct(step) // 100
         if working < debt:
             return bad
         if step.kind is StepKind.OPEN:
-            if index + 1 != len(steps) or not step.leverage or working == debt:
+            if index + 1 != len(steps) or working == debt:
                 return bad
-            if effective_e6 > EFFECTIVE_LEVERAGE_MAX_E6:
-                return errors.BY_NAME["LEVERAGE_TOO_HIGH"]
+            if not 1 <= step.leverage <= OPEN_LEVERAGE_MAX:
+                return bad
     return bad if [s.kind for s in steps].count(StepKind.BORROW) > BORROWS_MAX else None
 
 

@@ -1,11 +1,13 @@
-/* What a chain's steps cost and multiply, and what happens to its pledges. */
+/* What a chain's steps may spend, and what they multiply. */
 #ifndef CHAIN_H
 #define CHAIN_H
 
 #include "ledger.h"
 
 #define CHAIN_STEPS_MAX 5
-#define CHAIN_LEVERAGE_MAX_E6 500000000ULL /* effective leverage, never reached under the other rules */
+/* Of OPEN, the highest of any tier: so no five steps multiply to the 500 that a chain's effective leverage may reach. */
+#define CHAIN_LEVERAGE_MAX 100
+#define CHAIN_DEPOSIT_MAX 100000000000000000ULL /* so that a percentage of what steps make of it fits */
 
 /* Percent of the working cash that a step may spend, and percent that it multiplies the effective leverage by. OPEN's
  * own leverage takes the place of both. */
@@ -14,12 +16,7 @@ static const u8 STEP_BUDGET_PCT[] = {
 static const u8 STEP_MULTIPLIER_PCT[] = {
     [STEP_BORROW] = 150, [STEP_LIQUIDITY] = 120, [STEP_STAKE] = 110, [STEP_ARBITRAGE] = 105};
 
-#define CHAIN_DEPOSIT_MAX 100000000000000000ULL /* so that a percentage of what steps make of it fits */
-
 /* Rounded down. */
-static inline u64 step_budget(u8 kind, u64 working) { return working * STEP_BUDGET_PCT[kind] / 100; }
-static inline u64 step_multiplier_pct(const struct chain_step* s) {
-    return s->kind == STEP_OPEN ? s->leverage * 100ULL : STEP_MULTIPLIER_PCT[s->kind];
-}
+static KEEP u64 step_budget(u8 kind, u64 working) { return working * STEP_BUDGET_PCT[kind] / 100; }
 
 #endif

@@ -1,6 +1,7 @@
 /* open_chain: the owner escrows a deposit and the keepers' bounty into one account, which embeds all that its steps will
  * make, so that no later instruction creates anything. */
 #include "chain.h"
+#include "opening.h"
 #include "payments.h"
 
 #define BOUNTY_PART_BPS 2
@@ -8,61 +9,34 @@
 /* Run the steps on a whole: however large the deposit, the cash in hand must cover the debt after each of them. What
  * they really cost only rounds, and is checked again as they run. */
 static KEEP u64 check_steps(const struct open_chain_data* d) {
-    u64 working = 1000000000, debt = 0, leverage_e6 = 1000000, borrows = 0;
-    REQUIRE(d->step_count >= 1 && d->step_count <= CHAIN_STEPS_MAX, BAD_CHAIN);
-    for (u64 i = 0; i < d->step_count; i++) {
+    u64 working = 1000000000, debt = 0, borrows = 0, count = d->step_count;
+    REQUIRE(count - 1 < CHAIN_STEPS_MAX, BAD_CHAIN);
+    for (u64 i = 0; i < count; i++) {
         const struct chain_step* s = &d->steps[i];
-        REQUIRE(s->kind <= STEP_OPEN, BAD_CHAIN);
-        if (s->kind == STEP_BORROW) {
-            u64 loan = working / 2;
-            working += loan;
-            debt += loan;
+        u64 kind = s->kind;
+        if (kind == STEP_BORROW) {
+            debt += working / 2;
+            working += working / 2;
             borrows++;
         }
+        bool ends = kind == STEP_OPEN; /* it leaves a margin, and nothing for a step after it */
+        REQUIRE(kind <= STEP_OPEN && borrows <= 2 && (!ends || i + 1 == count), BAD_CHAIN);
+        REQUIRE(!ends || (u64)s->leverage - 1 < CHAIN_LEVERAGE_MAX, BAD_CHAIN);
         working -= step_budget(s->kind, working);
-        leverage_e6 = leverage_e6 * step_multiplier_pct(s) / 100;
-        REQUIRE(working >= debt, BAD_CHAIN);
-        if (s->kind == STEP_OPEN) {
-            REQUIRE(i + 1 == d->step_count && s->leverage && working > debt, BAD_CHAIN);
-            REQUIRE(leverage_e6 <= CHAIN_LEVERAGE_MAX_E6, LEVERAGE_TOO_HIGH);
-        }
+        REQUIRE(working >= debt + ends, BAD_CHAIN);
     }
-    REQUIRE(borrows <= 2, BAD_CHAIN);
     return 0;
 }
 
-/* What steps will make belongs to the chain's owner and market, as if it had an account of its own. */
-static KEEP void write_embedded(struct chain* h) {
-    write_owned((u8*)&h->maker, KIND_MAKER, &h->market, &h->owner);
-    write_owned((u8*)&h->stake, KIND_STAKE, &h->market, &h->owner);
-    h->maker.pool = h->pool;
-    for (u8 i = 0; i < 3; i++) {
-        struct position* s = &h->positions[i];
-        write_owned((u8*)s, KIND_POSITION, &h->market, &h->owner);
-        s->pool = h->pool;
-        s->side = i ? i - 1 : h->side;
-    }
-}
-
-static KEEP u64 emit_chain_opened(const struct open_chain_data* d, account chain, struct market* m, u64 slot) {
-    const struct chain* h = data_of(chain);
+static KEEP u64 emit_chain_opened(const struct chain* h, account chain, const struct loaded* in) {
     struct {
         struct event_chain_opened fixed;
         struct chain_step steps[CHAIN_STEPS_MAX];
     } e;
-    head_market(&e.fixed.head, EVENT_CHAIN_OPENED, m, slot);
-    e.fixed.chain = *key_of(chain);
-    e.fixed.owner = h->owner;
-    e.fixed.pool = h->pool;
-    e.fixed.side = h->side;
-    e.fixed.trigger_e6 = h->trigger_e6;
-    e.fixed.is_above = h->is_above;
-    e.fixed.deposit = h->deposit;
-    e.fixed.bounty = h->bounty;
-    e.fixed.expiry_slot = h->expiry_slot;
-    e.fixed.step_count = h->step_count;
-    for (u64 i = 0; i < CHAIN_STEPS_MAX; i++) e.steps[i] = d->steps[i];
-    return emit(&e, sizeof e.fixed + h->step_count * sizeof(struct chain_step));
+    copy_address(&e.fixed.chain, key_of(chain));
+    copy_words(&e.fixed.kind, h, (__builtin_offsetof(struct chain, opened_slot)) / 8);
+    u64 bytes = sizeof e.fixed + h->step_count * sizeof(struct chain_step);
+    return emit_market(&e, bytes, EVENT_CHAIN_OPENED, in->market, in->slot);
 }
 
 static KEEP u64 process_open_chain(const struct context* c) {
@@ -72,37 +46,35 @@ static KEEP u64 process_open_chain(const struct context* c) {
     READ_DATA(c, d);
     LOAD(c, OPEN_CHAIN, a, &in);
     struct market* m = in.market;
-    REQUIRE(!in.global->halted, HALTED);
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+    u64 deposit = d->deposit;
+    TRY(require_new_exposure(&in));
     REQUIRE(d->pool < m->pools, BAD_POOL);
     REQUIRE(d->side <= SIDE_NO && d->is_above <= 1, BAD_INSTRUCTION_DATA);
-    REQUIRE(d->deposit, ZERO_AMOUNT);
-    REQUIRE(d->deposit <= CHAIN_DEPOSIT_MAX, ARITHMETIC);
-    REQUIRE(d->trigger_e6 >= 1000 && d->trigger_e6 <= 999000, PRICE_RANGE);
+    REQUIRE(deposit, ZERO_AMOUNT);
+    REQUIRE(deposit <= CHAIN_DEPOSIT_MAX, ARITHMETIC);
+    REQUIRE(d->trigger_e6 - 1000 <= 998000, PRICE_RANGE);
     REQUIRE(d->expiry_slot > in.slot, CHAIN_EXPIRED);
     TRY(check_steps(d));
 
-    struct slice seeds[5] = {
-        {"chain", 5}, {key_of(a->market), 32}, {key_of(a->owner), 32}, {&d->chain_id, 4}, {&d->bump, 1}};
-    struct birth birth = {a->owner, a->chain, a->market, seeds, 5};
-    TRY(create_state(c, KIND_CHAIN, &birth));
+    TRY(create_numbered(c, KIND_CHAIN, a->market, a->chain, d->chain_id | (u64)d->bump << 32));
     struct chain* h = data_of(a->chain);
-    h->pool = d->pool;
+    h->pool = h->maker.pool = d->pool;
     h->side = d->side;
     h->step_count = d->step_count;
-    h->chain_id = d->chain_id;
-    h->trigger_e6 = d->trigger_e6;
-    h->is_above = d->is_above;
+    copy_words(&h->chain_id, &d->chain_id, 9);
     h->leverage_e6 = 1000000;
     h->opened_slot = in.slot;
-    h->expiry_slot = d->expiry_slot;
-    h->deposit = h->working = d->deposit;
-    REQUIRE(mul_div(d->deposit, BOUNTY_PART_BPS, 10000, true, &h->bounty), ARITHMETIC);
-    for (u64 i = 0; i < CHAIN_STEPS_MAX; i++) h->steps[i] = d->steps[i];
-    write_embedded(h);
-
-    u64 payment = d->deposit;
-    REQUIRE(add_to(&payment, h->bounty) && add_to(&m->escrow, payment), ARITHMETIC);
-    TRY(transfer_tokens(a->owner_tokens, a->market_tokens, a->owner, payment, 0));
-    return emit_chain_opened(d, a->chain, m, in.slot);
+    h->working = deposit;
+    h->bounty = (deposit * BOUNTY_PART_BPS + 9999) / 10000;
+    struct position* s = h->positions; /* as if they had accounts of their own */
+    write_owned((u8*)s, KIND_POSITION, &h->market, &h->owner);
+    s->pool = d->pool;
+    copy_words(s + 1, s, 9);
+    copy_words(s + 2, s, 9);
+    s[0].side = d->side;
+    s[2].side = SIDE_NO;
+    deposit += h->bounty;
+    m->escrow += deposit; /* of the tokens that exist */
+    TRY(transfer_tokens(a->owner_tokens, a->market_tokens, a->owner, deposit, 0));
+    return emit_chain_opened(h, a->chain, &in);
 }

@@ -10,11 +10,51 @@
 struct execution {
     struct loaded in;
     account chain;
-    u64 budget;                 /* what the step may spend */
-    u64 lent, staked, bounty;   /* by all: vault to market, market to vault, market to keeper */
-    struct opening o;           /* what a BORROW borrows and an ARBITRAGE or OPEN buys */
+    u64 lent, staked, bounty; /* vault to market, market to vault, market to keeper */
+    u64 budget;               /* what the step may spend */
+    u64 spent;                /* what it did spend, with its fee */
+    struct opening o;         /* what a BORROW borrows and an ARBITRAGE or OPEN buys */
     struct event_chain_stepped e;
 };
+
+static KEEP u64 step_borrow(struct execution* x) {
+    struct chain* h = x->in.chain;
+    u64 loan = h->working / 2, own = h->working - h->debt; /* a loan leaves it as it is */
+    REQUIRE(loan, ZERO_AMOUNT);
+    REQUIRE(own, CHAIN_OVERDRAWN);
+    h->working += loan;
+    h->debt += loan;
+    x->lent += loan;
+    x->e.amount = x->o.loan = loan;
+    x->o.e.leverage = (u32)((h->working - 1) / own + 1);
+    return borrow(&x->o);
+}
+
+static KEEP u64 step_liquidity(struct execution* x) {
+    struct provision v;
+    start_pledge(x->chain, &x->in, &v);
+    REQUIRE(v.p->liquidity, NO_LIQUIDITY);
+    struct curve curve = curve_of(v.p);
+    TRY(curve_liquidity_for_cash(&curve, x->budget, &v.liquidity));
+    u64 oracle_e6 = v.price_e6;
+    TRY(put_liquidity(&v));
+    u64 pool_e6 = v.price_e6;
+    REQUIRE((pool_e6 > oracle_e6 ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) <= x->o.worst_price_e6, SLIPPAGE);
+    keep_in_chain(x->in.chain, &v);
+    x->spent = x->e.amount = v.cash;
+    x->e.shares = v.liquidity;
+    return 0;
+}
+
+static KEEP u64 step_stake(struct execution* x) {
+    struct chain* h = x->in.chain;
+    u64 amount = x->budget, before = h->stake.shares;
+    TRY(put_stake(x->in.vault, &h->stake, &h->owner, amount, x->in.slot));
+    x->e.shares = h->stake.shares - before;
+    x->spent = x->e.amount = amount;
+    x->staked += amount;
+    return 0;
+}
 
 /* The most cash whose trade, of so many times that much, leaves its fee within the budget. */
 static KEEP u64 cash_beside_fee(const struct execution* x, u64 budget, u64 leverage) {
@@ -23,53 +63,10 @@ static KEEP u64 cash_beside_fee(const struct execution* x, u64 budget, u64 lever
     return cash;
 }
 
-static KEEP u64 step_borrow(struct execution* x) {
-    struct chain* h = x->in.chain;
-    u64 loan = h->working / 2;
-    REQUIRE(loan, ZERO_AMOUNT);
-    h->working += loan;
-    h->debt += loan;
-    REQUIRE(h->working > h->debt, CHAIN_OVERDRAWN);
-    u64 own = h->working - h->debt;
-    x->lent += loan;
-    x->e.amount = x->o.loan = loan;
-    x->o.e.leverage = (u32)((h->working + own - 1) / own);
-    return borrow(&x->o);
-}
-
-static KEEP u64 step_liquidity(struct execution* x) {
-    struct chain* h = x->in.chain;
-    struct pool* p = pool_of(x->in.market, h->pool);
-    REQUIRE(p->liquidity, NO_LIQUIDITY);
-    struct provision v;
-    start_chain_provision(x->chain, &x->in, &v);
-    struct curve curve = curve_of(p);
-    TRY(curve_liquidity_for_cash(&curve, x->budget, &v.liquidity));
-    TRY(put_liquidity(&v));
-    u64 pool_e6 = v.price_e6, oracle_e6 = p->price_e6;
-    REQUIRE((pool_e6 > oracle_e6 ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) <= x->o.worst_price_e6, SLIPPAGE);
-    keep_in_chain(h, &v);
-    h->working -= v.cash;
-    x->e.amount = v.cash;
-    x->e.shares = v.liquidity;
-    return 0;
-}
-
-static KEEP u64 step_stake(struct execution* x) {
-    struct chain* h = x->in.chain;
-    x->e.shares = -h->stake.shares;
-    TRY(put_stake(x->in.vault, &h->stake, &h->owner, x->budget, x->in.slot));
-    x->e.shares += h->stake.shares;
-    h->working -= x->budget;
-    x->staked += x->budget;
-    x->e.amount = x->budget;
-    return 0;
-}
-
-static u64 record_bought(struct execution* x, u64 amount) {
-    x->e.amount = amount;
+static KEEP u64 record_bought(struct execution* x, u64 cash) {
+    x->e.amount = cash;
     x->e.shares = x->o.e.shares;
-    x->in.chain->working -= amount + x->o.e.fee;
+    x->spent = cash + x->o.e.fee;
     return emit_opened(&x->o, key_of(x->chain), &x->in.chain->owner);
 }
 
@@ -79,26 +76,26 @@ static KEEP u64 step_arbitrage(struct execution* x) {
     struct opening* o = &x->o;
     struct pool* p = o->p;
     struct curve curve = curve_of(p);
-    u64 pool_e6 = pool_price_e6(p), oracle_e6 = p->price_e6;
-    u8 side = pool_e6 < oracle_e6 ? SIDE_YES : SIDE_NO;
-    if ((side ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) < ARBITRAGE_GAP_E6) return 0;
+    i64 gap_e6 = (i64)p->price_e6 - pool_price_e6(p);
+    u8 side = gap_e6 < 0;
+    if (magnitude(gap_e6) < ARBITRAGE_GAP_E6) return 0;
     /* Selling the other side down to its own price moves the pool by as much. */
-    u64 most = cash_beside_fee(x, x->budget, 1), room, shares, cost = most, worst;
+    u64 most = cash_beside_fee(x, x->budget, 1), room, shares, cost = most;
     u32 iterations;
     if (curve_shares_to_price(&curve, !side, (u32)side_price(p, !side), &room)) return 0;
     if (curve_buy_cash(&curve, side, most, &shares, &iterations) || shares > room) {
         shares = room;
-        if (curve_buy_shares(&curve, side, shares, &cost) || cost > most) return 0;
+        if (curve_buy_shares(&curve, side, shares, &cost)) return 0;
     }
-    if (mul_div_or(shares, o->worst_price_e6, PRICE_ONE_E6, false, &worst) || cost > worst) return 0;
+    if (cost > most || cost > value_at(shares, o->worst_price_e6)) return 0;
     o->e.side = side;
     o->e.holding = 1 + side;
     o->e.leverage = 1;
     o->e.margin = o->e.notional = cost;
     o->e.shares = shares;
+    x->in.chain->positions[1 + side].shares += shares;
     TRY(book_buy(p, side, cost, shares));
     TRY(pay_fee(o));
-    x->in.chain->positions[1 + side].shares += shares;
     return record_bought(x, cost);
 }
 
@@ -106,15 +103,14 @@ static KEEP u64 step_arbitrage(struct execution* x) {
 static KEEP u64 step_open(struct execution* x, u64 leverage) {
     struct chain* h = x->in.chain;
     struct opening* o = &x->o;
-    u64 cash = cash_beside_fee(x, h->working, leverage);
-    REQUIRE(cash > h->debt, CHAIN_OVERDRAWN);
-    u64 margin = cash - h->debt;
+    u64 cash = cash_beside_fee(x, h->working, leverage), debt = h->debt, notional = cash * leverage;
+    REQUIRE(cash > debt, CHAIN_OVERDRAWN);
     o->e.side = h->side;
-    o->e.margin = margin;
-    TRY(mul_div_or(cash, leverage, 1, false, &o->e.notional));
-    o->loan = o->e.notional - cash;
-    o->e.debt = o->loan + h->debt;
-    o->e.leverage = (u32)((o->e.notional - 1) / margin + 1);
+    o->e.margin = cash - debt;
+    o->e.notional = notional;
+    o->e.debt = notional - o->e.margin;
+    o->loan = o->e.debt - debt;
+    o->e.leverage = (u32)((notional - 1) / o->e.margin + 1);
     TRY(open(o));
     write_opened(o, &h->positions[0]);
     h->debt = 0;
@@ -125,9 +121,13 @@ static KEEP u64 step_open(struct execution* x, u64 leverage) {
 static u64 run_step(struct execution* x, const struct chain_step* s) {
     x->o.worst_price_e6 = s->limit_e6;
     switch (s->kind) {
-        case STEP_BORROW: return step_borrow(x);
         case STEP_LIQUIDITY: return step_liquidity(x);
         case STEP_STAKE: return step_stake(x);
+        default: break;
+    }
+    start_opening(&x->o, &x->in, x->in.chain->pool, x->o.global);
+    switch (s->kind) {
+        case STEP_BORROW: return step_borrow(x);
         case STEP_ARBITRAGE: return step_arbitrage(x);
         default: return step_open(x, s->leverage);
     }
@@ -135,42 +135,40 @@ static u64 run_step(struct execution* x, const struct chain_step* s) {
 
 /* Each step pays the keeper an equal part of the bounty that is left, the last one all of it: whoever runs it gets the
  * same. */
-static KEEP u64 next_step(struct execution* x, account global) {
+static KEEP u64 next_step(struct execution* x) {
     struct chain* h = x->in.chain;
-    const struct chain_step* s = &h->steps[h->next_step];
+    u64 next = h->next_step, left = h->step_count - next;
+    const struct chain_step* s = &h->steps[next];
     x->budget = step_budget(s->kind, h->working);
-    x->e.amount = x->e.shares = 0;
-    if (s->kind != STEP_LIQUIDITY && s->kind != STEP_STAKE) start_opening(&x->o, &x->in, h->pool, global);
+    x->e.amount = x->e.shares = x->spent = 0;
     TRY(run_step(x, s));
-    REQUIRE(h->working >= h->debt, CHAIN_OVERDRAWN);
-    u64 part = h->bounty / (u64)(h->step_count - h->next_step);
+    REQUIRE(h->working >= h->debt + x->spent, CHAIN_OVERDRAWN);
+    h->working -= x->spent;
+    u64 part = h->bounty / left;
     h->bounty -= part;
     x->bounty += part;
-    if (x->e.amount) h->leverage_e6 = (u32)(h->leverage_e6 * step_multiplier_pct(s) / 100);
-    copy_address(&x->e.chain, key_of(x->chain));
-    x->e.step = h->next_step++;
+    u64 pct = s->kind == STEP_OPEN ? s->leverage * 100ULL : STEP_MULTIPLIER_PCT[s->kind];
+    if (x->e.amount) h->leverage_e6 = (u32)(h->leverage_e6 * pct / 100);
+    if (left == 1) h->status = CHAIN_DONE;
+    h->next_step = (u8)next + 1;
+    x->e.step = (u32)next;
     x->e.kind = s->kind;
-    x->e.working = h->working;
-    x->e.debt = h->debt;
-    x->e.bounty = h->bounty;
+    copy_words(&x->e.working, &h->working, 3);
     x->e.leverage_e6 = h->leverage_e6;
-    if (h->next_step == h->step_count) h->status = CHAIN_DONE;
+    copy_address(&x->e.chain, key_of(x->chain));
     return emit_market(&x->e, sizeof x->e, EVENT_CHAIN_STEPPED, x->in.market, x->in.slot);
 }
 
-static KEEP u64 check_due(const struct loaded* in, const struct execute_chain_data* d) {
-    const struct market* m = in->market;
+static u64 check_due(const struct loaded* in, const struct execute_chain_data* d) {
     const struct chain* h = in->chain;
-    REQUIRE(!in->global->halted, HALTED);
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+    TRY(require_new_exposure(in));
     REQUIRE(h->status == CHAIN_RUNNING, CHAIN_NOT_RUNNING);
     REQUIRE(h->next_step == d->first_step, STEP_OUT_OF_ORDER);
     REQUIRE(d->step_count, ZERO_AMOUNT);
     REQUIRE(in->slot <= h->expiry_slot, CHAIN_EXPIRED);
-    REQUIRE(m->price_class == PRICE_VALID, PRICE_CLASS);
-    REQUIRE(in->slot - m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
+    TRY(require_valid_price(in));
     u64 price = side_price(pool_of(in->market, h->pool), h->side);
-    REQUIRE(h->is_above ? price >= h->trigger_e6 : price <= h->trigger_e6, NOT_TRIGGERED);
+    REQUIRE(price == h->trigger_e6 || price > h->trigger_e6 == h->is_above, NOT_TRIGGERED);
     return 0;
 }
 
@@ -183,11 +181,13 @@ static KEEP u64 process_execute_chain(const struct context* c) {
     TRY(check_due(&x.in, d));
     struct chain* h = x.in.chain;
     x.chain = a->chain;
+    x.o.global = a->global;
     x.lent = x.staked = x.bounty = 0;
-    u64 before = h->working + h->bounty;
-    for (u64 i = 0; i < d->step_count && h->status == CHAIN_RUNNING; i++) TRY(next_step(&x, a->global));
+    u64 before = h->working + h->bounty, left = d->step_count;
+    do TRY(next_step(&x));
+    while (--left && h->status == CHAIN_RUNNING);
     x.in.market->escrow += h->working + h->bounty - before; /* modulo 2^64: what went in less what came out */
     TRY(x.lent > x.staked ? transfer_as_vault(a->vault, a->vault_tokens, a->market_tokens, x.lent - x.staked)
-                          : transfer_as_market(a->market, a->market_tokens, a->vault_tokens, x.staked - x.lent));
-    return transfer_as_market(a->market, a->market_tokens, a->keeper_tokens, x.bounty);
+                          : pay_from_market(c, a->vault_tokens, x.staked - x.lent));
+    return pay_from_market(c, a->keeper_tokens, x.bounty);
 }

@@ -135,11 +135,13 @@ struct event_inventory_bought {
     u32 pool, side;
     u64 shares, cash, inventory_cost;
 };
-struct event_chain_opened { /* followed by `step_count` struct chain_step */
+struct event_chain_opened { /* the account up to its steps, followed by `step_count` struct chain_step */
     struct event head;
-    struct address chain, owner;
-    u32 pool, side, trigger_e6, is_above;
-    u64 deposit, bounty, expiry_slot, step_count;
+    struct address chain;
+    u8 kind, version, bump, status, pool, side, step_count, next_step;
+    struct address market, owner;
+    u32 chain_id, trigger_e6, is_above, leverage_e6;
+    u64 expiry_slot, deposit; /* the bounty is 2 bp of the deposit, rounded up */
 };
 struct event_chain_stepped { /* what a step bought, added or staked has an event of its own before this one */
     struct event head;
@@ -149,10 +151,10 @@ struct event_chain_stepped { /* what a step bought, added or staked has an event
     u64 working, debt, bounty; /* after */
     u64 leverage_e6;
 };
-struct event_chain_cancelled {
+struct event_chain_cancelled { /* the stake's and the liquidity's ends have events of their own before this one */
     struct event head;
-    struct address chain, owner;
-    u64 debt_repaid, cash, shares_staked, liquidity_removed, shares_yes, shares_no, bounty, is_closed;
+    struct address chain;
+    u64 debt_repaid, bounty, cash, shares_staked, is_closed; /* cash: all that the owner gets; shares: that ended */
 };
 struct event_pledges_seized {
     struct event head;

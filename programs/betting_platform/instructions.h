@@ -230,12 +230,10 @@ struct buy_inventory_data {
     A(chain, ANY | WRITES)                   \
     A(token_program, TOKEN_PROGRAM)          \
     A(system_program, ANY)
-struct open_chain_data {
-    u8 tag, pool, side, bump;
-    u32 chain_id;
-    u64 deposit, expiry_slot;
-    u32 trigger_e6;
-    u8 is_above, step_count, padding[2];
+struct open_chain_data { /* from chain_id on as in the account */
+    u8 tag, bump, padding[2], pool, side, step_count, more_padding;
+    u32 chain_id, trigger_e6, is_above, still_more_padding;
+    u64 expiry_slot, deposit;
     struct chain_step steps[5]; /* unused ones are zero */
 };
 #define CANCEL_CHAIN_ACCOUNTS(A)             \

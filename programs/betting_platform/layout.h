@@ -139,18 +139,20 @@ struct chain_step {
     u32 limit_e6; /* ARBITRAGE, OPEN: worst average price; LIQUIDITY: how far the pool may be from the oracle */
 };
 
-/* PDA ["chain", market, owner, chain id]. Escrows into one account; embeds what its steps made. */
+/* PDA ["chain", market, owner, chain id]. Escrows into one account; embeds what its steps made. Up to the steps it is
+ * what open_chain was given and CHAIN_OPENED tells. */
 struct chain {
     u8 kind, version, bump, status;
     u8 pool, side, step_count, next_step;
     struct address market, owner;
     u32 chain_id, trigger_e6;
-    u8 is_above, padding[3]; /* due when the oracle's price of `side` is at or above the trigger, else at or below */
-    u32 leverage_e6;         /* product of the multipliers of the steps that ran */
-    u64 opened_slot, expiry_slot;
-    u64 deposit, working, debt, bounty; /* debt: borrowed by steps, until OPEN moves it into the position */
+    u32 is_above;    /* due when the oracle's price of `side` is at or above the trigger, else at or below */
+    u32 leverage_e6; /* product of the multipliers of the steps that ran */
+    u64 expiry_slot, deposit;
     struct chain_step steps[5];
-    struct maker maker; /* pledged to the debt, like the stake */
+    u64 opened_slot;
+    u64 working, debt, bounty; /* debt: borrowed by steps, until OPEN moves it into the position */
+    struct maker maker;        /* pledged to the debt, like the stake */
     struct stake stake;
     struct position positions[3]; /* what OPEN bought; YES and NO shares bought or left over by the other steps */
 };

@@ -37,8 +37,7 @@ static KEEP u64 process_add_liquidity(const struct context* c) {
     struct loaded in;
     READ_DATA(c, d);
     LOAD(c, ADD_LIQUIDITY, a, &in);
-    REQUIRE(!in.global->halted, HALTED);
-    REQUIRE(in.market->status == MARKET_OPEN, MARKET_NOT_OPEN);
+    TRY(require_new_exposure(&in));
     REQUIRE(d->pool < in.market->pools, BAD_POOL);
     REQUIRE(d->liquidity, ZERO_AMOUNT);
     if (!pool_of(in.market, d->pool)->liquidity)

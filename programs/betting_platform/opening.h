@@ -35,8 +35,7 @@ static KEEP void start_opening(struct opening* o, struct loaded* in, u8 pool, ac
 static KEEP u64 borrow(struct opening* o) {
     struct market* m = o->in->market;
     struct vault* v = o->in->vault;
-    REQUIRE(m->price_class == PRICE_VALID, PRICE_CLASS);
-    REQUIRE(o->in->slot - m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
+    TRY(require_valid_price(o->in));
     REQUIRE(o->e.coverage_e6 >= COVERAGE_MIN_E6, COVERAGE_LOW);
     REQUIRE(o->e.leverage <= leverage_max(o->e.coverage_e6, m->outcomes, vault_equity(v)), LEVERAGE_TOO_HIGH);
     TRY(lend(v, m, o->loan));

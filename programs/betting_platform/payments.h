@@ -18,6 +18,11 @@ static KEEP u64 transfer_as_vault(account vault, account tokens, account to, u64
     return transfer_tokens(tokens, to, vault, amount, &signer);
 }
 
+/* Where market, its tokens, the vault and its tokens are the third to the sixth account, as keepers pass them. */
+static KEEP u64 pay_from_market(const struct context* c, account to, u64 amount) {
+    return transfer_as_market(c->accounts[2], c->accounts[3], to, amount);
+}
+
 /* An account of ours to be: who pays and owns it, where, of which market (null: of none), and its seeds with the bump
  * last. */
 struct birth {
@@ -55,12 +60,16 @@ static KEEP u64 load_or_create(const struct context* c, u64 kind, const struct b
     return require_same((void*)((u8*)data_of(b->target) + layout->owner), key_of(b->owner), ERR_WRONG_ADDRESS);
 }
 
-/* A position of the signer, who is the first account. */
-static KEEP u64 create_position(const struct context* c, account market, account target, u32 id, u8 bump) {
+/* A position or a chain of the signer, who is the first account: `id` with the bump above its 32 bits. */
+static KEEP u64 create_numbered(const struct context* c, u64 kind, account market, account target, u64 id) {
     account owner = c->accounts[0];
-    struct slice seeds[5] = {{"position", 8}, {key_of(market), 32}, {key_of(owner), 32}, {&id, 4}, {&bump, 1}};
+    struct slice seeds[5] = {{"position", 8}, {key_of(market), 32}, {key_of(owner), 32}, {&id, 4}, {(u8*)&id + 4, 1}};
+    if (kind == KIND_CHAIN) seeds[0] = (struct slice){"chain", 5};
     struct birth birth = {owner, target, market, seeds, 5};
-    TRY(create_state(c, KIND_POSITION, &birth));
+    return create_state(c, kind, &birth);
+}
+static KEEP u64 create_position(const struct context* c, account market, account target, u32 id, u8 bump) {
+    TRY(create_numbered(c, KIND_POSITION, market, target, id | (u64)bump << 32));
     ((struct position*)data_of(target))->position_id = id;
     return 0;
 }

@@ -98,6 +98,14 @@ MATH_SHARED u64 leverage_max(u64 coverage_e6_value, u64 outcomes, u64 vault_equi
     return leverage > 1 ? leverage : 1;
 }
 
+/* floor(shares * price) at a price of at most 1_000_000: it fits. The 64-bit way serves up to $17M. */
+MATH_SHARED u64 value_at(u64 shares, u64 price_e6) {
+    u64 value = U64_MAX;
+    if (!(shares >> 44)) return shares * price_e6 / PRICE_ONE_E6;
+    (void)mul_div(shares, price_e6, PRICE_ONE_E6, false, &value);
+    return value;
+}
+
 /* max(ceil(mm_bps * margin), ceil(0.02 * shares)): maintenance margin, or the reserve for a two-point gap.
  * Needs mm_bps <= 10_000, so that it fits. */
 MATH_INLINE u64 required_margin(u64 margin, u64 shares, u32 mm_bps) {

@@ -20,8 +20,7 @@ static KEEP u64 process_open_position(const struct context* c) {
     LOAD(c, OPEN_POSITION, a, &in);
     const struct market* m = in.market;
     u64 margin = d->margin;
-    REQUIRE(!in.global->halted, HALTED);
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+    TRY(require_new_exposure(&in));
     REQUIRE(d->pool < m->pools, BAD_POOL);
     REQUIRE(d->side <= SIDE_NO && d->leverage >= 1 && d->leverage <= LEVERAGE_MAX, BAD_INSTRUCTION_DATA);
     REQUIRE(margin, ZERO_AMOUNT);

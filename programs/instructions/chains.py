@@ -43,17 +43,17 @@ def open_chain(
     """
     chain, bump = addresses.chain_address(program, market, owner, chain_id)
     data = struct.pack(
-        "<BBBBIQQIBBxx",
+        "<BBxxBBBxIIIxxxxQQ",
         Tag.OPEN_CHAIN,
+        bump,
         pool,
         side,
-        bump,
+        len(steps),
         chain_id,
-        deposit,
-        expiry_slot,
         trigger_e6,
         is_above,
-        len(steps),
+        expiry_slot,
+        deposit,
     )
     listed = b"".join(_STEP.pack(step.kind, step.leverage, step.limit_e6) for step in steps)
     return Instruction(

@@ -42,9 +42,10 @@ class ChainBooks:
         if event.kind is EventKind.LIQUIDITY_REMOVED:
             self.removed = event
         elif event.kind is EventKind.CHAIN_OPENED:
-            assert amount("bounty") == -(-amount("deposit") * 2 // 10_000)
             self.open[event.address("chain")] = ChainBook(
-                pool=amount("pool"), working=amount("deposit"), bounty=amount("bounty")
+                pool=amount("pool"),
+                working=amount("deposit"),
+                bounty=-(-amount("deposit") * 2 // 10_000),
             )
         elif event.kind is EventKind.CHAIN_STEPPED:
             return self._stepped(event)

@@ -53,8 +53,9 @@ def test_an_opened_chain_says_what_was_asked(platform, staked, owner):
         (opening(), STAKE),
         (opening(0),),
         (BORROW, BORROW, LIQUIDITY, LIQUIDITY, LIQUIDITY),
-        (BORROW, BORROW, LIQUIDITY, LIQUIDITY, opening(160)),
-        (opening(501),),
+        (BORROW, BORROW, LIQUIDITY, LIQUIDITY, opening(100)),
+        (opening(100),),
+        (opening(101),),
         (STAKE,) * 5,
         (BORROW, BORROW, LIQUIDITY, LIQUIDITY, STAKE),
         (ARBITRAGE, LIQUIDITY, BORROW, STAKE, opening(100)),
@@ -99,7 +100,7 @@ def count_of_six(platform, market, owner):
         steps=[STAKE] * 5,
     )
     data = bytearray(good.data)
-    data[29] = 6
+    data[6] = 6
     return type(good)(good.program_id, bytes(data), good.accounts)
 
 
