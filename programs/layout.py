@@ -135,7 +135,7 @@ POSITION_DTYPE: Final = np.dtype(
         *_HEAD,
         ("side", "u1"),
         ("pool", "u1"),
-        ("padding", "u1"),
+        ("is_in_batch", "u1"),
         ("margin_bps", "<u2"),
         ("market", _ADDRESS),
         ("owner", _ADDRESS),

@@ -25,7 +25,7 @@ static inline struct curve curve_of(const struct pool* p) {
     return (struct curve){p->liquidity, (i64)(p->outstanding[SIDE_YES] - p->outstanding[SIDE_NO])};
 }
 
-static inline u64 side_price(const struct pool* p, u8 side) {
+static inline u64 side_price(const struct pool* p, u64 side) {
     return side == SIDE_YES ? p->price_e6 : PRICE_ONE_E6 - p->price_e6;
 }
 

@@ -1,4 +1,5 @@
 /* open_position and close_position. */
+#include "holdings.h"
 #include "ledger.h"
 #include "payments.h"
 
@@ -40,8 +41,8 @@ static KEEP u64 borrow(const struct context* c, struct opening* o) {
 /* What the position is worth at the oracle's price, right after its own price impact. */
 static KEEP u64 check_margin(struct opening* o) {
     struct pool* p = o->p;
-    u64 side = o->d->side, margin = o->d->margin, shares = o->e.shares, value;
-    TRY(mul_div_or(shares, side_price(p, o->d->side), PRICE_ONE_E6, false, &value));
+    u64 side = o->d->side, margin = o->d->margin, shares = o->e.shares;
+    u64 value = value_at(shares, side_price(p, side));
     u64 required = required_margin(margin, shares, o->e.margin_bps);
     u64 equity = value > o->e.debt ? value - o->e.debt : 0;
     REQUIRE(equity >= required + (required + 3) / 4, MARGIN_TOO_THIN);
@@ -143,10 +144,9 @@ static KEEP u64 process_close_position(const struct context* c) {
     READ_DATA(c, d);
     LOAD(c, CLOSE_POSITION, a, &in);
     struct market* m = in.market;
-    TRY(require_state(c, a->position, KIND_POSITION, sizeof(struct position)));
-    struct position* s = data_of(a->position);
-    TRY(require_same(&s->owner, key_of(a->owner), ERR_WRONG_AUTHORITY));
-    TRY(require_same(&s->market, key_of(a->market), ERR_WRONG_ADDRESS));
+    struct position* s;
+    TRY(holding_of(c, a->position, d->holding, a->market, &s));
+    TRY(require_same(holder_of(a->position), key_of(a->owner), ERR_WRONG_AUTHORITY));
     REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     struct pool* p = pool_of(m, s->pool);
     u64 shares = d->shares == ALL_SHARES ? s->shares : d->shares;
@@ -181,11 +181,11 @@ static KEEP u64 process_close_position(const struct context* c) {
     TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, e.payout));
 
     copy_address(&e.position, key_of(a->position));
-    copy_address(&e.owner, &s->owner);
+    copy_address(&e.owner, key_of(a->owner));
     e.pool = s->pool;
     e.side = s->side;
     e.shares = shares;
     e.shares_left = s->shares;
-    if (!s->shares) close_account(a->position, a->owner);
+    if (!s->shares && !chain_of(a->position)) close_account(a->position, a->owner);
     return emit_market(&e, sizeof e, EVENT_POSITION_CLOSED, m, in.slot);
 }

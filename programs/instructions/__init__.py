@@ -10,6 +10,7 @@ from programs.instructions.platform import Authorities, initialize
 from programs.instructions.tags import Tag
 from programs.instructions.trades import (
     ALL_SHARES,
+    close_holding,
     close_position,
     liquidate,
     liquidate_header,
@@ -24,6 +25,7 @@ __all__ = [
     "Authorities",
     "Tag",
     "add_liquidity",
+    "close_holding",
     "close_position",
     "create_market",
     "initialize",

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from solders.instruction import AccountMeta, Instruction
@@ -86,6 +87,48 @@ def close_position(
         worst_price_e6: lowest average proceeds per share, before the fee.
     """
     position, _ = addresses.position_address(program, market, owner, position_id)
+    terms = _Sale(has_debt=has_debt, shares=shares, worst_price_e6=worst_price_e6)
+    return _close(program, owner, owner_tokens, market, position, 0, terms)
+
+
+def close_holding(
+    program: Pubkey,
+    owner: Pubkey,
+    owner_tokens: Pubkey,
+    market: Pubkey,
+    chain: Pubkey,
+    *,
+    holding: int,
+    has_debt: bool = False,
+    shares: int = ALL_SHARES,
+    worst_price_e6: int = 0,
+) -> Instruction:
+    """Sell shares of one of a chain's positions.
+
+    Args:
+        holding: 0 for what OPEN bought, 1 or 2 for the YES or NO shares of the other steps.
+        worst_price_e6: lowest average proceeds per share, before the fee.
+    """
+    terms = _Sale(has_debt=has_debt, shares=shares, worst_price_e6=worst_price_e6)
+    return _close(program, owner, owner_tokens, market, chain, holding, terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sale:
+    has_debt: bool
+    shares: int
+    worst_price_e6: int
+
+
+def _close(
+    program: Pubkey,
+    owner: Pubkey,
+    owner_tokens: Pubkey,
+    market: Pubkey,
+    position: Pubkey,
+    holding: int,
+    sale: _Sale,
+) -> Instruction:
     vault = addresses.vault_address(program)[0]
     accounts = [
         writable(owner, signer=True),
@@ -94,14 +137,13 @@ def close_position(
         writable(addresses.market_tokens_address(program, market)[0]),
         writable(owner_tokens),
         writable(position),
-        writable(vault) if has_debt else readable(vault),
+        writable(vault) if sale.has_debt else readable(vault),
         readable(TOKEN_PROGRAM),
     ]
-    if has_debt:
+    if sale.has_debt:
         accounts.append(writable(addresses.vault_tokens_address(program)[0]))
-    return Instruction(
-        program, struct.pack("<B3xIQ", Tag.CLOSE_POSITION, worst_price_e6, shares), accounts
-    )
+    data = struct.pack("<BB2xIQ", Tag.CLOSE_POSITION, holding, sale.worst_price_e6, sale.shares)
+    return Instruction(program, data, accounts)
 
 
 def liquidate_header(

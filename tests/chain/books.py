@@ -7,6 +7,7 @@ accounts, and the accounts with each other and with the tokens behind them.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from solders.pubkey import Pubkey
 
@@ -24,6 +25,7 @@ class PoolBooks:
     outstanding: list[int] = field(default_factory=lambda: [0, 0])
     leveraged: list[int] = field(default_factory=lambda: [0, 0])
     inventory: list[int] = field(default_factory=lambda: [0, 0])
+    inventory_cost: list[int] = field(default_factory=lambda: [0, 0])
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Books:
     bad_debt: int = 0
     inventory_cost: int = 0
     residuals: dict[Pubkey, int] = field(default_factory=lambda: defaultdict(int))
+    shares: dict[Pubkey, int] = field(default_factory=lambda: defaultdict(int))
+    """Of every position that was opened with a trade."""
 
     def apply(self, event: Event, slot: int) -> None:
         """Book one event; its number must be the next of its series."""
@@ -77,7 +81,7 @@ class Books:
             self._opened(event, market)
         elif kind is EventKind.POSITION_CLOSED:
             self._closed(event, market)
-        elif kind is EventKind.POSITION_LIQUIDATED:
+        elif kind is EventKind.POSITIONS_LIQUIDATED:
             self._liquidated(event, market)
         elif kind is EventKind.BAD_DEBT_BOOKED:
             self.bad_debt += amount("amount")
@@ -88,6 +92,7 @@ class Books:
         pool, side, debt = market.pools[amount("pool")], amount("side"), amount("debt")
         assert amount("notional") == amount("margin") * amount("leverage")
         assert debt == amount("notional") - amount("margin")
+        self.shares[event.address("position")] = amount("shares")
         pool.cash += amount("notional")
         pool.outstanding[side] += amount("shares")
         pool.leveraged[side] += amount("shares") if debt else 0
@@ -102,29 +107,39 @@ class Books:
         if debt:
             pool.leveraged[side] -= amount("shares") + amount("shares_left")
         market.fees += amount("fee")
+        self.shares[event.address("position")] = amount("shares_left")
         residual = self.residuals.pop(event.address("position"), 0)
         market.residual -= residual
         assert amount("payout") == amount("proceeds") - amount("fee") - debt + residual
         self._lend(market, -debt)
 
     def _liquidated(self, event: Event, market: MarketBooks) -> None:
-        amount, position = event.amount, event.address("position")
-        pool, side = market.pools[amount("pool")], amount("side")
-        gone = amount("shares_sold") + amount("shares_to_inventory")
-        pool.cash -= amount("proceeds")
-        pool.outstanding[side] -= amount("shares_sold")
-        pool.inventory[side] += amount("shares_to_inventory")
-        pool.leveraged[side] -= gone if amount("debt_left") else gone + amount("shares_left")
-        in_cash = amount("debt_repaid") - amount("inventory_credit")
-        residual = amount("residual") - self.residuals[position]
-        self.residuals[position] = amount("residual")
+        parts = [self._liquidated_one(record, market) for record in event.records]
+        to_vault, to_keeper = (sum(part) for part in zip(*parts, strict=True))
+        assert (event.amount("to_vault"), event.amount("to_keeper")) == (to_vault, to_keeper)
+
+    def _liquidated_one(self, record: dict[str, Any], market: MarketBooks) -> tuple[int, int]:
+        """Book one record; return what it paid to the vault and to the keeper."""
+        position, pool, side = record["position"], market.pools[record["pool"]], record["side"]
+        gone = record["shares_sold"] + record["shares_to_inventory"]
+        self.shares[position] -= gone
+        pool.cash -= record["proceeds"]
+        pool.outstanding[side] -= record["shares_sold"]
+        pool.inventory[side] += record["shares_to_inventory"]
+        pool.inventory_cost[side] += record["inventory_credit"]
+        pool.leveraged[side] -= gone if record["debt_left"] else gone + self.shares[position]
+        assert not record["bad_debt"] or not self.shares[position]
+        in_cash = record["debt_repaid"] - record["inventory_credit"]
+        residual = record["proceeds"] - record["bounty"] - in_cash
+        assert residual >= 0
+        self.residuals[position] += residual
         market.residual += residual
-        assert amount("proceeds") == amount("bounty") + in_cash + residual
-        self.inventory_cost += amount("inventory_credit")
-        ended = amount("inventory_credit") + amount("bad_debt")
+        self.inventory_cost += record["inventory_credit"]
+        ended = record["inventory_credit"] + record["bad_debt"]
         self._lend(market, -in_cash)
         self.loans -= ended
         market.debt -= ended
+        return in_cash, record["bounty"]
 
     def _lend(self, market: MarketBooks, debt: int) -> None:
         self.cash -= debt
@@ -176,12 +191,14 @@ def check_market(books: MarketBooks, market: Market, tokens: int, mine: Position
     assert tokens == sum(pool.cash for pool in market.pools) + fees + market.residual
     assert market.debt == int(mine["debt"].sum())
     assert market.residual == int(mine["residual"].sum())
+    assert not mine["is_in_batch"].any()
     for index, pool in enumerate(market.pools):
         folded = books.pools[index]
         assert (pool.liquidity, pool.cash) == (folded.liquidity, folded.cash)
         assert list(pool.outstanding) == folded.outstanding
         assert list(pool.leveraged) == folded.leveraged
         assert list(pool.inventory) == folded.inventory
+        assert list(pool.inventory_cost) == folded.inventory_cost
         assert pool.cash >= max(pool.outstanding), "the pool cannot pay one of its outcomes"
         for side in (0, 1):
             held = mine[(mine["pool"] == index) & (mine["side"] == side)]
