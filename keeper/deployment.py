@@ -1,7 +1,7 @@
 """A program onto a cluster, for good: read what is there, do what is left, read again, and prove it.
 
 Shell. Every decision is `programs.resume`'s. The buffer is read back at `finalized` before the last transaction: a fork
-may take a confirmed write back, and burned code cannot be mended.
+may take a confirmed write back, and burned code cannot be mended. The proof is read at `finalized` for the same reason.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from programs.proof import DeploymentProof, prove_deployment
 from programs.resume import Begun, Done, Unbegun
 from programs.rpc import Account, Rpc
 from programs.step import Step
-from programs.units import Lamports, Slot
+from programs.units import Lamports
 
 FINALITY_TIMEOUT_S: Final = 180.0
 """31 slots take 13 s; a cluster that needs longer than this is in trouble, and the deployment goes on another day."""
@@ -55,6 +55,8 @@ async def deploy(rpc: Rpc, order: Order, tell: Callable[[str], None]) -> Proven:
         rounds = rounds + 1 if now.stage == before else 0
         before = now.stage
         if isinstance(now.stage, Done):
+            now = await _survey_finalized(rpc, order, now)
+        if isinstance(now.stage, Done):
             return await prove(rpc, order, now)
         if rounds > _ROUNDS_WITHOUT_PROGRESS_MAX:
             raise DeploymentFailed(
@@ -63,7 +65,7 @@ async def deploy(rpc: Rpc, order: Order, tell: Callable[[str], None]) -> Proven:
         check_purse(order, now)
         if isinstance(now.stage, Begun) and not now.stage.left:
             tell("the buffer holds the code; waiting until that is finalized")
-            now = await _survey_finalized(rpc, order, now.slot)
+            now = await _survey_finalized(rpc, order, now)
         match now.stage:
             case Unbegun():
                 tell(f"creating buffer {now.plan.buffer}")
@@ -160,17 +162,17 @@ async def _land(rpc: Rpc, order: Order, steps: tuple[Step, ...]) -> str:
     return why_not(await land_steps(rpc, steps, order.pace))
 
 
-async def _survey_finalized(rpc: Rpc, order: Order, slot: Slot) -> Survey:
-    """Survey once `slot` is finalized: what is written then cannot be taken back."""
+async def _survey_finalized(rpc: Rpc, order: Order, confirmed: Survey) -> Survey:
+    """Survey again once what was found is finalized, and so cannot be taken back, or has been taken back."""
     with trio.move_on_after(FINALITY_TIMEOUT_S):
         while True:
             now = await survey(rpc, order, "finalized")
-            if now.slot >= slot:
+            if now.stage == confirmed.stage or now.slot >= confirmed.slot:
                 return now
             await trio.sleep(_FINALITY_POLL_S)
     raise ClusterError(
-        f"slot {slot} was not finalized within {FINALITY_TIMEOUT_S:g} s, and unfinalized code is not burned: "
-        "run again when the cluster finalizes"
+        f"slot {confirmed.slot} was not finalized within {FINALITY_TIMEOUT_S:g} s, and what is not final is neither burned "
+        "nor believed: run again when the cluster finalizes"
     )
 
 

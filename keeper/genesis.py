@@ -6,8 +6,10 @@ Shell. Every decision is `programs.founding`'s.
 from dataclasses import dataclass
 from typing import Final
 
+import trio
 from solders.sysvar import RENT
 
+from keeper.deployment import FINALITY_TIMEOUT_S
 from keeper.errors import GenesisError
 from keeper.land_steps import land_steps, why_not
 from keeper.survey import read_rent, sol
@@ -17,6 +19,7 @@ from programs.rpc import Rpc
 from programs.step import Step
 from programs.units import Lamports
 
+_FINALITY_POLL_S: Final = 0.1
 _ROUNDS_MAX: Final = 5
 """Two transactions are all there is; a blockhash may expire, a fork may take one back."""
 
@@ -57,17 +60,18 @@ async def survey_genesis(rpc: Rpc, charter: Charter) -> GenesisSurvey:
 
 
 async def found(rpc: Rpc, charter: Charter, pace: Pace) -> int:
-    """Do what is left of genesis, transaction by transaction; returns how many have landed.
+    """Do what is left of genesis, transaction by transaction, until it is final; returns how many have landed.
 
     Raises:
         RpcFailure: the cluster cannot be read; running again goes on from here.
         GenesisRefused: it has happened otherwise, or a mint cannot be used.
-        GenesisError: the payer is too poor, or a transaction was refused again and again.
+        GenesisError: the payer is too poor, a transaction was refused again and again, or nothing becomes final.
     """
     reason, landed = "", 0
     for _ in range(_ROUNDS_MAX):
         now = await survey_genesis(rpc, charter)
         if not now.steps:
+            await _wait_finalized(rpc, charter)
             return landed
         check_purse(charter, now)
         outcomes = await land_steps(rpc, now.steps[:1], pace)
@@ -87,3 +91,15 @@ def check_purse(charter: Charter, now: GenesisSurvey) -> None:
             f"payer {charter.payer.pubkey()} has {sol(now.balance_lamports)} SOL, expected at least "
             f"{sol(now.needed_lamports)} for rent and fees: fund it and run again"
         )
+
+
+async def _wait_finalized(rpc: Rpc, charter: Charter) -> None:
+    """Wait until no fork can undo it."""
+    address = charter.wanted[0]
+    with trio.move_on_after(FINALITY_TIMEOUT_S):
+        while await rpc.get_account(address, "finalized") is None:  # noqa: ASYNC110 - the cluster's finality has no event
+            await trio.sleep(_FINALITY_POLL_S)
+        return
+    raise GenesisError(
+        f"genesis is confirmed, but not final within {FINALITY_TIMEOUT_S:g} s: run again when the cluster finalizes"
+    )

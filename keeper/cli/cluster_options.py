@@ -30,8 +30,8 @@ T = TypeVar("T")
 _CONFIG: Final = Path("keeper.toml")
 _CODE_BYTES_MAX: Final = 10 << 20
 """Source: agave MAX_PERMITTED_DATA_LENGTH."""
-PACE: Final = Pace(poll_interval_s=0.2, finality_interval_s=30.0)
-"""A person waits."""
+PACE: Final = Pace(poll_interval_s=0.25, finality_interval_s=30.0)
+"""A person waits; and public endpoints take 40 calls of a method in 10 s."""
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
 CU_PRICE_OPTION: Final = click.option(
