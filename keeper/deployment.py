@@ -17,7 +17,7 @@ from keeper.probing import probe_lamports, probe_program, skip_probes
 from keeper.survey import Order, Survey, check_purse, sol, survey
 from programs import loader
 from programs.deploy import DeploymentFailed, DeploymentPlan
-from programs.differences import ProbeAnswer
+from programs.findings import ProbeAnswer
 from programs.outcomes import Landed
 from programs.proof import DeploymentProof, prove_deployment
 from programs.resume import Begun, Done, Unbegun

@@ -7,7 +7,7 @@ import trio
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from programs.differences import ProbeAnswer
+from programs.findings import ProbeAnswer
 from programs.probes import PROBE_BUFFER_BYTES, PROBE_NAMES, attempts_to_change
 from programs.rent import RentRate
 from programs.rpc import Rpc, RpcError

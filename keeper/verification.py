@@ -15,7 +15,7 @@ from programs import loader
 from programs.accounts import Global, MalformedAccountError
 from programs.addresses import SYSTEM_PROGRAM, global_address
 from programs.audit import Evidence, addresses_to_read, authorities_of
-from programs.differences import ProbeAnswer
+from programs.findings import ProbeAnswer
 from programs.rent import RentRate
 from programs.rpc import Account, Rpc
 from programs.units import Slot

@@ -15,7 +15,14 @@ from solders.pubkey import Pubkey
 
 from programs import addresses, differences, loader
 from programs.accounts import Global, MalformedAccountError, Vault
-from programs.differences import Difference, ProbeAnswer, missing, unreadable
+from programs.findings import (
+    Difference,
+    ProbeAnswer,
+    missing,
+    read_mint,
+    read_tokens,
+    unreadable,
+)
 from programs.leverage import FEE_BASE_UBP, FEE_SLOPE_UBP
 from programs.rpc import Account
 from programs.spl_token import Mint, TokenAccount
@@ -136,7 +143,6 @@ def audit(evidence: Evidence, expected: bytes) -> Audit:
     if found.parameters is not None:
         vault = addresses.vault_address(program)
         at = evidence.accounts.get
-        read_tokens, read_mint = differences.read_tokens, differences.read_mint
         vault_tokens = at(addresses.vault_tokens_address(program)[0])
         sink = at(addresses.sink_tokens_address(program)[0])
         treasury = at(addresses.treasury_tokens_address(program)[0])

@@ -16,7 +16,7 @@ from solders.pubkey import Pubkey
 from programs import addresses, instructions
 from programs.accounts import Global, MalformedAccountError
 from programs.audit import authorities_of
-from programs.differences import Difference, read_mint
+from programs.findings import Difference, read_mint
 from programs.genesis import MINT_BYTES, create_mint
 from programs.instructions import Authorities
 from programs.layout import GLOBAL_DTYPE, VAULT_DTYPE

@@ -3,7 +3,6 @@
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,7 +13,7 @@ import trio
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from keeper.cli.logs import open_logs, stderr_form
+from keeper.cli.logs import open_logs
 from keeper.cluster import check_endpoints
 from keeper.config import Config, load_config
 from keeper.errors import ClusterError, KeeperError, KeypairError
@@ -172,8 +171,8 @@ def read_code(path: Path | None) -> bytes:
     return code
 
 
-def on_cluster(target: Target, work: Callable[[Rpc], Awaitable[T]], *, as_json: bool) -> T:
-    """Do something on a cluster; its warnings go to stderr.
+def on_cluster(target: Target, work: Callable[[Rpc], Awaitable[T]]) -> T:
+    """Do something on a cluster; its warnings go to stderr, as text among the progress.
 
     Raises:
         ClusterError: it cannot be read, or its endpoints are of different clusters; or whatever `work` raises.
@@ -191,9 +190,7 @@ def on_cluster(target: Target, work: Callable[[Rpc], Awaitable[T]], *, as_json: 
                     f"the cluster cannot be read ({failure}): check that it runs and that {target.correction} is right"
                 ) from failure
 
-    with ExitStack() as stack:
-        form = stderr_form(as_json=as_json)
-        stack.enter_context(open_logs(sys.stderr, form=form, least=logging.WARNING))
+    with open_logs(sys.stderr, form="text", least=logging.WARNING):
         return trio.run(main)
 
 

@@ -112,7 +112,7 @@ def deploy_command(
     if is_abandoned:
         _abandon(target, order, dry_run=dry_run, yes=yes, as_json=as_json)
         return
-    before = on_cluster(target, lambda rpc: survey(rpc, order), as_json=as_json)
+    before = on_cluster(target, lambda rpc: survey(rpc, order))
     say(_plan(target, order, before))
     is_done = isinstance(before.stage, Done)
     if not is_done:
@@ -123,7 +123,7 @@ def deploy_command(
         return
     if not is_done:
         ask("Deploy it, for ever?", yes=yes)
-    proven = on_cluster(target, lambda rpc: deploy(rpc, order, say), as_json=as_json)
+    proven = on_cluster(target, lambda rpc: deploy(rpc, order, say))
     if as_json:
         found = {"event": "already_deployed" if is_done else "deployed"} | _json(proven)
         click.echo(json.dumps(found | _cost_json(order, before)))
@@ -134,13 +134,13 @@ def deploy_command(
 def _abandon(target: Target, order: Order, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     address = order.buffer_key.pubkey()
     if dry_run:
-        now = on_cluster(target, lambda rpc: survey(rpc, order), as_json=as_json)
+        now = on_cluster(target, lambda rpc: survey(rpc, order))
         is_open = isinstance(now.stage, Begun)
         held = now.buffer.lamports if is_open and now.buffer is not None else Lamports(0)
         say(f"buffer {address} would return {sol(held)} SOL")
         return
     ask(f"Close buffer {address} and forget what has been written?", yes=yes)
-    recovered = on_cluster(target, lambda rpc: abandon(rpc, order), as_json=as_json)
+    recovered = on_cluster(target, lambda rpc: abandon(rpc, order))
     if as_json:
         found = {"event": "abandoned", "buffer": str(address), "recovered_lamports": recovered}
         click.echo(json.dumps(found))

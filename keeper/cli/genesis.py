@@ -128,7 +128,7 @@ def genesis_command(
     code = read_code(so_path)
     program = read_program_keypair(program_path, target)
     payer = read_keypair(payer_path, "--payer")
-    look = partial(_look, target, program.pubkey(), payer.pubkey(), code, as_json=as_json)
+    look = partial(_look, target, program.pubkey(), payer.pubkey(), code)
     before = look()
     _check_program(before)
     new_mint = derived_mint(program, "quote") if new_quote_mint else None
@@ -143,7 +143,7 @@ def genesis_command(
         authorities=_authorities(target, named, authority, before),
         cu_price=MicroLamports(cu_price),
     )
-    now = on_cluster(target, lambda rpc: survey_genesis(rpc, charter), as_json=as_json)
+    now = on_cluster(target, lambda rpc: survey_genesis(rpc, charter))
     if not now.steps:
         say("genesis has happened: nothing to do but to verify it")
         conclude(before, as_json=as_json, event="already_done")
@@ -154,13 +154,13 @@ def genesis_command(
             click.echo(json.dumps(_plan_json(charter, now)))
         return
     ask("Fix all this, for ever?", yes=yes)
-    on_cluster(target, lambda rpc: found(rpc, charter, PACE), as_json=as_json)
+    on_cluster(target, lambda rpc: found(rpc, charter, PACE))
     say("genesis has happened")
     conclude(look(), as_json=as_json, event="genesis")
 
 
-def _look(target: Target, program: Pubkey, payer: Pubkey, code: bytes, *, as_json: bool) -> Audit:
-    evidence = on_cluster(target, lambda rpc: gather_evidence(rpc, program, payer), as_json=as_json)
+def _look(target: Target, program: Pubkey, payer: Pubkey, code: bytes) -> Audit:
+    evidence = on_cluster(target, lambda rpc: gather_evidence(rpc, program, payer))
     return audit(evidence, code)
 
 

@@ -68,7 +68,7 @@ def verify_command(
         program = target.config.cluster.program_id
     code = read_code(so_path)
     address = program
-    evidence = on_cluster(target, lambda rpc: gather_evidence(rpc, address, payer), as_json=as_json)
+    evidence = on_cluster(target, lambda rpc: gather_evidence(rpc, address, payer))
     conclude(audit(evidence, code), as_json=as_json)
 
 

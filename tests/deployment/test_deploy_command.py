@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -259,6 +260,40 @@ def test_an_id_that_is_another_account_is_told(operator, so):
     stranger = Account(10**9, bytes(8), Pubkey.new_unique(), executable=False)
     operator.chain.do(operator.chain.bank.set_account, operator.program.pubkey(), stranger)
     assert "not a program of the upgradeable loader" in refused(operator, "--so", so)
+
+
+def test_an_id_of_the_loader_that_is_no_program_is_told(operator, so):
+    finish(operator)
+    address = operator.program.pubkey()
+    data = b"\1" + operator.chain.account(address).data[1:]
+    operator.chain.edit(address, data=data, executable=False)
+    operator.chain.do(operator.chain.bank.advance_slot, 2)
+    assert "is taken (the account is no program" in refused(operator, "--so", so)
+
+
+def test_a_payer_that_is_no_wallet_is_told(operator, so):
+    owner = Pubkey.new_unique()
+    operator.chain.edit(operator.payer.pubkey(), data=b"1", owner=owner)
+    operator.chain.do(operator.chain.bank.advance_slot, 2)
+    assert f"is an account of {owner}, which cannot pay" in refused(operator, "--so", so)
+
+
+def test_on_a_terminal_it_asks_and_no_means_no(operator, so):
+    controller, terminal = pty.openpty()
+    words = operator.words("deploy", "--so", so)
+    with subprocess.Popen(
+        [sys.executable, "-m", "keeper.cli.main", *words],
+        stdin=terminal,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        os.write(controller, b"n\n")
+        told = process.stderr.read()
+    os.close(terminal)
+    os.close(controller)
+    assert "Deploy it, for ever? [y/N]" in told
+    assert process.returncode == 1
+    assert operator.chain.lamports(buffer_of(operator)) == 0
 
 
 def test_one_key_cannot_be_program_and_payer(operator, so):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import spl.token.instructions as spl
+from solders.account import Account
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
@@ -212,6 +213,27 @@ def test_an_mmt_mint_that_cannot_be_used_is_refused(deployed):
         deployed.path("mmt", mint)
         make_mint(deployed, mint, decimals, authority)
         assert words in refused(deployed, *options)
+
+
+def test_an_mmt_mint_that_is_another_account_is_refused(deployed):
+    mint = Keypair()
+    stranger = Account(10**9, bytes(82), PEOPLE["fees"], executable=False)
+    deployed.chain.do(deployed.chain.bank.set_account, mint.pubkey(), stranger)
+    deployed.chain.do(deployed.chain.bank.advance_slot, 2)
+    path = deployed.path("mmt", mint)
+    told = refused(
+        deployed, "--new-quote-mint", "--authority", PEOPLE["market"], "--mmt-mint", path
+    )
+    assert f"found an account of {PEOPLE['fees']}, expected an unminted one" in told
+
+
+def test_a_genesis_account_that_cannot_be_read_is_refused(deployed):
+    deployed.run("genesis", "--new-quote-mint", "--authority", PEOPLE["market"])
+    address = addresses.global_address(deployed.program.pubkey())[0]
+    deployed.chain.edit(address, data=b"\x63" + deployed.chain.account(address).data[1:])
+    deployed.chain.do(deployed.chain.bank.advance_slot, 2)
+    told = refused(deployed, "--new-quote-mint", "--authority", PEOPLE["market"])
+    assert "the genesis account cannot be read: found account kind 99" in told
 
 
 def test_a_payer_that_is_too_poor_is_told_before_anything_is_sent(deployed):

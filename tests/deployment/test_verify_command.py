@@ -1,15 +1,23 @@
 """`keeper verify`: a fresh platform has no differences, and every tampering is told in its own words."""
 
+import json
+
 import pytest
+from click.testing import CliRunner
+from quiet_world import PROGRAM, quiet_world
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from keeper.cli.commands import cli
 from programs import addresses, loader
 from programs.accounts import Global
 from programs.addresses import SYSTEM_PROGRAM
 from programs.betting_platform.build import PROGRAM_SO
 from programs.deploy import ProgramImage
+from programs.differences import probe_differences
+from programs.findings import ProbeAnswer
 from programs.genesis import MMT_SUPPLY, SINK_MMT, TREASURY_MMT
+from programs.layout import GLOBAL_DTYPE, VAULT_DTYPE
 from programs.localnet.genesis import deploy_immutable
 from tests.deployment.conftest import SOL, Operator, open_chain
 
@@ -60,6 +68,10 @@ class Tampered:
         data = bytes(data)
         new = old.data[:offset] + data + old.data[offset + len(data) :]
         self.operator.chain.edit(address, data=new)
+
+    def cut(self, address):
+        self._keep(address, self.operator.chain.account(address))
+        self.operator.chain.edit(address, data=bytes(10))
 
     def remove(self, address):
         self._keep(address, self.operator.chain.account(address))
@@ -163,6 +175,14 @@ def test_a_mint_authority_that_was_kept(tampered):
     assert audit["mint_authority"] == str(THIEF)
 
 
+def of_global(name):
+    return GLOBAL_DTYPE.fields[name][1]
+
+
+def of_vault(name):
+    return VAULT_DTYPE.fields[name][1]
+
+
 FIELDS = [
     ("mmt", 46, SOMEBODY, "MMT freeze authority"),
     ("mmt", 44, b"\6", "MMT mint decimals"),
@@ -170,6 +190,7 @@ FIELDS = [
     ("mmt", 36, u64(MMT_SUPPLY - 1), "MMT supply"),
     ("mmt", 45, b"\0", "MMT mint"),
     ("quote", 44, b"\x09", "quote mint decimals"),
+    ("quote", 45, b"\0", "quote mint"),
     ("sink", 32, bytes(THIEF), "entropy sink owner"),
     ("sink", 0, bytes(THIEF), "entropy sink mint"),
     ("sink", 72, SOMEBODY, "entropy sink delegate"),
@@ -179,13 +200,16 @@ FIELDS = [
     ("treasury", 64, u64(TREASURY_MMT + 1), "season treasury"),
     ("treasury", 32, bytes(THIEF), "season treasury owner"),
     ("vault_tokens", 32, bytes(THIEF), "vault tokens owner"),
-    ("state", 24, u64(38_880_001), "season"),
-    ("state", 16, u64(10**12), "season start"),
+    ("state", of_global("season_slots"), u64(38_880_001), "season"),
+    ("state", of_global("season_start_slot"), u64(10**12), "season start"),
     ("state", 2, b"\0", "genesis account bump"),
     ("state", 1, b"\x63", "genesis account"),
     ("vault", 2, b"\0", "vault bump"),
-    ("vault", 8, u64(2) + u64(500), "vault cash"),
-    ("vault", 56, u64(500), "vault at genesis"),
+    ("vault", of_vault("event_sequence"), u64(2) + u64(500), "vault cash"),
+    ("vault", of_vault("share_supply"), u64(500), "vault at genesis"),
+    ("state", of_global("vault"), bytes(THIEF), "vault"),
+    ("vault", of_vault("tokens"), bytes(THIEF), "vault tokens"),
+    ("code", 0, b"\x07", "program"),
 ]
 
 
@@ -266,6 +290,67 @@ def test_other_bytes_that_are_expected_are_no_difference(platform, tmp_path):
     other.write_bytes(b"\x7fELF other")
     code, found = platform.json("verify", "--so", other)
     assert (code, [each["subject"] for each in found["differences"]]) == (1, ["program bytes"])
+
+
+def test_the_page_ends_with_a_sentence_for_each_difference(tampered):
+    tampered.write(tampered.sink, 64, u64(SINK_MMT - 10**9))
+    tampered.write(tampered.mmt, 0, SOMEBODY)
+    tampered.settle()
+    code, out, _told = tampered.operator.run("verify")
+    assert code == 1
+    assert out.splitlines()[-3:] == [
+        "2 differences",
+        f"  MMT mint authority: found {THIEF}, expected none: its holder can mint MMT without limit",
+        (
+            "  entropy sink: found 89,999,999 MMT, expected 90,000,000 MMT: "
+            "MMT that was to stay out of circulation for ever is elsewhere"
+        ),
+    ]
+
+
+def test_bytes_of_another_length_are_no_token_accounts(tampered):
+    tampered.cut(tampered.vault_tokens)
+    tampered.cut(tampered.quote)
+    found, audit = tampered.differences()
+    assert found["vault tokens"]["found"] == "a token account has 165 bytes, found 10"
+    assert found["quote mint"]["found"] == "a mint has 82 bytes, found 10"
+    assert audit["vault"]["token_balance"] is None
+
+
+def test_cluster_and_program_may_stand_in_keeper_toml(platform, tmp_path):
+    config = tmp_path / "keeper.toml"
+    config.write_text(
+        f'[cluster]\nrpc_urls = ["{platform.chain.url}", "{platform.chain.url}"]\n'
+        f'program_id = "{platform.program.pubkey()}"\n'
+        '[keys]\nkeeper = "keeper.json"\n[state]\nfolder = "state"\n'
+    )
+    ended = CliRunner().invoke(cli, ["verify", "--config", str(config), "--json"])
+    assert ended.exit_code == 0
+    assert json.loads(ended.stdout)["program_id"] == str(platform.program.pubkey())
+    ended = CliRunner().invoke(cli, ["verify", "--url", platform.chain.url])
+    assert ended.exit_code == 2
+    assert "--url needs --program ADDRESS" in ended.stderr
+
+
+def test_the_sandbox_has_no_differences_either(tmp_path):
+    with quiet_world() as world:
+        words = ["verify", "--url", f"http://127.0.0.1:{world.rpc_port}", "--program", str(PROGRAM)]
+        ended = CliRunner().invoke(cli, [*words, "--json"])
+    assert ended.exit_code == 0
+    assert json.loads(ended.stdout)["differences"] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (ProbeAnswer(), "not refused"),
+        (ProbeAnswer(error={"InstructionError": [0, {"Custom": 7}]}), "Custom"),
+        (ProbeAnswer(error={"InstructionError": [0, "IncorrectAuthority"]}), "IncorrectAuthority"),
+    ],
+)
+def test_an_attempt_that_was_not_refused_as_immutable_is_a_difference(answer, words):
+    (found,) = probe_differences({"Upgrade": answer})
+    assert words in found.sentence
 
 
 def test_an_address_that_is_none_is_refused(platform):
