@@ -1,31 +1,19 @@
-/* Where a position lies: in an account of its own, or among the three that a chain holds. */
+/* The position that an instruction works on: an account of its own, or one of the three that a chain embeds. */
 #ifndef HOLDINGS_H
 #define HOLDINGS_H
 
 #include "sdk.h"
 
-#define CHAIN_POSITIONS 3
+static inline bool is_chain(account a) { return length_of(a) && *(u8*)data_of(a) == KIND_CHAIN; }
 
-/* Null: the account is a position. Both kinds of account have been told apart by holding_of. */
-static inline struct chain* chain_of(account a) {
-    struct chain* chain = data_of(a);
-    return chain->kind == KIND_CHAIN ? chain : 0;
-}
-
-/* The position of a market that an account holds: its only one (index 0), or one of a chain's. */
+/* `index` is which of a chain's, and zero for a position account. Either must be of this market. */
 static KEEP u64 holding_of(const struct context* c, account a, u64 index, account market, struct position** out) {
-    struct loaded in;
-    bool is_chain = length_of(a) == sizeof(struct chain);
-    REQUIRE(index < (is_chain ? CHAIN_POSITIONS : 1), BAD_INSTRUCTION_DATA);
-    TRY(load_state(c, a, is_chain ? CHAIN : POSITION, market, &in));
-    *out = is_chain ? &in.chain->positions[index] : in.position;
+    bool embedded = is_chain(a);
+    struct loaded found;
+    REQUIRE(index <= (embedded ? 2 : 0), BAD_INSTRUCTION_DATA);
+    TRY(load_state(c, a, embedded ? KIND_CHAIN : KIND_POSITION, market, &found));
+    *out = embedded ? &found.chain->positions[index] : found.position;
     return 0;
-}
-
-/* Who owns an account of ours that has an owner. */
-static inline const struct address* holder_of(account a) {
-    const u8* data = data_of(a);
-    return (const void*)(data + KINDS[data[0]].owner);
 }
 
 #endif

@@ -1,31 +1,42 @@
 /* liquidate: one market's positions in a batch. Healthy or foreign accounts are skipped, so one that was closed or
  * topped up a slot ago fails nobody else.
  *
- * Two passes. The first judges every position and adds up what each side of each pool must sell; then each side sells
- * once, down to its floor. The second hands out what was sold in the batch's order, and the proceeds pro rata: all who
- * sell together get one price, wherever in the batch they stand. The last also gets what rounding leaves, less than two
- * base units for each of the others. */
+ * Two passes. The first judges every position and adds up what must be sold on each side of each pool; then each side
+ * sells, once for those whose debt exceeds their value and once for the others. The second hands out what was sold in
+ * the batch's order, and the proceeds pro rata: all who sell together get one price, wherever in the batch they stand.
+ * The last also gets what rounding leaves, less than two base units for each of the others.
+ *
+ * Floors. A pool can be pushed by whoever gains from it, so no sale goes under a price that repays: not under the
+ * oracle's for those under water, and for the others not under what their debt and the bounty need a share, nor five
+ * points under the oracle. What the pool does not take, the vault's inventory takes at the oracle's price, as far as
+ * the debt needs it; only a partial sale waits instead. */
 #include "holdings.h"
 #include "ledger.h"
 #include "payments.h"
+#include "pledges.h"
 
-#define GAP_POINTS_E6 50000        /* sales go no lower than the oracle less five points */
+#define GAP_POINTS_E6 50000
 #define SMALL_POSITION 10000000ULL /* $10: outside the partial cap */
 #define BOUNTY_BPS 5
 #define BOUNTY_UNDERWATER_BPS 2
 
-/* One side of one pool: what its targets sell in one trade. */
+/* Targets that sell in one trade. */
 struct group {
-    u64 want, floor_e6;    /* no floor yet: not sold yet */
+    u64 want, floor_e6;
     u64 unsold, undivided; /* what is left of the sale to hand out: shares, cash */
     u64 rate_q64;          /* cash a share */
+};
+/* One side of one pool: under water, and not. */
+struct side_sales {
+    struct group groups[2];
+    u64 is_done;
 };
 
 /* A position that must go, in whole or in part. Equity is value - debt, zero when negative. */
 struct target {
     struct position* position;
     account account;
-    struct group* group;
+    struct side_sales* sales;
     u64 want, judged_e6, equity, required;
     u64 is_underwater, is_capped;
 };
@@ -34,12 +45,12 @@ struct target {
 struct liquidation {
     const struct context* context;
     struct loaded in;
-    u64 count, reserved;                    /* targets; value that they take of the slot's cap */
-    u64 credit, bad_debt, ruined, residual; /* ruined: positions that left bad debt */
-    struct event_positions_liquidated e;    /* with its records, as they are logged */
+    u64 count, reserved;                            /* targets; value that they take of the slot's cap */
+    u64 credit, bad_debt, ruined, residual, seized; /* ruined: positions that left bad debt; seized: cash of pledges */
+    struct event_positions_liquidated e;            /* with its records, as they are logged */
     struct liquidated records[ACCOUNTS_MAX];
     struct target targets[ACCOUNTS_MAX];
-    struct group groups[2 * OUTCOMES_MAX];
+    struct side_sales sales[2 * OUTCOMES_MAX];
 };
 #define HEAP ((struct liquidation*)0x300000000ULL)
 _Static_assert(sizeof(struct liquidation) <= 32 * 1024, "the heap");
@@ -97,21 +108,29 @@ static KEEP u64 consider(struct liquidation* l, account a) {
     t->equity = t->is_underwater = t->is_capped = 0;
     TRY(judge(l, s, t));
     if (!t->want) return 0;
+    l->count++;
     s->is_in_batch = true;
     t->position = s;
     t->account = a;
-    t->group = &l->groups[2 * s->pool + s->side];
-    t->group->want += t->want; /* no more than the pool has outstanding */
-    l->count++;
+    t->sales = &l->sales[2 * s->pool + s->side];
+    struct group* g = &t->sales->groups[t->is_underwater ? 0 : 1];
+    u64 least = side_price(pool_of(l->in.market, s->pool), s->side);
+    if (!t->is_underwater) { /* ceil(debt / shares / (1 - bounty)) */
+        TRY(mul_div_or(s->debt, PRICE_ONE_E6 * BPS_ONE, s->shares, true, &least));
+        least = (least + BPS_ONE - BOUNTY_BPS - 1) / (BPS_ONE - BOUNTY_BPS);
+    }
+    if (least > g->floor_e6) g->floor_e6 = least;
+    g->want += t->want; /* no more than the pool has outstanding */
     return 0;
 }
 
-/* Sell what a side's targets want in one trade on the pool, down to the floor. */
+/* Sell what a group wants in one trade on the pool, down to its floor. */
 static KEEP u64 sell_group(struct group* g, struct pool* p, u8 side) {
-    u64 oracle = side_price(p, side), room = 0;
-    g->floor_e6 = oracle > GAP_POINTS_E6 + 1000 ? oracle - GAP_POINTS_E6 : 1000;
+    if (!g->want || !p->liquidity) return 0;
+    u64 oracle = side_price(p, side), floor_e6 = g->floor_e6, room;
+    if (floor_e6 + GAP_POINTS_E6 < oracle) floor_e6 = oracle - GAP_POINTS_E6;
     struct curve curve = curve_of(p);
-    if (p->liquidity) TRY(curve_shares_to_price(&curve, side, g->floor_e6, &room));
+    TRY(curve_shares_to_price(&curve, side, (u32)floor_e6, &room));
     u64 sold = g->want < room ? g->want : room;
     if (!sold) return 0;
     TRY(sell_shares(p, side, sold, &g->undivided));
@@ -121,8 +140,9 @@ static KEEP u64 sell_group(struct group* g, struct pool* p, u8 side) {
     return 0;
 }
 
-/* A target's part of the sale, and below the floor the vault's inventory, if equity is negative. */
-static KEEP u64 share(struct group* g, const struct target* t, struct liquidated* r) {
+/* A target's part of the sale, and what of the rest the vault's inventory takes. */
+static KEEP u64 share(const struct pool* p, const struct target* t, struct liquidated* r) {
+    struct group* g = &t->sales->groups[t->is_underwater ? 0 : 1];
     u64 sold = t->want < g->unsold ? t->want : g->unsold, rest = t->want - sold;
     u64 proceeds = sold < g->unsold ? mul_high_shared(sold, g->rate_q64) : g->undivided, debt = t->position->debt;
     u64 bps = t->is_underwater ? BOUNTY_UNDERWATER_BPS : BOUNTY_BPS;
@@ -135,12 +155,12 @@ static KEEP u64 share(struct group* g, const struct target* t, struct liquidated
     r->debt_repaid = cash < debt ? cash : debt;
     g->unsold -= sold;
     g->undivided -= proceeds;
-    if (!t->is_underwater || !rest || debt <= cash) return 0;
+    if (t->is_capped || !rest || debt <= cash) return 0;
     debt -= cash;
-    u64 inventory;
-    TRY(mul_div_or(debt, PRICE_ONE_E6, g->floor_e6, true, &inventory));
+    u64 price = side_price(p, t->position->side), inventory;
+    TRY(mul_div_or(debt, PRICE_ONE_E6, price, true, &inventory));
     if (inventory > rest) inventory = rest;
-    u64 credit = value_at(inventory, g->floor_e6);
+    u64 credit = value_at(inventory, price);
     if (credit > debt) credit = debt;
     r->shares_to_inventory = inventory;
     r->inventory_credit = credit;
@@ -153,18 +173,22 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
     struct position* s = t->position;
     struct pool* p = pool_of(l->in.market, s->pool);
     struct liquidated* r = &l->records[l->e.positions];
-    struct group* g = t->group;
     s->is_in_batch = false;
-    if (!g->floor_e6) TRY(sell_group(g, p, s->side));
-    TRY(share(g, t, r));
+    if (!t->sales->is_done) { /* those under water first: only above the oracle's price, where the others may follow */
+        t->sales->is_done = true;
+        TRY(sell_group(&t->sales->groups[0], p, s->side));
+        TRY(sell_group(&t->sales->groups[1], p, s->side));
+    }
+    TRY(share(p, t, r));
     u64 freed = r->shares_sold + r->shares_to_inventory;
-    if (!freed) return 0; /* the pool is at the floor already, and equity is not negative */
+    if (!freed) return 0; /* the pool is at the floor already, and a partial sale waits */
     /* Margin shrinks with the shares, rounded up: the requirement never falls faster than the position. */
     TRY(mul_div_or(s->margin, s->shares - freed, s->shares, true, &s->margin));
     s->shares -= freed;
     s->debt -= r->debt_repaid;
     r->bad_debt = 0;
     if (!s->shares) {
+        if (is_chain(t->account)) TRY(seize_pledges(t->account, &l->in, &s->debt, &l->seized));
         r->bad_debt = s->debt;
         s->debt = 0;
     }
@@ -198,20 +222,12 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
 static KEEP u64 book_batch(struct liquidation* l) {
     struct vault* v = l->in.vault;
     struct market* m = l->in.market;
-    u64 cash = l->e.to_vault;
-    TRY(end_loan(v, m, cash + l->credit + l->bad_debt));
-    REQUIRE(add_to(&v->cash, cash) && add_to(&v->inventory_cost, l->credit) && add_to(&v->bad_debt, l->bad_debt),
-            ARITHMETIC);
+    TRY(end_loan(v, m, l->e.to_vault + l->credit + l->bad_debt));
+    REQUIRE(add_to(&v->cash, l->e.to_vault) && add_to(&v->inventory_cost, l->credit), ARITHMETIC);
     REQUIRE(add_to(&m->residual, l->residual), ARITHMETIC);
     u64 records = l->e.positions * sizeof(struct liquidated);
     TRY(emit_market(&l->e, sizeof l->e + records, EVENT_POSITIONS_LIQUIDATED, m, l->in.slot));
-    if (!l->bad_debt) return 0;
-    struct event_bad_debt e;
-    e.amount = l->bad_debt;
-    e.positions = l->ruined;
-    e.market_id = m->market_id;
-    e.total = v->bad_debt;
-    return emit_vault(&e, sizeof e, EVENT_BAD_DEBT_BOOKED, v, l->in.slot);
+    return book_bad_debt(&l->in, l->bad_debt, l->ruined);
 }
 
 static KEEP u64 process_liquidate(const struct context* c) {
@@ -228,6 +244,6 @@ static KEEP u64 process_liquidate(const struct context* c) {
     for (u64 i = 0; i < l->count; i++) TRY(settle(l, &l->targets[i]));
     REQUIRE(l->e.positions, NOTHING_LIQUIDATED);
     TRY(book_batch(l));
-    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, l->e.to_vault));
+    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, l->e.to_vault + l->seized));
     return transfer_as_market(a->market, a->market_tokens, a->keeper_tokens, l->e.to_keeper);
 }

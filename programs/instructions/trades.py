@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from solders.instruction import AccountMeta, Instruction
@@ -81,14 +80,23 @@ def close_position(
     shares: int = ALL_SHARES,
     worst_price_e6: int = 0,
 ) -> Instruction:
-    """Sell shares of a position; with debt, the proceeds must cover all of it.
+    """Sell shares of a position account; with debt, the proceeds must cover all of it.
 
     Args:
         worst_price_e6: lowest average proceeds per share, before the fee.
     """
     position, _ = addresses.position_address(program, market, owner, position_id)
-    terms = _Sale(has_debt=has_debt, shares=shares, worst_price_e6=worst_price_e6)
-    return _close(program, owner, owner_tokens, market, position, 0, terms)
+    return close_holding(
+        program,
+        owner,
+        owner_tokens,
+        market,
+        position,
+        holding=0,
+        has_debt=has_debt,
+        shares=shares,
+        worst_price_e6=worst_price_e6,
+    )
 
 
 def close_holding(
@@ -96,39 +104,20 @@ def close_holding(
     owner: Pubkey,
     owner_tokens: Pubkey,
     market: Pubkey,
-    chain: Pubkey,
+    target: Pubkey,
     *,
     holding: int,
-    has_debt: bool = False,
+    has_debt: bool,
     shares: int = ALL_SHARES,
     worst_price_e6: int = 0,
 ) -> Instruction:
-    """Sell shares of one of a chain's positions.
+    """Sell shares of a position account, or of what a chain holds.
 
     Args:
-        holding: 0 for what OPEN bought, 1 or 2 for the YES or NO shares of the other steps.
+        target: the position account or the chain.
+        holding: 0 for a position account and for what a chain's OPEN bought; 1 and 2 for a chain's YES and NO shares.
         worst_price_e6: lowest average proceeds per share, before the fee.
     """
-    terms = _Sale(has_debt=has_debt, shares=shares, worst_price_e6=worst_price_e6)
-    return _close(program, owner, owner_tokens, market, chain, holding, terms)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sale:
-    has_debt: bool
-    shares: int
-    worst_price_e6: int
-
-
-def _close(
-    program: Pubkey,
-    owner: Pubkey,
-    owner_tokens: Pubkey,
-    market: Pubkey,
-    position: Pubkey,
-    holding: int,
-    sale: _Sale,
-) -> Instruction:
     vault = addresses.vault_address(program)[0]
     accounts = [
         writable(owner, signer=True),
@@ -136,14 +125,17 @@ def _close(
         writable(market),
         writable(addresses.market_tokens_address(program, market)[0]),
         writable(owner_tokens),
-        writable(position),
-        writable(vault) if sale.has_debt else readable(vault),
+        writable(target),
+        writable(vault) if has_debt else readable(vault),
         readable(TOKEN_PROGRAM),
     ]
-    if sale.has_debt:
+    if has_debt:
         accounts.append(writable(addresses.vault_tokens_address(program)[0]))
-    data = struct.pack("<BB2xIQ", Tag.CLOSE_POSITION, holding, sale.worst_price_e6, sale.shares)
-    return Instruction(program, data, accounts)
+    return Instruction(
+        program,
+        struct.pack("<BB2xIQ", Tag.CLOSE_POSITION, holding, worst_price_e6, shares),
+        accounts,
+    )
 
 
 def liquidate_header(

@@ -176,15 +176,61 @@ def test_a_read_only_position_is_skipped(platform, underwater, staked):
         )
 
 
-def test_no_share_is_sold_under_the_oracle_less_five_points(platform, staked, underwater):
-    user, position_id = underwater
+def test_a_position_under_water_is_sold_no_lower_than_the_oracles_price(platform, staked):
+    user = platform.user()
+    position_id, _ = platform.open(user, staked, 1_000 * USD, leverage=10)
     shares = platform.position(user, staked, position_id).shares
-    room = curve.shares_to_price(state(platform, staked), Side.YES, 400_000 - FLOOR_GAP)
+    push_pool(platform, staked, 403_000)
+    platform.move_oracle(staked, 400_000)
+    room = curve.shares_to_price(state(platform, staked), Side.YES, 400_000)
+    assert 0 < room < shares
     record = only(
         platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
     )
-    assert record["shares_sold"] == min(shares, room)
-    assert normal.price_e6(curve.u(state(platform, staked))) >= 350_000
+    assert record["shares_sold"] == room
+    assert record["shares_to_inventory"] == shares - room
+    assert normal.price_e6(curve.u(state(platform, staked))) >= 400_000
+
+
+def test_a_sale_with_equity_ends_where_it_no_longer_repays_the_debt_and_the_bounty(
+    platform, staked
+):
+    user = platform.user()
+    position_id, _ = platform.open(user, staked, 1_000 * USD, leverage=10)
+    before = platform.position(user, staked, position_id)
+    push_pool(platform, staked, 457_000)
+    platform.move_oracle(staked, 463_000)
+    repays = -(-before.debt * 10**10 // (before.shares * 9_995))
+    assert 463_000 - FLOOR_GAP < repays < 457_000
+    room = curve.shares_to_price(state(platform, staked), Side.YES, repays)
+    assert 0 < room < before.shares
+    record = only(
+        platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
+    )
+    assert record["shares_sold"] == room
+    in_cash = record["debt_repaid"] - record["inventory_credit"]
+    assert in_cash == record["proceeds"] - record["bounty"]
+    # The rest of the debt ends in shares at the oracle's price; what is more stays its owner's.
+    rest = before.debt - in_cash
+    assert record["inventory_credit"] == rest
+    assert record["shares_to_inventory"] == -(-rest * 1_000_000 // 463_000)
+    after = platform.position(user, staked, position_id)
+    assert after.shares == before.shares - room - record["shares_to_inventory"] > 0
+    assert (after.debt, record["bad_debt"], platform.vault().bad_debt) == (0, 0, 0)
+    platform.close(user, staked, position_id)
+
+
+def test_no_share_is_sold_under_the_oracle_less_five_points(platform, staked):
+    user = platform.user()
+    position_id, _ = platform.open(user, staked, 2_000 * USD, leverage=2)
+    target = platform.position_address(user, staked, position_id)
+    push_pool(platform, staked, 450_040)
+    data = platform.data(target)
+    platform.set_data(target, data[:80] + struct.pack("<Q", 2**40) + data[88:])  # of margin
+    room = curve.shares_to_price(state(platform, staked), Side.YES, 500_000 - FLOOR_GAP)
+    assert room > 0
+    record = only(platform.liquidate(user, staked, [target]))
+    assert record["shares_sold"] == room
 
 
 def test_below_the_floor_the_inventory_takes_the_rest_and_bad_debt_is_booked(platform, staked):
@@ -195,7 +241,7 @@ def test_below_the_floor_the_inventory_takes_the_rest_and_bad_debt_is_booked(pla
     platform.move_oracle(staked, 400_000)
     receipt = platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
     sold, (_, booked) = only(receipt), receipt.events
-    credit = before.shares * 350_000 // 1_000_000
+    credit = before.shares * 400_000 // 1_000_000
     assert sold["shares_sold"] == sold["bounty"] == 0
     assert sold["shares_to_inventory"] == before.shares
     assert sold["inventory_credit"] == credit
@@ -228,13 +274,11 @@ def test_inventory_takes_no_more_shares_than_the_debt_needs(platform, staked):
     assert left.debt == 0
 
 
-def test_a_pool_at_its_floor_leaves_a_position_with_equity_alone(platform, staked):
-    user = platform.user()
-    position_id, _ = platform.open(user, staked, 1_000 * USD, leverage=10)
-    platform.move_oracle(staked, 462_000)
-    push_pool(platform, staked, 400_000)
+def test_a_partial_sale_waits_while_the_pool_is_at_its_floor(platform, capped):
+    user, market, ids = capped
+    push_pool(platform, market, 400_000)
     with refused("NOTHING_LIQUIDATED"):
-        platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
+        platform.liquidate(user, market, addresses_of(platform, user, market, ids))
 
 
 def test_the_bounty_is_five_basis_points_and_two_when_equity_is_gone(platform, staked):
