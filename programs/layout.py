@@ -135,7 +135,7 @@ POSITION_DTYPE: Final = np.dtype(
         *_HEAD,
         ("side", "u1"),
         ("pool", "u1"),
-        ("padding", "u1"),
+        ("is_in_batch", "u1"),
         ("margin_bps", "<u2"),
         ("market", _ADDRESS),
         ("owner", _ADDRESS),
@@ -228,3 +228,9 @@ POSITION_BYTES: Final = POSITION_DTYPE.itemsize
 def market_bytes(pools: int) -> int:
     """Return the size of a market account."""
     return MARKET_DTYPE.itemsize + pools * POOL_DTYPE.itemsize
+
+
+def offset_of(dtype: np.dtype[np.void], field: str) -> int:
+    """Return where a field of an account begins."""
+    assert dtype.fields is not None
+    return int(dtype.fields[field][1])

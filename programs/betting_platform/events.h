@@ -1,5 +1,5 @@
-/* Events: one per state change, through sol_log_data. Every field is an integer or an address; programs/events.py
- * mirrors the structs. Numbers run per market, with one more series for the vault. */
+/* Events: one per state change (a batch of liquidations is one), through sol_log_data. Every field is an integer or an
+ * address; programs/events.py mirrors the structs. Numbers run per market, with one more series for the vault. */
 #ifndef EVENTS_H
 #define EVENTS_H
 
@@ -17,7 +17,7 @@ enum event_kind {
     EVENT_STAKED = 5,
     EVENT_POSITION_OPENED = 6,
     EVENT_POSITION_CLOSED = 7,
-    EVENT_POSITION_LIQUIDATED = 8,
+    EVENT_POSITIONS_LIQUIDATED = 8,
     EVENT_BAD_DEBT_BOOKED = 9,
     EVENT_LIQUIDITY_REMOVED = 10,
     EVENT_MAKER_FEES_CLAIMED = 11,
@@ -87,15 +87,18 @@ struct event_position_closed {
     u32 side;
     u64 shares, shares_left, proceeds, fee, debt_repaid, payout;
 };
-struct event_position_liquidated {
+struct event_positions_liquidated { /* of one batch; followed by `positions` struct liquidated */
     struct event head;
-    struct address position, owner;
-    u32 pool, side, oracle_e6, pool_price_e6;
-    u64 shares_sold, proceeds, shares_to_inventory, inventory_credit, shares_left;
-    u64 debt_repaid, debt_left, bounty, residual, bad_debt;
+    u64 positions, to_vault, to_keeper; /* cash: loans repaid; bounties */
+};
+struct liquidated { /* proceeds - bounty - (debt repaid - inventory credit) stays with the position, for its owner */
+    struct address position; /* or the chain that holds it */
+    u32 pool, side;
+    u64 shares_sold, proceeds, shares_to_inventory, inventory_credit;
+    u64 debt_repaid, debt_left, bounty, bad_debt;
     u64 equity_before, required_before; /* at the judged price; equity 0 when negative */
 };
-struct event_bad_debt { /* of one batch; each position's own event has its part */
+struct event_bad_debt { /* of one batch; each position's record has its part */
     struct event head;
     u64 amount, positions, market_id, total;
 };

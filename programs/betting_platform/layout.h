@@ -103,7 +103,7 @@ struct pool {
 /* PDA ["position", market, owner, position id]: long one side of one pool. */
 struct position {
     u8 kind, version, bump, side;
-    u8 pool, padding;
+    u8 pool, is_in_batch; /* of the liquidation that runs; zero at rest */
     u16 margin_bps; /* maintenance margin, fixed at the open */
     struct address market, owner;
     u64 shares, margin, debt;

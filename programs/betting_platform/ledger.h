@@ -39,7 +39,7 @@ static inline struct curve curve_of(const struct pool* p) {
     return (struct curve){p->liquidity, (i64)(p->outstanding[SIDE_YES] - p->outstanding[SIDE_NO])};
 }
 
-static inline u64 side_price(const struct pool* p, u8 side) {
+static inline u64 side_price(const struct pool* p, u64 side) {
     return side == SIDE_YES ? p->price_e6 : PRICE_ONE_E6 - p->price_e6;
 }
 
@@ -113,6 +113,18 @@ static KEEP u64 end_loan(struct vault* v, struct market* m, u64 amount) {
     v->loans -= amount;
     m->debt -= amount;
     return weigh(v, m, amount, true);
+}
+
+/* What nobody repays: the vault's loss, told in its own series. One event for what ends together. */
+static KEEP u64 book_bad_debt(struct loaded* in, u64 amount, u64 positions) {
+    if (!amount) return 0;
+    struct event_bad_debt e;
+    e.amount = amount;
+    e.positions = positions;
+    e.market_id = in->market->market_id;
+    REQUIRE(add_to(&in->vault->bad_debt, amount), ARITHMETIC);
+    e.total = in->vault->bad_debt;
+    return emit_vault(&e, sizeof e, EVENT_BAD_DEBT_BOOKED, in->vault, in->slot);
 }
 
 /* ---- trades against a pool ---- */

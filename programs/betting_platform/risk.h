@@ -105,20 +105,26 @@ MATH_SHARED u64 value_at(u64 shares, u64 price_e6) {
     (void)mul_div(shares, price_e6, PRICE_ONE_E6, false, &value);
     return value;
 }
+/* The same, rounded up. */
+MATH_INLINE u64 value_at_up(u64 shares, u64 price_e6) {
+    return shares - value_at(shares, PRICE_ONE_E6 - price_e6);
+}
 
-/* max(ceil(mm_bps * margin), ceil(0.02 * shares)): maintenance margin, or the reserve for a two-point gap.
- * Needs mm_bps <= 10_000, so that it fits. */
-MATH_INLINE u64 required_margin(u64 margin, u64 shares, u32 mm_bps) {
-    u64 maintenance = margin;
-    (void)mul_div(margin, mm_bps, BPS_ONE, true, &maintenance);
-    u64 reserve = shares / GAP_RESERVE_DIVISOR + (shares % GAP_RESERVE_DIVISOR != 0);
+/* ceil(0.02 * shares): what a two-point gap takes. */
+MATH_INLINE u64 gap_reserve(u64 shares) {
+    return shares / GAP_RESERVE_DIVISOR + (shares % GAP_RESERVE_DIVISOR != 0);
+}
+
+/* max(ceil(mm_bps * margin), gap reserve): maintenance margin, or the reserve. Needs mm_bps <= 10_000: it fits. */
+MATH_SHARED u64 required_margin(u64 margin, u64 shares, u64 mm_bps) {
+    u64 reserve = gap_reserve(shares), maintenance = margin / BPS_ONE * mm_bps;
+    maintenance += (margin % BPS_ONE * mm_bps + BPS_ONE - 1) / BPS_ONE;
     return maintenance > reserve ? maintenance : reserve;
 }
 
 /* floor(shares * price) - debt at a price of at most 1_000_000, clamped to an i64. */
 MATH_SHARED i64 position_equity(u64 shares, u64 price_e6, u64 debt) {
-    u64 value = U64_MAX;
-    (void)mul_div(shares, price_e6, PRICE_ONE_E6, false, &value);
+    u64 value = value_at(shares, price_e6);
     if (value >= debt) return value - debt > (u64)I64_MAX ? I64_MAX : (i64)(value - debt);
     return debt - value > (u64)I64_MAX ? I64_MIN : -(i64)(debt - value);
 }

@@ -7,6 +7,7 @@ accounts, and the accounts with each other and with the tokens behind them.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from chain_books import ChainBooks
 from solders.pubkey import Pubkey
@@ -61,8 +62,10 @@ class Books:
     withdrawn: int = 0
     withdraw_slot: int = 0
     residuals: dict[Pubkey, int] = field(default_factory=lambda: defaultdict(int))
+    shares: dict[Pubkey, int] = field(default_factory=lambda: defaultdict(int))
+    """Of every position that was opened with a trade, in an account of its own or by a chain."""
 
-    def apply(self, event: Event, slot: int) -> None:  # noqa: C901, PLR0912  # one branch a kind
+    def apply(self, event: Event, slot: int) -> None:  # noqa: C901, PLR0912, PLR0915  # one branch a kind
         """Book one event; its number must be the next of its series."""
         self.sequences[event.series] += 1
         assert event.sequence == self.sequences[event.series], "event numbers have a gap"
@@ -108,7 +111,7 @@ class Books:
             self._opened(event, market)
         elif kind is EventKind.POSITION_CLOSED:
             self._closed(event, market)
-        elif kind is EventKind.POSITION_LIQUIDATED:
+        elif kind is EventKind.POSITIONS_LIQUIDATED:
             self._liquidated(event, market)
         elif kind is EventKind.PLEDGES_SEIZED:
             self._seized(event, market)
@@ -184,6 +187,8 @@ class Books:
     def _opened(self, event: Event, market: MarketBooks) -> None:
         amount = event.amount
         pool, side, debt = market.pools[amount("pool")], amount("side"), amount("debt")
+        if amount("holding") == 0:
+            self.shares[event.address("position")] = amount("shares")
         short = amount("margin") * amount("leverage") - amount("notional")
         chain = market.chains.open.get(event.address("position"))
         assert 0 <= short < amount("margin") if chain else short == 0
@@ -205,30 +210,39 @@ class Books:
         market.fees += amount("fee")
         residual = 0
         if amount("holding") == 0:
+            self.shares[event.address("position")] = amount("shares_left")
             residual = self.residuals.pop(event.address("position"), 0)
         market.residual -= residual
         assert amount("payout") == amount("proceeds") - amount("fee") - debt + residual
         self._lend(market, -debt)
 
     def _liquidated(self, event: Event, market: MarketBooks) -> None:
-        amount, position = event.amount, event.address("position")
-        pool, side = market.pools[amount("pool")], amount("side")
-        gone = amount("shares_sold") + amount("shares_to_inventory")
-        pool.cash -= amount("proceeds")
-        pool.outstanding[side] -= amount("shares_sold")
-        pool.inventory[side] += amount("shares_to_inventory")
-        pool.inventory_cost[side] += amount("inventory_credit")
-        pool.leveraged[side] -= gone if amount("debt_left") else gone + amount("shares_left")
-        in_cash = amount("debt_repaid") - amount("inventory_credit")
-        residual = amount("residual") - self.residuals[position]
-        self.residuals[position] = amount("residual")
+        parts = [self._liquidated_one(record, market) for record in event.records]
+        to_vault, to_keeper = (sum(part) for part in zip(*parts, strict=True))
+        assert (event.amount("to_vault"), event.amount("to_keeper")) == (to_vault, to_keeper)
+
+    def _liquidated_one(self, record: dict[str, Any], market: MarketBooks) -> tuple[int, int]:
+        """Book one record; return what it paid to the vault and to the keeper."""
+        position, pool, side = record["position"], market.pools[record["pool"]], record["side"]
+        gone = record["shares_sold"] + record["shares_to_inventory"]
+        self.shares[position] -= gone
+        pool.cash -= record["proceeds"]
+        pool.outstanding[side] -= record["shares_sold"]
+        pool.inventory[side] += record["shares_to_inventory"]
+        pool.inventory_cost[side] += record["inventory_credit"]
+        pool.leveraged[side] -= gone if record["debt_left"] else gone + self.shares[position]
+        assert not record["bad_debt"] or not self.shares[position]
+        in_cash = record["debt_repaid"] - record["inventory_credit"]
+        residual = record["proceeds"] - record["bounty"] - in_cash
+        assert residual >= 0
+        self.residuals[position] += residual
         market.residual += residual
-        assert amount("proceeds") == amount("bounty") + in_cash + residual
-        self.inventory_cost += amount("inventory_credit")
-        ended = amount("inventory_credit") + amount("bad_debt")
+        self.inventory_cost += record["inventory_credit"]
+        ended = record["inventory_credit"] + record["bad_debt"]
         self._lend(market, -in_cash)
         self.loans -= ended
         market.debt -= ended
+        return in_cash, record["bounty"]
 
     def _seized(self, event: Event, market: MarketBooks) -> None:
         amount = event.amount
@@ -321,6 +335,7 @@ def check_market(
     assert market.fees_makers >= sum(maker.fees_owed for maker in makers)
     assert market.debt == int(mine["debt"].sum()) + sum(chain.debt for chain in chains)
     assert market.residual == int(mine["residual"].sum())
+    assert not mine["is_in_batch"].any()
     for index, pool in enumerate(market.pools):
         folded = books.pools[index]
         assert (pool.liquidity, pool.cash) == (folded.liquidity, folded.cash)
