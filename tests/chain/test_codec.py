@@ -106,7 +106,7 @@ def test_every_field_of_an_event_comes_back(kind, data):
         data.draw(
             st.binary(min_size=32, max_size=32)
             if code == "32s"
-            else st.integers(0, 2 ** (16 if code == "H" else 32) - 1)
+            else st.integers(0, 2 ** {"B": 8, "H": 16}.get(code, 32) - 1)
         )
         for _, code in events._BODIES[kind]
     ]
