@@ -5,7 +5,8 @@
 #include "ledger.h"
 
 #define CHAIN_STEPS_MAX 5
-/* Of OPEN, the highest of any tier: so no five steps multiply to the 500 that a chain's effective leverage may reach. */
+/* Of OPEN, the highest of any tier: so no five steps multiply to the 500 that a chain's effective leverage may reach.
+ */
 #define CHAIN_LEVERAGE_MAX 100
 #define CHAIN_DEPOSIT_MAX 100000000000000000ULL /* so that a percentage of what steps make of it fits */
 

@@ -15,51 +15,56 @@ static KEEP u64 removable(const struct loaded* in) {
     return p->liquidity > needed ? p->liquidity - needed : 0;
 }
 
+/* Debt first, then what is not locked: cash to the owner is told in `e`, but for what the vault pays for the stake. */
+static KEEP u64 unwind(account chain, struct loaded* in, struct event_chain_cancelled* e, u64* unstaked) {
+    struct chain* h = data_of(chain);
+    struct stake* s = &h->stake;
+    struct vault* v = in->vault;
+    u64 moved = h->status ^ CHAIN_CANCELLED; /* anything at the first call */
+    h->status = CHAIN_CANCELLED;
+    e->debt_repaid = h->debt;
+    e->bounty = h->bounty;
+    e->cash = h->working - h->debt; /* no step leaves less */
+    in->market->escrow -= h->working + h->bounty;
+    v->cash += h->debt;
+    TRY(end_loan(v, in->market, h->debt));
+    h->working = h->debt = h->bounty = 0;
+
+    e->shares_staked = s->shares;
+    if (s->shares) {
+        if (moved) TRY(put_request(v, s, &h->owner, s->shares, in->slot));
+        else if (pay_request(v, s, &h->owner, in->slot, unstaked)) *unstaked = 0; /* locked, or the vault has to wait */
+    }
+    e->shares_staked -= s->shares;
+    u64 most = removable(in);
+    if (most && h->maker.liquidity) {
+        struct provision x;
+        TRY(take_pledge(chain, in, most, &x));
+        e->cash += x.cash + x.fees;
+        moved |= x.liquidity;
+    }
+    u64 left = h->maker.liquidity | s->shares | h->positions[0].residual;
+    for (u64 i = 0; i < 3; i++) left |= h->positions[i].shares;
+    e->is_closed = !left;
+    REQUIRE(moved | e->shares_staked | e->is_closed, CHAIN_LOCKED);
+    return 0;
+}
+
 static KEEP u64 process_cancel_chain(const struct context* c) {
     const struct cancel_chain_accounts* a;
     struct loaded in;
     REQUIRE(c->data_length == sizeof(struct tag_data), BAD_INSTRUCTION_DATA);
     LOAD(c, CANCEL_CHAIN, a, &in);
-    struct chain* h = in.chain;
-    struct market* m = in.market;
-    struct vault* v = in.vault;
-    const struct address* owner = &h->owner;
-    REQUIRE(same(key_of(a->caller), owner) || in.slot > h->expiry_slot || m->status == MARKET_RESOLVED,
+    const struct address* owner = &in.chain->owner;
+    REQUIRE(same(key_of(a->caller), owner) || in.slot > in.chain->expiry_slot || in.market->status == MARKET_RESOLVED,
             NOT_CANCELLABLE);
     TRY(require_address(a->owner, owner));
     TRY(require_tokens_of(a->owner_tokens, owner));
-    REQUIRE(!h->positions[0].debt, CHAIN_IN_DEBT);
+    REQUIRE(!in.chain->positions[0].debt, CHAIN_IN_DEBT);
 
     struct event_chain_cancelled e;
-    e.debt_repaid = h->debt;
-    e.bounty = h->bounty;
-    e.cash = h->working - e.debt_repaid; /* no step leaves less */
-    m->escrow -= h->working + e.bounty;
-    h->working = h->debt = h->bounty = 0;
-    v->cash += e.debt_repaid;
-    TRY(end_loan(v, m, e.debt_repaid));
-
-    u64 unstaked = 0, moved = h->status ^ CHAIN_CANCELLED; /* anything at the first call */
-    struct stake* s = &h->stake;
-    e.shares_staked = s->shares;
-    h->status = CHAIN_CANCELLED;
-    if (s->shares) {
-        if (moved) TRY(put_request(v, s, owner, s->shares, in.slot));
-        else if (pay_request(v, s, owner, in.slot, &unstaked)) unstaked = 0; /* locked, or the vault has to wait */
-    }
-    e.shares_staked -= s->shares;
-    u64 most = removable(&in);
-    if (most && h->maker.liquidity) {
-        struct provision x;
-        TRY(take_pledge(a->chain, &in, most, &x));
-        e.cash += x.cash + x.fees;
-        moved |= x.liquidity;
-    }
-    u64 left = h->maker.liquidity | s->shares | h->positions[0].residual;
-    for (u64 i = 0; i < 3; i++) left |= h->positions[i].shares;
-    e.is_closed = !left;
-    REQUIRE(moved | e.shares_staked | e.is_closed, CHAIN_LOCKED);
-
+    u64 unstaked = 0;
+    TRY(unwind(a->chain, &in, &e, &unstaked));
     TRY(pay_from_market(c, a->vault_tokens, e.debt_repaid));
     TRY(pay_from_market(c, a->owner_tokens, e.cash));
     TRY(pay_from_market(c, a->caller_tokens, e.bounty));
@@ -67,5 +72,5 @@ static KEEP u64 process_cancel_chain(const struct context* c) {
     e.cash += unstaked;
     copy_address(&e.chain, key_of(a->chain));
     if (e.is_closed) close_account(a->chain, a->owner);
-    return emit_market(&e, sizeof e, EVENT_CHAIN_CANCELLED, m, in.slot);
+    return emit_market(&e, sizeof e, EVENT_CHAIN_CANCELLED, in.market, in.slot);
 }

@@ -1,5 +1,5 @@
-/* open_chain: the owner escrows a deposit and the keepers' bounty into one account, which embeds all that its steps will
- * make, so that no later instruction creates anything. */
+/* open_chain: the owner escrows a deposit and the keepers' bounty into one account, which embeds all that its steps
+ * will make, so that no later instruction creates anything. */
 #include "chain.h"
 #include "opening.h"
 #include "payments.h"

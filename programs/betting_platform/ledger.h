@@ -156,4 +156,19 @@ static KEEP u64 pool_price_e6(const struct pool* p) {
     return curve_price_e6(curve_u(&curve));
 }
 
+/* The vault's inventory takes shares over for a debt, at the oracle's price: as many as the debt asks for, and at most
+ * taken[0]. It becomes how many, and taken[1] what they count for. */
+static KEEP u64 take_over(struct pool* p, u64 side, u64 debt, u64* taken) {
+    u64 price = side_price(p, (u8)side), shares, credit;
+    TRY(mul_div_or(debt, PRICE_ONE_E6, price, true, &shares));
+    if (shares > taken[0]) shares = taken[0];
+    credit = value_at(shares, price);
+    if (credit > debt) credit = debt;
+    taken[0] = shares;
+    taken[1] = credit;
+    p->inventory[side] += shares; /* parts of what is outstanding, and of what was lent */
+    p->inventory_cost[side] += credit;
+    return 0;
+}
+
 #endif

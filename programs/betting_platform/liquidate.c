@@ -141,7 +141,7 @@ static KEEP u64 sell_group(struct group* g, struct pool* p, u8 side) {
 }
 
 /* A target's part of the sale, and what of the rest the vault's inventory takes. */
-static KEEP u64 share(const struct pool* p, const struct target* t, struct liquidated* r) {
+static KEEP u64 share(struct pool* p, const struct target* t, struct liquidated* r) {
     struct group* g = &t->sales->groups[t->is_underwater ? 0 : 1];
     u64 sold = t->want < g->unsold ? t->want : g->unsold, rest = t->want - sold;
     u64 proceeds = sold < g->unsold ? mul_high_shared(sold, g->rate_q64) : g->undivided, debt = t->position->debt;
@@ -157,14 +157,9 @@ static KEEP u64 share(const struct pool* p, const struct target* t, struct liqui
     g->undivided -= proceeds;
     if (t->is_capped || !rest || debt <= cash) return 0;
     debt -= cash;
-    u64 price = side_price(p, t->position->side), inventory;
-    TRY(mul_div_or(debt, PRICE_ONE_E6, price, true, &inventory));
-    if (inventory > rest) inventory = rest;
-    u64 credit = value_at(inventory, price);
-    if (credit > debt) credit = debt;
-    r->shares_to_inventory = inventory;
-    r->inventory_credit = credit;
-    r->debt_repaid += credit;
+    r->shares_to_inventory = rest;
+    TRY(take_over(p, t->position->side, debt, &r->shares_to_inventory));
+    r->debt_repaid += r->inventory_credit;
     return 0;
 }
 
@@ -196,8 +191,6 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
     u64 side = s->side;
     REQUIRE(p->leveraged[side] >= freed, ARITHMETIC);
     p->leveraged[side] -= freed;
-    p->inventory[side] += r->shares_to_inventory;
-    p->inventory_cost[side] += r->inventory_credit;
     if (t->is_capped) l->in.market->cap_used += value_at_up(r->shares_sold, t->judged_e6);
     /* Parts of sums that end_loan and the token accounts bound: they fit. */
     u64 in_cash = r->debt_repaid - r->inventory_credit, residual = r->proceeds - r->bounty - in_cash;

@@ -36,52 +36,49 @@ static KEEP u64 take_pledge(account chain, const struct loaded* in, u64 most, st
     return emit_removed(x);
 }
 
-/* What a chain's position owes at its end. `debt` falls by what the pledges repay, whose loan ends here; `cash` rises by
- * what the caller must move from the market's tokens to the vault's for it. Vault shares first: burned, they move
- * nothing. Then all of the liquidity: its cash repays, its shares go to the vault's inventory at the oracle's price, and
- * what is more stays the chain's. A liquidation must not fail for what its pledges are, so what cannot be taken stays. */
+/* All of a chain's liquidity: its cash repays up to `debt`, its shares go to the vault's inventory for the rest, and
+ * what is more stays the chain's. */
+static KEEP u64 seize_liquidity(account chain, const struct loaded* in, u64 debt, struct event_pledges_seized* e) {
+    struct provision x;
+    struct chain* h = data_of(chain);
+    TRY(take_pledge(chain, in, ~0ULL, &x));
+    u64 freed = x.cash + x.fees; /* parts of the market's tokens */
+    e->cash = freed < debt ? freed : debt;
+    debt -= e->cash;
+    freed -= e->cash;
+    h->working += freed;
+    x.m->escrow += freed;
+    u64 side = !x.shares[SIDE_YES];
+    e->inventory_shares = x.shares[side];
+    if (!e->inventory_shares) return 0;
+    TRY(take_over(x.p, side, debt, &e->inventory_shares));
+    h->positions[1 + side].shares -= e->inventory_shares;
+    return 0;
+}
+
+/* What a chain's position owes at its end. `debt` falls by what the pledges repay, whose loan ends here; `cash` rises
+ * by what the caller must move from the market's tokens to the vault's for it. Vault shares first: burned, they move
+ * nothing. Then the liquidity. A liquidation must not fail for what its pledges are, so what cannot be taken stays. */
 static KEEP u64 seize_pledges(account chain, struct loaded* in, u64* debt, u64* cash) {
     struct chain* h = data_of(chain);
+    struct stake* s = &h->stake;
     struct vault* v = in->vault;
-    struct market* m = in->market;
-    if (!*debt || !(h->stake.shares | h->maker.liquidity)) return 0;
     struct event_pledges_seized e;
-    u64 left = *debt, by_stake = left, credit = 0;
-    e.inventory_shares = e.cash = 0;
-    e.stake_shares = h->stake.shares;
-    TRY(seize_stake(v, &h->stake, in->slot, &by_stake));
-    e.stake_shares -= h->stake.shares;
-    left -= by_stake;
-    if (left && h->maker.liquidity) {
-        struct provision x;
-        TRY(take_pledge(chain, in, ~0ULL, &x));
-        u64 freed = x.cash + x.fees; /* parts of the market's tokens */
-        e.cash = freed < left ? freed : left;
-        left -= e.cash;
-        freed -= e.cash;
-        h->working += freed;
-        m->escrow += freed;
-        u64 side = !x.shares[SIDE_YES], price = side_price(x.p, (u8)side), shares = x.shares[side];
-        u64 worth = value_at(shares, price);
-        credit = worth < left ? worth : left;
-        if (credit < worth) TRY(mul_div_or(credit, PRICE_ONE_E6, price, true, &shares)); /* no more than there are */
-        if (credit) {
-            h->positions[1 + side].shares -= shares;
-            x.p->inventory[side] += shares;
-            x.p->inventory_cost[side] += credit;
-            e.inventory_shares = shares;
-        }
-        left -= credit;
-    }
-    e.inventory_credit = credit;
-    e.debt_repaid = *debt - left;
-    *debt = left;
+    if (!*debt || !(s->shares | h->maker.liquidity)) return 0;
+    e.cash = e.inventory_shares = e.inventory_credit = 0;
+    e.stake_shares = s->shares;
+    e.debt_repaid = *debt;
+    TRY(seize_stake(v, s, in->slot, &e.debt_repaid));
+    e.stake_shares -= s->shares;
+    if (h->maker.liquidity && e.debt_repaid < *debt) TRY(seize_liquidity(chain, in, *debt - e.debt_repaid, &e));
+    e.debt_repaid += e.cash + e.inventory_credit;
+    *debt -= e.debt_repaid;
     *cash += e.cash;
     v->cash += e.cash;
-    v->inventory_cost += credit;
-    TRY(end_loan(v, m, e.debt_repaid));
+    v->inventory_cost += e.inventory_credit;
+    TRY(end_loan(v, in->market, e.debt_repaid));
     copy_address(&e.chain, key_of(chain));
-    return emit_market(&e, sizeof e, EVENT_PLEDGES_SEIZED, m, in->slot);
+    return emit_market(&e, sizeof e, EVENT_PLEDGES_SEIZED, in->market, in->slot);
 }
 
 #endif
