@@ -127,7 +127,8 @@ POOL_DTYPE: Final = np.dtype(
         ("high_this", "<u8"),
         ("high_previous", "<u8"),
         ("inventory_cost", "<u8", (2,)),
-        ("reserved", "<u8", (4,)),
+        ("redeemed", "<u8", (2,)),
+        ("reserved", "<u8", (2,)),
     ]
 )
 POSITION_DTYPE: Final = np.dtype(
@@ -215,10 +216,10 @@ EPOCH_DTYPE: Final = np.dtype(
         ("index", "<u4"),
         ("leaf_count", "<u4"),
         ("total", "<u8"),
+        ("root", _ADDRESS),
         ("paid", "<u8"),
         ("paid_count", "<u8"),
         ("event_sequence", "<u8"),
-        ("root", _ADDRESS),
         ("reserved", "<u8", (2,)),
     ]
 )
@@ -229,3 +230,8 @@ POSITION_BYTES: Final = POSITION_DTYPE.itemsize
 def market_bytes(pools: int) -> int:
     """Return the size of a market account."""
     return MARKET_DTYPE.itemsize + pools * POOL_DTYPE.itemsize
+
+
+def epoch_bytes(leaves: int) -> int:
+    """Return the size of an epoch account."""
+    return EPOCH_DTYPE.itemsize + (leaves + 63) // 64 * 8

@@ -113,6 +113,15 @@ static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) 
     return 0;
 }
 
+/* Shares become what the resolution pays for them, rounded down. Of a resolved market only: `price_e6` is the payout. */
+static KEEP u64 redeem_shares(struct pool* p, u8 side, u64 shares, u64* value) {
+    REQUIRE(mul_div(shares, side_price(p, side), PRICE_ONE_E6, false, value), ARITHMETIC);
+    REQUIRE(*value <= p->cash && shares <= p->outstanding[side] - p->redeemed[side], ARITHMETIC);
+    p->cash -= *value;
+    p->redeemed[side] += shares;
+    return 0;
+}
+
 static inline u32 pool_price_e6(const struct pool* p) {
     struct curve curve = curve_of(p);
     return curve_price_e6(curve_u(&curve));

@@ -5,8 +5,14 @@ units, prices e6, and integers little-endian.
 """
 
 from programs.instructions.liquidity import PRICE_ONE_E6, add_liquidity
-from programs.instructions.markets import ORACLE_BAND_MAX_E6, create_market, update_prices
-from programs.instructions.platform import Authorities, initialize
+from programs.instructions.markets import (
+    ORACLE_BAND_MAX_E6,
+    create_market,
+    resolve_market,
+    update_prices,
+)
+from programs.instructions.platform import Authorities, halt, initialize
+from programs.instructions.rewards import pay_rewards, post_epoch
 from programs.instructions.tags import Tag
 from programs.instructions.trades import (
     ALL_SHARES,
@@ -14,6 +20,7 @@ from programs.instructions.trades import (
     liquidate,
     liquidate_header,
     open_position,
+    redeem,
 )
 from programs.instructions.vault import stake
 
@@ -26,10 +33,15 @@ __all__ = [
     "add_liquidity",
     "close_position",
     "create_market",
+    "halt",
     "initialize",
     "liquidate",
     "liquidate_header",
     "open_position",
+    "pay_rewards",
+    "post_epoch",
+    "redeem",
+    "resolve_market",
     "stake",
     "update_prices",
 ]

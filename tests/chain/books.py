@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from reward_books import RewardBooks
 from solders.pubkey import Pubkey
 
 from programs import leverage
 from programs.accounts import Market, PositionArray, Vault
-from programs.events import VAULT_SERIES, Event, EventKind
+from programs.events import REWARDS_SERIES, VAULT_SERIES, Event, EventKind
 
 
 @dataclass
@@ -24,6 +25,7 @@ class PoolBooks:
     outstanding: list[int] = field(default_factory=lambda: [0, 0])
     leveraged: list[int] = field(default_factory=lambda: [0, 0])
     inventory: list[int] = field(default_factory=lambda: [0, 0])
+    redeemed: list[int] = field(default_factory=lambda: [0, 0])
 
 
 @dataclass
@@ -36,6 +38,8 @@ class MarketBooks:
     residual: int = 0
     prices: tuple[tuple[int, int], ...] = ()
     publish_slot: int | None = None
+    payouts_e6: tuple[int, ...] = ()
+    """What YES pays, by pool, once resolved."""
 
 
 @dataclass
@@ -50,12 +54,16 @@ class Books:
     bad_debt: int = 0
     inventory_cost: int = 0
     residuals: dict[Pubkey, int] = field(default_factory=lambda: defaultdict(int))
+    rewards: RewardBooks = field(default_factory=RewardBooks)
 
-    def apply(self, event: Event, slot: int) -> None:
+    def apply(self, event: Event, slot: int) -> None:  # noqa: C901  # one branch a kind
         """Book one event; its number must be the next of its series."""
         self.sequences[event.series] += 1
         assert event.sequence == self.sequences[event.series], "event numbers have a gap"
         assert event.slot == slot
+        if REWARDS_SERIES <= event.series < VAULT_SERIES:
+            self.rewards.apply(event)
+            return
         kind, amount, market = event.kind, event.amount, self.markets[event.series]
         if kind is EventKind.LIQUIDITY_ADDED:
             pool = market.pools[amount("pool")]
@@ -79,6 +87,11 @@ class Books:
             self._closed(event, market)
         elif kind is EventKind.POSITION_LIQUIDATED:
             self._liquidated(event, market)
+        elif kind is EventKind.MARKET_RESOLVED:
+            assert market.payouts_e6 == (), "a market was resolved twice"
+            market.payouts_e6 = tuple(record["payout_e6"] for record in event.records)
+        elif kind is EventKind.POSITION_REDEEMED:
+            self._redeemed(event, market)
         elif kind is EventKind.BAD_DEBT_BOOKED:
             self.bad_debt += amount("amount")
             assert amount("total") == self.bad_debt
@@ -126,6 +139,24 @@ class Books:
         self.loans -= ended
         market.debt -= ended
 
+    def _redeemed(self, event: Event, market: MarketBooks) -> None:
+        amount, side, shares = event.amount, event.amount("side"), event.amount("shares")
+        pool, payout_e6 = market.pools[amount("pool")], market.payouts_e6[amount("pool")]
+        assert amount("payout_e6") == (1_000_000 - payout_e6 if side else payout_e6)
+        assert amount("value") == shares * amount("payout_e6") // 1_000_000
+        pool.cash -= amount("value")
+        pool.redeemed[side] += shares
+        debt = amount("debt_repaid") + amount("bad_debt")
+        if debt:
+            pool.leveraged[side] -= shares
+        assert not amount("bad_debt") or amount("debt_repaid") == amount("value")
+        residual = self.residuals.pop(event.address("position"), 0)
+        market.residual -= residual
+        assert amount("payout") == amount("value") - amount("debt_repaid") + residual
+        self._lend(market, -amount("debt_repaid"))
+        self.loans -= amount("bad_debt")
+        market.debt -= amount("bad_debt")
+
     def _lend(self, market: MarketBooks, debt: int) -> None:
         self.cash -= debt
         self.loans += debt
@@ -170,8 +201,12 @@ def check_market(books: MarketBooks, market: Market, tokens: int, mine: Position
     """Compare one market with its books, its positions and its tokens."""
     fees = market.fees_vault + market.fees_treasury + market.fees_makers
     assert (market.debt, fees, market.residual) == (books.debt, books.fees, books.residual)
+    assert market.status == bool(books.payouts_e6)
     if books.publish_slot is not None:
         assert market.publish_slot == books.publish_slot
+    if books.payouts_e6:
+        assert tuple(pool.price_e6 for pool in market.pools) == books.payouts_e6
+    elif books.prices:
         assert tuple((p.price_e6, p.band_e6) for p in market.pools) == books.prices
     assert tokens == sum(pool.cash for pool in market.pools) + fees + market.residual
     assert market.debt == int(mine["debt"].sum())
@@ -182,9 +217,16 @@ def check_market(books: MarketBooks, market: Market, tokens: int, mine: Position
         assert list(pool.outstanding) == folded.outstanding
         assert list(pool.leveraged) == folded.leveraged
         assert list(pool.inventory) == folded.inventory
-        assert pool.cash >= max(pool.outstanding), "the pool cannot pay one of its outcomes"
+        assert list(pool.redeemed) == folded.redeemed
+        owed = [pool.outstanding[side] - pool.redeemed[side] for side in (0, 1)]
+        if books.payouts_e6:
+            yes_e6 = books.payouts_e6[index]
+            due_e6 = owed[0] * yes_e6 + owed[1] * (1_000_000 - yes_e6)
+            assert pool.cash * 1_000_000 >= due_e6, "the pool cannot pay what is left of its shares"
+        else:
+            assert pool.cash >= max(owed), "the pool cannot pay one of its outcomes"
         for side in (0, 1):
             held = mine[(mine["pool"] == index) & (mine["side"] == side)]
             shares = int(held["shares"].sum())
-            assert pool.outstanding[side] == shares + pool.inventory[side]
+            assert owed[side] == shares + pool.inventory[side]
             assert pool.leveraged[side] == int(held["shares"][held["debt"] > 0].sum())

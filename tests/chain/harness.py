@@ -191,6 +191,8 @@ class Platform:
             [(m, self.market(m), self.market_tokens(m)) for m in self.markets],
             positions_from_bytes([a.data for a in accounts]),
         )
+        treasury = addresses.treasury_tokens_address(self.program)[0]
+        self.books.rewards.check(self.global_(), self.slot, self.tokens(treasury), self.data)
 
     def quote_total(self) -> int:
         """Quote tokens in every token account of the platform and its users."""
@@ -393,6 +395,37 @@ class Platform:
 
     def liquidate(self, keeper: User, market: Pubkey, positions: Iterable[Pubkey]) -> Receipt:
         return self.send(self.liquidate_instruction(keeper, market, positions), [keeper.key])
+
+    def resolve(self, market: Pubkey, *payouts_e6: int) -> Receipt:
+        return self.send(
+            instructions.resolve_market(
+                self.program, self.admin.pubkey(), market, payouts_e6=payouts_e6
+            ),
+            [self.admin],
+        )
+
+    def redeem_instruction(
+        self, user: User, market: Pubkey, position_id: int, caller: User | None = None
+    ) -> Instruction:
+        return instructions.redeem(
+            self.program,
+            (caller or user).address,
+            user.address,
+            user.tokens,
+            market,
+            self.position_address(user, market, position_id),
+        )
+
+    def redeem(
+        self, user: User, market: Pubkey, position_id: int, caller: User | None = None
+    ) -> Receipt:
+        """Redeem a user's position, himself or somebody else."""
+        instruction = self.redeem_instruction(user, market, position_id, caller)
+        return self.send(instruction, [(caller or user).key])
+
+    def halt(self, authority: Keypair | None = None) -> Receipt:
+        key = authority or self.admin
+        return self.send(instructions.halt(self.program, key.pubkey()), [key])
 
     def simulate(self, instruction: Instruction, user: User) -> int:
         """Compute units of an instruction that must succeed; nothing changes."""

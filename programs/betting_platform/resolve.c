@@ -1,0 +1,86 @@
+/* resolve_market and redeem: what an outcome pays, and paying it. */
+#include "ledger.h"
+#include "payments.h"
+
+static KEEP u64 process_resolve_market(const struct context* c) {
+    const struct resolve_market_data* d = (const void*)c->data;
+    const struct resolve_market_accounts* a;
+    struct loaded in;
+    REQUIRE(c->data_length >= sizeof *d, BAD_INSTRUCTION_DATA);
+    LOAD(c, RESOLVE_MARKET, a, &in);
+    struct market* m = in.market;
+    REQUIRE(same(key_of(a->authority), &in.global->oracle_authority), WRONG_AUTHORITY);
+    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+    REQUIRE(d->pools == m->pools && c->data_length == sizeof *d + d->pools * sizeof(u32), BAD_INSTRUCTION_DATA);
+
+    struct {
+        struct event_market_resolved fixed;
+        u64 payout_e6[OUTCOMES_MAX];
+    } e;
+    const u32* payout_e6 = d->payout_e6;
+    u64 sum = 0;
+    for (u64 i = 0; i < d->pools; i++) {
+        REQUIRE(payout_e6[i] <= PRICE_ONE_E6, PAYOUT_SUM); /* or NO would pay less than nothing */
+        sum += e.payout_e6[i] = pool_of(m, i)->price_e6 = payout_e6[i];
+    }
+    REQUIRE(d->pools == 1 || sum == PRICE_ONE_E6, PAYOUT_SUM);
+    m->status = MARKET_RESOLVED;
+
+    head_market(&e.fixed.head, EVENT_MARKET_RESOLVED, m, in.slot);
+    e.fixed.pools = d->pools;
+    return emit(&e, sizeof e.fixed + d->pools * sizeof(u64));
+}
+
+/* The position is worth what its shares pay: the vault's loan first, bad debt for what that lacks, the rest and what
+ * liquidations left over to the owner, whoever calls. */
+static KEEP u64 process_redeem(const struct context* c) {
+    const struct redeem_data* d;
+    const struct redeem_accounts* a;
+    struct loaded in;
+    READ_DATA(c, d);
+    LOAD(c, REDEEM, a, &in);
+    struct market* m = in.market;
+    struct vault* v = in.vault;
+    TRY(require_state(c, a->position, KIND_POSITION, sizeof(struct position)));
+    struct position* s = data_of(a->position);
+    REQUIRE(same(&s->market, key_of(a->market)), WRONG_ADDRESS);
+    TRY(require_address(a->owner, &s->owner));
+    REQUIRE(m->status == MARKET_RESOLVED, NOT_RESOLVED);
+    struct pool* p = pool_of(m, s->pool);
+
+    struct event_position_redeemed e;
+    TRY(redeem_shares(p, s->side, s->shares, &e.value));
+    e.debt_repaid = e.value < s->debt ? e.value : s->debt;
+    e.bad_debt = s->debt - e.debt_repaid;
+    e.payout = e.value - e.debt_repaid;
+    REQUIRE(s->residual <= m->residual && add_to(&e.payout, s->residual), ARITHMETIC);
+    m->residual -= s->residual;
+    if (s->debt) {
+        REQUIRE(p->leveraged[s->side] >= s->shares, ARITHMETIC);
+        p->leveraged[s->side] -= s->shares;
+        TRY(end_loan(v, m, s->debt));
+        REQUIRE(add_to(&v->cash, e.debt_repaid) && add_to(&v->bad_debt, e.bad_debt), ARITHMETIC);
+    }
+    if (e.payout) TRY(require_tokens_of(a->owner_tokens, &s->owner)); /* a worthless position needs none */
+    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, e.debt_repaid));
+    TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, e.payout));
+
+    head_market(&e.head, EVENT_POSITION_REDEEMED, m, in.slot);
+    e.position = *key_of(a->position);
+    e.owner = s->owner;
+    e.pool = s->pool;
+    e.side = s->side;
+    e.payout_e6 = (u32)side_price(p, s->side);
+    e.holding = d->holding;
+    e.shares = s->shares;
+    close_account(a->position, a->owner);
+    TRY(emit(&e, sizeof e));
+    if (!e.bad_debt) return 0;
+    struct event_bad_debt b;
+    head_vault(&b.head, EVENT_BAD_DEBT_BOOKED, v, in.slot);
+    b.amount = e.bad_debt;
+    b.positions = 1;
+    b.market_id = m->market_id;
+    b.total = v->bad_debt;
+    return emit(&b, sizeof b);
+}
