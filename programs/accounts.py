@@ -153,7 +153,6 @@ class Pool:
     liquidity: int
     cash: int
     outstanding: tuple[int, int]
-    """Shares held outside the pool, by side, and those redeemed since the resolution."""
     price_e6: int
     """The oracle's YES price; once resolved, what one YES share pays."""
     band_e6: int
@@ -163,7 +162,6 @@ class Pool:
     high_this: int
     high_previous: int
     inventory_cost: tuple[int, int]
-    redeemed: tuple[int, int]
 
     @property
     def q(self) -> int:

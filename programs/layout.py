@@ -127,8 +127,7 @@ POOL_DTYPE: Final = np.dtype(
         ("high_this", "<u8"),
         ("high_previous", "<u8"),
         ("inventory_cost", "<u8", (2,)),
-        ("redeemed", "<u8", (2,)),
-        ("reserved", "<u8", (2,)),
+        ("reserved", "<u8", (4,)),
     ]
 )
 POSITION_DTYPE: Final = np.dtype(

@@ -86,20 +86,18 @@ struct market {
 };
 
 /* One binary pool: its reserves are x = cash - outstanding_yes and y = cash - outstanding_no, so
- * q = y - x = outstanding_yes - outstanding_no. Redeemed shares stay in `outstanding`: the makers' reserves are worth
- * the same whoever redeems first. */
+ * q = y - x = outstanding_yes - outstanding_no. */
 struct pool {
     u64 liquidity;                            /* L of the pm-AMM */
     u64 cash;                                 /* complete sets minted */
-    u64 outstanding[2];                       /* shares held outside the pool, by side, and those redeemed */
+    u64 outstanding[2];                       /* shares held outside the pool, by side */
     u32 price_e6, band_e6;                    /* the oracle's YES price; once resolved, what one YES share pays */
     u64 leveraged[2];                         /* shares in positions with debt, by side */
     u64 inventory[2];                         /* shares taken over by the vault, by side */
     struct wide fee_per_liquidity_q64;        /* makers' share of the fees per unit of L so far */
     u64 high_epoch, high_this, high_previous; /* highest L of this and the previous epoch */
     u64 inventory_cost[2];                    /* this pool's part of the vault's, by side */
-    u64 redeemed[2];                          /* shares turned into cash since the resolution, by side */
-    u64 reserved[2];
+    u64 reserved[4];
 };
 
 /* PDA ["position", market, owner, position id]: long one side of one pool. */

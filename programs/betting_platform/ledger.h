@@ -116,9 +116,9 @@ static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) 
 /* Shares become what the resolution pays for them, rounded down. Of a resolved market only: `price_e6` is the payout. */
 static KEEP u64 redeem_shares(struct pool* p, u8 side, u64 shares, u64* value) {
     REQUIRE(mul_div(shares, side_price(p, side), PRICE_ONE_E6, false, value), ARITHMETIC);
-    REQUIRE(*value <= p->cash && shares <= p->outstanding[side] - p->redeemed[side], ARITHMETIC);
+    REQUIRE(*value <= p->cash && shares <= p->outstanding[side], ARITHMETIC);
     p->cash -= *value;
-    p->redeemed[side] += shares;
+    p->outstanding[side] -= shares;
     return 0;
 }
 

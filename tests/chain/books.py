@@ -25,7 +25,6 @@ class PoolBooks:
     outstanding: list[int] = field(default_factory=lambda: [0, 0])
     leveraged: list[int] = field(default_factory=lambda: [0, 0])
     inventory: list[int] = field(default_factory=lambda: [0, 0])
-    redeemed: list[int] = field(default_factory=lambda: [0, 0])
 
 
 @dataclass
@@ -145,7 +144,7 @@ class Books:
         assert amount("payout_e6") == (1_000_000 - payout_e6 if side else payout_e6)
         assert amount("value") == shares * amount("payout_e6") // 1_000_000
         pool.cash -= amount("value")
-        pool.redeemed[side] += shares
+        pool.outstanding[side] -= shares
         debt = amount("debt_repaid") + amount("bad_debt")
         if debt:
             pool.leveraged[side] -= shares
@@ -217,16 +216,14 @@ def check_market(books: MarketBooks, market: Market, tokens: int, mine: Position
         assert list(pool.outstanding) == folded.outstanding
         assert list(pool.leveraged) == folded.leveraged
         assert list(pool.inventory) == folded.inventory
-        assert list(pool.redeemed) == folded.redeemed
-        owed = [pool.outstanding[side] - pool.redeemed[side] for side in (0, 1)]
         if books.payouts_e6:
             yes_e6 = books.payouts_e6[index]
-            due_e6 = owed[0] * yes_e6 + owed[1] * (1_000_000 - yes_e6)
+            due_e6 = pool.outstanding[0] * yes_e6 + pool.outstanding[1] * (1_000_000 - yes_e6)
             assert pool.cash * 1_000_000 >= due_e6, "the pool cannot pay what is left of its shares"
         else:
-            assert pool.cash >= max(owed), "the pool cannot pay one of its outcomes"
+            assert pool.cash >= max(pool.outstanding), "the pool cannot pay one of its outcomes"
         for side in (0, 1):
             held = mine[(mine["pool"] == index) & (mine["side"] == side)]
             shares = int(held["shares"].sum())
-            assert owed[side] == shares + pool.inventory[side]
+            assert pool.outstanding[side] == shares + pool.inventory[side]
             assert pool.leveraged[side] == int(held["shares"][held["debt"] > 0].sum())
