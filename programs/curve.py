@@ -64,12 +64,12 @@ class ZeroAmount(CurveError):  # noqa: N818  # the same
 
 
 STATUS_ERRORS: Final[dict[int, type[CurveError]]] = {
-    1: CurveOverflow,
-    2: PriceRange,
-    3: NoLiquidity,
-    4: ZeroAmount,
+    113: CurveOverflow,
+    123: PriceRange,
+    130: NoLiquidity,
+    131: ZeroAmount,
 }
-"""By `enum curve_status` of curve.h."""
+"""By `enum curve_status` of curve.h, which are codes of errors.h."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,11 +196,20 @@ static KEEP u64 emit(void* event, u64 bytes) {
     return 0;
 }
 
-static inline void head_market(struct event* e, u8 kind, struct market* m, u64 slot) {
+static KEEP void head_market(struct event* e, u8 kind, struct market* m, u64 slot) {
     *e = (struct event){EVENT_VERSION, kind, 0, m->market_id, ++m->event_sequence, slot};
 }
-static inline void head_vault(struct event* e, u8 kind, struct vault* v, u64 slot) {
+static KEEP void head_vault(struct event* e, u8 kind, struct vault* v, u64 slot) {
     *e = (struct event){EVENT_VERSION, kind, 0, VAULT_SERIES, ++v->event_sequence, slot};
+}
+/* Both at once. */
+static KEEP u64 emit_market(void* event, u64 bytes, u8 kind, struct market* m, u64 slot) {
+    head_market(event, kind, m, slot);
+    return emit(event, bytes);
+}
+static KEEP u64 emit_vault(void* event, u64 bytes, u8 kind, struct vault* v, u64 slot) {
+    head_vault(event, kind, v, slot);
+    return emit(event, bytes);
 }
 
 #endif

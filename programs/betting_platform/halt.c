@@ -8,12 +8,10 @@ static KEEP u64 process_halt(const struct context* c) {
     READ_DATA(c, d);
     LOAD(c, HALT, a, &in);
     struct global* g = in.global;
-    REQUIRE(same(key_of(a->authority), &g->halt_authority), WRONG_AUTHORITY);
+    TRY(require_same(key_of(a->authority), &g->halt_authority, ERR_WRONG_AUTHORITY));
     g->halted = 1;
-    g->halt_authority = SYSTEM_PROGRAM_ID; /* zeros: nobody signs for it */
-
     struct event_halted e;
-    head_vault(&e.head, EVENT_HALTED, in.vault, in.slot);
-    e.authority = *key_of(a->authority);
-    return emit(&e, sizeof e);
+    copy_address(&e.authority, &g->halt_authority);
+    copy_address(&g->halt_authority, &SYSTEM_PROGRAM_ID); /* zeros: nobody signs for it */
+    return emit_vault(&e, sizeof e, EVENT_HALTED, in.vault, in.slot);
 }

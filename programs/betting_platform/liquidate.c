@@ -21,7 +21,7 @@ static KEEP u64 open_interest(struct market* m, u64* total) {
         const struct pool* p = pool_of(m, i);
         for (u8 side = SIDE_YES; side <= SIDE_NO; side++) {
             u64 value;
-            REQUIRE(mul_div(p->leveraged[side], side_price(p, side), PRICE_ONE_E6, false, &value), ARITHMETIC);
+            TRY(mul_div_or(p->leveraged[side], side_price(p, side), PRICE_ONE_E6, false, &value));
             REQUIRE(add_to(total, value), ARITHMETIC);
         }
     }
@@ -53,7 +53,7 @@ static KEEP u64 judge(struct liquidation* l, const struct position* s, struct sa
     x->judged_e6 = price > PRICE_ONE_E6 ? PRICE_ONE_E6 : price;
     x->want = 0;
     x->capped = false;
-    REQUIRE(mul_div(s->shares, x->judged_e6, PRICE_ONE_E6, false, &x->value), ARITHMETIC);
+    TRY(mul_div_or(s->shares, x->judged_e6, PRICE_ONE_E6, false, &x->value));
     x->required = required_margin(s->margin, s->shares, s->margin_bps);
     x->underwater = x->value <= s->debt;
     x->equity_plus = x->underwater ? 0 : x->value - s->debt;
@@ -66,7 +66,7 @@ static KEEP u64 judge(struct liquidation* l, const struct position* s, struct sa
     TRY(start_slot(l));
     u64 room = l->m->cap_amount > l->m->cap_used ? l->m->cap_amount - l->m->cap_used : 0;
     u64 shares;
-    REQUIRE(mul_div(room, PRICE_ONE_E6, x->judged_e6, false, &shares), ARITHMETIC);
+    TRY(mul_div_or(room, PRICE_ONE_E6, x->judged_e6, false, &shares));
     x->want = shares < s->shares ? shares : s->shares;
     x->capped = true;
     return 0;
@@ -84,19 +84,19 @@ static KEEP u64 sell(struct liquidation* l, struct position* s, struct sale* x) 
     x->proceeds = x->inventory = x->credit = 0;
     if (x->sold) TRY(sell_shares(p, s->side, x->sold, &x->proceeds));
     u64 bps = x->underwater ? BOUNTY_UNDERWATER_BPS : BOUNTY_BPS;
-    REQUIRE(mul_div(x->proceeds, bps, 10000, false, &x->bounty), ARITHMETIC);
+    TRY(mul_div_or(x->proceeds, bps, 10000, false, &x->bounty));
     u64 cash = x->proceeds - x->bounty, rest = x->want - x->sold;
     u64 debt_left = s->debt > cash ? s->debt - cash : 0;
     if (x->underwater && rest && debt_left) {
         u64 shares;
-        REQUIRE(mul_div(debt_left, PRICE_ONE_E6, floor_e6, true, &shares), ARITHMETIC);
+        TRY(mul_div_or(debt_left, PRICE_ONE_E6, floor_e6, true, &shares));
         x->inventory = shares < rest ? shares : rest;
-        REQUIRE(mul_div(x->inventory, floor_e6, PRICE_ONE_E6, false, &x->credit), ARITHMETIC);
+        TRY(mul_div_or(x->inventory, floor_e6, PRICE_ONE_E6, false, &x->credit));
         if (x->credit > debt_left) x->credit = debt_left;
         REQUIRE(add_to(&p->inventory[s->side], x->inventory), ARITHMETIC);
     }
     u64 used = 0;
-    if (x->capped) REQUIRE(mul_div(x->sold, x->judged_e6, PRICE_ONE_E6, true, &used), ARITHMETIC);
+    if (x->capped) TRY(mul_div_or(x->sold, x->judged_e6, PRICE_ONE_E6, true, &used));
     REQUIRE(add_to(&l->m->cap_used, used), ARITHMETIC);
     return 0;
 }
@@ -118,7 +118,7 @@ static KEEP u64 settle(struct liquidation* l, struct position* s, struct sale* x
             ARITHMETIC);
     REQUIRE(add_to(&s->residual, cash - repaid_cash) && add_to(&l->m->residual, cash - repaid_cash), ARITHMETIC);
     /* Margin shrinks with the shares, rounded up: the requirement never falls faster than the position. */
-    REQUIRE(mul_div(s->margin, left, s->shares, true, &s->margin), ARITHMETIC);
+    TRY(mul_div_or(s->margin, left, s->shares, true, &s->margin));
     u64 freed = s->debt ? gone : s->shares; /* without debt the rest is no longer leveraged */
     REQUIRE(p->leveraged[s->side] >= freed, ARITHMETIC);
     p->leveraged[s->side] -= freed;

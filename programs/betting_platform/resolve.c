@@ -9,7 +9,7 @@ static KEEP u64 process_resolve_market(const struct context* c) {
     REQUIRE(c->data_length >= sizeof *d, BAD_INSTRUCTION_DATA);
     LOAD(c, RESOLVE_MARKET, a, &in);
     struct market* m = in.market;
-    REQUIRE(same(key_of(a->authority), &in.global->oracle_authority), WRONG_AUTHORITY);
+    TRY(require_same(key_of(a->authority), &in.global->oracle_authority, ERR_WRONG_AUTHORITY));
     REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     REQUIRE(d->pools == m->pools && c->data_length == sizeof *d + d->pools * sizeof(u32), BAD_INSTRUCTION_DATA);
 
@@ -26,9 +26,8 @@ static KEEP u64 process_resolve_market(const struct context* c) {
     REQUIRE(d->pools == 1 || sum == PRICE_ONE_E6, PAYOUT_SUM);
     m->status = MARKET_RESOLVED;
 
-    head_market(&e.fixed.head, EVENT_MARKET_RESOLVED, m, in.slot);
     e.fixed.pools = d->pools;
-    return emit(&e, sizeof e.fixed + d->pools * sizeof(u64));
+    return emit_market(&e, sizeof e.fixed + d->pools * sizeof(u64), EVENT_MARKET_RESOLVED, m, in.slot);
 }
 
 /* The position is worth what its shares pay: the vault's loan first, bad debt for what that lacks, the rest and what
@@ -43,7 +42,7 @@ static KEEP u64 process_redeem(const struct context* c) {
     struct vault* v = in.vault;
     TRY(require_state(c, a->position, KIND_POSITION, sizeof(struct position)));
     struct position* s = data_of(a->position);
-    REQUIRE(same(&s->market, key_of(a->market)), WRONG_ADDRESS);
+    TRY(require_address(a->market, &s->market));
     TRY(require_address(a->owner, &s->owner));
     REQUIRE(m->status == MARKET_RESOLVED, NOT_RESOLVED);
     struct pool* p = pool_of(m, s->pool);
@@ -65,22 +64,20 @@ static KEEP u64 process_redeem(const struct context* c) {
     TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, e.debt_repaid));
     TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, e.payout));
 
-    head_market(&e.head, EVENT_POSITION_REDEEMED, m, in.slot);
-    e.position = *key_of(a->position);
-    e.owner = s->owner;
+    copy_address(&e.position, key_of(a->position));
+    copy_address(&e.owner, &s->owner);
     e.pool = s->pool;
     e.side = s->side;
     e.payout_e6 = (u32)side_price(p, s->side);
     e.holding = d->holding;
     e.shares = s->shares;
     close_account(a->position, a->owner);
-    TRY(emit(&e, sizeof e));
+    TRY(emit_market(&e, sizeof e, EVENT_POSITION_REDEEMED, m, in.slot));
     if (!e.bad_debt) return 0;
     struct event_bad_debt b;
-    head_vault(&b.head, EVENT_BAD_DEBT_BOOKED, v, in.slot);
     b.amount = e.bad_debt;
     b.positions = 1;
     b.market_id = m->market_id;
     b.total = v->bad_debt;
-    return emit(&b, sizeof b);
+    return emit_vault(&b, sizeof b, EVENT_BAD_DEBT_BOOKED, v, in.slot);
 }

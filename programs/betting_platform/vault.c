@@ -27,7 +27,7 @@ static KEEP u64 process_stake(const struct context* c) {
      * gift to nobody's profit. V is the internal count, never the token balance. */
     u64 shares;
     REQUIRE(v->share_supply <= ~0ULL - 1000 && vault_value(v) < ~0ULL, ARITHMETIC);
-    REQUIRE(mul_div(d->amount, v->share_supply + 1000, vault_value(v) + 1, false, &shares), ARITHMETIC);
+    TRY(mul_div_or(d->amount, v->share_supply + 1000, vault_value(v) + 1, false, &shares));
     REQUIRE(shares, ZERO_AMOUNT);
     REQUIRE(shares >= d->shares_min, SLIPPAGE);
     struct stake* s;
