@@ -236,6 +236,12 @@ MATH_SHARED u64 curve_add_liquidity(
     return CURVE_OK;
 }
 
+/* The most liquidity that `cash` pays for in a pool that is not empty: curve_add_liquidity of it costs at most that. */
+MATH_SHARED u32 curve_liquidity_for_cash(const struct curve *c, u64 cash, u64 *delta_liquidity) {
+    u64 g = curve_g((i64)magnitude(curve_u(c))) + CURVE_G_ERROR;
+    return mul_div(cash, CURVE_ONE, g, false, delta_liquidity) ? CURVE_OK : CURVE_OVERFLOW;
+}
+
 /* A maker takes liquidity dL back at the pool's u: floor(dL g(|u|)) of the side the pool holds more of, and
  * ceil(dL |u|) fewer of the other, so that q moves towards zero by exactly their difference.
  * Why the rest is enough, with r = ceil(dL |u|) - dL |u|: F(L - dL, q') = (L - dL) g(-|u| + r / (L - dL))

@@ -8,6 +8,9 @@
 #include "rewards.c"
 #include "resolve.c"
 #include "halt.c"
+#include "chain_open.c"
+#include "chain_steps.c"
+#include "chain_cancel.c"
 
 u64 entrypoint(u8* input);
 
@@ -29,6 +32,12 @@ u64 entrypoint(u8* input) {
         case INSTRUCTION_RESOLVE_MARKET: return process_resolve_market(&c);
         case INSTRUCTION_REDEEM: return process_redeem(&c);
         case INSTRUCTION_HALT: return process_halt(&c);
+        case INSTRUCTION_REMOVE_LIQUIDITY: return process_remove_liquidity(&c);
+        case INSTRUCTION_REQUEST_UNSTAKE: return process_request_unstake(&c);
+        case INSTRUCTION_UNSTAKE: return process_unstake(&c);
+        case INSTRUCTION_OPEN_CHAIN: return process_open_chain(&c);
+        case INSTRUCTION_CANCEL_CHAIN: return process_cancel_chain(&c);
+        case INSTRUCTION_EXECUTE_CHAIN: return process_execute_chain(&c);
         default: return ERR_UNKNOWN_INSTRUCTION;
     }
 }

@@ -4,6 +4,12 @@ Mirrors instructions.h, one function per instruction; a test sends each to the c
 units, prices e6, and integers little-endian.
 """
 
+from programs.instructions.chains import (
+    cancel_chain,
+    execute_chain,
+    execute_chain_accounts,
+    open_chain,
+)
 from programs.instructions.liquidity import PRICE_ONE_E6, add_liquidity
 from programs.instructions.markets import (
     ORACLE_BAND_MAX_E6,
@@ -31,12 +37,16 @@ __all__ = [
     "Authorities",
     "Tag",
     "add_liquidity",
+    "cancel_chain",
     "close_position",
     "create_market",
+    "execute_chain",
+    "execute_chain_accounts",
     "halt",
     "initialize",
     "liquidate",
     "liquidate_header",
+    "open_chain",
     "open_position",
     "pay_rewards",
     "post_epoch",

@@ -5,14 +5,16 @@ accounts, and the accounts with each other and with the tokens behind them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from chain_books import ChainBooks
 from reward_books import RewardBooks
 from solders.pubkey import Pubkey
 
 from programs import leverage
 from programs.accounts import Market, PositionArray, Vault
+from programs.chain_account import Chain
 from programs.events import REWARDS_SERIES, VAULT_SERIES, Event, EventKind
 
 
@@ -39,6 +41,7 @@ class MarketBooks:
     publish_slot: int | None = None
     payouts_e6: tuple[int, ...] = ()
     """What YES pays, by pool, once resolved."""
+    chains: ChainBooks = field(default_factory=ChainBooks)
 
 
 @dataclass
@@ -55,7 +58,7 @@ class Books:
     residuals: dict[Pubkey, int] = field(default_factory=lambda: defaultdict(int))
     rewards: RewardBooks = field(default_factory=RewardBooks)
 
-    def apply(self, event: Event, slot: int) -> None:  # noqa: C901  # one branch a kind
+    def apply(self, event: Event, slot: int) -> None:  # noqa: C901, PLR0912, PLR0915  # one branch a kind
         """Book one event; its number must be the next of its series."""
         self.sequences[event.series] += 1
         assert event.sequence == self.sequences[event.series], "event numbers have a gap"
@@ -64,6 +67,8 @@ class Books:
             self.rewards.apply(event)
             return
         kind, amount, market = event.kind, event.amount, self.markets[event.series]
+        if event.series != VAULT_SERIES:
+            self._lend(market, market.chains.apply(event))
         if kind is EventKind.LIQUIDITY_ADDED:
             pool = market.pools[amount("pool")]
             assert amount("liquidity_before") == pool.liquidity
@@ -91,6 +96,20 @@ class Books:
             market.payouts_e6 = tuple(record["payout_e6"] for record in event.records)
         elif kind is EventKind.POSITION_REDEEMED:
             self._redeemed(event, market)
+        elif kind is EventKind.LIQUIDITY_REMOVED:
+            pool = market.pools[amount("pool")]
+            pool.liquidity -= amount("liquidity_removed")
+            assert amount("liquidity_after") == pool.liquidity
+            pool.cash -= amount("cash")
+            pool.outstanding[0] += amount("shares_yes")
+            pool.outstanding[1] += amount("shares_no")
+            market.fees -= amount("fees_paid")
+        elif kind is EventKind.UNSTAKED:
+            self.cash -= amount("amount")
+            self.share_supply -= amount("shares")
+            assert amount("share_supply") == self.share_supply
+        elif kind is EventKind.PLEDGES_SEIZED:
+            self._seized(event, market)
         elif kind is EventKind.BAD_DEBT_BOOKED:
             self.bad_debt += amount("amount")
             assert amount("total") == self.bad_debt
@@ -98,13 +117,16 @@ class Books:
     def _opened(self, event: Event, market: MarketBooks) -> None:
         amount = event.amount
         pool, side, debt = market.pools[amount("pool")], amount("side"), amount("debt")
-        assert amount("notional") == amount("margin") * amount("leverage")
+        short = amount("margin") * amount("leverage") - amount("notional")
+        chain = market.chains.open.get(event.address("position"))
+        assert 0 <= short < amount("margin") if chain else short == 0
         assert debt == amount("notional") - amount("margin")
         pool.cash += amount("notional")
         pool.outstanding[side] += amount("shares")
         pool.leveraged[side] += amount("shares") if debt else 0
         market.fees += amount("fee")
-        self._lend(market, debt)
+        owed = chain.debt if chain and amount("holding") == 0 else 0
+        self._lend(market, debt - owed)
 
     def _closed(self, event: Event, market: MarketBooks) -> None:
         amount = event.amount
@@ -114,7 +136,9 @@ class Books:
         if debt:
             pool.leveraged[side] -= amount("shares") + amount("shares_left")
         market.fees += amount("fee")
-        residual = self.residuals.pop(event.address("position"), 0)
+        residual = 0
+        if amount("holding") == 0:
+            residual = self.residuals.pop(event.address("position"), 0)
         market.residual -= residual
         assert amount("payout") == amount("proceeds") - amount("fee") - debt + residual
         self._lend(market, -debt)
@@ -156,6 +180,17 @@ class Books:
         self.loans -= amount("bad_debt")
         market.debt -= amount("bad_debt")
 
+    def _seized(self, event: Event, market: MarketBooks) -> None:
+        amount = event.amount
+        self.cash += amount("cash")
+        self.share_supply -= amount("stake_shares")
+        self.inventory_cost += amount("inventory_credit")
+        self.loans -= amount("debt_repaid")
+        market.debt -= amount("debt_repaid")
+        if amount("inventory_shares"):
+            pool = market.pools[market.chains.open[event.address("chain")].pool]
+            pool.inventory[market.chains.seized_side] += amount("inventory_shares")
+
     def _lend(self, market: MarketBooks, debt: int) -> None:
         self.cash -= debt
         self.loans += debt
@@ -168,12 +203,14 @@ def check(
     vault_tokens: int,
     markets: Iterable[tuple[Pubkey, Market, int]],
     positions: PositionArray,
+    chains: Sequence[Chain] = (),
 ) -> None:
     """Compare the books with the accounts, and the accounts with each other and their tokens.
 
     Args:
         markets: address, state and token balance of each.
-        positions: every position that exists.
+        positions: every position that exists, those of chains too.
+        chains: every chain that exists.
     """
     assert (vault.cash, vault.loans, vault.share_supply, vault.bad_debt, vault.inventory_cost) == (
         books.cash,
@@ -184,19 +221,22 @@ def check(
     )
     assert vault.event_sequence == books.sequences[VAULT_SERIES]
     assert vault_tokens == vault.cash
-    assert vault.loans == int(positions["debt"].sum())
+    assert vault.loans == int(positions["debt"].sum()) + sum(chain.debt for chain in chains)
     debts = weighted = 0
     for address, market, tokens in markets:
         debts += market.debt
         weighted += market.debt * leverage.tail_loss_e6(market.outcomes)
         mine = positions[[row.tobytes() == bytes(address) for row in positions["market"]]]
-        check_market(books.markets[market.market_id], market, tokens, mine)
+        owed = sum(chain.debt for chain in chains if chain.market == address)
+        check_market(books.markets[market.market_id], market, tokens, mine, owed)
         assert market.event_sequence == books.sequences[market.market_id]
     assert vault.loans == debts
     assert vault.weighted_debt_e6 == weighted
 
 
-def check_market(books: MarketBooks, market: Market, tokens: int, mine: PositionArray) -> None:
+def check_market(
+    books: MarketBooks, market: Market, tokens: int, mine: PositionArray, owed_by_chains: int
+) -> None:
     """Compare one market with its books, its positions and its tokens."""
     fees = market.fees_vault + market.fees_treasury + market.fees_makers
     assert (market.debt, fees, market.residual) == (books.debt, books.fees, books.residual)
@@ -207,8 +247,11 @@ def check_market(books: MarketBooks, market: Market, tokens: int, mine: Position
         assert tuple(pool.price_e6 for pool in market.pools) == books.payouts_e6
     elif books.prices:
         assert tuple((p.price_e6, p.band_e6) for p in market.pools) == books.prices
-    assert tokens == sum(pool.cash for pool in market.pools) + fees + market.residual
-    assert market.debt == int(mine["debt"].sum())
+    assert (
+        tokens == sum(pool.cash for pool in market.pools) + fees + market.residual + market.escrow
+    )
+    assert market.escrow == sum(chain.escrow for chain in books.chains.open.values())
+    assert market.debt == int(mine["debt"].sum()) + owed_by_chains
     assert market.residual == int(mine["residual"].sum())
     for index, pool in enumerate(market.pools):
         folded = books.pools[index]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import spl.token.instructions as spl
 from books import Books, check
+from chain_books import check_chains
 from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
@@ -38,6 +39,7 @@ from programs.accounts import (
 )
 from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import PROGRAM_SO
+from programs.chain_account import Chain, Step, position_bytes
 from programs.genesis import MINT_BYTES, create_mint
 
 USD = 1_000_000
@@ -107,6 +109,8 @@ class Platform:
     markets: list[Pubkey] = field(default_factory=list)
     positions: set[Pubkey] = field(default_factory=set)
     """Every position address used so far."""
+    chains: set[Pubkey] = field(default_factory=set)
+    """Every chain address used so far."""
     books: Books = field(default_factory=Books)
     minted: int = 0
     is_audited: bool = True
@@ -183,16 +187,37 @@ class Platform:
     def audit(self) -> None:
         """Compare tokens, accounts and events."""
         assert self.quote_total() == self.minted
-        accounts = [a for p in self.positions if (a := self.svm.get_account(p)) and a.lamports]
-        check(
-            self.books,
-            self.vault(),
-            self.vault_tokens(),
-            [(m, self.market(m), self.market_tokens(m)) for m in self.markets],
-            positions_from_bytes([a.data for a in accounts]),
+        vault = self.vault()
+        markets = [(m, self.market(m), self.market_tokens(m)) for m in self.markets]
+        held = self.existing(self.chains)
+        embedded = [position_bytes(data, index) for data in held for index in range(3)]
+        positions = positions_from_bytes([*self.existing(self.positions), *embedded])
+        chains = [Chain.from_bytes(data) for data in held]
+        check(self.books, vault, self.vault_tokens(), markets, positions, chains)
+        check_chains(
+            vault,
+            [(address, market) for address, market, _ in markets],
+            [Maker.from_bytes(data) for data in self.existing(self.maker_addresses())],
+            [Stake.from_bytes(data) for data in self.existing(self.stake_addresses())],
+            chains,
         )
         treasury = addresses.treasury_tokens_address(self.program)[0]
         self.books.rewards.check(self.global_(), self.slot, self.tokens(treasury), self.data)
+
+    def existing(self, candidates: Iterable[Pubkey]) -> list[bytes]:
+        """The data of those accounts that exist."""
+        return [a.data for c in candidates if (a := self.svm.get_account(c)) and a.lamports]
+
+    def maker_addresses(self) -> Iterable[Pubkey]:
+        """Wherever a user can keep liquidity."""
+        for market in self.markets:
+            for pool in range(len(self.market(market).pools)):
+                for user in self.users:
+                    yield addresses.maker_address(self.program, market, pool, user.address)[0]
+
+    def stake_addresses(self) -> Iterable[Pubkey]:
+        """Wherever a user can keep vault shares."""
+        return (addresses.stake_address(self.program, user.address)[0] for user in self.users)
 
     def quote_total(self) -> int:
         """Quote tokens in every token account of the platform and its users."""
@@ -380,6 +405,75 @@ class Platform:
     def close(self, user: User, market: Pubkey, position_id: int, **terms: int) -> Receipt:
         """Close a position on the terms of `close_instruction`."""
         return self.send(self.close_instruction(user, market, position_id, **terms), [user.key])
+
+    def open_chain(
+        self, user: User, market: Pubkey, deposit: int, *steps: Step, **terms: Any
+    ) -> Pubkey:
+        """Open a chain under the user's next id: due at once, for 10_000 slots, on YES of pool 0."""
+        chain_id = terms.pop("chain_id", None)
+        chain_id = user.take_position_id() if chain_id is None else chain_id
+        chain = addresses.chain_address(self.program, market, user.address, chain_id)[0]
+        defaults = {
+            "pool": 0,
+            "side": Side.YES,
+            "trigger_e6": 1_000,
+            "is_above": True,
+            "expiry_slot": self.slot + 10_000,
+        }
+        self.chains.add(chain)
+        self.send(
+            instructions.open_chain(
+                self.program,
+                user.address,
+                user.tokens,
+                market,
+                chain_id=chain_id,
+                deposit=deposit,
+                steps=steps,
+                **defaults | terms,
+            ),
+            [user.key],
+        )
+        return chain
+
+    def execute_instruction(
+        self, keeper: User, chain: Pubkey, step_count: int = 5, first_step: int | None = None
+    ) -> Instruction:
+        state = self.chain(chain)
+        return instructions.execute_chain(
+            self.program,
+            keeper.address,
+            keeper.tokens,
+            state.market,
+            chain,
+            first_step=state.next_step if first_step is None else first_step,
+            step_count=step_count,
+            counts_trade=True,
+        )
+
+    def execute(self, keeper: User, chain: Pubkey, *args: int, **terms: int) -> Receipt:
+        """Execute steps of a chain on the terms of `execute_instruction`."""
+        return self.send(self.execute_instruction(keeper, chain, *args, **terms), [keeper.key])
+
+    def cancel_instruction(self, caller: User, chain: Pubkey) -> Instruction:
+        state = self.chain(chain)
+        owner = next(user for user in self.users if user.address == state.owner)
+        return instructions.cancel_chain(
+            self.program,
+            caller.address,
+            caller.tokens,
+            state.market,
+            chain,
+            owner.address,
+            owner.tokens,
+        )
+
+    def cancel(self, caller: User, chain: Pubkey) -> Receipt:
+        """Unwind a chain as far as it goes by now."""
+        return self.send(self.cancel_instruction(caller, chain), [caller.key])
+
+    def chain(self, address: Pubkey) -> Chain:
+        return Chain.from_bytes(self.data(address))
 
     def pay(self, user: User, target: Pubkey, lamports: int) -> Instruction:
         return transfer(
