@@ -39,15 +39,15 @@ static KEEP u64 step_borrow(struct execution* x) {
 
 static KEEP u64 step_liquidity(struct execution* x) {
     struct chain* h = x->in.chain;
-    struct pool* p = x->o.p;
+    struct pool* p = pool_of(x->in.market, h->pool);
     REQUIRE(p->liquidity, NO_LIQUIDITY);
-    u64 pool_e6 = pool_price_e6(p), oracle_e6 = p->price_e6;
-    REQUIRE((pool_e6 > oracle_e6 ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) <= x->o.worst_price_e6, SLIPPAGE);
     struct provision v;
     start_chain_provision(x->chain, &x->in, &v);
     struct curve curve = curve_of(p);
     TRY(curve_liquidity_for_cash(&curve, x->budget, &v.liquidity));
     TRY(put_liquidity(&v));
+    u64 pool_e6 = v.price_e6, oracle_e6 = p->price_e6;
+    REQUIRE((pool_e6 > oracle_e6 ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) <= x->o.worst_price_e6, SLIPPAGE);
     hold_shares(h, &v);
     h->working -= v.cash;
     x->e.amount = v.cash;
@@ -141,7 +141,7 @@ static KEEP u64 next_step(struct execution* x, account global) {
     const struct chain_step* s = &h->steps[h->next_step];
     x->budget = step_budget(s->kind, h->working);
     x->e.amount = x->e.shares = 0;
-    start_opening(&x->o, &x->in, h->pool, global);
+    if (s->kind != STEP_LIQUIDITY && s->kind != STEP_STAKE) start_opening(&x->o, &x->in, h->pool, global);
     TRY(run_step(x, s));
     REQUIRE(h->working >= h->debt, CHAIN_OVERDRAWN);
     u64 part = h->bounty / (u64)(h->step_count - h->next_step);

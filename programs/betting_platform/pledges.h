@@ -39,16 +39,10 @@ static KEEP u64 take_pledged_liquidity(struct chain* h, struct provision* x, u64
     return emit_removed(x);
 }
 
-#ifndef GAP_POINTS_E6
-#define GAP_POINTS_E6 50000
-#endif
-static inline u64 sale_floor_e6(u64 p) { return p > GAP_POINTS_E6 + 1000 ? p - GAP_POINTS_E6 : 1000; }
-
-/* A chain's own shares go to the vault's inventory for what is left of a debt: five points under the oracle, or at what
- * they pay once resolved. */
+/* A chain's own shares go to the vault's inventory for what is left of a debt: at the oracle's price, which is what they
+ * pay once resolved. */
 static KEEP u64 sell_to_inventory(struct provision* x, struct position* s, u64 debt, struct event_pledges_seized* e) {
     u64 price = side_price(x->p, s->side), shares, credit;
-    if (x->m->status == MARKET_OPEN) price = sale_floor_e6(price);
     if (!price) return 0;
     TRY(mul_div_or(debt, PRICE_ONE_E6, price, true, &shares));
     if (shares > x->shares[s->side]) shares = x->shares[s->side];

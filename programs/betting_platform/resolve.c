@@ -1,6 +1,8 @@
 /* resolve_market and redeem: what an outcome pays, and paying it. */
+#include "holdings.h"
 #include "ledger.h"
 #include "payments.h"
+#include "pledges.h"
 
 static KEEP u64 process_resolve_market(const struct context* c) {
     const struct resolve_market_data* d = (const void*)c->data;
@@ -30,8 +32,8 @@ static KEEP u64 process_resolve_market(const struct context* c) {
     return emit_market(&e, sizeof e.fixed + d->pools * sizeof(u64), EVENT_MARKET_RESOLVED, m, in.slot);
 }
 
-/* The position is worth what its shares pay: the vault's loan first, bad debt for what that lacks, the rest and what
- * liquidations left over to the owner, whoever calls. */
+/* The position is worth what its shares pay: the vault's loan first, then a chain's pledges, bad debt for what those
+ * lack; the rest and what liquidations left over to the owner, whoever calls. */
 static KEEP u64 process_redeem(const struct context* c) {
     const struct redeem_data* d;
     const struct redeem_accounts* a;
@@ -39,29 +41,31 @@ static KEEP u64 process_redeem(const struct context* c) {
     READ_DATA(c, d);
     LOAD(c, REDEEM, a, &in);
     struct market* m = in.market;
-    struct vault* v = in.vault;
-    TRY(require_state(c, a->position, KIND_POSITION, sizeof(struct position)));
-    struct position* s = data_of(a->position);
-    TRY(require_address(a->market, &s->market));
+    struct position* s;
+    TRY(holding_of(c, a->position, d->holding, a->market, &s));
     TRY(require_address(a->owner, &s->owner));
     REQUIRE(m->status == MARKET_RESOLVED, NOT_RESOLVED);
+    REQUIRE(s->shares | s->residual || !is_chain(a->position), ZERO_AMOUNT);
     struct pool* p = pool_of(m, s->pool);
 
     struct event_position_redeemed e;
     TRY(redeem_shares(p, s->side, s->shares, &e.value));
-    e.debt_repaid = e.value < s->debt ? e.value : s->debt;
-    e.bad_debt = s->debt - e.debt_repaid;
-    e.payout = e.value - e.debt_repaid;
-    REQUIRE(s->residual <= m->residual && add_to(&e.payout, s->residual), ARITHMETIC);
+    u64 debt = s->debt, repaid = e.value < debt ? e.value : debt, pledged = 0;
+    e.payout = e.value - repaid + s->residual; /* both are parts of the market's tokens */
+    REQUIRE(s->residual <= m->residual, ARITHMETIC);
     m->residual -= s->residual;
-    if (s->debt) {
-        REQUIRE(p->leveraged[s->side] >= s->shares, ARITHMETIC);
+    e.debt_repaid = repaid;
+    e.bad_debt = debt - repaid;
+    if (debt) {
+        REQUIRE(s->shares <= p->leveraged[s->side], ARITHMETIC);
         p->leveraged[s->side] -= s->shares;
-        TRY(end_loan(v, m, s->debt));
-        REQUIRE(add_to(&v->cash, e.debt_repaid) && add_to(&v->bad_debt, e.bad_debt), ARITHMETIC);
+        if (is_chain(a->position)) TRY(seize_pledges(a->position, &in, &e.bad_debt, &pledged));
+        TRY(end_loan(in.vault, m, repaid + e.bad_debt));
+        in.vault->cash += repaid;
+        REQUIRE(add_to(&in.vault->bad_debt, e.bad_debt), ARITHMETIC);
     }
     if (e.payout) TRY(require_tokens_of(a->owner_tokens, &s->owner)); /* a worthless position needs none */
-    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, e.debt_repaid));
+    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, repaid + pledged));
     TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, e.payout));
 
     copy_address(&e.position, key_of(a->position));
@@ -71,13 +75,11 @@ static KEEP u64 process_redeem(const struct context* c) {
     e.payout_e6 = (u32)side_price(p, s->side);
     e.holding = d->holding;
     e.shares = s->shares;
-    close_account(a->position, a->owner);
+    s->shares = s->debt = s->residual = 0;
+    if (!is_chain(a->position)) close_account(a->position, a->owner);
     TRY(emit_market(&e, sizeof e, EVENT_POSITION_REDEEMED, m, in.slot));
     if (!e.bad_debt) return 0;
-    struct event_bad_debt b;
-    b.amount = e.bad_debt;
-    b.positions = 1;
-    b.market_id = m->market_id;
-    b.total = v->bad_debt;
-    return emit_vault(&b, sizeof b, EVENT_BAD_DEBT_BOOKED, v, in.slot);
+    struct event_bad_debt b = {.amount = e.bad_debt, .positions = 1, .market_id = m->market_id};
+    b.total = in.vault->bad_debt;
+    return emit_vault(&b, sizeof b, EVENT_BAD_DEBT_BOOKED, in.vault, in.slot);
 }

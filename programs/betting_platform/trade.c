@@ -1,4 +1,5 @@
 /* open_position and close_position. */
+#include "holdings.h"
 #include "opening.h"
 #include "payments.h"
 
@@ -64,10 +65,9 @@ static KEEP u64 process_close_position(const struct context* c) {
     READ_DATA(c, d);
     LOAD(c, CLOSE_POSITION, a, &in);
     struct market* m = in.market;
-    TRY(require_state(c, a->position, KIND_POSITION, sizeof(struct position)));
-    struct position* s = data_of(a->position);
+    struct position* s;
+    TRY(holding_of(c, a->position, d->holding, a->market, &s));
     TRY(require_same(&s->owner, key_of(a->owner), ERR_WRONG_AUTHORITY));
-    TRY(require_same(&s->market, key_of(a->market), ERR_WRONG_ADDRESS));
     REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     struct pool* p = pool_of(m, s->pool);
     u64 shares = d->shares == ALL_SHARES ? s->shares : d->shares;
@@ -104,10 +104,10 @@ static KEEP u64 process_close_position(const struct context* c) {
     copy_address(&e.position, key_of(a->position));
     copy_address(&e.owner, &s->owner);
     e.pool = s->pool;
-    e.holding = 0;
+    e.holding = d->holding;
     e.side = s->side;
     e.shares = shares;
     e.shares_left = s->shares;
-    if (!s->shares) close_account(a->position, a->owner);
+    if (!s->shares && !is_chain(a->position)) close_account(a->position, a->owner);
     return emit_market(&e, sizeof e, EVENT_POSITION_CLOSED, m, in.slot);
 }

@@ -22,6 +22,7 @@ from programs.instructions.rewards import pay_rewards, post_epoch
 from programs.instructions.tags import Tag
 from programs.instructions.trades import (
     ALL_SHARES,
+    close_holding,
     close_position,
     liquidate,
     liquidate_header,
@@ -38,6 +39,7 @@ __all__ = [
     "Tag",
     "add_liquidity",
     "cancel_chain",
+    "close_holding",
     "close_position",
     "create_market",
     "execute_chain",

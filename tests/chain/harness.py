@@ -472,6 +472,20 @@ class Platform:
         """Unwind a chain as far as it goes by now."""
         return self.send(self.cancel_instruction(caller, chain), [caller.key])
 
+    def close_holding(self, user: User, chain: Pubkey, holding: int, **terms: int) -> Receipt:
+        """Sell what a chain holds on the terms of `instructions.close_holding`."""
+        instruction = instructions.close_holding(
+            self.program,
+            user.address,
+            user.tokens,
+            self.chain(chain).market,
+            chain,
+            holding=holding,
+            has_debt=holding == 0 and self.chain(chain).position.debt > 0,
+            **terms,
+        )
+        return self.send(instruction, [user.key])
+
     def chain(self, address: Pubkey) -> Chain:
         return Chain.from_bytes(self.data(address))
 
