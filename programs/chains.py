@@ -332,16 +332,23 @@ def _arbitrage_trade(pool: Pool, limit_e6: int, most: int) -> tuple[Side, int, i
         return None
     other = Side(1 - side)
     try:
-        shares = curve.shares_to_price(
-            _curve(pool), curve.Side(other), _side_price(pool, other)
-        )
-        cost = curve.buy_shares(_curve(pool), curve.Side(side), shares)
-        if cost > most:
-            cost = most
-            shares = curve.buy_cash(_curve(pool), curve.Side(side), cost).shares
+        room = curve.shares_to_price(_curve(pool), curve.Side(other), _side_price(pool, other))
+        cost, shares = most, _shares_for(pool, side, most)
+        if shares is None or shares > room:
+            cost, shares = curve.buy_shares(_curve(pool), curve.Side(side), room), room
     except curve.CurveError:
         return None
+    if cost > most:
+        return None
     return (side, cost, shares) if cost <= shares * limit_e6 // _PRICE_ONE_E6 else None
+
+
+def _shares_for(pool: Pool, side: Side, cash: int) -> int | None:
+    """The shares that cash buys; None when that is too little, or more than the pool sells."""
+    try:
+        return curve.buy_cash(_curve(pool), curve.Side(side), cash).shares
+    except curve.CurveError:
+        return None
 
 
 def _bought(stand: Stand, side: Side, cash: int, shares: int) -> Stand:

@@ -83,13 +83,12 @@ static KEEP u64 step_arbitrage(struct execution* x) {
     u8 side = pool_e6 < oracle_e6 ? SIDE_YES : SIDE_NO;
     if ((side ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) < ARBITRAGE_GAP_E6) return 0;
     /* Selling the other side down to its own price moves the pool by as much. */
-    u64 shares, cost, most = cash_beside_fee(x, x->budget, 1), worst;
-    if (curve_shares_to_price(&curve, !side, (u32)side_price(p, !side), &shares)) return 0;
-    if (curve_buy_shares(&curve, side, shares, &cost)) return 0;
-    if (cost > most) {
-        u32 iterations;
-        cost = most;
-        if (curve_buy_cash(&curve, side, cost, &shares, &iterations)) return 0;
+    u64 most = cash_beside_fee(x, x->budget, 1), room, shares, cost = most, worst;
+    u32 iterations;
+    if (curve_shares_to_price(&curve, !side, (u32)side_price(p, !side), &room)) return 0;
+    if (curve_buy_cash(&curve, side, most, &shares, &iterations) || shares > room) {
+        shares = room;
+        if (curve_buy_shares(&curve, side, shares, &cost) || cost > most) return 0;
     }
     if (mul_div_or(shares, o->worst_price_e6, PRICE_ONE_E6, false, &worst) || cost > worst) return 0;
     o->e.side = side;

@@ -45,24 +45,24 @@ static KEEP u64 process_redeem(const struct context* c) {
     TRY(holding_of(c, a->position, d->holding, a->market, &s));
     TRY(require_address(a->owner, &s->owner));
     REQUIRE(m->status == MARKET_RESOLVED, NOT_RESOLVED);
-    REQUIRE(s->shares | s->residual || !is_chain(a->position), ZERO_AMOUNT);
+    bool embedded = is_chain(a->position);
+    REQUIRE(!embedded || s->shares || s->residual, ZERO_AMOUNT);
     struct pool* p = pool_of(m, s->pool);
 
     struct event_position_redeemed e;
     TRY(redeem_shares(p, s->side, s->shares, &e.value));
-    u64 debt = s->debt, repaid = e.value < debt ? e.value : debt, pledged = 0;
-    e.payout = e.value - repaid + s->residual; /* both are parts of the market's tokens */
+    u64 repaid = e.value < s->debt ? e.value : s->debt, pledged = 0;
     REQUIRE(s->residual <= m->residual, ARITHMETIC);
     m->residual -= s->residual;
+    e.payout = e.value - repaid + s->residual; /* parts of the market's tokens, like what is repaid of the vault's */
     e.debt_repaid = repaid;
-    e.bad_debt = debt - repaid;
-    if (debt) {
+    e.bad_debt = s->debt - repaid;
+    if (s->debt) {
         REQUIRE(s->shares <= p->leveraged[s->side], ARITHMETIC);
         p->leveraged[s->side] -= s->shares;
-        if (is_chain(a->position)) TRY(seize_pledges(a->position, &in, &e.bad_debt, &pledged));
+        if (embedded) TRY(seize_pledges(a->position, &in, &e.bad_debt, &pledged));
         TRY(end_loan(in.vault, m, repaid + e.bad_debt));
         in.vault->cash += repaid;
-        REQUIRE(add_to(&in.vault->bad_debt, e.bad_debt), ARITHMETIC);
     }
     if (e.payout) TRY(require_tokens_of(a->owner_tokens, &s->owner)); /* a worthless position needs none */
     TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, repaid + pledged));
@@ -76,10 +76,7 @@ static KEEP u64 process_redeem(const struct context* c) {
     e.holding = d->holding;
     e.shares = s->shares;
     s->shares = s->debt = s->residual = 0;
-    if (!is_chain(a->position)) close_account(a->position, a->owner);
+    if (!embedded) close_account(a->position, a->owner);
     TRY(emit_market(&e, sizeof e, EVENT_POSITION_REDEEMED, m, in.slot));
-    if (!e.bad_debt) return 0;
-    struct event_bad_debt b = {.amount = e.bad_debt, .positions = 1, .market_id = m->market_id};
-    b.total = in.vault->bad_debt;
-    return emit_vault(&b, sizeof b, EVENT_BAD_DEBT_BOOKED, in.vault, in.slot);
+    return book_bad_debt(&in, e.bad_debt, 1);
 }

@@ -89,30 +89,32 @@ static KEEP u64 list_leaf(struct payments* out, account to, u64 number, u64 amou
 static KEEP u64 prove(const struct context* c, struct payments* out) {
     const struct pay_rewards_data* d = (const void*)c->data;
     const struct epoch* t = out->in.epoch;
-    u64 n = 1ULL << d->height, depth = d->height, words = 1 + 4 * n, count = sizeof PAY_REWARDS_RULES;
-    REQUIRE(d->height <= BATCH_HEIGHT_MAX && !(d->paid_mask >> n), BAD_INSTRUCTION_DATA);
-    for (; 1ULL << depth < t->leaf_count; depth++) words += 4;
-    for (u64 mask = d->paid_mask; mask; mask &= mask - 1, count++) words -= 3;
-    REQUIRE(c->data_length == 8 * words, BAD_INSTRUCTION_DATA);
-    REQUIRE(c->count >= count, NOT_ENOUGH_ACCOUNTS);
-    REQUIRE(d->first_leaf % n == 0 && d->first_leaf < t->leaf_count, BAD_PROOF);
+    REQUIRE(d->height <= BATCH_HEIGHT_MAX, BAD_INSTRUCTION_DATA);
+    u64 n = 1ULL << d->height, first = d->first_leaf;
+    REQUIRE(!(d->paid_mask >> n), BAD_INSTRUCTION_DATA);
+    REQUIRE(first % n == 0 && first < t->leaf_count, BAD_PROOF);
 
     struct address tree[2 * BATCH_LEAVES_MAX]; /* node i over 2i and 2i + 1, the leaves from n on */
-    const u64* at = (const u64*)(d + 1);
-    const account* to = c->accounts + sizeof PAY_REWARDS_RULES;
+    /* Behind the data lies the program's address: reading one hash too far is harmless, and refused. */
+    const u64 *at = (const u64*)(d + 1), *end = (const u64*)(c->data + c->data_length);
+    u64 listed = sizeof PAY_REWARDS_RULES;
     for (u64 i = 0; i < n; i++) {
+        REQUIRE(at <= end, BAD_INSTRUCTION_DATA);
         if (d->paid_mask >> i & 1) {
-            TRY(list_leaf(out, *to++, d->first_leaf + i, *at++, &tree[n + i]));
+            REQUIRE(listed < c->count, NOT_ENOUGH_ACCOUNTS);
+            TRY(list_leaf(out, c->accounts[listed++], first + i, *at++, &tree[n + i]));
         } else {
             copy_address(&tree[n + i], (const void*)at);
             at += 4;
         }
     }
     for (u64 i = n - 1; i; i--) hash_node(&tree[2 * i], &tree[2 * i + 1], &tree[i]);
-    for (u64 place = d->first_leaf / n; d->height < depth; depth--, place /= 2, at += 4) {
-        if (place & 1) hash_node(at, &tree[1], &tree[1]);
+    for (u64 width = n; width < t->leaf_count; width *= 2, at += 4) {
+        REQUIRE(at <= end, BAD_INSTRUCTION_DATA);
+        if (first & width) hash_node(at, &tree[1], &tree[1]);
         else hash_node(&tree[1], at, &tree[1]);
     }
+    REQUIRE(at == end, BAD_INSTRUCTION_DATA);
     return require_same(&tree[1], &t->root, ERR_BAD_PROOF);
 }
 
