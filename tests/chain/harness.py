@@ -531,6 +531,21 @@ class Platform:
         instruction = self.redeem_instruction(user, market, position_id, caller)
         return self.send(instruction, [(caller or user).key])
 
+    def redeem_holding(self, caller: User, chain: Pubkey, holding: int) -> Receipt:
+        """Redeem one of a chain's positions; anybody may."""
+        state = self.chain(chain)
+        owner = next(user for user in self.users if user.address == state.owner)
+        instruction = instructions.redeem(
+            self.program,
+            caller.address,
+            owner.address,
+            owner.tokens,
+            state.market,
+            chain,
+            holding=holding,
+        )
+        return self.send(instruction, [caller.key])
+
     def halt(self, authority: Keypair | None = None) -> Receipt:
         key = authority or self.admin
         return self.send(instructions.halt(self.program, key.pubkey()), [key])

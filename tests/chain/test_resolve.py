@@ -7,6 +7,7 @@ from solders.instruction import AccountMeta, Instruction
 
 from programs import instructions
 from programs.accounts import MarketStatus, Side
+from programs.chain_account import Step, StepKind
 from programs.events import VAULT_SERIES, EventKind
 
 YES, NO = (1_000_000,), (0,)
@@ -331,3 +332,112 @@ def test_a_position_of_another_market_is_refused(platform, market):
     )
     with refused("WRONG_ADDRESS"):
         platform.send(wrong, [user.key])
+
+
+# -- what chains hold --
+
+
+@pytest.fixture
+def chain(platform, staked):
+    """users[2]'s chain: its liquidity and stake are pledged to the loan of its position; users[3] keeps."""
+    owner, keeper = platform.user(), platform.user()
+    steps = (
+        Step(kind=StepKind.LIQUIDITY, limit_e6=1_000_000),
+        Step(kind=StepKind.STAKE),
+        Step(kind=StepKind.OPEN, leverage=3, limit_e6=1_000_000),
+    )
+    platform.open(owner, staked, 20_000 * USD)  # a pool off 0.5 leaves a maker with a surplus
+    chain = platform.open_chain(owner, staked, 1_000 * USD, *steps)
+    platform.execute(keeper, chain)
+    assert platform.chain(chain).position.debt > 0
+    return chain
+
+
+def test_a_chains_position_repays_its_loan_and_pays_its_owner(platform, staked, chain):
+    owner, keeper = platform.users[2:4]
+    position = platform.chain(chain).position
+    platform.resolve(staked, *YES)
+    before, lamports = platform.tokens(owner.tokens), platform.svm.get_balance(owner.address)
+    platform.redeem_holding(keeper, chain, 0)
+    assert platform.tokens(owner.tokens) - before == position.shares - position.debt
+    assert platform.svm.get_balance(owner.address) == lamports  # the chain goes on
+    after = platform.chain(chain)
+    assert (after.position.shares, after.position.debt) == (0, 0)
+    assert after.stake.shares > 0
+    with refused("ZERO_AMOUNT"):
+        platform.redeem_holding(keeper, chain, 0)
+
+
+def test_pledges_answer_before_the_vault_does(platform, staked, chain):
+    keeper = platform.users[3]
+    held, bad = platform.chain(chain), platform.vault().bad_debt
+    platform.resolve(staked, *NO)
+    receipt = platform.redeem_holding(keeper, chain, 0)
+    kinds = [event.kind for event in receipt.events]
+    assert EventKind.PLEDGES_SEIZED in kinds
+    seized = receipt.events[kinds.index(EventKind.PLEDGES_SEIZED)]
+    redeemed = receipt.events[kinds.index(EventKind.POSITION_REDEEMED)]
+    assert seized.amount("debt_repaid") > 0
+    assert (
+        redeemed.amount("debt_repaid") + redeemed.amount("bad_debt") + seized.amount("debt_repaid")
+        == held.position.debt
+    )
+    assert platform.vault().bad_debt - bad == redeemed.amount("bad_debt")
+    after = platform.chain(chain)
+    assert (after.position.shares, after.position.debt) == (0, 0)
+    assert after.stake.shares < held.stake.shares
+
+
+def test_what_a_chain_holds_beside_its_position_redeems_too(platform, staked, chain):
+    owner, keeper = platform.users[2:4]
+    holdings = [holding.shares for holding in platform.chain(chain).holdings]
+    platform.resolve(staked, 250_000)
+    for index, shares in enumerate(holdings, start=1):
+        if not shares:
+            with refused("ZERO_AMOUNT"):
+                platform.redeem_holding(keeper, chain, index)
+            continue
+        before = platform.tokens(owner.tokens)
+        (event,) = platform.redeem_holding(keeper, chain, index).events
+        pays = (250_000, 750_000)[index - 1]
+        assert platform.tokens(owner.tokens) - before == shares * pays // 1_000_000
+        assert event.amount("holding") == index
+    assert sum(holdings) > 0
+
+
+@pytest.mark.parametrize("holding", [3, 255])
+def test_a_chain_has_three_holdings(platform, staked, chain, holding):
+    platform.resolve(staked, *YES)
+    with refused("BAD_INSTRUCTION_DATA"):
+        platform.redeem_holding(platform.users[3], chain, holding)
+
+
+def test_a_position_account_is_its_only_holding(platform, market):
+    user = platform.user()
+    position_id, _ = platform.open(user, market, 100 * USD)
+    platform.resolve(market, *YES)
+    good = platform.redeem_instruction(user, market, position_id)
+    for holding in (1, 2, 3):
+        wrong = Instruction(good.program_id, bytes([good.data[0], holding]), good.accounts)
+        with refused("BAD_INSTRUCTION_DATA"):
+            platform.send(wrong, [user.key])
+
+
+@pytest.mark.parametrize("payouts", [YES, NO])
+def test_a_resolved_chain_unwinds_to_nothing(platform, staked, chain, payouts):
+    keeper = platform.users[3]
+    platform.resolve(staked, *payouts)
+    platform.redeem_holding(keeper, chain, 0)
+    for index, holding in enumerate(platform.chain(chain).holdings, start=1):
+        if holding.shares:
+            platform.redeem_holding(keeper, chain, index)
+    for _ in range(4):
+        if platform.exists(chain):
+            platform.warp(151)
+            platform.cancel(keeper, chain)
+            for index, holding in (
+                enumerate(platform.chain(chain).holdings, start=1) if platform.exists(chain) else ()
+            ):
+                if holding.shares:
+                    platform.redeem_holding(keeper, chain, index)
+    assert not platform.exists(chain)
