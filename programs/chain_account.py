@@ -21,6 +21,19 @@ from programs.layout import (
 )
 
 STEPS_MAX: Final = 5
+_NUMBERS: Final = (
+    "pool",
+    "next_step",
+    "chain_id",
+    "trigger_e6",
+    "leverage_e6",
+    "opened_slot",
+    "expiry_slot",
+    "deposit",
+    "working",
+    "debt",
+    "bounty",
+)
 
 
 class ChainStatus(IntEnum):
@@ -92,7 +105,7 @@ class Chain:
         """Decode a chain.
 
         Raises:
-            MalformedAccountError: it is too short, or of another kind or version.
+            MalformedAccountError: it is too short, of another kind or version, or in a state that no chain is in.
         """
         if (
             len(data) < CHAIN_DTYPE.itemsize
@@ -104,39 +117,34 @@ class Chain:
                 f"kind {int(AccountKind.CHAIN)}, {CHAIN_DTYPE.itemsize} bytes"
             )
         row: Any = np.frombuffer(data, CHAIN_DTYPE, count=1)[0]
+        try:
+            steps = tuple(_step(step) for step in row["steps"][: int(row["step_count"])])
+            status, side = ChainStatus(row["status"]), Side(row["side"])
+        except ValueError as error:
+            raise MalformedAccountError(f"found {error}, expected the chain's own values") from None
         position, *holdings = (
             Position.from_bytes(position_bytes(data, holding)) for holding in range(3)
         )
+        numbers = {name: int(row[name]) for name in _NUMBERS}
         return cls(
-            status=ChainStatus(row["status"]),
-            pool=int(row["pool"]),
-            side=Side(row["side"]),
-            next_step=int(row["next_step"]),
+            status=status,
+            side=side,
             market=Pubkey.from_bytes(row["market"].tobytes()),
             owner=Pubkey.from_bytes(row["owner"].tobytes()),
-            chain_id=int(row["chain_id"]),
-            trigger_e6=int(row["trigger_e6"]),
             is_above=bool(row["is_above"]),
-            leverage_e6=int(row["leverage_e6"]),
-            opened_slot=int(row["opened_slot"]),
-            expiry_slot=int(row["expiry_slot"]),
-            deposit=int(row["deposit"]),
-            working=int(row["working"]),
-            debt=int(row["debt"]),
-            bounty=int(row["bounty"]),
-            steps=tuple(
-                Step(
-                    kind=StepKind(step["kind"]),
-                    leverage=int(step["leverage"]),
-                    limit_e6=int(step["limit_e6"]),
-                )
-                for step in row["steps"][: int(row["step_count"])]
-            ),
+            steps=steps,
             maker=Maker.from_bytes(_part(data, "maker", MAKER_DTYPE)),
             stake=Stake.from_bytes(_part(data, "stake", STAKE_DTYPE)),
             position=position,
             holdings=(holdings[0], holdings[1]),
+            **numbers,
         )
+
+
+def _step(row: Any) -> Step:  # noqa: ANN401  # a numpy record
+    return Step(
+        kind=StepKind(row["kind"]), leverage=int(row["leverage"]), limit_e6=int(row["limit_e6"])
+    )
 
 
 def position_bytes(data: bytes, holding: int) -> bytes:

@@ -276,9 +276,7 @@ def _provide(stand: Stand, step: Step, slot: int) -> tuple[Stand, int, int]:
     chain = replace(
         chain,
         working=chain.working - added.cash,
-        maker=replace(
-            chain.maker, liquidity=chain.maker.liquidity + liquidity, last_add_slot=slot
-        ),
+        maker=replace(chain.maker, liquidity=chain.maker.liquidity + liquidity, last_add_slot=slot),
         holdings=(
             replace(yes, shares=yes.shares + surplus[0]),
             replace(no, shares=no.shares + surplus[1]),

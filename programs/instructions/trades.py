@@ -132,7 +132,9 @@ def close_holding(
     if has_debt:
         accounts.append(writable(addresses.vault_tokens_address(program)[0]))
     return Instruction(
-        program, struct.pack("<BB2xIQ", Tag.CLOSE_POSITION, holding, worst_price_e6, shares), accounts
+        program,
+        struct.pack("<BB2xIQ", Tag.CLOSE_POSITION, holding, worst_price_e6, shares),
+        accounts,
     )
 
 

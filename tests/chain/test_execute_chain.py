@@ -1,6 +1,10 @@
 """execute_chain against the model in Python: whatever the terms and the state, both say the same."""
 
+import contextlib
+import itertools
+
 import pytest
+from chain_terms import ARBITRAGE, BORROW, LIQUIDITY, STAKE, opening
 from harness import USD, Platform, refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,16 +13,9 @@ from programs import chains, errors
 from programs.accounts import Side
 from programs.chain_account import Chain, ChainStatus, Step, StepKind
 from programs.chains import Stand
+from programs.layout import CHAIN_DTYPE
 
-BORROW = Step(kind=StepKind.BORROW)
-LIQUIDITY = Step(kind=StepKind.LIQUIDITY, limit_e6=1_000_000)
-STAKE = Step(kind=StepKind.STAKE)
-ARBITRAGE = Step(kind=StepKind.ARBITRAGE, limit_e6=1_000_000)
 FIVE = (BORROW, LIQUIDITY, STAKE, ARBITRAGE)
-
-
-def opening(leverage=3, limit_e6=1_000_000):
-    return Step(kind=StepKind.OPEN, leverage=leverage, limit_e6=limit_e6)
 
 
 def stand(platform, chain):
@@ -185,10 +182,8 @@ def test_the_program_does_what_the_model_says(
     world.warp(1)
     world.post(where, *prices)
     if push:
-        try:
+        with contextlib.suppress(errors.ProgramError):
             world.open(owner, where, push, pool=pool, side=Side(1 - side))
-        except errors.ProgramError:
-            pass
     plan = chains.plan_refusal(steps)
     if plan is not None:
         with pytest.raises(plan):
@@ -199,3 +194,231 @@ def test_the_program_does_what_the_model_says(
     for part in parts:
         if world.chain(chain).status is ChainStatus.RUNNING:
             check_forecast(world, keeper, chain, part)
+
+
+def partitions(count):
+    """Every way to run this many steps in a row of transactions."""
+    for cuts in itertools.product([False, True], repeat=count - 1):
+        parts = [1]
+        for cut in cuts:
+            if cut:
+                parts.append(1)
+            else:
+                parts[-1] += 1
+        yield parts
+
+
+def run_in_parts(parts):
+    """The bytes of chain, market and vault after the same five steps in these parts, and what the keeper earned."""
+    platform = Platform(is_audited=False)
+    platform.initialize()
+    market = platform.create_market("m", 500_000)
+    platform.post(market, 500_000)
+    platform.add_liquidity(platform.user(10_000_000), market, 1_000_000 * USD)
+    owner, keeper = platform.user(10_000_000), platform.user()
+    platform.stake(owner, 1_000_000 * USD)
+    platform.open(owner, market, 14_000 * USD, side=Side.NO)
+    chain = platform.open_chain(owner, market, 9_999_999_999, *FIVE, opening())
+    for part in parts:
+        platform.execute(keeper, chain, part)
+    accounts = (chain, market, platform.vault_address, platform.global_address)
+    return [platform.data(a) for a in accounts], platform.tokens(keeper.tokens)
+
+
+def test_every_partition_of_five_steps_leaves_the_same_bytes_and_pays_the_same_bounty():
+    results = [run_in_parts(parts) for parts in partitions(5)]
+    assert len(results) == 16
+    assert all(result == results[0] for result in results)
+
+
+@given(
+    attempts=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(0, 6)), max_size=25
+    )
+)
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_no_order_or_repetition_of_executions_skips_or_repeats_a_step(world, attempts):
+    """The books count the steps of every chain; here whoever stands at another step is refused."""
+    _, owner, keeper = world.users
+    world.warp(1)
+    world.post(world.markets[0], 500_000)
+    plans = [(BORROW, STAKE, ARBITRAGE), (LIQUIDITY, STAKE), (STAKE, LIQUIDITY, ARBITRAGE, STAKE)]
+    open_chains = [world.open_chain(owner, world.markets[0], 10**9, *plan) for plan in plans]
+    stands = [0, 0, 0]
+    for which, first, count in attempts:
+        at, length = stands[which], len(plans[which])
+        chain = open_chains[which]
+        if at == length:
+            reason = "CHAIN_NOT_RUNNING"
+        elif first != at:
+            reason = "STEP_OUT_OF_ORDER"
+        elif count == 0:
+            reason = "ZERO_AMOUNT"
+        else:
+            world.execute(keeper, chain, count, first_step=first)
+            stands[which] = min(at + count, length)
+            continue
+        with refused(reason):
+            world.execute(keeper, chain, count, first_step=first)
+    for chain, at in zip(open_chains, stands, strict=True):
+        assert world.chain(chain).next_step == at
+
+
+def test_a_chain_runs_while_it_is_due_and_at_no_other_time(platform, staked, owner, keeper):
+    above = platform.open_chain(owner, staked, 10**9, STAKE, STAKE, trigger_e6=510_000)
+    below = platform.open_chain(
+        owner, staked, 10**9, STAKE, trigger_e6=490_000, is_above=False, side=Side.NO
+    )
+    for chain in (above, below):
+        with refused("NOT_TRIGGERED"):
+            platform.execute(keeper, chain)
+        assert forecast(platform, chain).refusal is errors.BY_NAME["NOT_TRIGGERED"]
+    platform.move_oracle(staked, 510_000)
+    platform.execute(keeper, above, 1)
+    platform.execute(keeper, below)
+    platform.move_oracle(staked, 509_999)
+    with refused("NOT_TRIGGERED"):
+        platform.execute(keeper, above)
+
+
+def test_a_step_needs_a_fresh_and_valid_price(platform, staked, owner, keeper):
+    chain = platform.open_chain(owner, staked, 10**9, STAKE)
+    platform.warp(151)
+    for refusal, renew in (
+        ("PRICE_STALE", lambda: platform.post(staked, 500_000, price_class=1)),
+        ("PRICE_CLASS", lambda: platform.post(staked, 500_000)),
+    ):
+        assert forecast(platform, chain).refusal is errors.BY_NAME[refusal]
+        with refused(refusal):
+            platform.execute(keeper, chain)
+        platform.warp(1)
+        renew()
+    platform.warp(149)
+    platform.execute(keeper, chain)
+
+
+def test_the_last_slot_of_a_chain_is_its_expiry_slot(platform, staked, owner, keeper):
+    chain = platform.open_chain(owner, staked, 10**9, STAKE, STAKE, expiry_slot=platform.slot + 5)
+    platform.warp(5)
+    platform.execute(keeper, chain, 1)
+    platform.warp(1)
+    assert forecast(platform, chain).refusal is errors.BY_NAME["CHAIN_EXPIRED"]
+    with refused("CHAIN_EXPIRED"):
+        platform.execute(keeper, chain)
+
+
+def test_a_halt_stops_the_steps_but_not_the_cancelling(platform, staked, owner, keeper):
+    chain = platform.open_chain(owner, staked, 10**9, BORROW)
+    platform.execute(keeper, platform.open_chain(owner, staked, 10**9, BORROW))
+    state = platform.data(platform.global_address)
+    platform.set_data(platform.global_address, state[:3] + bytes([1]) + state[4:])
+    with refused("HALTED"):
+        platform.execute(keeper, chain)
+    halted = chains.forecast(stand(platform, chain), slot=platform.slot, is_halted=True)
+    assert halted.refusal is errors.BY_NAME["HALTED"]
+    with refused("HALTED"):
+        platform.open_chain(owner, staked, 10**9, BORROW)
+    platform.cancel(owner, chain)
+    assert not platform.exists(chain)
+
+
+def test_a_cancelled_chain_runs_no_more(platform, staked, owner, keeper):
+    chain = platform.open_chain(owner, staked, 10**9, STAKE, STAKE)
+    platform.execute(keeper, chain, 1)
+    platform.cancel(owner, chain)
+    with refused("CHAIN_NOT_RUNNING"):
+        platform.execute(keeper, chain)
+
+
+TIGHT = Step(kind=StepKind.LIQUIDITY, limit_e6=9_000)
+
+
+@pytest.mark.parametrize(
+    ("step", "deposit", "push", "refusal"),
+    [
+        (TIGHT, 10**9, 14_000, "SLIPPAGE"),
+        (opening(limit_e6=489_000), 10**9, 14_000, "SLIPPAGE"),
+        (opening(71), 10**9, 0, "LEVERAGE_TOO_HIGH"),
+        (opening(50), 10**9, 0, "MARGIN_TOO_THIN"),
+        (opening(8), 10_000 * USD, 0, "SLIPPAGE_TOO_LARGE"),
+        (opening(2), 70_000 * USD, 0, "SIDE_CAP"),
+        (opening(2), 101_000 * USD, 0, "MARKET_DEBT_CAP"),
+        (BORROW, 201_000 * USD, 0, "MARKET_DEBT_CAP"),
+        (BORROW, 1, 0, "ZERO_AMOUNT"),
+        (STAKE, 9, 0, "ZERO_AMOUNT"),
+        (LIQUIDITY, 4, 0, "ZERO_AMOUNT"),
+    ],
+)
+def test_a_step_is_refused_where_any_trader_is(
+    platform, staked, owner, keeper, step, deposit, push, refusal
+):
+    if push:
+        platform.open(owner, staked, push * USD, side=Side.NO)
+    chain = platform.open_chain(owner, staked, deposit, step)
+    with refused(refusal):
+        platform.execute(keeper, chain)
+    assert forecast(platform, chain).refusal is errors.BY_NAME[refusal]
+
+
+def test_an_empty_vault_lends_nothing_and_an_empty_pool_takes_no_liquidity(platform, owner, keeper):
+    market = platform.create_market("empty", 500_000)
+    platform.post(market, 500_000)
+    for step, refusal in (
+        (BORROW, "COVERAGE_LOW"),
+        (LIQUIDITY, "NO_LIQUIDITY"),
+        (opening(1), "NO_LIQUIDITY"),
+    ):
+        chain = platform.open_chain(owner, market, 10**9, step)
+        with refused(refusal):
+            platform.execute(keeper, chain)
+        assert forecast(platform, chain).refusal is errors.BY_NAME[refusal]
+    check_forecast(platform, keeper, platform.open_chain(owner, market, 10**9, ARBITRAGE))
+
+
+def test_a_chain_that_owed_more_than_it_has_would_not_run_on(platform, staked, owner, keeper):
+    """Out of reach of the steps: the debt is written by hand."""
+    platform.is_audited = False
+    at = CHAIN_DTYPE.fields["debt"][1]
+    for step in (STAKE, BORROW, opening()):
+        chain = platform.open_chain(owner, staked, 10**9, step)
+        data = platform.data(chain)
+        platform.set_data(chain, data[:at] + (10**9).to_bytes(8, "little") + data[at + 8 :])
+        with refused("CHAIN_OVERDRAWN"):
+            platform.execute(keeper, chain)
+        assert forecast(platform, chain).refusal is errors.BY_NAME["CHAIN_OVERDRAWN"]
+
+
+def test_an_arbitrage_stops_at_the_oracles_price_and_at_its_limit(platform, staked, owner, keeper):
+    platform.open(owner, staked, 14_000 * USD, side=Side.NO)
+    dear = Step(kind=StepKind.ARBITRAGE, limit_e6=400_000)
+    chain = platform.open_chain(owner, staked, 10_000_000 * USD // 20, dear, ARBITRAGE)
+    first, second = told(check_forecast(platform, keeper, chain))
+    assert first == (StepKind.ARBITRAGE, 0, 0)
+    assert second[1] < platform.chain(chain).deposit // 20, (
+        "less than the budget: the price is there"
+    )
+    assert abs(platform.market(staked).pools[0].q) <= 1, "the pool is back at the oracle"
+
+
+def test_a_first_trade_of_a_chain_takes_a_trade_number_and_needs_the_global_account(
+    platform, staked, owner, keeper
+):
+    chain = platform.open_chain(owner, staked, 1_000 * USD, opening())
+    good = platform.execute_instruction(keeper, chain)
+    metas = list(good.accounts)
+    metas[1] = type(metas[1])(metas[1].pubkey, is_signer=False, is_writable=False)
+    with refused("GLOBAL_NOT_WRITABLE"):
+        platform.send(type(good)(good.program_id, bytes(good.data), metas), [keeper.key])
+    platform.execute(keeper, chain)
+    assert platform.chain(chain).position.trade_number == 1
+    assert platform.global_().trade_count == 1
+
+
+def test_an_arbitrage_is_no_trade_for_rewards(platform, staked, owner, keeper):
+    platform.open(owner, staked, 14_000 * USD, side=Side.NO)
+    chain = platform.open_chain(owner, staked, 10_000 * USD, ARBITRAGE)
+    receipt = platform.execute(keeper, chain)
+    opened = next(e for e in receipt.events if e.kind.name == "POSITION_OPENED")
+    assert opened.amount("notional") > 100 * USD
+    assert (opened.amount("holding"), opened.amount("trade_number")) == (1, 0)
+    assert platform.global_().trade_count == 1, "the push alone"
