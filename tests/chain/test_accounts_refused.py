@@ -94,7 +94,7 @@ class World:
         self.desk.post(tree)
         return tree
 
-    def build(
+    def build(  # noqa: C901, PLR0912  # one case an instruction
         self, name: str, user: User | None = None, market: Pubkey | None = None
     ) -> Instruction:
         """An instruction that lands as it stands."""
