@@ -258,10 +258,10 @@ def _borrow(stand: Stand) -> tuple[Stand, int, int]:
 def _provide(stand: Stand, step: Step, slot: int) -> tuple[Stand, int, int]:
     chain, pool = stand.chain, stand.pool
     _require(pool.liquidity, "NO_LIQUIDITY")
-    _require(abs(_pool_price_e6(pool) - pool.price_e6) <= step.limit_e6, "SLIPPAGE")
     liquidity = curve.liquidity_for_cash(_curve(pool), _budget(step, chain.working))
     added = curve.add_liquidity(_curve(pool), liquidity, pool.price_e6)
     _require(added.cash, "ZERO_AMOUNT")
+    _require(abs(_pool_price_e6(pool) - pool.price_e6) <= step.limit_e6, "SLIPPAGE")
     surplus = (added.surplus_yes, added.surplus_no)
     yes, no = chain.holdings
     stand = _with_pool(

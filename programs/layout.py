@@ -234,3 +234,9 @@ def market_bytes(pools: int) -> int:
 def epoch_bytes(leaves: int) -> int:
     """Return the size of an epoch account."""
     return EPOCH_DTYPE.itemsize + (leaves + 63) // 64 * 8
+
+
+def offset_of(dtype: np.dtype[np.void], field: str) -> int:
+    """Return where a field of an account begins."""
+    assert dtype.fields is not None
+    return int(dtype.fields[field][1])

@@ -48,7 +48,7 @@ static KEEP u64 step_liquidity(struct execution* x) {
     TRY(put_liquidity(&v));
     u64 pool_e6 = v.price_e6, oracle_e6 = p->price_e6;
     REQUIRE((pool_e6 > oracle_e6 ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) <= x->o.worst_price_e6, SLIPPAGE);
-    hold_shares(h, &v);
+    keep_in_chain(h, &v);
     h->working -= v.cash;
     x->e.amount = v.cash;
     x->e.shares = v.liquidity;

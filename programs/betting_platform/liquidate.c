@@ -120,6 +120,7 @@ static KEEP u64 settle(struct liquidation* l, account target, struct position* s
     REQUIRE(add_to(&l->v->inventory_cost, x->credit) && add_to(&l->v->bad_debt, x->bad_debt), ARITHMETIC);
     REQUIRE(add_to(&l->v->cash, repaid_cash) && add_to(&l->to_vault, repaid_cash) && add_to(&l->to_keeper, x->bounty),
             ARITHMETIC);
+    REQUIRE(add_to(&p->inventory_cost[s->side], x->credit), ARITHMETIC);
     REQUIRE(add_to(&s->residual, cash - repaid_cash) && add_to(&l->m->residual, cash - repaid_cash), ARITHMETIC);
     /* Margin shrinks with the shares, rounded up: the requirement never falls faster than the position. */
     TRY(mul_div_or(s->margin, left, s->shares, true, &s->margin));

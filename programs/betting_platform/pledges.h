@@ -21,7 +21,7 @@ static KEEP void start_chain_provision(account chain, const struct loaded* in, s
 }
 
 /* What a change of liquidity leaves to its maker becomes a holding of the chain. */
-static inline void hold_shares(struct chain* h, const struct provision* x) {
+static inline void keep_in_chain(struct chain* h, const struct provision* x) {
     h->positions[1].shares += x->shares[SIDE_YES]; /* at most what is outstanding */
     h->positions[2].shares += x->shares[SIDE_NO];
 }
@@ -35,7 +35,7 @@ static KEEP u64 take_pledged_liquidity(struct chain* h, struct provision* x, u64
         x->liquidity = x->fees = 0;
         return 0;
     }
-    hold_shares(h, x);
+    keep_in_chain(h, x);
     return emit_removed(x);
 }
 

@@ -10,7 +10,13 @@ from programs.instructions.chains import (
     execute_chain_accounts,
     open_chain,
 )
-from programs.instructions.liquidity import PRICE_ONE_E6, add_liquidity
+from programs.instructions.fees import claim_maker_fees, sweep_fees, withdraw_fees
+from programs.instructions.liquidity import (
+    ALL_LIQUIDITY,
+    PRICE_ONE_E6,
+    add_liquidity,
+    remove_liquidity,
+)
 from programs.instructions.markets import (
     ORACLE_BAND_MAX_E6,
     create_market,
@@ -29,16 +35,19 @@ from programs.instructions.trades import (
     open_position,
     redeem,
 )
-from programs.instructions.vault import stake
+from programs.instructions.vault import buy_inventory, request_unstake, stake, unstake
 
 __all__ = [
+    "ALL_LIQUIDITY",
     "ALL_SHARES",
     "ORACLE_BAND_MAX_E6",
     "PRICE_ONE_E6",
     "Authorities",
     "Tag",
     "add_liquidity",
+    "buy_inventory",
     "cancel_chain",
+    "claim_maker_fees",
     "close_holding",
     "close_position",
     "create_market",
@@ -53,7 +62,12 @@ __all__ = [
     "pay_rewards",
     "post_epoch",
     "redeem",
+    "remove_liquidity",
+    "request_unstake",
     "resolve_market",
     "stake",
+    "sweep_fees",
+    "unstake",
     "update_prices",
+    "withdraw_fees",
 ]

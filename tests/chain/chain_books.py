@@ -1,11 +1,11 @@
 """The books of chains: what their events say, and what the accounts must sum to with chains among them."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from solders.pubkey import Pubkey
 
-from programs.accounts import Maker, Market, Stake, Vault
+from programs import vault_shares
+from programs.accounts import Market
 from programs.chain_account import Chain, ChainStatus, StepKind
 from programs.events import Event, EventKind
 
@@ -19,10 +19,9 @@ class ChainBook:
     bounty: int
     debt: int = 0
     next_step: int = 0
-
-    @property
-    def escrow(self) -> int:
-        return self.working + self.bounty
+    staked: int = 0
+    """Vault shares."""
+    request_slot: int = 0
 
 
 @dataclass
@@ -31,8 +30,10 @@ class ChainBooks:
 
     open: dict[Pubkey, ChainBook] = field(default_factory=dict)
     removed: Event | None = None
-    seized_side: int = 0
-    """Of the shares that the last seizure found beside the cash."""
+    seized: tuple[int, int] = (0, 0)
+    """Pool and side of the shares that the last seizure found beside the cash."""
+    is_bucket_empty: bool = False
+    """The last cancellation asked the vault for a stake and got nothing."""
 
     def apply(self, event: Event) -> int:
         """Book one event of the market; return by how much its chains' own debt rises."""
@@ -48,24 +49,39 @@ class ChainBooks:
         elif event.kind is EventKind.CHAIN_STEPPED:
             return self._stepped(event)
         elif event.kind is EventKind.CHAIN_CANCELLED:
+            return self._cancelled(event)
+        elif event.kind is EventKind.PLEDGES_SEIZED:
             chain = self.open[event.address("chain")]
-            assert (amount("debt_repaid"), amount("bounty")) == (chain.debt, chain.bounty)
-            chain.working = chain.debt = chain.bounty = 0
-            if amount("is_closed"):
-                del self.open[event.address("chain")]
-            return -amount("debt_repaid")
-        elif event.kind is EventKind.PLEDGES_SEIZED and removed:
-            self.seized_side = 0 if removed.amount("shares_yes") else 1
-            freed = removed.amount("cash") + removed.amount("fees_paid")
-            assert 0 <= amount("cash") <= freed
-            self.open[event.address("chain")].working += freed - amount("cash")
+            chain.staked -= amount("stake_shares")
+            if removed:
+                self.seized = (chain.pool, 0 if removed.amount("shares_yes") else 1)
+                freed = removed.amount("cash") + removed.amount("fees_paid")
+                assert 0 <= amount("cash") <= freed
+                chain.working += freed - amount("cash")
         return 0
+
+    def _cancelled(self, event: Event) -> int:
+        amount = event.amount
+        chain = self.open[event.address("chain")]
+        assert (amount("debt_repaid"), amount("bounty")) == (chain.debt, chain.bounty)
+        chain.working = chain.debt = chain.bounty = 0
+        is_asked = chain.request_slot > 0 and chain.staked > 0
+        is_asked = is_asked and event.slot - chain.request_slot >= vault_shares.UNSTAKE_SLOTS
+        self.is_bucket_empty = is_asked and not amount("shares_staked")
+        chain.staked -= amount("shares_staked")
+        chain.request_slot = chain.request_slot or event.slot
+        if amount("is_closed"):
+            assert chain.staked == 0
+            del self.open[event.address("chain")]
+        return -amount("debt_repaid")
 
     def _stepped(self, event: Event) -> int:
         amount = event.amount
         chain = self.open[event.address("chain")]
         assert amount("step") == chain.next_step, "a step was skipped or repeated"
         chain.next_step += 1
+        if amount("kind") == StepKind.STAKE:
+            chain.staked += amount("shares")
         borrowed = amount("debt") - chain.debt
         if amount("kind") == StepKind.BORROW:
             assert borrowed == amount("amount") == amount("working") - chain.working
@@ -80,32 +96,12 @@ class ChainBooks:
         chain.debt = amount("debt")
         return borrowed
 
-
-def check_chains(
-    vault: Vault,
-    markets: Iterable[tuple[Pubkey, Market]],
-    makers: Iterable[Maker],
-    stakes: Iterable[Stake],
-    chains: Iterable[Chain],
-) -> None:
-    """Compare what chains embed, beside the accounts of everybody else, with what the vault and the pools count."""
-    chains = list(chains)
-    makers = [*makers, *(chain.maker for chain in chains)]
-    stakes = [*stakes, *(chain.stake for chain in chains)]
-    assert vault.share_supply == sum(stake.shares for stake in stakes)
-    assert vault.locked_shares == sum(stake.requested_shares for stake in stakes)
-    for address, market in markets:
-        mine = [chain for chain in chains if chain.market == address]
-        assert market.escrow == sum(chain.working + chain.bounty for chain in mine)
-        earned = 0
-        for index, pool in enumerate(market.pools):
-            here = [k for k in makers if k.market == address and k.pool == index]
-            assert pool.liquidity == sum(maker.liquidity for maker in here)
-            for maker in here:
-                since = pool.fee_per_liquidity_q64 - maker.fee_per_liquidity_paid_q64
-                earned += maker.fees_owed + (maker.liquidity * since >> 64)
-        assert earned <= market.fees_makers
-    for chain in chains:
-        assert chain.working >= chain.debt
-        assert chain.status is not ChainStatus.DONE or chain.next_step == len(chain.steps)
-        assert not any(holding.debt or holding.residual for holding in chain.holdings)
+    def check(self, market: Market, chains: list[Chain]) -> None:
+        """Compare a market's chains with its escrow and with these books."""
+        assert market.escrow == sum(chain.working + chain.bounty for chain in chains)
+        assert market.escrow == sum(book.working + book.bounty for book in self.open.values())
+        assert len(chains) == len(self.open)
+        for chain in chains:
+            assert chain.working >= chain.debt
+            assert chain.status is not ChainStatus.DONE or chain.next_step == len(chain.steps)
+            assert not any(holding.debt or holding.residual for holding in chain.holdings)

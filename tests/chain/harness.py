@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import spl.token.instructions as spl
 from books import Books, check
-from chain_books import check_chains
 from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
@@ -111,6 +110,9 @@ class Platform:
     """Every position address used so far."""
     chains: set[Pubkey] = field(default_factory=set)
     """Every chain address used so far."""
+    makers: set[Pubkey] = field(default_factory=set)
+    stakes: set[Pubkey] = field(default_factory=set)
+    """Every maker and stake address used so far."""
     books: Books = field(default_factory=Books)
     minted: int = 0
     is_audited: bool = True
@@ -187,37 +189,27 @@ class Platform:
     def audit(self) -> None:
         """Compare tokens, accounts and events."""
         assert self.quote_total() == self.minted
-        vault = self.vault()
-        markets = [(m, self.market(m), self.market_tokens(m)) for m in self.markets]
         held = self.existing(self.chains)
-        embedded = [position_bytes(data, index) for data in held for index in range(3)]
-        positions = positions_from_bytes([*self.existing(self.positions), *embedded])
         chains = [Chain.from_bytes(data) for data in held]
-        check(self.books, vault, self.vault_tokens(), markets, positions, chains)
-        check_chains(
-            vault,
-            [(address, market) for address, market, _ in markets],
-            [Maker.from_bytes(data) for data in self.existing(self.maker_addresses())],
-            [Stake.from_bytes(data) for data in self.existing(self.stake_addresses())],
+        embedded = [position_bytes(data, holding) for data in held for holding in range(3)]
+        makers = [Maker.from_bytes(data) for data in self.existing(self.makers)]
+        stakes = [Stake.from_bytes(data) for data in self.existing(self.stakes)]
+        check(
+            self.books,
+            self.vault(),
+            self.vault_tokens(),
+            [(m, self.market(m), self.market_tokens(m)) for m in self.markets],
+            positions_from_bytes([*self.existing(self.positions), *embedded]),
+            makers + [chain.maker for chain in chains],
+            stakes + [chain.stake for chain in chains],
             chains,
         )
         treasury = addresses.treasury_tokens_address(self.program)[0]
         self.books.rewards.check(self.global_(), self.slot, self.tokens(treasury), self.data)
 
-    def existing(self, candidates: Iterable[Pubkey]) -> list[bytes]:
-        """The data of those accounts that exist."""
-        return [a.data for c in candidates if (a := self.svm.get_account(c)) and a.lamports]
-
-    def maker_addresses(self) -> Iterable[Pubkey]:
-        """Wherever a user can keep liquidity."""
-        for market in self.markets:
-            for pool in range(len(self.market(market).pools)):
-                for user in self.users:
-                    yield addresses.maker_address(self.program, market, pool, user.address)[0]
-
-    def stake_addresses(self) -> Iterable[Pubkey]:
-        """Wherever a user can keep vault shares."""
-        return (addresses.stake_address(self.program, user.address)[0] for user in self.users)
+    def existing(self, addresses: Iterable[Pubkey]) -> list[bytes]:
+        """Return the data of those accounts that exist."""
+        return [self.data(address) for address in addresses if self.exists(address)]
 
     def quote_total(self) -> int:
         """Quote tokens in every token account of the platform and its users."""
@@ -325,6 +317,7 @@ class Platform:
     ) -> Receipt:
         position_id = user.take_position_id()
         self.positions.add(self.position_address(user, market, position_id))
+        self.makers.add(self.maker_address(user, market, pool))
         return self.send(
             instructions.add_liquidity(
                 self.program,
@@ -340,10 +333,88 @@ class Platform:
             [user.key],
         )
 
-    def stake(self, user: User, amount: int) -> Receipt:
+    def remove_liquidity(
+        self,
+        user: User,
+        market: Pubkey,
+        liquidity: int = instructions.ALL_LIQUIDITY,
+        pool: int = 0,
+        **bounds: int,
+    ) -> Receipt:
+        position_id = user.take_position_id()
+        self.positions.add(self.position_address(user, market, position_id))
         return self.send(
-            instructions.stake(self.program, user.address, user.tokens, amount=amount), [user.key]
+            instructions.remove_liquidity(
+                self.program,
+                user.address,
+                user.tokens,
+                market,
+                pool=pool,
+                liquidity=liquidity,
+                position_id=position_id,
+                **bounds,
+            ),
+            [user.key],
         )
+
+    def claim_maker_fees(self, user: User, market: Pubkey, pool: int = 0) -> Receipt:
+        on = (self.program, user.address, user.tokens, market)
+        return self.send(instructions.claim_maker_fees(*on, pool=pool), [user.key])
+
+    def withdraw_fees(self, market: Pubkey, tokens: Pubkey) -> Receipt:
+        admin = self.admin.pubkey()
+        return self.send(
+            instructions.withdraw_fees(self.program, admin, tokens, market), [self.admin]
+        )
+
+    def sweep_fees(self, market: Pubkey) -> Receipt:
+        return self.send(instructions.sweep_fees(self.program, market), [self.admin])
+
+    def stake(self, user: User, amount: int, shares_min: int = 0) -> Receipt:
+        self.stakes.add(self.stake_address(user))
+        return self.send(
+            instructions.stake(
+                self.program, user.address, user.tokens, amount=amount, shares_min=shares_min
+            ),
+            [user.key],
+        )
+
+    def request_unstake(self, user: User, shares: int | None = None) -> Receipt:
+        """Ask for these shares, or for all of them."""
+        if shares is None:
+            shares = self.stake_of(user).shares
+        return self.send(
+            instructions.request_unstake(self.program, user.address, shares=shares), [user.key]
+        )
+
+    def unstake(self, user: User) -> Receipt:
+        return self.send(instructions.unstake(self.program, user.address, user.tokens), [user.key])
+
+    def buy_inventory(
+        self,
+        user: User,
+        market: Pubkey,
+        shares: int,
+        *,
+        pool: int = 0,
+        side: Side = Side.YES,
+        cost_max: int = 2**63,
+    ) -> tuple[int, Receipt]:
+        """Buy shares as a position under the user's next id."""
+        position_id = user.take_position_id()
+        self.positions.add(self.position_address(user, market, position_id))
+        instruction = instructions.buy_inventory(
+            self.program,
+            user.address,
+            user.tokens,
+            market,
+            pool=pool,
+            side=side,
+            position_id=position_id,
+            shares=shares,
+            cost_max=cost_max,
+        )
+        return position_id, self.send(instruction, [user.key])
 
     def open_instruction(
         self,
@@ -598,12 +669,17 @@ class Platform:
     def position(self, user: User, market: Pubkey, position_id: int) -> Position:
         return Position.from_bytes(self.data(self.position_address(user, market, position_id)))
 
+    def maker_address(self, user: User, market: Pubkey, pool: int = 0) -> Pubkey:
+        return addresses.maker_address(self.program, market, pool, user.address)[0]
+
     def maker_of(self, user: User, market: Pubkey, pool: int = 0) -> Maker:
-        address = addresses.maker_address(self.program, market, pool, user.address)[0]
-        return Maker.from_bytes(self.data(address))
+        return Maker.from_bytes(self.data(self.maker_address(user, market, pool)))
+
+    def stake_address(self, user: User) -> Pubkey:
+        return addresses.stake_address(self.program, user.address)[0]
 
     def stake_of(self, user: User) -> Stake:
-        return Stake.from_bytes(self.data(addresses.stake_address(self.program, user.address)[0]))
+        return Stake.from_bytes(self.data(self.stake_address(user)))
 
     def tokens(self, address: Pubkey) -> int:
         """Amount in an SPL token account."""

@@ -138,8 +138,7 @@ def test_what_a_chain_holds_is_sold_by_its_owner_and_then_it_closes(
     platform.open(platform.user(), staked, 30_000 * USD, side=Side.NO)
     chain = platform.open_chain(owner, staked, DEPOSIT, LIQUIDITY, ARBITRAGE)
     platform.execute(keeper, chain)
-    yes, no = platform.chain(chain).holdings
-    assert yes.shares > 0
+    assert platform.chain(chain).holdings[Side.YES].shares > 0
     platform.warp(150)
     platform.cancel(owner, chain)
     platform.warp(1)
