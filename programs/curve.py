@@ -237,6 +237,15 @@ def add_liquidity(curve: Curve, delta_liquidity: int, initial_price_e6: int) -> 
     return Added(cash=cash, surplus_yes=0, surplus_no=surplus, q=before - surplus)
 
 
+def liquidity_for_cash(curve: Curve, cash: int) -> int:
+    """Return the most liquidity that cash pays for in a pool that is not empty, rounded down.
+
+    Raises:
+        CurveOverflow: it needs more than 64 bits.
+    """
+    return _amount(cash, E18, g(abs(u(curve))) + G_ERROR)
+
+
 def remove_liquidity(curve: Curve, delta_liquidity: int) -> Removed:
     """Return the shares that liquidity hands back at the pool's u.
 

@@ -236,6 +236,12 @@ MATH_SHARED u64 curve_add_liquidity(
     return CURVE_OK;
 }
 
+/* The most liquidity that `cash` pays for in a pool that is not empty: curve_add_liquidity of it costs at most that. */
+MATH_SHARED u32 curve_liquidity_for_cash(const struct curve *c, u64 cash, u64 *delta_liquidity) {
+    u64 g = curve_g((i64)magnitude(curve_u(c))) + CURVE_G_ERROR;
+    return mul_div(cash, CURVE_ONE, g, false, delta_liquidity) ? CURVE_OK : CURVE_OVERFLOW;
+}
+
 /* A maker takes liquidity dL back at the pool's u: floor(dL g(|u|)) of the side the pool holds more of, and
  * ceil(dL |u|) fewer of the other, so that q moves towards zero by exactly their difference.
  * Why the rest is enough, with r = ceil(dL |u|) - dL |u|: F(L - dL, q') = (L - dL) g(-|u| + r / (L - dL))
@@ -263,18 +269,28 @@ MATH_INLINE u64 curve_liquidity_value(i64 u, u64 delta_liquidity) {
     return value;
 }
 
-/* min(phi(u) $1_000 / (P L), 0.1) at e9, P the YES price: how far a $1_000 order moves the price. 0.1 for no pool. */
-MATH_SHARED u64 curve_impact_e9(i64 u, u64 liquidity) {
-    u64 ratio_e9, impact;
-    if (liquidity == 0) return CURVE_IMPACT_MAX_E9;
-    if (!mul_div(curve_density_e18(u), 1000000000ULL, curve_price_e18(u), false, &ratio_e9)) return CURVE_IMPACT_MAX_E9;
-    if (!mul_div(ratio_e9, CURVE_IMPACT_ORDER, liquidity, false, &impact)) return CURVE_IMPACT_MAX_E9;
+/* phi(u) / P at e9, P the YES price: what both impacts of a change of liquidity share. */
+MATH_SHARED u64 curve_impact_ratio_e9(i64 u) {
+    u64 ratio_e9 = U64_MAX;
+    (void)mul_div(curve_density_e18(u), 1000000000ULL, curve_price_e18(u), false, &ratio_e9);
+    return ratio_e9;
+}
+
+/* min(ratio $1_000 / L, 0.1) at e9: how far a $1_000 order moves the price. 0.1 for no pool. */
+MATH_SHARED u64 curve_impact_at(u64 ratio_e9, u64 liquidity) {
+    u64 impact = CURVE_IMPACT_MAX_E9;
+    (void)mul_div(ratio_e9, CURVE_IMPACT_ORDER, liquidity, false, &impact);
     return impact < CURVE_IMPACT_MAX_E9 ? impact : CURVE_IMPACT_MAX_E9;
+}
+
+MATH_INLINE u64 curve_impact_e9(i64 u, u64 liquidity) {
+    return curve_impact_at(curve_impact_ratio_e9(u), liquidity);
 }
 
 /* Fall of the impact from L_before to L_after at u, in whole bps of price; 0 when it does not fall. */
 MATH_INLINE u64 curve_improvement_bps(i64 u, u64 liquidity_before, u64 liquidity_after) {
-    u64 before = curve_impact_e9(u, liquidity_before), after = curve_impact_e9(u, liquidity_after);
+    u64 ratio_e9 = curve_impact_ratio_e9(u);
+    u64 before = curve_impact_at(ratio_e9, liquidity_before), after = curve_impact_at(ratio_e9, liquidity_after);
     return before > after ? (before - after) / CURVE_IMPACT_PER_BPS_E9 : 0;
 }
 

@@ -103,13 +103,17 @@ static KEEP u64 end_loan(struct vault* v, struct market* m, u64 amount) {
 
 /* ---- trades against a pool ---- */
 
+static KEEP u64 book_buy(struct pool* p, u8 side, u64 cash, u64 shares) {
+    REQUIRE(add_to(&p->cash, cash) && add_to(&p->outstanding[side], shares), ARITHMETIC);
+    return 0;
+}
+
 static KEEP u64 buy_for_cash(struct pool* p, u8 side, u64 cash, u64* shares) {
     struct curve curve = curve_of(p);
     u32 iterations;
     TRY(curve_error(curve_buy_cash(&curve, side, cash, shares, &iterations)));
     REQUIRE(*shares, ZERO_AMOUNT);
-    REQUIRE(add_to(&p->cash, cash) && add_to(&p->outstanding[side], *shares), ARITHMETIC);
-    return 0;
+    return book_buy(p, side, cash, *shares);
 }
 
 static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) {

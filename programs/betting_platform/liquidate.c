@@ -1,7 +1,9 @@
 /* liquidate: one market's positions in a batch. Healthy or foreign accounts are skipped, so one that was closed or
  * topped up a slot ago fails nobody else. */
+#include "holdings.h"
 #include "ledger.h"
 #include "payments.h"
+#include "pledges.h"
 
 #define GAP_POINTS_E6 50000        /* sales go no lower than the oracle less five points */
 #define SMALL_POSITION 10000000ULL /* $10: outside the partial cap */
@@ -9,6 +11,7 @@
 #define BOUNTY_UNDERWATER_BPS 2
 
 struct liquidation {
+    struct loaded* in;
     struct market* m;
     struct vault* v;
     u64 slot, to_vault, to_keeper, done, bad_debt, ruined; /* ruined: positions that left bad debt */
@@ -101,13 +104,14 @@ static KEEP u64 sell(struct liquidation* l, struct position* s, struct sale* x) 
     return 0;
 }
 
-static KEEP u64 settle(struct liquidation* l, struct position* s, struct sale* x) {
+static KEEP u64 settle(struct liquidation* l, account target, struct position* s, struct sale* x) {
     struct pool* p = pool_of(l->m, s->pool);
     u64 gone = x->sold + x->inventory, cash = x->proceeds - x->bounty;
     u64 repaid_cash = cash < s->debt ? cash : s->debt;
     u64 left = s->shares - gone;
     x->repaid = repaid_cash + x->credit; /* credit never exceeds the debt that cash leaves */
     s->debt -= x->repaid;
+    if (!left && is_chain(target)) TRY(seize_pledges(target, l->in, &s->debt, &l->to_vault));
     x->bad_debt = left ? 0 : s->debt;
     TRY(end_loan(l->v, l->m, x->repaid + x->bad_debt));
     s->debt -= x->bad_debt;
@@ -165,15 +169,15 @@ static KEEP u64 emit_bad_debt(struct liquidation* l) {
 }
 
 static KEEP u64 liquidate_one(const struct context* c, struct liquidation* l, account target) {
-    if (require_state(c, target, KIND_POSITION, sizeof(struct position)) || !is_writable(target)) return 0;
-    struct position* s = data_of(target);
-    if (!same(&s->market, key_of(((const struct liquidate_accounts*)c->accounts)->market)) || !s->debt) return 0;
+    struct position* s;
+    if (holding_of(c, target, 0, ((const struct liquidate_accounts*)c->accounts)->market, &s)) return 0;
+    if (!is_writable(target) || !s->debt) return 0;
     struct sale x;
     TRY(judge(l, s, &x));
     if (!x.want) return 0;
     TRY(sell(l, s, &x));
     if (!x.sold && !x.inventory) return 0; /* the pool is at the floor already, and equity is not negative */
-    TRY(settle(l, s, &x));
+    TRY(settle(l, target, s, &x));
     l->done++;
     return emit_liquidated(l, target, s, &x);
 }
@@ -184,7 +188,7 @@ static KEEP u64 process_liquidate(const struct context* c) {
     REQUIRE(c->data_length == sizeof(struct tag_data), BAD_INSTRUCTION_DATA);
     LOAD(c, LIQUIDATE, a, &in);
     REQUIRE(c->count > sizeof LIQUIDATE_RULES, NOT_ENOUGH_ACCOUNTS);
-    struct liquidation l = {.m = in.market, .v = in.vault, .slot = in.slot};
+    struct liquidation l = {.in = &in, .m = in.market, .v = in.vault, .slot = in.slot};
     REQUIRE(l.m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     REQUIRE(l.slot - l.m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
     for (u64 i = sizeof LIQUIDATE_RULES; i < c->count; i++) TRY(liquidate_one(c, &l, c->accounts[i]));

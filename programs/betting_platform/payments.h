@@ -26,22 +26,23 @@ struct birth {
     u64 n_seeds;
 };
 
-static void write_head(u8* data, u64 kind, const struct slice* bump) {
+/* The head of an account, or of what a chain embeds: kind, version, market and owner. */
+static KEEP void write_owned(u8* data, u64 kind, const struct address* market, const struct address* owner) {
+    const struct kind_layout* layout = &KINDS[kind];
     data[0] = (u8)kind;
     data[1] = LAYOUT_VERSION;
-    data[2] = *(const u8*)bump->start;
+    if (layout->market) copy_address((void*)(data + layout->market), market);
+    copy_address((void*)(data + layout->owner), owner);
 }
 
-/* Create an account of a kind, with its head, market and owner written. */
+/* Create an account of a kind, with its bump, market and owner written. */
 static KEEP u64 create_state(const struct context* c, u64 kind, const struct birth* b) {
-    const struct kind_layout* layout = &KINDS[kind];
     struct signer signer = {b->seeds, b->n_seeds};
-    struct creation creation = {b->owner, b->target, c->program, layout->bytes, &signer};
+    struct creation creation = {b->owner, b->target, c->program, KINDS[kind].bytes, &signer};
     TRY(create_account(&creation));
     u8* data = data_of(b->target);
-    write_head(data, kind, &b->seeds[b->n_seeds - 1]);
-    if (layout->market) copy_address((void*)(data + layout->market), key_of(b->market));
-    copy_address((void*)(data + layout->owner), key_of(b->owner));
+    write_owned(data, kind, key_of(b->market), key_of(b->owner)); /* without a market none is read */
+    data[2] = *(const u8*)b->seeds[b->n_seeds - 1].start;
     return 0;
 }
 
@@ -83,7 +84,10 @@ static KEEP u64 create_first(const struct context* c, const struct first* f) {
     struct creation creation = {c->accounts[0], f->target, f->kind ? c->program : &TOKEN_PROGRAM_ID, f->bytes, &signer};
     if (!f->kind) return create_token_account(&creation, f->mint, f->token_owner);
     TRY(create_account(&creation));
-    write_head(data_of(f->target), f->kind, bump);
+    u8* data = data_of(f->target);
+    data[0] = (u8)f->kind;
+    data[1] = LAYOUT_VERSION;
+    data[2] = *(const u8*)bump->start;
     return 0;
 }
 

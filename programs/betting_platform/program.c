@@ -5,6 +5,9 @@
 #include "vault.c"
 #include "trade.c"
 #include "liquidate.c"
+#include "chain_open.c"
+#include "chain_steps.c"
+#include "chain_cancel.c"
 #include "fees.c"
 #include "inventory.c"
 
@@ -29,6 +32,9 @@ u64 entrypoint(u8* input) {
         case INSTRUCTION_SWEEP_FEES: return process_sweep_fees(&c);
         case INSTRUCTION_REQUEST_UNSTAKE: return process_request_unstake(&c);
         case INSTRUCTION_UNSTAKE: return process_unstake(&c);
+        case INSTRUCTION_OPEN_CHAIN: return process_open_chain(&c);
+        case INSTRUCTION_CANCEL_CHAIN: return process_cancel_chain(&c);
+        case INSTRUCTION_EXECUTE_CHAIN: return process_execute_chain(&c);
         case INSTRUCTION_BUY_INVENTORY: return process_buy_inventory(&c);
         default: return ERR_UNKNOWN_INSTRUCTION;
     }

@@ -4,6 +4,12 @@ Mirrors instructions.h, one function per instruction; a test sends each to the c
 units, prices e6, and integers little-endian.
 """
 
+from programs.instructions.chains import (
+    cancel_chain,
+    execute_chain,
+    execute_chain_accounts,
+    open_chain,
+)
 from programs.instructions.fees import claim_maker_fees, sweep_fees, withdraw_fees
 from programs.instructions.liquidity import (
     ALL_LIQUIDITY,
@@ -16,6 +22,7 @@ from programs.instructions.platform import Authorities, initialize
 from programs.instructions.tags import Tag
 from programs.instructions.trades import (
     ALL_SHARES,
+    close_holding,
     close_position,
     liquidate,
     liquidate_header,
@@ -32,12 +39,17 @@ __all__ = [
     "Tag",
     "add_liquidity",
     "buy_inventory",
+    "cancel_chain",
     "claim_maker_fees",
+    "close_holding",
     "close_position",
     "create_market",
+    "execute_chain",
+    "execute_chain_accounts",
     "initialize",
     "liquidate",
     "liquidate_header",
+    "open_chain",
     "open_position",
     "remove_liquidity",
     "request_unstake",

@@ -8,10 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from chain_books import ChainBooks
 from solders.pubkey import Pubkey
 
 from programs import leverage, vault_shares
 from programs.accounts import Maker, Market, PositionArray, Stake, Vault
+from programs.chain_account import Chain
 from programs.events import VAULT_SERIES, Event, EventKind
 
 
@@ -37,6 +39,7 @@ class MarketBooks:
     residual: int = 0
     prices: tuple[tuple[int, int], ...] = ()
     publish_slot: int | None = None
+    chains: ChainBooks = field(default_factory=ChainBooks)
     payouts_e6: tuple[int, ...] = ()
     """What YES of each pool pays, once resolved."""
 
@@ -65,6 +68,8 @@ class Books:
         assert event.sequence == self.sequences[event.series], "event numbers have a gap"
         assert event.slot == slot
         kind, amount, market = event.kind, event.amount, self.markets[event.series]
+        if event.series != VAULT_SERIES:
+            self._lend(market, market.chains.apply(event))
         if kind is EventKind.LIQUIDITY_ADDED:
             pool = market.pools[amount("pool")]
             assert amount("liquidity_before") == pool.liquidity
@@ -105,6 +110,11 @@ class Books:
             self._closed(event, market)
         elif kind is EventKind.POSITION_LIQUIDATED:
             self._liquidated(event, market)
+        elif kind is EventKind.PLEDGES_SEIZED:
+            self._seized(event, market)
+        elif kind is EventKind.CHAIN_CANCELLED and market.chains.is_bucket_empty:
+            self._gain(0, slot)
+            self._melt(slot)
         elif kind is EventKind.BAD_DEBT_BOOKED:
             self.bad_debt += amount("amount")
             assert amount("total") == self.bad_debt
@@ -143,16 +153,22 @@ class Books:
     def _unstaked(self, event: Event) -> None:
         amount, slot = event.amount("amount"), event.slot
         self._gain(0, slot)
-        cap = (self.cash + self.loans) // vault_shares.WITHDRAWAL_DIVISOR
-        since = slot - self.withdraw_slot
-        gone = vault_shares.melted(cap, since, vault_shares.UNSTAKE_SLOTS)
-        self.withdrawn, self.withdraw_slot = max(self.withdrawn - gone, 0) + amount, slot
+        cap = self._melt(slot)
+        self.withdrawn += amount
         assert amount == 0 or self.withdrawn <= cap, "the bucket has run over"
         self.cash -= amount
         self.share_supply -= event.amount("shares")
         self.locked_shares -= event.amount("shares")
         assert event.amount("share_supply") == self.share_supply
         assert event.amount("vault_value") == self.value
+
+    def _melt(self, slot: int) -> int:
+        """Melt what was withdrawn, as of this slot; return what the bucket holds."""
+        cap = (self.cash + self.loans) // vault_shares.WITHDRAWAL_DIVISOR
+        since = slot - self.withdraw_slot
+        gone = vault_shares.melted(cap, since, vault_shares.UNSTAKE_SLOTS)
+        self.withdrawn, self.withdraw_slot = max(self.withdrawn - gone, 0), slot
+        return cap
 
     def _end_inventory(self, cost: int, cash: int, slot: int) -> None:
         self.cash += cash
@@ -168,13 +184,16 @@ class Books:
     def _opened(self, event: Event, market: MarketBooks) -> None:
         amount = event.amount
         pool, side, debt = market.pools[amount("pool")], amount("side"), amount("debt")
-        assert amount("notional") == amount("margin") * amount("leverage")
+        short = amount("margin") * amount("leverage") - amount("notional")
+        chain = market.chains.open.get(event.address("position"))
+        assert 0 <= short < amount("margin") if chain else short == 0
         assert debt == amount("notional") - amount("margin")
         pool.cash += amount("notional")
         pool.outstanding[side] += amount("shares")
         pool.leveraged[side] += amount("shares") if debt else 0
         market.fees += amount("fee")
-        self._lend(market, debt)
+        owed = chain.debt if chain and amount("holding") == 0 else 0
+        self._lend(market, debt - owed)
 
     def _closed(self, event: Event, market: MarketBooks) -> None:
         amount = event.amount
@@ -184,7 +203,9 @@ class Books:
         if debt:
             pool.leveraged[side] -= amount("shares") + amount("shares_left")
         market.fees += amount("fee")
-        residual = self.residuals.pop(event.address("position"), 0)
+        residual = 0
+        if amount("holding") == 0:
+            residual = self.residuals.pop(event.address("position"), 0)
         market.residual -= residual
         assert amount("payout") == amount("proceeds") - amount("fee") - debt + residual
         self._lend(market, -debt)
@@ -209,6 +230,19 @@ class Books:
         self.loans -= ended
         market.debt -= ended
 
+    def _seized(self, event: Event, market: MarketBooks) -> None:
+        amount = event.amount
+        self._gain(0, event.slot)
+        self.cash += amount("cash")
+        self.share_supply -= amount("stake_shares")
+        self.inventory_cost += amount("inventory_credit")
+        self.loans -= amount("debt_repaid")
+        market.debt -= amount("debt_repaid")
+        if amount("inventory_shares"):
+            pool, side = market.chains.seized
+            market.pools[pool].inventory[side] += amount("inventory_shares")
+            market.pools[pool].inventory_cost[side] += amount("inventory_credit")
+
     def _lend(self, market: MarketBooks, debt: int) -> None:
         self.cash -= debt
         self.loans += debt
@@ -223,16 +257,18 @@ def check(
     positions: PositionArray,
     makers: Iterable[Maker],
     stakes: Iterable[Stake],
+    chains: Iterable[Chain] = (),
 ) -> None:
     """Compare the books with the accounts, and the accounts with each other and their tokens.
 
     Args:
         markets: address, state and token balance of each.
-        positions: every position that exists.
+        positions: every position that exists, in an account of its own or inside a chain; the same of the next two.
         makers: every maker that exists.
         stakes: every stake that exists.
+        chains: every chain that exists.
     """
-    makers, stakes = list(makers), list(stakes)
+    makers, stakes, chains = list(makers), list(stakes), list(chains)
     assert (vault.cash, vault.loans, vault.share_supply, vault.bad_debt, vault.inventory_cost) == (
         books.cash,
         books.loans,
@@ -247,14 +283,15 @@ def check(
     assert vault.locked_shares == books.locked_shares == requested
     assert vault.event_sequence == books.sequences[VAULT_SERIES]
     assert vault_tokens == vault.cash
-    assert vault.loans == int(positions["debt"].sum())
+    assert vault.loans == int(positions["debt"].sum()) + sum(chain.debt for chain in chains)
     debts = weighted = inventory_cost = 0
     for address, market, tokens in markets:
         debts += market.debt
         weighted += market.debt * leverage.tail_loss_e6(market.outcomes)
         mine = positions[[row.tobytes() == bytes(address) for row in positions["market"]]]
         here = [maker for maker in makers if maker.market == address]
-        check_market(books.markets[market.market_id], market, tokens, mine, here)
+        held = [chain for chain in chains if chain.market == address]
+        check_market(books.markets[market.market_id], market, tokens, mine, here, held)
         assert market.event_sequence == books.sequences[market.market_id]
         inventory_cost += sum(sum(pool.inventory_cost) for pool in market.pools)
     assert vault.loans == debts
@@ -263,9 +300,14 @@ def check(
 
 
 def check_market(
-    books: MarketBooks, market: Market, tokens: int, mine: PositionArray, makers: list[Maker]
+    books: MarketBooks,
+    market: Market,
+    tokens: int,
+    mine: PositionArray,
+    makers: list[Maker],
+    chains: list[Chain],
 ) -> None:
-    """Compare one market with its books, its positions, its makers and its tokens."""
+    """Compare one market with its books, its positions, its makers, its chains and its tokens."""
     fees = market.fees_vault + market.fees_treasury + market.fees_makers
     assert (market.debt, fees, market.residual) == (books.debt, books.fees, books.residual)
     if books.publish_slot is not None:
@@ -273,11 +315,11 @@ def check_market(
         prices = books.payouts_e6 or tuple(price for price, _ in books.prices)
         assert tuple(p.price_e6 for p in market.pools) == prices
         assert tuple(p.band_e6 for p in market.pools) == tuple(band for _, band in books.prices)
-    assert market.escrow == 0
+    books.chains.check(market, chains)
     cash = sum(pool.cash for pool in market.pools)
     assert tokens == cash + fees + market.residual + market.escrow
     assert market.fees_makers >= sum(maker.fees_owed for maker in makers)
-    assert market.debt == int(mine["debt"].sum())
+    assert market.debt == int(mine["debt"].sum()) + sum(chain.debt for chain in chains)
     assert market.residual == int(mine["residual"].sum())
     for index, pool in enumerate(market.pools):
         folded = books.pools[index]

@@ -39,6 +39,7 @@ from programs.accounts import (
 )
 from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import PROGRAM_SO
+from programs.chain_account import Chain, Step, position_bytes
 from programs.genesis import MINT_BYTES, create_mint
 from programs.layout import MARKET_DTYPE, POOL_DTYPE
 
@@ -109,6 +110,8 @@ class Platform:
     markets: list[Pubkey] = field(default_factory=list)
     positions: set[Pubkey] = field(default_factory=set)
     """Every position address used so far."""
+    chains: set[Pubkey] = field(default_factory=set)
+    """Every chain address used so far."""
     makers: set[Pubkey] = field(default_factory=set)
     stakes: set[Pubkey] = field(default_factory=set)
     """Every maker and stake address used so far."""
@@ -188,15 +191,20 @@ class Platform:
     def audit(self) -> None:
         """Compare tokens, accounts and events."""
         assert self.quote_total() == self.minted
-        accounts = [a for p in self.positions if (a := self.svm.get_account(p)) and a.lamports]
+        held = self.existing(self.chains)
+        chains = [Chain.from_bytes(data) for data in held]
+        embedded = [position_bytes(data, holding) for data in held for holding in range(3)]
+        makers = [Maker.from_bytes(data) for data in self.existing(self.makers)]
+        stakes = [Stake.from_bytes(data) for data in self.existing(self.stakes)]
         check(
             self.books,
             self.vault(),
             self.vault_tokens(),
             [(m, self.market(m), self.market_tokens(m)) for m in self.markets],
-            positions_from_bytes([a.data for a in accounts]),
-            [Maker.from_bytes(data) for data in self.existing(self.makers)],
-            [Stake.from_bytes(data) for data in self.existing(self.stakes)],
+            positions_from_bytes([*self.existing(self.positions), *embedded]),
+            makers + [chain.maker for chain in chains],
+            stakes + [chain.stake for chain in chains],
+            chains,
         )
 
     def existing(self, addresses: Iterable[Pubkey]) -> list[bytes]:
@@ -479,6 +487,89 @@ class Platform:
     def close(self, user: User, market: Pubkey, position_id: int, **terms: int) -> Receipt:
         """Close a position on the terms of `close_instruction`."""
         return self.send(self.close_instruction(user, market, position_id, **terms), [user.key])
+
+    def open_chain(
+        self, user: User, market: Pubkey, deposit: int, *steps: Step, **terms: Any
+    ) -> Pubkey:
+        """Open a chain under the user's next id: due at once, for 10_000 slots, on YES of pool 0."""
+        chain_id = terms.pop("chain_id", None)
+        chain_id = user.take_position_id() if chain_id is None else chain_id
+        chain = addresses.chain_address(self.program, market, user.address, chain_id)[0]
+        defaults = {
+            "pool": 0,
+            "side": Side.YES,
+            "trigger_e6": 1_000,
+            "is_above": True,
+            "expiry_slot": self.slot + 10_000,
+        }
+        self.chains.add(chain)
+        self.send(
+            instructions.open_chain(
+                self.program,
+                user.address,
+                user.tokens,
+                market,
+                chain_id=chain_id,
+                deposit=deposit,
+                steps=steps,
+                **defaults | terms,
+            ),
+            [user.key],
+        )
+        return chain
+
+    def execute_instruction(
+        self, keeper: User, chain: Pubkey, step_count: int = 5, first_step: int | None = None
+    ) -> Instruction:
+        state = self.chain(chain)
+        return instructions.execute_chain(
+            self.program,
+            keeper.address,
+            keeper.tokens,
+            state.market,
+            chain,
+            first_step=state.next_step if first_step is None else first_step,
+            step_count=step_count,
+            counts_trade=True,
+        )
+
+    def execute(self, keeper: User, chain: Pubkey, *args: int, **terms: int) -> Receipt:
+        """Execute steps of a chain on the terms of `execute_instruction`."""
+        return self.send(self.execute_instruction(keeper, chain, *args, **terms), [keeper.key])
+
+    def cancel_instruction(self, caller: User, chain: Pubkey) -> Instruction:
+        state = self.chain(chain)
+        owner = next(user for user in self.users if user.address == state.owner)
+        return instructions.cancel_chain(
+            self.program,
+            caller.address,
+            caller.tokens,
+            state.market,
+            chain,
+            owner.address,
+            owner.tokens,
+        )
+
+    def cancel(self, caller: User, chain: Pubkey) -> Receipt:
+        """Unwind a chain as far as it goes by now."""
+        return self.send(self.cancel_instruction(caller, chain), [caller.key])
+
+    def close_holding(self, user: User, chain: Pubkey, holding: int, **terms: int) -> Receipt:
+        """Sell what a chain holds on the terms of `instructions.close_holding`."""
+        instruction = instructions.close_holding(
+            self.program,
+            user.address,
+            user.tokens,
+            self.chain(chain).market,
+            chain,
+            holding=holding,
+            has_debt=holding == 0 and self.chain(chain).position.debt > 0,
+            **terms,
+        )
+        return self.send(instruction, [user.key])
+
+    def chain(self, address: Pubkey) -> Chain:
+        return Chain.from_bytes(self.data(address))
 
     def pay(self, user: User, target: Pubkey, lamports: int) -> Instruction:
         return transfer(

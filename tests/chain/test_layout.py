@@ -174,7 +174,7 @@ def event_assertions() -> list[str]:
         lines.append(f"EVENT_{kind.name} == {kind.value}")
         offset = events._HEAD.size
         for field, code in body:
-            size = {"I": 4, "Q": 8, "32s": 32}[code]
+            size = {"H": 2, "I": 4, "Q": 8, "32s": 32}[code]
             lines.append(f"__builtin_offsetof(struct {struct}, {field}) == {offset}")
             lines.append(f"sizeof(((struct {struct}*)0)->{field}) == {size}")
             offset += size
