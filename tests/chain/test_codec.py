@@ -104,7 +104,9 @@ def test_an_event_decodes_or_is_malformed(data, kind, version):
 def test_every_field_of_an_event_comes_back(kind, data):
     values = [
         data.draw(
-            st.binary(min_size=32, max_size=32) if code == "32s" else st.integers(0, 2**32 - 1)
+            st.binary(min_size=32, max_size=32)
+            if code == "32s"
+            else st.integers(0, 2 ** (8 * struct.calcsize(code)) - 1)
         )
         for _, code in events._BODIES[kind]
     ]
