@@ -34,15 +34,12 @@ static KEEP bool is_empty(const struct chain* h) {
     return !left;
 }
 
-static KEEP u64 process_cancel_chain(const struct context* c) {
-    const struct cancel_chain_accounts* a;
-    struct loaded in;
-    REQUIRE(c->data_length == sizeof(struct tag_data), BAD_INSTRUCTION_DATA);
-    LOAD(c, CANCEL_CHAIN, a, &in);
-    struct chain* h = in.chain;
-    struct market* m = in.market;
+static KEEP u64 process_cancel_chain(const struct context* c, struct loaded* in) {
+    const struct cancel_chain_accounts* a = (const void*)c->accounts;
+    struct chain* h = in->chain;
+    struct market* m = in->market;
     bool is_owner = same(key_of(a->caller), &h->owner);
-    REQUIRE(is_owner || in.slot > h->expiry_slot || m->status == MARKET_RESOLVED, NOT_CANCELLABLE);
+    REQUIRE(is_owner || in->slot > h->expiry_slot || m->status == MARKET_RESOLVED, NOT_CANCELLABLE);
     REQUIRE(same(key_of(a->owner), &h->owner), WRONG_ADDRESS);
     TRY(require_tokens_of(a->owner_tokens, &h->owner));
     REQUIRE(!h->positions[0].debt, CHAIN_IN_DEBT);
@@ -54,17 +51,17 @@ static KEEP u64 process_cancel_chain(const struct context* c) {
     e.bounty = h->bounty;
     e.cash = h->working - h->debt; /* no step leaves less */
     m->escrow -= h->working + h->bounty;
-    TRY(end_loan(in.vault, m, h->debt));
-    in.vault->cash += h->debt;
+    TRY(end_loan(in->vault, m, h->debt));
+    in->vault->cash += h->debt;
     h->working = h->debt = h->bounty = 0;
 
     u64 unstaked;
     e.shares_staked = h->stake.shares;
-    TRY(unwind_stake(&in, &unstaked));
-    if (is_first && h->stake.shares) TRY(put_request(in.vault, &h->stake, &h->owner, h->stake.shares, in.slot));
+    TRY(unwind_stake(in, &unstaked));
+    if (is_first && h->stake.shares) TRY(put_request(in->vault, &h->stake, &h->owner, h->stake.shares, in->slot));
     e.shares_staked -= h->stake.shares;
     struct provision x;
-    start_chain_provision(a->chain, &in, &x);
+    start_chain_provision(a->chain, in, &x);
     if (h->maker.liquidity) TRY(unwind_liquidity(&x, h));
     e.is_closed = is_empty(h);
     REQUIRE(is_first || e.shares_staked || x.liquidity || e.is_closed, CHAIN_LOCKED);
@@ -78,7 +75,7 @@ static KEEP u64 process_cancel_chain(const struct context* c) {
     e.liquidity_removed = x.liquidity;
     e.shares_yes = x.shares[SIDE_YES];
     e.shares_no = x.shares[SIDE_NO];
-    head_market(&e.head, EVENT_CHAIN_CANCELLED, m, in.slot);
+    head_market(&e.head, EVENT_CHAIN_CANCELLED, m, in->slot);
     e.chain = *key_of(a->chain);
     e.owner = h->owner;
     if (e.is_closed) close_account(a->chain, a->owner);

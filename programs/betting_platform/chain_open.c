@@ -1,5 +1,5 @@
-/* open_chain: the owner escrows a deposit and the keepers' bounty into one account, which embeds all that its steps will
- * make, so that no later instruction creates anything. */
+/* open_chain: the owner escrows a deposit and the keepers' bounty into one account, which embeds all that its steps
+ * will make, so that no later instruction creates anything. */
 #include "chain.h"
 #include "payments.h"
 
@@ -65,21 +65,16 @@ static KEEP u64 emit_chain_opened(const struct open_chain_data* d, account chain
     return emit(&e, sizeof e.fixed + h->step_count * sizeof(struct chain_step));
 }
 
-static KEEP u64 process_open_chain(const struct context* c) {
-    const struct open_chain_data* d;
-    const struct open_chain_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, OPEN_CHAIN, a, &in);
-    struct market* m = in.market;
-    REQUIRE(!in.global->halted, HALTED);
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+static KEEP u64 process_open_chain(const struct context* c, struct loaded* in) {
+    const struct open_chain_data* d = (const void*)c->data;
+    const struct open_chain_accounts* a = (const void*)c->accounts;
+    struct market* m = in->market;
     REQUIRE(d->pool < m->pools, BAD_POOL);
     REQUIRE(d->side <= SIDE_NO && d->is_above <= 1, BAD_INSTRUCTION_DATA);
     REQUIRE(d->deposit, ZERO_AMOUNT);
     REQUIRE(d->deposit <= CHAIN_DEPOSIT_MAX, ARITHMETIC);
     REQUIRE(d->trigger_e6 >= 1000 && d->trigger_e6 <= 999000, PRICE_RANGE);
-    REQUIRE(d->expiry_slot > in.slot, CHAIN_EXPIRED);
+    REQUIRE(d->expiry_slot > in->slot, CHAIN_EXPIRED);
     TRY(check_steps(d));
 
     struct slice seeds[5] = {
@@ -94,7 +89,7 @@ static KEEP u64 process_open_chain(const struct context* c) {
     h->trigger_e6 = d->trigger_e6;
     h->is_above = d->is_above;
     h->leverage_e6 = 1000000;
-    h->opened_slot = in.slot;
+    h->opened_slot = in->slot;
     h->expiry_slot = d->expiry_slot;
     h->deposit = h->working = d->deposit;
     REQUIRE(mul_div(d->deposit, BOUNTY_PART_BPS, 10000, true, &h->bounty), ARITHMETIC);
@@ -104,5 +99,5 @@ static KEEP u64 process_open_chain(const struct context* c) {
     u64 payment = d->deposit;
     REQUIRE(add_to(&payment, h->bounty) && add_to(&m->escrow, payment), ARITHMETIC);
     TRY(transfer_tokens(a->owner_tokens, a->market_tokens, a->owner, payment, 0));
-    return emit_chain_opened(d, a->chain, m, in.slot);
+    return emit_chain_opened(d, a->chain, m, in->slot);
 }

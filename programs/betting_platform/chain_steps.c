@@ -8,11 +8,11 @@
 #define ARBITRAGE_GAP_E6 10000 /* the pool prices a side at least one point under the oracle */
 
 struct execution {
-    struct loaded in;
+    struct loaded* in;
     account chain;
-    u64 budget;                 /* what the step may spend */
-    u64 lent, staked, bounty;   /* by all: vault to market, market to vault, market to keeper */
-    struct opening o;           /* what a BORROW borrows and an ARBITRAGE or OPEN buys */
+    u64 budget;               /* what the step may spend */
+    u64 lent, staked, bounty; /* by all: vault to market, market to vault, market to keeper */
+    struct opening o;         /* what a BORROW borrows and an ARBITRAGE or OPEN buys */
     struct event_chain_stepped e;
 };
 
@@ -24,7 +24,7 @@ static KEEP u64 cash_beside_fee(const struct execution* x, u64 budget, u64 lever
 }
 
 static KEEP u64 step_borrow(struct execution* x) {
-    struct chain* h = x->in.chain;
+    struct chain* h = x->in->chain;
     u64 loan = h->working / 2;
     REQUIRE(loan, ZERO_AMOUNT);
     h->working += loan;
@@ -38,11 +38,11 @@ static KEEP u64 step_borrow(struct execution* x) {
 }
 
 static KEEP u64 step_liquidity(struct execution* x) {
-    struct chain* h = x->in.chain;
-    struct pool* p = pool_of(x->in.market, h->pool);
+    struct chain* h = x->in->chain;
+    struct pool* p = pool_of(x->in->market, h->pool);
     REQUIRE(p->liquidity, NO_LIQUIDITY);
     struct provision v;
-    start_chain_provision(x->chain, &x->in, &v);
+    start_chain_provision(x->chain, x->in, &v);
     struct curve curve = curve_of(p);
     TRY(curve_liquidity_for_cash(&curve, x->budget, &v.liquidity));
     TRY(put_liquidity(&v));
@@ -56,9 +56,9 @@ static KEEP u64 step_liquidity(struct execution* x) {
 }
 
 static KEEP u64 step_stake(struct execution* x) {
-    struct chain* h = x->in.chain;
+    struct chain* h = x->in->chain;
     x->e.shares = -h->stake.shares;
-    TRY(put_stake(x->in.vault, &h->stake, &h->owner, x->budget, x->in.slot));
+    TRY(put_stake(x->in->vault, &h->stake, &h->owner, x->budget, x->in->slot));
     x->e.shares += h->stake.shares;
     h->working -= x->budget;
     x->staked += x->budget;
@@ -69,8 +69,8 @@ static KEEP u64 step_stake(struct execution* x) {
 static u64 record_bought(struct execution* x, u64 amount) {
     x->e.amount = amount;
     x->e.shares = x->o.e.shares;
-    x->in.chain->working -= amount + x->o.e.fee;
-    return emit_opened(&x->o, key_of(x->chain), &x->in.chain->owner);
+    x->in->chain->working -= amount + x->o.e.fee;
+    return emit_opened(&x->o, key_of(x->chain), &x->in->chain->owner);
 }
 
 /* Buy the side that the pool prices a point under the oracle, up to the oracle's price. No such side, or none within
@@ -98,13 +98,13 @@ static KEEP u64 step_arbitrage(struct execution* x) {
     o->e.shares = shares;
     TRY(book_buy(p, side, cost, shares));
     TRY(pay_fee(o));
-    x->in.chain->positions[1 + side].shares += shares;
+    x->in->chain->positions[1 + side].shares += shares;
     return record_bought(x, cost);
 }
 
 /* All that is left buys with leverage; what the chain owes joins the position's debt, and the rest is its margin. */
 static KEEP u64 step_open(struct execution* x, u64 leverage) {
-    struct chain* h = x->in.chain;
+    struct chain* h = x->in->chain;
     struct opening* o = &x->o;
     u64 cash = cash_beside_fee(x, h->working, leverage);
     REQUIRE(cash > h->debt, CHAIN_OVERDRAWN);
@@ -136,11 +136,11 @@ static u64 run_step(struct execution* x, const struct chain_step* s) {
 /* Each step pays the keeper an equal part of the bounty that is left, the last one all of it: whoever runs it gets the
  * same. */
 static KEEP u64 next_step(struct execution* x, account global) {
-    struct chain* h = x->in.chain;
+    struct chain* h = x->in->chain;
     const struct chain_step* s = &h->steps[h->next_step];
     x->budget = step_budget(s->kind, h->working);
     x->e.amount = x->e.shares = 0;
-    if (s->kind != STEP_LIQUIDITY && s->kind != STEP_STAKE) start_opening(&x->o, &x->in, h->pool, global);
+    if (s->kind != STEP_LIQUIDITY && s->kind != STEP_STAKE) start_opening(&x->o, x->in, h->pool, global);
     TRY(run_step(x, s));
     REQUIRE(h->working >= h->debt, CHAIN_OVERDRAWN);
     u64 part = h->bounty / (u64)(h->step_count - h->next_step);
@@ -155,14 +155,12 @@ static KEEP u64 next_step(struct execution* x, account global) {
     x->e.bounty = h->bounty;
     x->e.leverage_e6 = h->leverage_e6;
     if (h->next_step == h->step_count) h->status = CHAIN_DONE;
-    return emit_market(&x->e, sizeof x->e, EVENT_CHAIN_STEPPED, x->in.market, x->in.slot);
+    return emit_market(&x->e, sizeof x->e, EVENT_CHAIN_STEPPED, x->in->market, x->in->slot);
 }
 
 static KEEP u64 check_due(const struct loaded* in, const struct execute_chain_data* d) {
     const struct market* m = in->market;
     const struct chain* h = in->chain;
-    REQUIRE(!in->global->halted, HALTED);
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     REQUIRE(h->status == CHAIN_RUNNING, CHAIN_NOT_RUNNING);
     REQUIRE(h->next_step == d->first_step, STEP_OUT_OF_ORDER);
     REQUIRE(d->step_count, ZERO_AMOUNT);
@@ -174,19 +172,18 @@ static KEEP u64 check_due(const struct loaded* in, const struct execute_chain_da
     return 0;
 }
 
-static KEEP u64 process_execute_chain(const struct context* c) {
-    const struct execute_chain_data* d;
-    const struct execute_chain_accounts* a;
+static KEEP u64 process_execute_chain(const struct context* c, struct loaded* in) {
+    const struct execute_chain_data* d = (const void*)c->data;
+    const struct execute_chain_accounts* a = (const void*)c->accounts;
     struct execution x;
-    READ_DATA(c, d);
-    LOAD(c, EXECUTE_CHAIN, a, &x.in);
-    TRY(check_due(&x.in, d));
-    struct chain* h = x.in.chain;
+    x.in = in;
+    TRY(check_due(in, d));
+    struct chain* h = in->chain;
     x.chain = a->chain;
     x.lent = x.staked = x.bounty = 0;
     u64 before = h->working + h->bounty;
     for (u64 i = 0; i < d->step_count && h->status == CHAIN_RUNNING; i++) TRY(next_step(&x, a->global));
-    x.in.market->escrow += h->working + h->bounty - before; /* modulo 2^64: what went in less what came out */
+    in->market->escrow += h->working + h->bounty - before; /* modulo 2^64: what went in less what came out */
     TRY(x.lent > x.staked ? transfer_as_vault(a->vault, a->vault_tokens, a->market_tokens, x.lent - x.staked)
                           : transfer_as_market(a->market, a->market_tokens, a->vault_tokens, x.staked - x.lent));
     return transfer_as_market(a->market, a->market_tokens, a->keeper_tokens, x.bounty);
