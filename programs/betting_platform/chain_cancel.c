@@ -50,21 +50,19 @@ static KEEP u64 unwind(account chain, struct loaded* in, struct event_chain_canc
     return 0;
 }
 
-static KEEP u64 process_cancel_chain(const struct context* c) {
-    const struct cancel_chain_accounts* a;
-    struct loaded in;
-    REQUIRE(c->data_length == sizeof(struct tag_data), BAD_INSTRUCTION_DATA);
-    LOAD(c, CANCEL_CHAIN, a, &in);
-    const struct address* owner = &in.chain->owner;
-    REQUIRE(same(key_of(a->caller), owner) || in.slot > in.chain->expiry_slot || in.market->status == MARKET_RESOLVED,
-            NOT_CANCELLABLE);
+static KEEP u64 process_cancel_chain(const struct context* c, struct loaded* in) {
+    const struct cancel_chain_accounts* a = (const void*)c->accounts;
+    const struct address* owner = &in->chain->owner;
+    REQUIRE(
+        same(key_of(a->caller), owner) || in->slot > in->chain->expiry_slot || in->market->status == MARKET_RESOLVED,
+        NOT_CANCELLABLE);
     TRY(require_address(a->owner, owner));
     TRY(require_tokens_of(a->owner_tokens, owner));
-    REQUIRE(!in.chain->positions[0].debt, CHAIN_IN_DEBT);
+    REQUIRE(!in->chain->positions[0].debt, CHAIN_IN_DEBT);
 
     struct event_chain_cancelled e;
     u64 unstaked = 0;
-    TRY(unwind(a->chain, &in, &e, &unstaked));
+    TRY(unwind(a->chain, in, &e, &unstaked));
     TRY(pay_from_market(c, a->vault_tokens, e.debt_repaid));
     TRY(pay_from_market(c, a->owner_tokens, e.cash));
     TRY(pay_from_market(c, a->caller_tokens, e.bounty));
@@ -72,5 +70,5 @@ static KEEP u64 process_cancel_chain(const struct context* c) {
     e.cash += unstaked;
     copy_address(&e.chain, key_of(a->chain));
     if (e.is_closed) close_account(a->chain, a->owner);
-    return emit_market(&e, sizeof e, EVENT_CHAIN_CANCELLED, in.market, in.slot);
+    return emit_market(&e, sizeof e, EVENT_CHAIN_CANCELLED, in->market, in->slot);
 }

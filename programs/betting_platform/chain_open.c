@@ -39,21 +39,17 @@ static KEEP u64 emit_chain_opened(const struct chain* h, account chain, const st
     return emit_market(&e, bytes, EVENT_CHAIN_OPENED, in->market, in->slot);
 }
 
-static KEEP u64 process_open_chain(const struct context* c) {
-    const struct open_chain_data* d;
-    const struct open_chain_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, OPEN_CHAIN, a, &in);
-    struct market* m = in.market;
+static KEEP u64 process_open_chain(const struct context* c, struct loaded* in) {
+    const struct open_chain_data* d = (const void*)c->data;
+    const struct open_chain_accounts* a = (const void*)c->accounts;
+    struct market* m = in->market;
     u64 deposit = d->deposit;
-    TRY(require_new_exposure(&in));
     REQUIRE(d->pool < m->pools, BAD_POOL);
     REQUIRE(d->side <= SIDE_NO && d->is_above <= 1, BAD_INSTRUCTION_DATA);
     REQUIRE(deposit, ZERO_AMOUNT);
     REQUIRE(deposit <= CHAIN_DEPOSIT_MAX, ARITHMETIC);
     REQUIRE(d->trigger_e6 - 1000 <= 998000, PRICE_RANGE);
-    REQUIRE(d->expiry_slot > in.slot, CHAIN_EXPIRED);
+    REQUIRE(d->expiry_slot > in->slot, CHAIN_EXPIRED);
     TRY(check_steps(d));
 
     TRY(create_numbered(c, KIND_CHAIN, a->market, a->chain, d->chain_id | (u64)d->bump << 32));
@@ -63,7 +59,7 @@ static KEEP u64 process_open_chain(const struct context* c) {
     h->step_count = d->step_count;
     copy_words(&h->chain_id, &d->chain_id, 9);
     h->leverage_e6 = 1000000;
-    h->opened_slot = in.slot;
+    h->opened_slot = in->slot;
     h->working = deposit;
     h->bounty = (deposit * BOUNTY_PART_BPS + 9999) / 10000;
     struct position* s = h->positions; /* as if they had accounts of their own */
@@ -76,5 +72,5 @@ static KEEP u64 process_open_chain(const struct context* c) {
     deposit += h->bounty;
     m->escrow += deposit; /* of the tokens that exist */
     TRY(transfer_tokens(a->owner_tokens, a->market_tokens, a->owner, deposit, 0));
-    return emit_chain_opened(h, a->chain, &in);
+    return emit_chain_opened(h, a->chain, in);
 }

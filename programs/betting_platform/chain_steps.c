@@ -8,7 +8,7 @@
 #define ARBITRAGE_GAP_E6 10000 /* the pool prices a side at least one point under the oracle */
 
 struct execution {
-    struct loaded in;
+    struct loaded* in;
     account chain;
     u64 lent, staked, bounty; /* vault to market, market to vault, market to keeper */
     u64 budget;               /* what the step may spend */
@@ -18,7 +18,7 @@ struct execution {
 };
 
 static KEEP u64 step_borrow(struct execution* x) {
-    struct chain* h = x->in.chain;
+    struct chain* h = x->in->chain;
     u64 loan = h->working / 2, own = h->working - h->debt; /* a loan leaves it as it is */
     REQUIRE(loan, ZERO_AMOUNT);
     REQUIRE(own, CHAIN_OVERDRAWN);
@@ -32,7 +32,7 @@ static KEEP u64 step_borrow(struct execution* x) {
 
 static KEEP u64 step_liquidity(struct execution* x) {
     struct provision v;
-    start_pledge(x->chain, &x->in, &v);
+    start_pledge(x->chain, x->in, &v);
     REQUIRE(v.p->liquidity, NO_LIQUIDITY);
     struct curve curve = curve_of(v.p);
     TRY(curve_liquidity_for_cash(&curve, x->budget, &v.liquidity));
@@ -40,16 +40,16 @@ static KEEP u64 step_liquidity(struct execution* x) {
     TRY(put_liquidity(&v));
     u64 pool_e6 = v.price_e6;
     REQUIRE((pool_e6 > oracle_e6 ? pool_e6 - oracle_e6 : oracle_e6 - pool_e6) <= x->o.worst_price_e6, SLIPPAGE);
-    keep_in_chain(x->in.chain, &v);
+    keep_in_chain(x->in->chain, &v);
     x->spent = x->e.amount = v.cash;
     x->e.shares = v.liquidity;
     return 0;
 }
 
 static KEEP u64 step_stake(struct execution* x) {
-    struct chain* h = x->in.chain;
+    struct chain* h = x->in->chain;
     u64 amount = x->budget, before = h->stake.shares;
-    TRY(put_stake(x->in.vault, &h->stake, &h->owner, amount, x->in.slot));
+    TRY(put_stake(x->in->vault, &h->stake, &h->owner, amount, x->in->slot));
     x->e.shares = h->stake.shares - before;
     x->spent = x->e.amount = amount;
     x->staked += amount;
@@ -67,7 +67,7 @@ static KEEP u64 record_bought(struct execution* x, u64 cash) {
     x->e.amount = cash;
     x->e.shares = x->o.e.shares;
     x->spent = cash + x->o.e.fee;
-    return emit_opened(&x->o, key_of(x->chain), &x->in.chain->owner);
+    return emit_opened(&x->o, key_of(x->chain), &x->in->chain->owner);
 }
 
 /* Buy the side that the pool prices a point under the oracle, up to the oracle's price. No such side, or none within
@@ -93,7 +93,7 @@ static KEEP u64 step_arbitrage(struct execution* x) {
     o->e.leverage = 1;
     o->e.margin = o->e.notional = cost;
     o->e.shares = shares;
-    x->in.chain->positions[1 + side].shares += shares;
+    x->in->chain->positions[1 + side].shares += shares;
     TRY(book_buy(p, side, cost, shares));
     TRY(pay_fee(o));
     return record_bought(x, cost);
@@ -101,7 +101,7 @@ static KEEP u64 step_arbitrage(struct execution* x) {
 
 /* All that is left buys with leverage; what the chain owes joins the position's debt, and the rest is its margin. */
 static KEEP u64 step_open(struct execution* x, u64 leverage) {
-    struct chain* h = x->in.chain;
+    struct chain* h = x->in->chain;
     struct opening* o = &x->o;
     u64 cash = cash_beside_fee(x, h->working, leverage), debt = h->debt, notional = cash * leverage;
     REQUIRE(cash > debt, CHAIN_OVERDRAWN);
@@ -125,7 +125,7 @@ static u64 run_step(struct execution* x, const struct chain_step* s) {
         case STEP_STAKE: return step_stake(x);
         default: break;
     }
-    start_opening(&x->o, &x->in, x->in.chain->pool, x->o.global);
+    start_opening(&x->o, x->in, x->in->chain->pool, x->o.global);
     switch (s->kind) {
         case STEP_BORROW: return step_borrow(x);
         case STEP_ARBITRAGE: return step_arbitrage(x);
@@ -136,7 +136,7 @@ static u64 run_step(struct execution* x, const struct chain_step* s) {
 /* Each step pays the keeper an equal part of the bounty that is left, the last one all of it: whoever runs it gets the
  * same. */
 static KEEP u64 next_step(struct execution* x) {
-    struct chain* h = x->in.chain;
+    struct chain* h = x->in->chain;
     u64 next = h->next_step, left = h->step_count - next;
     const struct chain_step* s = &h->steps[next];
     x->budget = step_budget(s->kind, h->working);
@@ -156,12 +156,11 @@ static KEEP u64 next_step(struct execution* x) {
     copy_words(&x->e.working, &h->working, 3);
     x->e.leverage_e6 = h->leverage_e6;
     copy_address(&x->e.chain, key_of(x->chain));
-    return emit_market(&x->e, sizeof x->e, EVENT_CHAIN_STEPPED, x->in.market, x->in.slot);
+    return emit_market(&x->e, sizeof x->e, EVENT_CHAIN_STEPPED, x->in->market, x->in->slot);
 }
 
 static u64 check_due(const struct loaded* in, const struct execute_chain_data* d) {
     const struct chain* h = in->chain;
-    TRY(require_new_exposure(in));
     REQUIRE(h->status == CHAIN_RUNNING, CHAIN_NOT_RUNNING);
     REQUIRE(h->next_step == d->first_step, STEP_OUT_OF_ORDER);
     REQUIRE(d->step_count, ZERO_AMOUNT);
@@ -172,21 +171,20 @@ static u64 check_due(const struct loaded* in, const struct execute_chain_data* d
     return 0;
 }
 
-static KEEP u64 process_execute_chain(const struct context* c) {
-    const struct execute_chain_data* d;
-    const struct execute_chain_accounts* a;
+static KEEP u64 process_execute_chain(const struct context* c, struct loaded* in) {
+    const struct execute_chain_data* d = (const void*)c->data;
+    const struct execute_chain_accounts* a = (const void*)c->accounts;
     struct execution x;
-    READ_DATA(c, d);
-    LOAD(c, EXECUTE_CHAIN, a, &x.in);
-    TRY(check_due(&x.in, d));
-    struct chain* h = x.in.chain;
+    x.in = in;
+    TRY(check_due(x.in, d));
+    struct chain* h = x.in->chain;
     x.chain = a->chain;
     x.o.global = a->global;
     x.lent = x.staked = x.bounty = 0;
     u64 before = h->working + h->bounty, left = d->step_count;
     do TRY(next_step(&x));
     while (--left && h->status == CHAIN_RUNNING);
-    x.in.market->escrow += h->working + h->bounty - before; /* modulo 2^64: what went in less what came out */
+    x.in->market->escrow += h->working + h->bounty - before; /* modulo 2^64: what went in less what came out */
     TRY(x.lent > x.staked ? transfer_as_vault(a->vault, a->vault_tokens, a->market_tokens, x.lent - x.staked)
                           : pay_from_market(c, a->vault_tokens, x.staked - x.lent));
     return pay_from_market(c, a->keeper_tokens, x.bounty);

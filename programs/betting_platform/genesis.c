@@ -63,12 +63,9 @@ static KEEP u64 create_named(const struct context* c, const struct named* n) {
     return create_first(c, &first);
 }
 
-static KEEP u64 process_initialize(const struct context* c) {
-    const struct initialize_data* d;
-    const struct initialize_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, INITIALIZE, a, &in);
+static KEEP u64 process_initialize(const struct context* c, struct loaded* in) {
+    const struct initialize_data* d = (const void*)c->data;
+    const struct initialize_accounts* a = (const void*)c->accounts;
     TRY(require_address(a->program, c->program));
     TRY(check_mint(a->quote_mint, 6, 0));
     TRY(check_mint(a->mmt_mint, 9, key_of(a->payer)));
@@ -78,7 +75,7 @@ static KEEP u64 process_initialize(const struct context* c) {
     TRY(drop_mint_authority(a));
 
     struct global* g = data_of(a->global);
-    g->season_start_slot = in.slot;
+    g->season_start_slot = in->slot;
     g->season_slots = SEASON_SLOTS;
     copy_words(&g->market_authority, &d->market_authority, 5 * 4);
     copy_address(&g->quote_mint, key_of(a->quote_mint));
@@ -92,9 +89,9 @@ static KEEP u64 process_initialize(const struct context* c) {
     copy_words(&e.quote_mint, &g->quote_mint, 2 * 4);
     copy_address(&e.sink_tokens, key_of(a->sink_tokens));
     copy_address(&e.treasury_tokens, key_of(a->treasury_tokens));
-    e.season_start_slot = in.slot;
+    e.season_start_slot = in->slot;
     e.season_slots = SEASON_SLOTS;
     e.treasury_mmt = TREASURY_MMT;
     e.sink_mmt = SINK_MMT;
-    return emit_vault(&e, sizeof e, EVENT_INITIALIZED, v, in.slot);
+    return emit_vault(&e, sizeof e, EVENT_INITIALIZED, v, in->slot);
 }

@@ -2,18 +2,14 @@
 #include "positions.h"
 #include "vault.h"
 
-static KEEP u64 process_buy_inventory(const struct context* c) {
-    const struct buy_inventory_data* d;
-    const struct buy_inventory_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, BUY_INVENTORY, a, &in);
-    struct market* m = in.market;
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+static KEEP u64 process_buy_inventory(const struct context* c, struct loaded* in) {
+    const struct buy_inventory_data* d = (const void*)c->data;
+    const struct buy_inventory_accounts* a = (const void*)c->accounts;
+    struct market* m = in->market;
     REQUIRE(d->pool < m->pools, BAD_POOL);
     REQUIRE(d->side <= SIDE_NO, BAD_INSTRUCTION_DATA);
     REQUIRE(d->shares, ZERO_AMOUNT);
-    REQUIRE(in.slot - m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
+    REQUIRE(in->slot - m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
     struct pool* p = pool_of(m, d->pool);
     u64 *held = &p->inventory[d->side], *cost = &p->inventory_cost[d->side];
     REQUIRE(d->shares <= *held, NO_INVENTORY);
@@ -29,8 +25,8 @@ static KEEP u64 process_buy_inventory(const struct context* c) {
     TRY(mul_div_or(*cost, d->shares, *held, true, &e.inventory_cost));
     *held -= d->shares;
     *cost -= e.inventory_cost;
-    TRY(end_inventory(in.vault, e.inventory_cost, e.cash, in.slot));
-    TRY(hold_shares(c, a->market, a->position, d, in.slot));
+    TRY(end_inventory(in->vault, e.inventory_cost, e.cash, in->slot));
+    TRY(hold_shares(c, a->market, a->position, d, in->slot));
     e.shares = d->shares;
     TRY(transfer_tokens(a->owner_tokens, a->vault_tokens, a->owner, e.cash, 0));
 
@@ -38,5 +34,5 @@ static KEEP u64 process_buy_inventory(const struct context* c) {
     copy_address(&e.owner, key_of(a->owner));
     e.pool = d->pool;
     e.side = d->side;
-    return emit_market(&e, sizeof e, EVENT_INVENTORY_BOUGHT, m, in.slot);
+    return emit_market(&e, sizeof e, EVENT_INVENTORY_BOUGHT, m, in->slot);
 }

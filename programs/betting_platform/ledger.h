@@ -21,12 +21,6 @@ static inline bool add_to(u64* total, u64 amount) {
 
 /* ---- what an instruction may do now ---- */
 
-static KEEP u64 require_new_exposure(const struct loaded* in) {
-    REQUIRE(!in->global->halted, HALTED);
-    REQUIRE(in->market->status == MARKET_OPEN, MARKET_NOT_OPEN);
-    return 0;
-}
-
 static KEEP u64 require_valid_price(const struct loaded* in) {
     REQUIRE(in->market->price_class == PRICE_VALID, PRICE_CLASS);
     REQUIRE(in->slot - in->market->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);

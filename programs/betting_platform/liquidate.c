@@ -44,7 +44,7 @@ struct target {
 /* Too much for a frame of the stack: it lies on the heap, which the runtime hands out zeroed. */
 struct liquidation {
     const struct context* context;
-    struct loaded in;
+    struct loaded* in;
     u64 count, reserved;                            /* targets; value that they take of the slot's cap */
     u64 credit, bad_debt, ruined, residual, seized; /* ruined: positions that left bad debt; seized: cash of pledges */
     struct event_positions_liquidated e;            /* with its records, as they are logged */
@@ -70,7 +70,7 @@ static KEEP void start_slot(struct market* m, u64 slot) {
 
 /* Decide how many shares must go. Zero: healthy, or the slot's cap is used up. */
 static KEEP u64 judge(struct liquidation* l, const struct position* s, struct target* t) {
-    struct market* m = l->in.market;
+    struct market* m = l->in->market;
     const struct pool* p = pool_of(m, s->pool);
     u64 price = side_price(p, s->side), shares = s->shares;
     if (m->price_class == PRICE_DEGRADED) price += p->band_e6; /* unhealthy even in the trader's favour */
@@ -90,7 +90,7 @@ static KEEP u64 judge(struct liquidation* l, const struct position* s, struct ta
         return 0;
     }
     if (value < SMALL_POSITION) return 0;
-    start_slot(m, l->in.slot);
+    start_slot(m, l->in->slot);
     u64 used = m->cap_used + l->reserved;
     TRY(mul_div_or(m->cap_amount > used ? m->cap_amount - used : 0, PRICE_ONE_E6, price, false, &t->want));
     if (t->want > shares) t->want = shares;
@@ -114,7 +114,7 @@ static KEEP u64 consider(struct liquidation* l, account a) {
     t->account = a;
     t->sales = &l->sales[2 * s->pool + s->side];
     struct group* g = &t->sales->groups[t->is_underwater ? 0 : 1];
-    u64 least = side_price(pool_of(l->in.market, s->pool), s->side);
+    u64 least = side_price(pool_of(l->in->market, s->pool), s->side);
     if (!t->is_underwater) { /* ceil(debt / shares / (1 - bounty)) */
         TRY(mul_div_or(s->debt, PRICE_ONE_E6 * BPS_ONE, s->shares, true, &least));
         least = (least + BPS_ONE - BOUNTY_BPS - 1) / (BPS_ONE - BOUNTY_BPS);
@@ -166,7 +166,7 @@ static KEEP u64 share(struct pool* p, const struct target* t, struct liquidated*
 /* Second pass: what a target's record says, done. */
 static KEEP u64 settle(struct liquidation* l, const struct target* t) {
     struct position* s = t->position;
-    struct pool* p = pool_of(l->in.market, s->pool);
+    struct pool* p = pool_of(l->in->market, s->pool);
     struct liquidated* r = &l->records[l->e.positions];
     s->is_in_batch = false;
     if (!t->sales->is_done) { /* those under water first: only above the oracle's price, where the others may follow */
@@ -183,7 +183,7 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
     s->debt -= r->debt_repaid;
     r->bad_debt = 0;
     if (!s->shares) {
-        if (is_chain(t->account)) TRY(seize_pledges(t->account, &l->in, &s->debt, &l->seized));
+        if (is_chain(t->account)) TRY(seize_pledges(t->account, l->in, &s->debt, &l->seized));
         r->bad_debt = s->debt;
         s->debt = 0;
     }
@@ -191,7 +191,7 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
     u64 side = s->side;
     REQUIRE(p->leveraged[side] >= freed, ARITHMETIC);
     p->leveraged[side] -= freed;
-    if (t->is_capped) l->in.market->cap_used += value_at_up(r->shares_sold, t->judged_e6);
+    if (t->is_capped) l->in->market->cap_used += value_at_up(r->shares_sold, t->judged_e6);
     /* Parts of sums that end_loan and the token accounts bound: they fit. */
     u64 in_cash = r->debt_repaid - r->inventory_credit, residual = r->proceeds - r->bounty - in_cash;
     s->residual += residual;
@@ -213,26 +213,24 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
 
 /* What the batch changes in the vault. A transaction's logs are cut at 10_000 bytes, so bad debt is one event too. */
 static KEEP u64 book_batch(struct liquidation* l) {
-    struct vault* v = l->in.vault;
-    struct market* m = l->in.market;
+    struct vault* v = l->in->vault;
+    struct market* m = l->in->market;
     TRY(end_loan(v, m, l->e.to_vault + l->credit + l->bad_debt));
     REQUIRE(add_to(&v->cash, l->e.to_vault) && add_to(&v->inventory_cost, l->credit), ARITHMETIC);
     REQUIRE(add_to(&m->residual, l->residual), ARITHMETIC);
     u64 records = l->e.positions * sizeof(struct liquidated);
-    TRY(emit_market(&l->e, sizeof l->e + records, EVENT_POSITIONS_LIQUIDATED, m, l->in.slot));
-    return book_bad_debt(&l->in, l->bad_debt, l->ruined);
+    TRY(emit_market(&l->e, sizeof l->e + records, EVENT_POSITIONS_LIQUIDATED, m, l->in->slot));
+    return book_bad_debt(l->in, l->bad_debt, l->ruined);
 }
 
-static KEEP u64 process_liquidate(const struct context* c) {
-    const struct liquidate_accounts* a;
+static KEEP u64 process_liquidate(const struct context* c, struct loaded* in) {
+    const struct liquidate_accounts* a = (const void*)c->accounts;
     struct liquidation* l = HEAP;
     __asm__("" : "+r"(l)); /* a base with offsets, not a constant for each field */
     l->context = c;
-    REQUIRE(c->data_length == sizeof(struct tag_data), BAD_INSTRUCTION_DATA);
-    LOAD(c, LIQUIDATE, a, &l->in);
+    l->in = in;
     REQUIRE(c->count > sizeof LIQUIDATE_RULES, NOT_ENOUGH_ACCOUNTS);
-    REQUIRE(l->in.market->status == MARKET_OPEN, MARKET_NOT_OPEN);
-    REQUIRE(l->in.slot - l->in.market->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
+    REQUIRE(l->in->slot - l->in->market->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
     for (u64 i = sizeof LIQUIDATE_RULES; i < c->count; i++) TRY(consider(l, c->accounts[i]));
     for (u64 i = 0; i < l->count; i++) TRY(settle(l, &l->targets[i]));
     REQUIRE(l->e.positions, NOTHING_LIQUIDATED);

@@ -31,26 +31,22 @@ static KEEP u64 keep_shares(const struct context* c, const struct provision* x, 
     return hold_shares(c, a->market, a->position, &holding, x->slot);
 }
 
-static KEEP u64 process_add_liquidity(const struct context* c) {
-    const struct add_liquidity_data* d;
-    const struct add_liquidity_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, ADD_LIQUIDITY, a, &in);
-    TRY(require_new_exposure(&in));
-    REQUIRE(d->pool < in.market->pools, BAD_POOL);
+static KEEP u64 process_add_liquidity(const struct context* c, struct loaded* in) {
+    const struct add_liquidity_data* d = (const void*)c->data;
+    const struct add_liquidity_accounts* a = (const void*)c->accounts;
+    REQUIRE(d->pool < in->market->pools, BAD_POOL);
     REQUIRE(d->liquidity, ZERO_AMOUNT);
-    if (!pool_of(in.market, d->pool)->liquidity)
-        REQUIRE(in.slot - in.market->publish_slot <= SPOT_AGE_MAX_SLOTS, PRICE_STALE);
+    if (!pool_of(in->market, d->pool)->liquidity)
+        REQUIRE(in->slot - in->market->publish_slot <= SPOT_AGE_MAX_SLOTS, PRICE_STALE);
     struct slice seeds[5] = {
         {"maker", 5}, {key_of(a->market), 32}, {&d->pool, 1}, {key_of(a->owner), 32}, {&d->maker_bump, 1}};
     struct birth birth = {a->owner, a->maker, a->market, seeds, 5};
     TRY(load_or_create(c, KIND_MAKER, &birth));
-    in.maker = data_of(a->maker);
-    if (!in.maker->liquidity) in.maker->pool = d->pool; /* it is new: one that loses its liquidity closes */
-    REQUIRE(in.maker->pool == d->pool, WRONG_ADDRESS);
+    in->maker = data_of(a->maker);
+    if (!in->maker->liquidity) in->maker->pool = d->pool; /* it is new: one that loses its liquidity closes */
+    REQUIRE(in->maker->pool == d->pool, WRONG_ADDRESS);
     struct provision x;
-    start_change(c, &in, d->liquidity, &x);
+    start_change(c, in, d->liquidity, &x);
     TRY(put_liquidity(&x));
     REQUIRE(x.cash <= d->cash_max, SLIPPAGE);
     TRY(keep_shares(c, &x, d->position_bump));
@@ -60,21 +56,18 @@ static KEEP u64 process_add_liquidity(const struct context* c) {
 #define ALL_LIQUIDITY (~0ULL)
 
 /* Neither a halt nor a resolution keeps a maker in. */
-static KEEP u64 process_remove_liquidity(const struct context* c) {
-    const struct remove_liquidity_data* d;
-    const struct remove_liquidity_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, REMOVE_LIQUIDITY, a, &in);
+static KEEP u64 process_remove_liquidity(const struct context* c, struct loaded* in) {
+    const struct remove_liquidity_data* d = (const void*)c->data;
+    const struct remove_liquidity_accounts* a = (const void*)c->accounts;
     struct provision x;
-    start_change(c, &in, d->liquidity == ALL_LIQUIDITY ? in.maker->liquidity : d->liquidity, &x);
+    start_change(c, in, d->liquidity == ALL_LIQUIDITY ? in->maker->liquidity : d->liquidity, &x);
     TRY(require_removable(&x));
     TRY(take_liquidity(&x));
     REQUIRE(x.cash >= d->cash_min, SLIPPAGE);
     TRY(keep_shares(c, &x, d->position_bump));
     TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, x.cash + x.fees)); /* parts of its balance */
     TRY(emit_removed(&x));
-    if (!in.maker->liquidity) close_account(a->maker, a->owner);
+    if (!in->maker->liquidity) close_account(a->maker, a->owner);
     return 0;
 }
 

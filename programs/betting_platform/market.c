@@ -19,13 +19,10 @@ static inline u64 check_sum(u64 pools, u64 sum_e6) {
     return 0;
 }
 
-static KEEP u64 process_create_market(const struct context* c) {
-    const struct create_market_data* d;
-    const struct create_market_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, CREATE_MARKET, a, &in);
-    TRY(require_same(key_of(a->authority), &in.global->market_authority, ERR_WRONG_AUTHORITY));
+static KEEP u64 process_create_market(const struct context* c, struct loaded* in) {
+    const struct create_market_data* d = (const void*)c->data;
+    const struct create_market_accounts* a = (const void*)c->accounts;
+    TRY(require_same(key_of(a->authority), &in->global->market_authority, ERR_WRONG_AUTHORITY));
     REQUIRE(d->outcomes >= 2 && d->outcomes <= OUTCOMES_MAX, BAD_OUTCOMES);
     u64 pools = pools_of(d->outcomes), sum = 0;
     for (u64 i = 0; i < pools; i++) {
@@ -47,8 +44,8 @@ static KEEP u64 process_create_market(const struct context* c) {
     m->pools = (u8)pools;
     m->status = MARKET_OPEN;
     m->price_class = PRICE_DEGRADED; /* leverage waits for the oracle's first reading */
-    m->market_id = in.global->market_count++;
-    m->publish_slot = m->price_update_slot = m->created_slot = in.slot;
+    m->market_id = in->global->market_count++;
+    m->publish_slot = m->price_update_slot = m->created_slot = in->slot;
     copy_words(&m->condition_id, &d->condition_id, 3 * 4); /* and the venue's two tokens */
     copy_address(&m->tokens, key_of(a->market_tokens));
     for (u64 i = 0; i < pools; i++) pool_of(m, i)->price_e6 = d->price_e6[i];
@@ -58,22 +55,18 @@ static KEEP u64 process_create_market(const struct context* c) {
     copy_address(&e.condition_id, &d->condition_id);
     e.outcomes = d->outcomes;
     e.pools = pools;
-    return emit_market(&e, sizeof e, EVENT_MARKET_CREATED, m, in.slot);
+    return emit_market(&e, sizeof e, EVENT_MARKET_CREATED, m, in->slot);
 }
 
-static KEEP u64 process_update_prices(const struct context* c) {
+static KEEP u64 process_update_prices(const struct context* c, struct loaded* in) {
     const struct update_prices_data* d = (const void*)c->data;
-    const struct update_prices_accounts* a;
-    struct loaded in;
-    REQUIRE(c->data_length >= sizeof *d, BAD_INSTRUCTION_DATA);
-    LOAD(c, UPDATE_PRICES, a, &in);
-    struct market* m = in.market;
-    TRY(require_same(key_of(a->authority), &in.global->oracle_authority, ERR_WRONG_AUTHORITY));
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+    const struct update_prices_accounts* a = (const void*)c->accounts;
+    struct market* m = in->market;
+    TRY(require_same(key_of(a->authority), &in->global->oracle_authority, ERR_WRONG_AUTHORITY));
     REQUIRE(d->pools == m->pools && c->data_length == sizeof *d + d->pools * sizeof(struct reading),
             BAD_INSTRUCTION_DATA);
     REQUIRE(d->price_class == PRICE_VALID || d->price_class == PRICE_DEGRADED, PRICE_CLASS);
-    u64 slot = in.slot;
+    u64 slot = in->slot;
     REQUIRE(d->publish_slot <= slot, PRICE_FROM_FUTURE);
     REQUIRE(slot - d->publish_slot <= PUBLISH_AGE_MAX_SLOTS, PRICE_STALE);
     REQUIRE(d->publish_slot >= m->publish_slot, PRICE_OUT_OF_ORDER);

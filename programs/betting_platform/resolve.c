@@ -4,15 +4,11 @@
 #include "payments.h"
 #include "pledges.h"
 
-static KEEP u64 process_resolve_market(const struct context* c) {
+static KEEP u64 process_resolve_market(const struct context* c, struct loaded* in) {
     const struct resolve_market_data* d = (const void*)c->data;
-    const struct resolve_market_accounts* a;
-    struct loaded in;
-    REQUIRE(c->data_length >= sizeof *d, BAD_INSTRUCTION_DATA);
-    LOAD(c, RESOLVE_MARKET, a, &in);
-    struct market* m = in.market;
-    TRY(require_same(key_of(a->authority), &in.global->oracle_authority, ERR_WRONG_AUTHORITY));
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+    const struct resolve_market_accounts* a = (const void*)c->accounts;
+    struct market* m = in->market;
+    TRY(require_same(key_of(a->authority), &in->global->oracle_authority, ERR_WRONG_AUTHORITY));
     REQUIRE(d->pools == m->pools && c->data_length == sizeof *d + d->pools * sizeof(u32), BAD_INSTRUCTION_DATA);
 
     struct {
@@ -29,18 +25,15 @@ static KEEP u64 process_resolve_market(const struct context* c) {
     m->status = MARKET_RESOLVED;
 
     e.fixed.pools = d->pools;
-    return emit_market(&e, sizeof e.fixed + d->pools * sizeof(u64), EVENT_MARKET_RESOLVED, m, in.slot);
+    return emit_market(&e, sizeof e.fixed + d->pools * sizeof(u64), EVENT_MARKET_RESOLVED, m, in->slot);
 }
 
 /* The position is worth what its shares pay: the vault's loan first, then a chain's pledges, bad debt for what those
  * lack; the rest and what liquidations left over to the owner, whoever calls. */
-static KEEP u64 process_redeem(const struct context* c) {
-    const struct redeem_data* d;
-    const struct redeem_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, REDEEM, a, &in);
-    struct market* m = in.market;
+static KEEP u64 process_redeem(const struct context* c, struct loaded* in) {
+    const struct redeem_data* d = (const void*)c->data;
+    const struct redeem_accounts* a = (const void*)c->accounts;
+    struct market* m = in->market;
     struct position* s;
     TRY(holding_of(c, a->position, d->holding, a->market, &s));
     TRY(require_address(a->owner, &s->owner));
@@ -60,9 +53,9 @@ static KEEP u64 process_redeem(const struct context* c) {
     if (s->debt) {
         REQUIRE(s->shares <= p->leveraged[s->side], ARITHMETIC);
         p->leveraged[s->side] -= s->shares;
-        if (embedded) TRY(seize_pledges(a->position, &in, &e.bad_debt, &pledged));
-        TRY(end_loan(in.vault, m, repaid + e.bad_debt));
-        in.vault->cash += repaid;
+        if (embedded) TRY(seize_pledges(a->position, in, &e.bad_debt, &pledged));
+        TRY(end_loan(in->vault, m, repaid + e.bad_debt));
+        in->vault->cash += repaid;
     }
     if (e.payout) TRY(require_tokens_of(a->owner_tokens, &s->owner)); /* a worthless position needs none */
     TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, repaid + pledged));
@@ -77,6 +70,6 @@ static KEEP u64 process_redeem(const struct context* c) {
     e.shares = s->shares;
     s->shares = s->debt = s->residual = 0;
     if (!embedded) close_account(a->position, a->owner);
-    TRY(emit_market(&e, sizeof e, EVENT_POSITION_REDEEMED, m, in.slot));
-    return book_bad_debt(&in, e.bad_debt, 1);
+    TRY(emit_market(&e, sizeof e, EVENT_POSITION_REDEEMED, m, in->slot));
+    return book_bad_debt(in, e.bad_debt, 1);
 }

@@ -19,18 +19,15 @@ static KEEP u64 emit_rewards(void* event, u64 bytes, u8 kind, struct epoch* t, u
     return emit(event, bytes);
 }
 
-static KEEP u64 process_post_epoch(const struct context* c) {
-    const struct post_epoch_data* d;
-    const struct post_epoch_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, POST_EPOCH, a, &in);
-    struct global* g = in.global;
+static KEEP u64 process_post_epoch(const struct context* c, struct loaded* in) {
+    const struct post_epoch_data* d = (const void*)c->data;
+    const struct post_epoch_accounts* a = (const void*)c->accounts;
+    struct global* g = in->global;
     TRY(require_same(key_of(a->authority), &g->incentives_authority, ERR_WRONG_AUTHORITY));
     REQUIRE(d->leaf_count && d->leaf_count <= LEAVES_MAX && d->total, BAD_EPOCH);
-    REQUIRE(d->epoch <= (in.slot - g->season_start_slot) / EPOCH_SLOTS, BAD_EPOCH);
+    REQUIRE(d->epoch <= (in->slot - g->season_start_slot) / EPOCH_SLOTS, BAD_EPOCH);
     struct event_epoch_posted e;
-    TRY(emitted_mmt(g, in.slot, &e.emitted_mmt));
+    TRY(emitted_mmt(g, in->slot, &e.emitted_mmt));
     REQUIRE(add_to(&g->posted_mmt, d->total) && g->posted_mmt <= e.emitted_mmt, EMISSION_EXCEEDED);
 
     struct slice seeds[3] = {{"epoch", 5}, {&d->epoch, 12}, {&d->bump, 1}}; /* the index lies behind the epoch */
@@ -42,7 +39,7 @@ static KEEP u64 process_post_epoch(const struct context* c) {
     copy_words(&e.epoch, &d->epoch, 7);
     copy_address(&e.account, key_of(a->epoch));
     e.posted_mmt = g->posted_mmt;
-    return emit_rewards(&e, sizeof e, EVENT_EPOCH_POSTED, t, in.slot);
+    return emit_rewards(&e, sizeof e, EVENT_EPOCH_POSTED, t, in->slot);
 }
 
 static KEEP void hash_node(const void* left, const void* right, struct address* out) {
@@ -60,7 +57,7 @@ static KEEP u64 require_mmt(account a, const struct loaded* in, const struct add
 
 /* What is to be paid, and to which accounts. */
 struct payments {
-    struct loaded in;
+    struct loaded* in;
     account to[BATCH_LEAVES_MAX];
     struct event_rewards_paid fixed;
     struct paid_leaf leaves[BATCH_LEAVES_MAX];
@@ -68,14 +65,14 @@ struct payments {
 
 /* Hash the leaf that would pay `amount` to the owner of `to`; list and mark it, unless it is paid already. */
 static KEEP u64 list_leaf(struct payments* out, account to, u64 number, u64 amount, struct address* hash) {
-    struct epoch* t = out->in.epoch;
+    struct epoch* t = out->in->epoch;
     struct paid_leaf* leaf = &out->leaves[out->fixed.count];
     REQUIRE(number < t->leaf_count, BAD_PROOF);
     leaf->index = t->index;
     leaf->leaf = (u32)number;
     leaf->amount = amount;
     copy_address(&leaf->wallet, (const void*)((u8*)data_of(to) + 32));
-    TRY(require_mmt(to, &out->in, &leaf->wallet));
+    TRY(require_mmt(to, out->in, &leaf->wallet));
     struct slice preimage[3] = {{"\0betting reward leaf", 20}, {&t->epoch, 8}, {leaf, sizeof *leaf}};
     sol_sha256(preimage, 3, hash);
     u8 *marks = (u8*)(t + 1) + number / 8, mark = (u8)(1 << number % 8);
@@ -88,7 +85,7 @@ static KEEP u64 list_leaf(struct payments* out, account to, u64 number, u64 amou
 /* List the leaves to pay, and show that the whole batch leads to the root. */
 static KEEP u64 prove(const struct context* c, struct payments* out) {
     const struct pay_rewards_data* d = (const void*)c->data;
-    const struct epoch* t = out->in.epoch;
+    const struct epoch* t = out->in->epoch;
     REQUIRE(d->height <= BATCH_HEIGHT_MAX, BAD_INSTRUCTION_DATA);
     u64 n = 1ULL << d->height, first = d->first_leaf;
     REQUIRE(!(d->paid_mask >> n), BAD_INSTRUCTION_DATA);
@@ -119,18 +116,17 @@ static KEEP u64 prove(const struct context* c, struct payments* out) {
 }
 
 /* Anyone may call it: what it pays, to whom and once is in the tree and the bitmap. */
-static KEEP u64 process_pay_rewards(const struct context* c) {
-    const struct pay_rewards_accounts* a;
+static KEEP u64 process_pay_rewards(const struct context* c, struct loaded* in) {
+    const struct pay_rewards_accounts* a = (const void*)c->accounts;
     struct payments e;
-    REQUIRE(c->data_length >= sizeof(struct pay_rewards_data), BAD_INSTRUCTION_DATA);
-    LOAD(c, PAY_REWARDS, a, &e.in);
-    struct epoch* t = e.in.epoch;
-    TRY(require_mmt(a->treasury_tokens, &e.in, key_of(a->global)));
+    e.in = in;
+    struct epoch* t = e.in->epoch;
+    TRY(require_mmt(a->treasury_tokens, e.in, key_of(a->global)));
     e.fixed.count = 0;
     TRY(prove(c, &e));
     REQUIRE(e.fixed.count, NOTHING_PAID);
 
-    struct slice seeds[2] = {{"global", 6}, {&e.in.global->bump, 1}};
+    struct slice seeds[2] = {{"global", 6}, {&e.in->global->bump, 1}};
     struct signer signer = {seeds, 2};
     e.fixed.amount = 0;
     for (u64 i = 0; i < e.fixed.count; i++) {
@@ -144,5 +140,5 @@ static KEEP u64 process_pay_rewards(const struct context* c) {
     e.fixed.epoch = t->epoch;
     e.fixed.index = t->index;
     return emit_rewards(&e.fixed, sizeof e.fixed + e.fixed.count * sizeof(struct paid_leaf), EVENT_REWARDS_PAID, t,
-                        e.in.slot);
+                        e.in->slot);
 }

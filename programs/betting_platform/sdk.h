@@ -177,13 +177,6 @@ static KEEP u64 load(const struct context* c, const u8* rules, u64 n, struct loa
     }
     return read_slot(&out->slot);
 }
-/* Over the accounts of an instruction: `a` points to them by name, `in` to what they hold. */
-#define LOAD(context, NAME, a, in)                                     \
-    do {                                                               \
-        (a) = (const void*)(context)->accounts;                        \
-        TRY(load((context), NAME##_RULES, sizeof NAME##_RULES, (in))); \
-    } while (0)
-
 /* A token account of this owner: where somebody else's instruction pays to. Its mint is the token program's to check.
  */
 static KEEP u64 require_tokens_of(account a, const struct address* owner) {
@@ -192,15 +185,6 @@ static KEEP u64 require_tokens_of(account a, const struct address* owner) {
     return require_same((const struct address*)((u8*)data_of(a) + 32), owner, ERR_WRONG_TOKEN_ACCOUNT);
 }
 static inline struct pool* pool_of(struct market* m, u64 index) { return (struct pool*)(m + 1) + index; }
-
-/* ---- instruction data: the runtime aligns it to 8 bytes, so it is read in place as a struct with the tag first ----
- */
-
-#define READ_DATA(context, into)                                                  \
-    do {                                                                          \
-        REQUIRE((context)->data_length == sizeof(*(into)), BAD_INSTRUCTION_DATA); \
-        (into) = (const void*)(context)->data;                                    \
-    } while (0)
 
 /* ---- cross-program calls ---- */
 

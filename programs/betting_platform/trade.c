@@ -12,21 +12,17 @@ static KEEP u64 require_vault_tokens(const struct context* c, account vault, u64
     return require_address(c->accounts[listed], &((const struct vault*)data_of(vault))->tokens);
 }
 
-static KEEP u64 process_open_position(const struct context* c) {
-    const struct open_position_data* d;
-    const struct open_position_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, OPEN_POSITION, a, &in);
-    const struct market* m = in.market;
+static KEEP u64 process_open_position(const struct context* c, struct loaded* in) {
+    const struct open_position_data* d = (const void*)c->data;
+    const struct open_position_accounts* a = (const void*)c->accounts;
+    const struct market* m = in->market;
     u64 margin = d->margin;
-    TRY(require_new_exposure(&in));
     REQUIRE(d->pool < m->pools, BAD_POOL);
     REQUIRE(d->side <= SIDE_NO && d->leverage >= 1 && d->leverage <= LEVERAGE_MAX, BAD_INSTRUCTION_DATA);
     REQUIRE(margin, ZERO_AMOUNT);
-    REQUIRE(in.slot - m->publish_slot <= SPOT_AGE_MAX_SLOTS, PRICE_STALE);
+    REQUIRE(in->slot - m->publish_slot <= SPOT_AGE_MAX_SLOTS, PRICE_STALE);
     struct opening o;
-    start_opening(&o, &in, d->pool, a->global);
+    start_opening(&o, in, d->pool, a->global);
     o.e.side = d->side;
     o.e.leverage = d->leverage;
     o.worst_price_e6 = d->worst_price_e6;
@@ -57,17 +53,13 @@ static KEEP u64 repay_all(const struct context* c, struct loaded* in, struct pos
     return transfer_as_market(a->market, a->market_tokens, c->accounts[sizeof CLOSE_POSITION_RULES], s->debt);
 }
 
-static KEEP u64 process_close_position(const struct context* c) {
-    const struct close_position_data* d;
-    const struct close_position_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, CLOSE_POSITION, a, &in);
-    struct market* m = in.market;
+static KEEP u64 process_close_position(const struct context* c, struct loaded* in) {
+    const struct close_position_data* d = (const void*)c->data;
+    const struct close_position_accounts* a = (const void*)c->accounts;
+    struct market* m = in->market;
     struct position* s;
     TRY(holding_of(c, a->position, d->holding, a->market, &s));
     TRY(require_same(&s->owner, key_of(a->owner), ERR_WRONG_AUTHORITY));
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     struct pool* p = pool_of(m, s->pool);
     u64 shares = d->shares == ALL_SHARES ? s->shares : d->shares;
     REQUIRE(shares <= s->shares, NOT_ENOUGH_SHARES);
@@ -81,7 +73,7 @@ static KEEP u64 process_close_position(const struct context* c) {
         TRY(sell_shares(p, s->side, shares, &e.proceeds));
         TRY(mul_div_or(shares, d->worst_price_e6, PRICE_ONE_E6, true, &least));
         REQUIRE(e.proceeds >= least, SLIPPAGE);
-        TRY(fee_amount_or(e.proceeds, fee_rate_ubp(vault_coverage_e6(in.vault)), &e.fee));
+        TRY(fee_amount_or(e.proceeds, fee_rate_ubp(vault_coverage_e6(in->vault)), &e.fee));
         if (e.fee > e.proceeds) e.fee = e.proceeds;
         TRY(book_fee(m, p, e.fee));
     }
@@ -94,7 +86,7 @@ static KEEP u64 process_close_position(const struct context* c) {
     if (s->debt) {
         REQUIRE(p->leveraged[s->side] >= s->shares, ARITHMETIC);
         p->leveraged[s->side] -= s->shares; /* what is left of the position has no debt any more */
-        TRY(repay_all(c, &in, s));
+        TRY(repay_all(c, in, s));
         s->debt = 0;
     }
     s->shares -= shares;
@@ -108,5 +100,5 @@ static KEEP u64 process_close_position(const struct context* c) {
     e.shares = shares;
     e.shares_left = s->shares;
     if (!s->shares && !is_chain(a->position)) close_account(a->position, a->owner);
-    return emit_market(&e, sizeof e, EVENT_POSITION_CLOSED, m, in.slot);
+    return emit_market(&e, sizeof e, EVENT_POSITION_CLOSED, m, in->slot);
 }
