@@ -76,7 +76,7 @@ static KEEP u64 process_cancel_chain(const struct context* c, struct loaded* in)
     e.shares_yes = x.shares[SIDE_YES];
     e.shares_no = x.shares[SIDE_NO];
     head_market(&e.head, EVENT_CHAIN_CANCELLED, m, in->slot);
-    e.chain = *key_of(a->chain);
+    copy_key(&e.chain, a->chain);
     e.owner = h->owner;
     if (e.is_closed) close_account(a->chain, a->owner);
     return emit(&e, sizeof e);

@@ -51,7 +51,7 @@ static KEEP u64 emit_chain_opened(const struct open_chain_data* d, account chain
         struct chain_step steps[CHAIN_STEPS_MAX];
     } e;
     head_market(&e.fixed.head, EVENT_CHAIN_OPENED, m, slot);
-    e.fixed.chain = *key_of(chain);
+    copy_key(&e.fixed.chain, chain);
     e.fixed.owner = h->owner;
     e.fixed.pool = h->pool;
     e.fixed.side = h->side;

@@ -147,7 +147,7 @@ static KEEP u64 next_step(struct execution* x, account global) {
     h->bounty -= part;
     x->bounty += part;
     if (x->e.amount) h->leverage_e6 = (u32)(h->leverage_e6 * step_multiplier_pct(s) / 100);
-    copy_address(&x->e.chain, key_of(x->chain));
+    copy_key(&x->e.chain, x->chain);
     x->e.step = h->next_step++;
     x->e.kind = s->kind;
     x->e.working = h->working;

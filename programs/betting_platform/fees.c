@@ -27,8 +27,7 @@ static KEEP u64 process_withdraw_fees(const struct context* c, struct loaded* in
 
 /* Once the market is resolved, what the vault took over in liquidations pays like any share. */
 static KEEP u64 redeem_inventory(struct pool* p, u8 side, struct event_fees_swept* e) {
-    u64 paid, held = p->inventory[side];
-    TRY(mul_div_or(held, side_price(p, side), PRICE_ONE_E6, false, &paid));
+    u64 held = p->inventory[side], paid = value_at(held, side_price(p, side));
     REQUIRE(paid <= p->cash && held <= p->outstanding[side], ARITHMETIC);
     p->cash -= paid;
     p->outstanding[side] -= held;

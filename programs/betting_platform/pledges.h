@@ -39,14 +39,14 @@ static KEEP u64 take_pledged_liquidity(struct chain* h, struct provision* x, u64
     return emit_removed(x);
 }
 
-/* A chain's own shares go to the vault's inventory for what is left of a debt: at the oracle's price, which is what they
- * pay once resolved. */
+/* A chain's own shares go to the vault's inventory for what is left of a debt: at the oracle's price, which is what
+ * they pay once resolved. */
 static KEEP u64 sell_to_inventory(struct provision* x, struct position* s, u64 debt, struct event_pledges_seized* e) {
-    u64 price = side_price(x->p, s->side), shares, credit;
+    u64 price = side_price(x->p, s->side), shares;
     if (!price) return 0;
     TRY(mul_div_or(debt, PRICE_ONE_E6, price, true, &shares));
     if (shares > x->shares[s->side]) shares = x->shares[s->side];
-    TRY(mul_div_or(shares, price, PRICE_ONE_E6, false, &credit));
+    u64 credit = value_at(shares, price);
     if (credit > debt) credit = debt;
     s->shares -= shares;
     x->p->inventory[s->side] += shares; /* both parts of what is outstanding */
@@ -56,8 +56,8 @@ static KEEP u64 sell_to_inventory(struct provision* x, struct position* s, u64 d
     return 0;
 }
 
-/* What a chain's position owes at its end. `debt` falls by what the pledges repay, whose loan ends here; `cash` rises by
- * what the caller must move from the market's tokens to the vault's for it. Vault shares first: burned, they move
+/* What a chain's position owes at its end. `debt` falls by what the pledges repay, whose loan ends here; `cash` rises
+ * by what the caller must move from the market's tokens to the vault's for it. Vault shares first: burned, they move
  * nothing. Then all of the liquidity: its cash repays, its shares become the vault's, and what is more stays the
  * chain's. A liquidation must not fail for what its pledges are, so what cannot be taken stays. */
 static KEEP u64 seize_pledges(account chain, struct loaded* in, u64* debt, u64* cash) {
@@ -90,7 +90,7 @@ static KEEP u64 seize_pledges(account chain, struct loaded* in, u64* debt, u64* 
             ARITHMETIC);
     *debt = left;
     head_market(&e.head, EVENT_PLEDGES_SEIZED, m, in->slot);
-    e.chain = *key_of(chain);
+    copy_key(&e.chain, chain);
     return emit(&e, sizeof e);
 }
 
