@@ -68,7 +68,7 @@ static KEEP u64 process_cancel_chain(const struct context* c, struct loaded* in)
     TRY(pay_from_market(c, a->caller_tokens, e.bounty));
     TRY(transfer_as_vault(a->vault, a->vault_tokens, a->owner_tokens, unstaked));
     e.cash += unstaked;
-    copy_address(&e.chain, key_of(a->chain));
+    copy_key(&e.chain, a->chain);
     if (e.is_closed) close_account(a->chain, a->owner);
     return emit_market(&e, sizeof e, EVENT_CHAIN_CANCELLED, in->market, in->slot);
 }

@@ -33,7 +33,7 @@ static KEEP u64 emit_chain_opened(const struct chain* h, account chain, const st
         struct event_chain_opened fixed;
         struct chain_step steps[CHAIN_STEPS_MAX];
     } e;
-    copy_address(&e.fixed.chain, key_of(chain));
+    copy_key(&e.fixed.chain, chain);
     copy_words(&e.fixed.kind, h, (__builtin_offsetof(struct chain, opened_slot)) / 8);
     u64 bytes = sizeof e.fixed + h->step_count * sizeof(struct chain_step);
     return emit_market(&e, bytes, EVENT_CHAIN_OPENED, in->market, in->slot);

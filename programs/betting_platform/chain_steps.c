@@ -155,7 +155,7 @@ static KEEP u64 next_step(struct execution* x) {
     x->e.kind = s->kind;
     copy_words(&x->e.working, &h->working, 3);
     x->e.leverage_e6 = h->leverage_e6;
-    copy_address(&x->e.chain, key_of(x->chain));
+    copy_key(&x->e.chain, x->chain);
     return emit_market(&x->e, sizeof x->e, EVENT_CHAIN_STEPPED, x->in->market, x->in->slot);
 }
 

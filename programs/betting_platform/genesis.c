@@ -78,17 +78,17 @@ static KEEP u64 process_initialize(const struct context* c, struct loaded* in) {
     g->season_start_slot = in->slot;
     g->season_slots = SEASON_SLOTS;
     copy_words(&g->market_authority, &d->market_authority, 5 * 4);
-    copy_address(&g->quote_mint, key_of(a->quote_mint));
-    copy_address(&g->mmt_mint, key_of(a->mmt_mint));
-    copy_address(&g->vault, key_of(a->vault));
+    copy_key(&g->quote_mint, a->quote_mint);
+    copy_key(&g->mmt_mint, a->mmt_mint);
+    copy_key(&g->vault, a->vault);
     struct vault* v = data_of(a->vault);
     v->tokens_bump = d->vault_tokens_bump;
-    copy_address(&v->tokens, key_of(a->vault_tokens));
+    copy_key(&v->tokens, a->vault_tokens);
 
     struct event_initialized e;
     copy_words(&e.quote_mint, &g->quote_mint, 2 * 4);
-    copy_address(&e.sink_tokens, key_of(a->sink_tokens));
-    copy_address(&e.treasury_tokens, key_of(a->treasury_tokens));
+    copy_key(&e.sink_tokens, a->sink_tokens);
+    copy_key(&e.treasury_tokens, a->treasury_tokens);
     e.season_start_slot = in->slot;
     e.season_slots = SEASON_SLOTS;
     e.treasury_mmt = TREASURY_MMT;

@@ -19,7 +19,7 @@ static KEEP u64 process_buy_inventory(const struct context* c, struct loaded* in
     u64 price = side_price(p, d->side);
     if (m->price_class == PRICE_DEGRADED) price += p->band_e6;
     if (price > PRICE_ONE_E6) price = PRICE_ONE_E6;
-    TRY(mul_div_or(d->shares, price, PRICE_ONE_E6, true, &e.cash));
+    e.cash = value_at_up(d->shares, price);
     REQUIRE(e.cash <= d->cost_max, SLIPPAGE);
     /* Their part of the cost, rounded up, so that the vault counts no unit too many; the last share takes the rest. */
     TRY(mul_div_or(*cost, d->shares, *held, true, &e.inventory_cost));
@@ -30,8 +30,8 @@ static KEEP u64 process_buy_inventory(const struct context* c, struct loaded* in
     e.shares = d->shares;
     TRY(transfer_tokens(a->owner_tokens, a->vault_tokens, a->owner, e.cash, 0));
 
-    copy_address(&e.position, key_of(a->position));
-    copy_address(&e.owner, key_of(a->owner));
+    copy_key(&e.position, a->position);
+    copy_key(&e.owner, a->owner);
     e.pool = d->pool;
     e.side = d->side;
     return emit_market(&e, sizeof e, EVENT_INVENTORY_BOUGHT, m, in->slot);

@@ -202,7 +202,7 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
     l->e.to_vault += in_cash;
     l->e.to_keeper += r->bounty;
     l->e.positions++;
-    copy_address(&r->position, key_of(t->account));
+    copy_key(&r->position, t->account);
     r->pool = s->pool;
     r->side = s->side;
     r->debt_left = s->debt;

@@ -33,6 +33,10 @@ SLOPE_BITS: Final = 65
 """Scale of S: S <= 1/2, so 64 bits hold it."""
 BEND_BITS: Final = 4
 """The higher coefficients carry 4 more bits than S."""
+SHORT_BENDS: Final = 2
+"""The last coefficients are small: they are kept in 32 bits..."""
+SHORT_UNIT: Final = 64
+"""...as multiples of this, which moves h by less than 0.005 quantum."""
 SQRT_OUTCOMES_MAX: Final = 16
 TANGENTS: Final = (2, 8, 40, 250)
 """Inverse slopes of the tangents that bound Newton's start: the worst search then takes 6 steps, not 9."""
@@ -111,10 +115,14 @@ def make_piece(index: int) -> Piece:
         return (falling_branch(left) - falling_branch(left + s * WIDTH)) / (s * WIDTH)
 
     coefficients = interpolate(chord, DEGREE)
+    units = [1] * (DEGREE - SHORT_BENDS) + [SHORT_UNIT] * SHORT_BENDS
     piece = Piece(
         edge=edge_at(index),
         slope=int(mp.nint(coefficients[0] * 2**SLOPE_BITS)),
-        bend=tuple(int(mp.nint(-c * 2 ** (SLOPE_BITS + BEND_BITS))) for c in coefficients[1:]),
+        bend=tuple(
+            int(mp.nint(-c * 2 ** (SLOPE_BITS + BEND_BITS) / unit)) * unit
+            for c, unit in zip(coefficients[1:], units, strict=True)
+        ),
     )
     # Ending in the middle of the edge's last bit keeps the joint exact under the floor.
     drop = piece.edge - edge_at(index + 1)
@@ -229,15 +237,17 @@ def render_c() -> str:
         "struct curve_piece {",
         "    u64 edge;    /* h at the left edge, e18 * 2^5, half a quantum added */",
         "    u64 slope;   /* Phi(-v) at the left edge, 2^65 */",
-        f"    i64 bend[{DEGREE}]; /* how the slope bends: powers 1.. of s = t / 2^55, 2^69 */",
+        f"    i64 bend[{DEGREE - SHORT_BENDS}]; /* how the slope bends: powers 1.. of s = t / 2^55, 2^69 */",
+        f"    i32 short_bend[{SHORT_BENDS}]; /* the last powers, in units of {SHORT_UNIT} */",
         "};",
         "",
     ]
     pieces = make_pieces()
     lines.append(f"static const struct curve_piece CURVE_PIECES[{len(pieces)}] = {{")
     for piece in pieces:
-        bend = ", ".join(f"{value}LL" for value in piece.bend)
-        lines.append(f"    {{{piece.edge}ULL, {piece.slope}ULL, {{{bend}}}}},")
+        bend = ", ".join(f"{value}LL" for value in piece.bend[:-SHORT_BENDS])
+        short = ", ".join(str(value // SHORT_UNIT) for value in piece.bend[-SHORT_BENDS:])
+        lines.append(f"    {{{piece.edge}ULL, {piece.slope}ULL, {{{bend}}}, {{{short}}}}},")
     lines += ["};", ""]
     lines.append("/* A tangent of g: it reaches a height at inverse_slope * height - offset. */")
     lines.append("struct curve_tangent { u64 inverse_slope; i64 offset; };")

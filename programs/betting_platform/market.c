@@ -47,11 +47,11 @@ static KEEP u64 process_create_market(const struct context* c, struct loaded* in
     m->market_id = in->global->market_count++;
     m->publish_slot = m->price_update_slot = m->created_slot = in->slot;
     copy_words(&m->condition_id, &d->condition_id, 3 * 4); /* and the venue's two tokens */
-    copy_address(&m->tokens, key_of(a->market_tokens));
+    copy_key(&m->tokens, a->market_tokens);
     for (u64 i = 0; i < pools; i++) pool_of(m, i)->price_e6 = d->price_e6[i];
 
     struct event_market_created e;
-    copy_address(&e.market, key_of(a->market));
+    copy_key(&e.market, a->market);
     copy_address(&e.condition_id, &d->condition_id);
     e.outcomes = d->outcomes;
     e.pools = pools;

@@ -45,10 +45,14 @@ MATH_SHARED u64 mul_high_shared(u64 a, u64 b) {
     return mul_high(a, b);
 }
 
-/* floor(fraction * x / 2^64) for a signed x; floor, not truncation, also below zero. */
+/* floor(fraction * x / 2^64) for a signed x; floor, not truncation, also below zero: only the upper half is signed. */
 MATH_INLINE i64 mul_fraction(u64 fraction, i64 x) {
-    u64 correction = x < 0 ? fraction : 0;
-    return (i64)(mul_high(fraction, (u64)x) - correction);
+    u64 f0 = (u32)fraction, f1 = fraction >> 32, x0 = (u32)x;
+    i64 x1 = x >> 32;
+    u64 middle = f1 * x0 + (f0 * x0 >> 32);
+    __asm__("" : "+r"(middle)); /* as above */
+    i64 other = x1 * (i64)f0 + (i64)(u32)middle;
+    return x1 * (i64)f1 + (i64)(middle >> 32) + (other >> 32);
 }
 
 /* a * b in 128 bits. */
@@ -93,7 +97,7 @@ MATH_SHARED u64 udiv128_64(u64 high, u64 low, u64 divisor) {
 /* *out = a * b / d, rounded down or up: 0. MATH_OVERFLOW, leaving *out alone, when d is zero or the result needs more
  * than 64 bits. */
 MATH_SHARED u64 mul_div_or(u64 a, u64 b, u64 d, bool round_up, u64 *out) {
-    u64 high = mul_high(a, b), low = a * b;
+    u64 high = mul_high_shared(a, b), low = a * b;
     if (high >= d) return MATH_OVERFLOW; /* also refuses d == 0 */
     u64 quotient = udiv128_64(high, low, d);
     if (round_up && low != quotient * d && ++quotient == 0) return MATH_OVERFLOW;

@@ -3,8 +3,8 @@
  * u, g, Phi and phi are at e18 ("quanta"). g is computed from h(v) = g(-v), v = |u|, as g(u) = h(|u|) + max(u, 0).
  * h is 86 pieces, each 2^55 quanta wide: h = edge - t S(s) with t the offset and S a polynomial of degree 6 in
  * s = t / 2^55, fitted at Chebyshev nodes (error of the fit below 0.06 quantum). S has 65 fractional bits, its higher
- * coefficients 69, the edges 5 bits below a quantum; floors inside cost less than 0.1 quantum and the last one is to
- * nearest. So |g computed - g| < 0.7 quantum.
+ * coefficients 69 (the last two 63: they fit 32 bits), the edges 5 bits below a quantum; floors inside cost less than
+ * 0.1 quantum and the last one is to nearest. So |g computed - g| < 0.7 quantum.
  * g never falls and g(u) - u never rises, over the whole range, proved piece by piece by make_tables.py.
  * Phi is the derivative of the same polynomial: within CURVE_P_ERROR = 256 quanta (2.6e-16). phi is its second
  * derivative: within 1e-12. The tests compare all three with mpmath.
@@ -32,9 +32,9 @@ MATH_SHARED u64 curve_tail(u64 v, u64 order) {
     i64 bend = 0;
 #pragma clang loop unroll(disable) /* unrolled: 50 CU less per evaluation, and 4 kB more of program */
     for (i64 power = 6; power > 0; power--) {
-        i64 factor = 1;
+        i64 factor = 1, here = power > 4 ? (i64)piece->short_bend[power - 5] * 64 : piece->bend[power - 1];
         if (order) factor = order == 1 ? power + 1 : power * (power + 1);
-        bend = piece->bend[power - 1] * factor + bend;
+        bend = here * factor + bend;
         if (order == 2 && power == 1) return mul_high_shared((u64)bend, TABLE_DENSITY_SCALE);
         bend = mul_fraction(fraction, bend);
     }

@@ -49,8 +49,8 @@ static KEEP u64 borrow(struct opening* o) {
 /* What the position is worth at the oracle's price, right after its own price impact. */
 static KEEP u64 check_margin(struct opening* o) {
     struct pool* p = o->p;
-    u64 side = o->e.side, margin = o->e.margin, shares = o->e.shares, value;
-    TRY(mul_div_or(shares, side_price(p, (u8)side), PRICE_ONE_E6, false, &value));
+    u64 side = o->e.side, margin = o->e.margin, shares = o->e.shares;
+    u64 value = value_at(shares, side_price(p, side));
     u64 required = required_margin(margin, shares, o->e.margin_bps);
     u64 equity = value > o->e.debt ? value - o->e.debt : 0;
     REQUIRE(equity >= required + (required + 3) / 4, MARGIN_TOO_THIN);

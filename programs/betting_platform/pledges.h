@@ -77,7 +77,7 @@ static KEEP u64 seize_pledges(account chain, struct loaded* in, u64* debt, u64* 
     v->cash += e.cash;
     v->inventory_cost += e.inventory_credit;
     TRY(end_loan(v, in->market, e.debt_repaid));
-    copy_address(&e.chain, key_of(chain));
+    copy_key(&e.chain, chain);
     return emit_market(&e, sizeof e, EVENT_PLEDGES_SEIZED, in->market, in->slot);
 }
 

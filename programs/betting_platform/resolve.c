@@ -61,7 +61,7 @@ static KEEP u64 process_redeem(const struct context* c, struct loaded* in) {
     TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, repaid + pledged));
     TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, e.payout));
 
-    copy_address(&e.position, key_of(a->position));
+    copy_key(&e.position, a->position);
     copy_address(&e.owner, &s->owner);
     e.pool = s->pool;
     e.side = s->side;

@@ -37,7 +37,7 @@ static KEEP u64 process_post_epoch(const struct context* c, struct loaded* in) {
     t->root_number = g->root_count++;
     copy_words(&t->epoch, &d->epoch, 7); /* up to the root */
     copy_words(&e.epoch, &d->epoch, 7);
-    copy_address(&e.account, key_of(a->epoch));
+    copy_key(&e.account, a->epoch);
     e.posted_mmt = g->posted_mmt;
     return emit_rewards(&e, sizeof e, EVENT_EPOCH_POSTED, t, in->slot);
 }

@@ -39,6 +39,7 @@ static KEEP u64 require_same(const struct address* a, const struct address* b, u
 static inline bool same(const struct address* a, const struct address* b) { return !require_same(a, b, 1); }
 /* In a call: inline it takes eight instructions. */
 static KEEP void copy_address(struct address* to, const struct address* from) { *to = *from; }
+static KEEP void copy_key(struct address* to, account from) { *to = *key_of(from); }
 /* Neighbours in two structs, in the same order. */
 static KEEP void copy_words(void* to, const void* from, u64 words) {
     for (u64 i = 0; i < words; i++) ((u64*)to)[i] = ((const u64*)from)[i];

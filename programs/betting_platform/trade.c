@@ -92,7 +92,7 @@ static KEEP u64 process_close_position(const struct context* c, struct loaded* i
     s->shares -= shares;
     TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, e.payout));
 
-    copy_address(&e.position, key_of(a->position));
+    copy_key(&e.position, a->position);
     copy_address(&e.owner, &s->owner);
     e.pool = s->pool;
     e.holding = d->holding;
