@@ -223,3 +223,43 @@ def test_borrowing_and_cancelling_leaves_coverage_where_it_was(platform, staked,
         platform.cancel(owner, chain)
     after = platform.vault()
     assert (after.cash, after.loans, after.weighted_debt_e6) == (vault.cash, 0, 0)
+
+
+def test_a_resolved_market_freezes_its_chains_and_lets_anyone_cancel_them(
+    platform, staked, owner, keeper
+):
+    start = platform.tokens(owner.tokens)
+    waiting = platform.open_chain(owner, staked, DEPOSIT, BORROW, LIQUIDITY, STAKE, OPEN)
+    done = platform.open_chain(owner, staked, DEPOSIT, BORROW, LIQUIDITY, STAKE, OPEN)
+    platform.execute(keeper, waiting, 3)
+    platform.execute(keeper, done)
+    platform.resolve(staked, 1_000_000)
+    with refused("MARKET_NOT_OPEN"):
+        platform.execute(keeper, waiting)
+    with refused("MARKET_NOT_OPEN"):
+        platform.open_chain(owner, staked, DEPOSIT, STAKE)
+    platform.cancel(keeper, waiting)
+    with refused("CHAIN_IN_DEBT"):
+        platform.cancel(keeper, done)
+    platform.redeem_holding(keeper, done, 0)
+    platform.cancel(keeper, done)
+    platform.warp(150)
+    for chain in (waiting, done):
+        platform.cancel(keeper, chain)
+        assert not platform.exists(chain)
+    assert platform.tokens(owner.tokens) > start + DEPOSIT, "YES has won"
+    assert platform.vault().loans == platform.market(staked).escrow == 0
+
+
+def test_a_lost_chain_pays_with_its_pledges_at_redemption(platform, staked, owner, keeper):
+    chain = platform.open_chain(owner, staked, DEPOSIT, BORROW, LIQUIDITY, STAKE, OPEN)
+    platform.execute(keeper, chain)
+    owed = platform.chain(chain).position.debt
+    platform.resolve(staked, 0)
+    receipt = platform.redeem_holding(keeper, chain, 0)
+    told = next(e for e in receipt.events if e.kind.name == "PLEDGES_SEIZED")
+    assert told.amount("debt_repaid") + platform.vault().bad_debt == owed
+    assert told.amount("stake_shares") > 0
+    assert told.amount("cash") > 0
+    platform.cancel(keeper, chain)
+    assert not platform.exists(chain)

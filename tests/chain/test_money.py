@@ -5,12 +5,14 @@ everything as it was, which the next audit shows.
 """
 
 import pytest
+from chain_terms import ARBITRAGE, BORROW, LIQUIDITY, STAKE, opening
 from harness import USD, Platform, refused
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from programs.accounts import Side
+from programs.chain_account import ChainStatus
 from programs.errors import ProgramError
 
 AMOUNTS = st.one_of(
@@ -32,7 +34,7 @@ class Wandering(RuleBasedStateMachine):
             platform.create_market("three", 500_000, 300_000, 200_000),
         ]
         self.people = [platform.user(20_000_000) for _ in range(4)]
-        self.opened = []
+        self.opened, self.chains = [], []
         platform.stake(self.people[0], 500_000 * USD)
         for market, prices in zip(
             self.markets, ([600_000], [500_000, 300_000, 200_000]), strict=True
@@ -142,6 +144,49 @@ class Wandering(RuleBasedStateMachine):
         )
 
     @rule(
+        who=USERS,
+        market=MARKETS,
+        pool=st.integers(0, 2),
+        side=st.sampled_from(Side),
+        deposit=AMOUNTS,
+        steps=st.lists(
+            st.sampled_from([BORROW, LIQUIDITY, STAKE, ARBITRAGE, opening(2), opening(5)]),
+            min_size=1,
+            max_size=5,
+        ),
+    )
+    def open_chain(self, who, market, pool, side, deposit, steps):
+        chain = self.attempt(
+            self.platform.open_chain,
+            self.people[who],
+            self.markets[market],
+            deposit,
+            *steps,
+            pool=pool if market else 0,
+            side=side,
+        )
+        if chain:
+            self.chains.append((self.people[who], chain))
+
+    @rule(who=USERS, which=st.integers(0, 63), count=st.integers(1, 5), holding=st.integers(0, 2))
+    def use_chain(self, who, which, count, holding):
+        """Execute; and when nothing more runs, sell what it holds, cancel, or liquidate what it owes."""
+        if not self.chains:
+            return
+        owner, chain = self.chains[which % len(self.chains)]
+        platform, keeper = self.platform, self.people[who]
+        if not platform.exists(chain):
+            return
+        if platform.chain(chain).status is ChainStatus.RUNNING and which % 4:
+            self.attempt(platform.execute, keeper, chain, count)
+            return
+        self.attempt(platform.liquidate, keeper, platform.chain(chain).market, [chain])
+        self.attempt(platform.close_holding, owner, chain, holding)
+        self.attempt(platform.cancel, owner, chain)
+        if which % 2:
+            platform.warp(150)
+
+    @rule(
         market=MARKETS,
         first=st.integers(20_000, 980_000),
         share=st.integers(10, 90),
@@ -191,6 +236,7 @@ class Wandering(RuleBasedStateMachine):
             self.attempt(platform.post, market, *prices)
         targets = [platform.position_address(*opened) for opened in self.opened[-20:]]
         targets.append(platform.position_address(user, market, position_id))
+        targets += [chain for _, chain in self.chains[-5:]]
         for _ in range(batches):
             self.attempt(platform.liquidate, self.people[who], market, targets)
 
