@@ -101,6 +101,18 @@ static KEEP u64 end_loan(struct vault* v, struct market* m, u64 amount) {
     return weigh(v, m, amount, true);
 }
 
+/* What nobody repays: the vault's loss, told in its own series. One event for what ends together. */
+static KEEP u64 book_bad_debt(struct loaded* in, u64 amount, u64 positions) {
+    if (!amount) return 0;
+    struct event_bad_debt e;
+    e.amount = amount;
+    e.positions = positions;
+    e.market_id = in->market->market_id;
+    REQUIRE(add_to(&in->vault->bad_debt, amount), ARITHMETIC);
+    e.total = in->vault->bad_debt;
+    return emit_vault(&e, sizeof e, EVENT_BAD_DEBT_BOOKED, in->vault, in->slot);
+}
+
 /* ---- trades against a pool ---- */
 
 static KEEP u64 book_buy(struct pool* p, u8 side, u64 cash, u64 shares) {
@@ -134,7 +146,7 @@ static KEEP u64 redeem_shares(struct pool* p, u8 side, u64 shares, u64* value) {
     return 0;
 }
 
-static KEEP u32 pool_price_e6(const struct pool* p) {
+static KEEP u64 pool_price_e6(const struct pool* p) {
     struct curve curve = curve_of(p);
     return curve_price_e6(curve_u(&curve));
 }
