@@ -25,7 +25,7 @@ static inline struct curve curve_of(const struct pool* p) {
     return (struct curve){p->liquidity, (i64)(p->outstanding[SIDE_YES] - p->outstanding[SIDE_NO])};
 }
 
-static inline u64 side_price(const struct pool* p, u64 side) {
+static KEEP u64 side_price(const struct pool* p, u64 side) {
     return side == SIDE_YES ? p->price_e6 : PRICE_ONE_E6 - p->price_e6;
 }
 
@@ -36,7 +36,7 @@ static inline u64 curve_error(u64 status) { return status; }
 
 /* Highest L of this and the previous epoch, brought up to date before L changes: L was constant since its last
  * change, so an epoch without one had this L throughout. */
-static inline void roll_high(struct pool* p, const struct global* g, u64 slot) {
+static KEEP void roll_high(struct pool* p, const struct global* g, u64 slot) {
     u64 epoch = (slot - g->season_start_slot) / EPOCH_SLOTS + 1; /* 0: never rolled */
     if (epoch == p->high_epoch) return;
     p->high_previous = epoch == p->high_epoch + 1 ? p->high_this : p->liquidity;
@@ -69,7 +69,7 @@ static inline u64 vault_coverage_e6(const struct vault* v) {
 }
 /* Cash and loans at book. Inventory counts for stakers (vault_value), not for how much may be lent. */
 static inline u64 vault_equity(const struct vault* v) { return v->cash + v->loans; }
-static inline u64 vault_value(const struct vault* v) { return v->cash + v->loans + v->inventory_cost; }
+static KEEP u64 vault_value(const struct vault* v) { return v->cash + v->loans + v->inventory_cost; }
 
 /* The vault's sum of weighted debt, more or less by a loan's. */
 static KEEP u64 weigh(struct vault* v, const struct market* m, u64 amount, bool is_over) {
@@ -133,6 +133,15 @@ static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) 
     TRY(curve_error(curve_sell_shares(&curve, side, shares, proceeds)));
     REQUIRE(*proceeds <= p->cash && shares <= p->outstanding[side], ARITHMETIC);
     p->cash -= *proceeds;
+    p->outstanding[side] -= shares;
+    return 0;
+}
+
+/* Shares become what the resolution pays for them, rounded down. Of a resolved market only: `price_e6` is the payout. */
+static KEEP u64 redeem_shares(struct pool* p, u8 side, u64 shares, u64* value) {
+    TRY(mul_div_or(shares, side_price(p, side), PRICE_ONE_E6, false, value));
+    REQUIRE(*value <= p->cash && shares <= p->outstanding[side], ARITHMETIC);
+    p->cash -= *value;
     p->outstanding[side] -= shares;
     return 0;
 }

@@ -5,6 +5,9 @@
 #include "vault.c"
 #include "trade.c"
 #include "liquidate.c"
+#include "rewards.c"
+#include "resolve.c"
+#include "halt.c"
 #include "chain_open.c"
 #include "chain_steps.c"
 #include "chain_cancel.c"
@@ -42,6 +45,11 @@ static const struct shape SHAPES[] = {
     SHAPE(OPEN_CHAIN, open_chain_data, UNLESS_HALTED | WHILE_OPEN),
     SHAPE(CANCEL_CHAIN, tag_data, 0),
     SHAPE(EXECUTE_CHAIN, execute_chain_data, UNLESS_HALTED | WHILE_OPEN),
+    SHAPE(POST_EPOCH, post_epoch_data, 0),
+    SHAPE(PAY_REWARDS, pay_rewards_data, DATA_GOES_ON),
+    SHAPE(RESOLVE_MARKET, resolve_market_data, DATA_GOES_ON | WHILE_OPEN),
+    SHAPE(REDEEM, redeem_data, 0),
+    SHAPE(HALT, tag_data, 0),
 };
 
 static KEEP u64 check_shape(const struct context* c, struct loaded* in) {
@@ -76,6 +84,11 @@ static KEEP u64 run(const struct context* c, struct loaded* in) {
         case INSTRUCTION_OPEN_CHAIN: return process_open_chain(c, in);
         case INSTRUCTION_CANCEL_CHAIN: return process_cancel_chain(c, in);
         case INSTRUCTION_EXECUTE_CHAIN: return process_execute_chain(c, in);
+        case INSTRUCTION_POST_EPOCH: return process_post_epoch(c, in);
+        case INSTRUCTION_PAY_REWARDS: return process_pay_rewards(c, in);
+        case INSTRUCTION_RESOLVE_MARKET: return process_resolve_market(c, in);
+        case INSTRUCTION_REDEEM: return process_redeem(c, in);
+        case INSTRUCTION_HALT: return process_halt(c, in);
         default: return ERR_UNKNOWN_INSTRUCTION;
     }
 }
