@@ -88,7 +88,8 @@ static KEEP u64 run(const struct context* c, struct loaded* in) {
         case INSTRUCTION_PAY_REWARDS: return process_pay_rewards(c, in);
         case INSTRUCTION_RESOLVE_MARKET: return process_resolve_market(c, in);
         case INSTRUCTION_REDEEM: return process_redeem(c, in);
-        default: return process_halt(c, in);
+        case INSTRUCTION_HALT: return process_halt(c, in);
+        default: return ERR_UNKNOWN_INSTRUCTION;
     }
 }
 

@@ -37,7 +37,7 @@ static KEEP u64 process_post_epoch(const struct context* c, struct loaded* in) {
     t->root_number = g->root_count++;
     copy_words(&t->epoch, &d->epoch, 7); /* up to the root */
     copy_words(&e.epoch, &d->epoch, 7);
-    copy_key(&e.account, a->epoch);
+    copy_address(&e.account, key_of(a->epoch));
     e.posted_mmt = g->posted_mmt;
     return emit_rewards(&e, sizeof e, EVENT_EPOCH_POSTED, t, in->slot);
 }
@@ -120,13 +120,13 @@ static KEEP u64 process_pay_rewards(const struct context* c, struct loaded* in) 
     const struct pay_rewards_accounts* a = (const void*)c->accounts;
     struct payments e;
     e.in = in;
-    struct epoch* t = e.in->epoch;
-    TRY(require_mmt(a->treasury_tokens, e.in, key_of(a->global)));
+    struct epoch* t = in->epoch;
+    TRY(require_mmt(a->treasury_tokens, in, key_of(a->global)));
     e.fixed.count = 0;
     TRY(prove(c, &e));
     REQUIRE(e.fixed.count, NOTHING_PAID);
 
-    struct slice seeds[2] = {{"global", 6}, {&e.in->global->bump, 1}};
+    struct slice seeds[2] = {{"global", 6}, {&in->global->bump, 1}};
     struct signer signer = {seeds, 2};
     e.fixed.amount = 0;
     for (u64 i = 0; i < e.fixed.count; i++) {
@@ -140,5 +140,5 @@ static KEEP u64 process_pay_rewards(const struct context* c, struct loaded* in) 
     e.fixed.epoch = t->epoch;
     e.fixed.index = t->index;
     return emit_rewards(&e.fixed, sizeof e.fixed + e.fixed.count * sizeof(struct paid_leaf), EVENT_REWARDS_PAID, t,
-                        e.in->slot);
+                        in->slot);
 }
