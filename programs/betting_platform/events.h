@@ -54,7 +54,7 @@ struct event_market_created {
     struct address market, condition_id;
     u64 outcomes, pools;
 };
-struct event_prices_updated { /* followed by `pools` pairs of u32: price_e6 after the clamp, band_e6 */
+struct event_prices_updated { /* followed by `pools` struct reading: after the clamp */
     struct event head;
     u32 price_class, pools;
     u64 publish_slot;
@@ -171,7 +171,7 @@ struct paid_leaf {
     struct address wallet;
     u64 leaf, amount;
 };
-struct event_market_resolved { /* followed by `pools` u64: what one YES share pays, e6 */
+struct event_market_resolved { /* followed by `pools` u64 payout_e6: what one YES share pays */
     struct event head;
     u64 pools;
 };
