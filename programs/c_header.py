@@ -6,11 +6,14 @@ passed over in silence would be missing from everything that is generated from h
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 NUMBERS: Final = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 """Bytes of the integer types; every one is unsigned and aligned to its size."""
+
+FILLER: Final = ("padding", "more_padding", "reserved")
+"""Names of members that hold nothing."""
 
 _TOKEN: Final = re.compile(
     r"(?P<space>\s+)"
@@ -121,6 +124,17 @@ def _words(comment: str) -> str:
     """The text of a comment on one line."""
     lines = (line.strip().lstrip("*").strip() for line in comment[2:-2].splitlines())
     return " ".join(line for line in lines if line)
+
+
+def _told(declared: list[Field], words: str) -> list[Field]:
+    """The members of one declaration with its comment; one that speaks of several says of which."""
+    meant = [field.name for field in declared if field.name not in FILLER]
+    if words and len(meant) > 1:
+        words = f"{', '.join(meant)}: {words}"
+    return [
+        replace(field, docs="" if field.name in FILLER and len(declared) > 1 else words)
+        for field in declared
+    ]
 
 
 def _number(text: str) -> int:
@@ -340,10 +354,7 @@ class _Header:
             if trailing.kind == "comment" and trailing.line == self._tokens[self._at - 1].line:
                 self._at += 1
                 waiting = _words(trailing.text)
-            fields += [
-                Field(name=f.name, type=f.type, count=f.count, offset=f.offset, docs=waiting)
-                for f in declared
-            ]
+            fields += _told(declared, waiting)
             waiting = ""
             if any(f.count == 0 for f in fields[:-1]):
                 raise self._error("a flexible array last", token.line, fields[-1].name)

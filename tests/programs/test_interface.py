@@ -129,7 +129,7 @@ def test_offsets_arrays_and_nested_structs_are_laid_out_as_c_does():
     ]
     assert found.structs["a"].bytes == 24
     assert found.structs["pair"].docs == "two"
-    assert {f.docs for f in found.structs["pair"].fields} == {"both"}
+    assert {f.docs for f in found.structs["pair"].fields} == {"low, high: both"}
 
 
 @pytest.mark.parametrize(
