@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import click
 
 from keeper.cli.check import check_command
+from keeper.cli.decode import decode_command
 from keeper.cli.idl import idl_command
 from keeper.cli.localnet import localnet_command
 from keeper.cli.run import run_command
@@ -28,6 +29,7 @@ Examples:
   keeper check                   validate keeper.toml and print what is in effect
   keeper sandbox                 network, venue and actors without a keeper
   keeper localnet                a Solana JSON-RPC network on loopback
+  keeper decode SIGNATURE        a transaction or an account of the program, by name
   keeper idl                     the program's interface as Codama JSON
 """
 
@@ -47,6 +49,7 @@ cli.add_command(run_command)
 cli.add_command(check_command)
 cli.add_command(sandbox_command)
 cli.add_command(localnet_command)
+cli.add_command(decode_command)
 cli.add_command(idl_command)
 
 _EXPECTED = (KeeperError, StateError, ListenError, DeploymentFailed)
