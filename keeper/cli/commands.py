@@ -9,6 +9,7 @@ from keeper.cli.check import check_command
 from keeper.cli.decode import decode_command
 from keeper.cli.idl import idl_command
 from keeper.cli.localnet import localnet_command
+from keeper.cli.profile import profile_command
 from keeper.cli.run import run_command
 from keeper.cli.sandbox import sandbox_command
 from keeper.errors import AbandonedError, KeeperError
@@ -29,6 +30,7 @@ Examples:
   keeper check                   validate keeper.toml and print what is in effect
   keeper sandbox                 network, venue and actors without a keeper
   keeper localnet                a Solana JSON-RPC network on loopback
+  keeper profile                 what every instruction costs, beside what was aimed at
   keeper decode SIGNATURE        a transaction or an account of the program, by name
   keeper idl                     the program's interface as Codama JSON
 """
@@ -49,6 +51,7 @@ cli.add_command(run_command)
 cli.add_command(check_command)
 cli.add_command(sandbox_command)
 cli.add_command(localnet_command)
+cli.add_command(profile_command)
 cli.add_command(decode_command)
 cli.add_command(idl_command)
 

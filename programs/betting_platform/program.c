@@ -1,4 +1,5 @@
 /* The entry point. One translation unit, so that the compiler sees everything and the linker stays small. */
+#include "sections.h"
 #include "genesis.c"
 #include "market.c"
 #include "liquidity.c"
@@ -11,6 +12,9 @@ u64 entrypoint(u8* input);
 u64 entrypoint(u8* input) {
     struct context c;
     TRY(parse(input, &c));
+    SECTION(calibration);
+    SECTION(calibration);
+    SECTION(checks);
     REQUIRE(c.data_length, UNKNOWN_INSTRUCTION);
     switch (c.data[0]) {
         case INSTRUCTION_INITIALIZE: return process_initialize(&c);

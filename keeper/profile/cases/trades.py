@@ -1,0 +1,127 @@
+"""Positions: opened, closed, liquidated."""
+
+from collections.abc import Iterator
+from itertools import count, product
+from typing import NamedTuple
+
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from keeper.profile.call import Call
+from keeper.profile.world import USD, User, World
+from programs import instructions
+from programs.accounts import Side
+
+_VAULT_USD = 10_000_000
+BATCHES = (1, 2, 5, 10, 20)
+"""Positions in the measured liquidations."""
+
+
+class _Terms(NamedTuple):
+    price_e6: int
+    leverage: int
+    margin: int
+    side: Side
+
+    @property
+    def case(self) -> str:
+        how = "spot" if self.leverage == 1 else f"{self.leverage} times"
+        return f"{how} at {self.price_e6 / 1_000_000:g}"
+
+
+_SPOT = [
+    _Terms(*terms)
+    for terms in product((20_000, 500_000, 980_000), (1,), (7_777_777, 30_000 * USD), Side)
+]
+"""Small ones, and large ones that move the price into the tails, where the curve takes most steps."""
+_LEVERAGED = [
+    _Terms(500_000, 10, 1_000 * USD, Side.YES),
+    _Terms(900_000, 20, 333_333_333, Side.YES),
+    _Terms(500_000, 2, 100 * USD + 1, Side.NO),
+    _Terms(500_000, 5, 2_000 * USD, Side.YES),
+]
+_TERMS = [terms for pair in zip(_LEVERAGED * 3, _SPOT, strict=True) for terms in pair]
+
+
+def _trading_world(code: bytes) -> tuple[World, dict[int, Pubkey], User]:
+    world = World(code)
+    markets = {price: world.traded_market(price) for price in sorted({t.price_e6 for t in _TERMS})}
+    world.stake(world.user(_VAULT_USD), _VAULT_USD)
+    return world, markets, world.user(100_000_000)
+
+
+def open_position(code: bytes) -> Iterator[Call]:
+    """Spot and leveraged, small and large, both sides, at even and skewed prices."""
+    world, markets, user = _trading_world(code)
+    for number in count():
+        terms = _TERMS[number % len(_TERMS)]
+        market = markets[terms.price_e6]
+        opened, position_id = world.open_instruction(
+            user, market, terms.margin, leverage=terms.leverage, side=terms.side
+        )
+        yield Call(world=world, instruction=opened, signers=[user.key], case=terms.case)
+        has_debt = terms.leverage > 1
+        world.send([_closing(world, user, market, position_id, has_debt=has_debt)], [user.key])
+
+
+def close_position(code: bytes) -> Iterator[Call]:
+    """The whole of a position, with and without debt, and a part of one."""
+    world, markets, user = _trading_world(code)
+    for number in count():
+        terms = _TERMS[number % len(_TERMS)]
+        market, has_debt = markets[terms.price_e6], terms.leverage > 1
+        position_id = world.open(
+            user, market, terms.margin, leverage=terms.leverage, side=terms.side
+        )
+        if not has_debt and number % 4 == 1:
+            held = world.position(world.position_address(user, market, position_id)).shares
+            part = _closing(world, user, market, position_id, has_debt=False, shares=held // 3)
+            yield Call(
+                world=world, instruction=part, signers=[user.key], case=f"part, {terms.case}"
+            )
+        whole = _closing(world, user, market, position_id, has_debt=has_debt)
+        yield Call(world=world, instruction=whole, signers=[user.key], case=terms.case)
+
+
+def _closing(
+    world: World,
+    user: User,
+    market: Pubkey,
+    position_id: int,
+    *,
+    has_debt: bool,
+    shares: int = instructions.ALL_SHARES,
+) -> Instruction:
+    return instructions.close_position(
+        world.program,
+        user.address,
+        user.tokens,
+        market,
+        position_id=position_id,
+        has_debt=has_debt,
+        shares=shares,
+    )
+
+
+def liquidate(code: bytes) -> Iterator[Call]:
+    """Batches of positions that are under water on both sides of one pool, for each size in turn."""
+    for number in count():
+        size = BATCHES[number % len(BATCHES)]
+        world, market, positions = under_water(code, size, fall_e6=(60_000, 200_000)[number % 2])
+        keeper = world.user(0)
+        batch = instructions.liquidate(
+            world.program, keeper.address, keeper.tokens, market, positions
+        )
+        case = f"{size} position{'s' if size > 1 else ''}"
+        yield Call(world=world, instruction=batch, signers=[keeper.key], case=case)
+
+
+def under_water(code: bytes, positions: int, *, fall_e6: int) -> tuple[World, Pubkey, list[Pubkey]]:
+    """Return a world with a market whose positions, bought at ten times, are all to be liquidated."""
+    world = World(code)
+    market = world.traded_market(500_000, liquidity_usd=10_000_000)
+    world.stake(world.user(_VAULT_USD), _VAULT_USD)
+    owner = world.user(10_000_000)
+    ids = [world.open(owner, market, 100 * USD + i, leverage=10) for i in range(positions)]
+    world.move_oracle(market, 500_000 - fall_e6)
+    return world, market, [world.position_address(owner, market, i) for i in ids]
