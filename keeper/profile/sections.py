@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from solders.pubkey import Pubkey
@@ -15,9 +16,10 @@ _INVOKE: Final = re.compile(r"Program (\w+) invoke \[\d+\]")
 _RETURN: Final = re.compile(r"Program \w+ (?:success$|failed: )")
 _CONSUMED: Final = re.compile(r"Program (\w+) consumed (\d+) of (\d+) compute units")
 CALIBRATION: Final = "calibration"
-"""The entry point marks this section twice in a row: what passes in between is what a mark costs."""
-ENTRY: Final = "entry"
-"""Before the first mark: the accounts are parsed."""
+"""The entry point begins this section and ends it at once: what passes in between is what a mark costs."""
+REST: Final = "rest"
+"""Outside of every section."""
+_END: Final = 0xFF
 
 
 def section_names(header: str) -> tuple[str, ...]:
@@ -34,31 +36,36 @@ def section_names(header: str) -> tuple[str, ...]:
 def spent(logs: Sequence[str], program: Pubkey, names: Sequence[str]) -> dict[str, int]:
     """Return compute units by section, without what the marks themselves cost.
 
-    The last instruction of the program in the transaction counts. The sum is what the committed build uses, as far as
+    A section's own units count, not those of sections inside it. The last instruction of the program in the transaction
+    counts. The sum is what the committed build uses, as far as
     a compiler that has to log in between writes the same code.
     """
     marks, end = _marks(logs, str(program))
     if end is None:
         return {}
-    start, last = end
+    before, last = end
     overhead = _overhead(marks, names)
     found: Counter[str] = Counter()
-    before, section, cost = (
-        start,
-        ENTRY,
-        overhead // 2,
-    )  # the first mark has read the rest, not logged it yet
+    sections = [REST]
+    cost = overhead // 2  # the first mark has read what remains, not logged it yet
     for number, remaining in marks:
-        found[section] += before - remaining - cost
-        before, section, cost = remaining, names[number], overhead
-    found[section] += before - last - (overhead - overhead // 2 if marks else 0)
+        found[sections[-1]] += before - remaining - cost
+        before, cost = remaining, overhead
+        if number == _END:
+            sections.pop()
+        else:
+            sections.append(names[number])
+    found[sections[-1]] += before - last - (overhead - overhead // 2)
     del found[CALIBRATION]
     return {name: cu for name, cu in found.items() if cu > 0}
 
 
 def _overhead(marks: Sequence[tuple[int, int]], names: Sequence[str]) -> int:
-    calibration = [remaining for number, remaining in marks if names[number] == CALIBRATION]
-    return calibration[0] - calibration[1] if len(calibration) > 1 else 0
+    """What one mark costs; nothing where there is none."""
+    for (number, begun), (_, ended) in pairwise(marks):
+        if number != _END and names[number] == CALIBRATION:
+            return begun - ended
+    return 0
 
 
 def _marks(

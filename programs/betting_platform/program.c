@@ -12,9 +12,7 @@ u64 entrypoint(u8* input);
 u64 entrypoint(u8* input) {
     struct context c;
     TRY(parse(input, &c));
-    SECTION(calibration);
-    SECTION(calibration);
-    SECTION(checks);
+    { SECTION(calibration); }
     REQUIRE(c.data_length, UNKNOWN_INSTRUCTION);
     switch (c.data[0]) {
         case INSTRUCTION_INITIALIZE: return process_initialize(&c);
