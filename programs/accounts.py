@@ -143,6 +143,11 @@ class Vault(_Record):
         """Cash and loans at book, base units: what caps a market's debt and the leverage ladder."""
         return self.cash + self.loans
 
+    @property
+    def value(self) -> int:
+        """Cash, loans at book and inventory at cost, base units: what stakers own."""
+        return self.equity + self.inventory_cost
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:

@@ -77,3 +77,10 @@ def maker_address(program: Pubkey, market: Pubkey, pool: int, owner: Pubkey) -> 
 def stake_address(program: Pubkey, owner: Pubkey) -> tuple[Pubkey, int]:
     """Return the address and bump of an owner's vault shares."""
     return _derive(program, b"stake", bytes(owner))
+
+
+def chain_address(
+    program: Pubkey, market: Pubkey, owner: Pubkey, chain_id: int
+) -> tuple[Pubkey, int]:
+    """Return the address and bump of one of an owner's chains; the id is the owner's choice, u32."""
+    return _derive(program, b"chain", bytes(market), bytes(owner), chain_id.to_bytes(4, "little"))

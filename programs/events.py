@@ -96,7 +96,8 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
     EventKind.POSITION_OPENED: [
         ("position", _A),
         ("owner", _A),
-        ("pool", "I"),
+        ("pool", "H"),
+        ("holding", "H"),
         ("side", "I"),
         ("leverage", "I"),
         ("margin_bps", "I"),
@@ -114,7 +115,8 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
     EventKind.POSITION_CLOSED: [
         ("position", _A),
         ("owner", _A),
-        ("pool", "I"),
+        ("pool", "H"),
+        ("holding", "H"),
         ("side", "I"),
         ("shares", "Q"),
         ("shares_left", "Q"),
@@ -236,7 +238,7 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
         ("chain", _A),
         ("debt_repaid", "Q"),
         ("stake_shares", "Q"),
-        ("liquidity_removed", "Q"),
+        ("cash", "Q"),
         ("inventory_shares", "Q"),
         ("inventory_credit", "Q"),
     ],

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from keeper.profile.sections import Section
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -16,8 +18,8 @@ class Sample:
     cu: int
     wire_bytes: int
     accounts: int
-    sections: Mapping[str, int]
-    """Compute units by section in the profiling build; empty without one."""
+    sections: Mapping[str, Section]
+    """In the profiling build; empty without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,8 @@ class InstructionFigures:
     runs: int
     sections: Mapping[str, int]
     """Of the worst case, most first."""
-    section_worst: Mapping[str, int]
-    """Most that a section took in any case."""
+    section_visits: Mapping[str, int]
+    """Most that one visit of a section took, in any case."""
 
     @property
     def bottleneck(self) -> str | None:
@@ -79,7 +81,7 @@ class InstructionFigures:
             "runs": self.runs,
             "bottleneck": self.bottleneck,
             "sections": dict(self.sections),
-            "section_worst": dict(self.section_worst),
+            "section_visits": dict(self.section_visits),
         }
 
 
@@ -89,11 +91,11 @@ def summarize(name: str, samples: Sequence[Sample]) -> InstructionFigures:
     by_case: dict[str, list[int]] = {}
     for sample in samples:
         by_case.setdefault(sample.case, []).append(sample.cu)
-    ordered = sorted(worst.sections.items(), key=lambda pair: -pair[1])
+    ordered = sorted(worst.sections.items(), key=lambda pair: -pair[1].cu)
     most: dict[str, int] = {}
     for sample in samples:
-        for section, cu in sample.sections.items():
-            most[section] = max(most.get(section, 0), cu)
+        for name_of, section in sample.sections.items():
+            most[name_of] = max(most.get(name_of, 0), section.cu_per_visit)
     return InstructionFigures(
         name=name,
         cu=Spread.of([sample.cu for sample in samples]),
@@ -102,8 +104,8 @@ def summarize(name: str, samples: Sequence[Sample]) -> InstructionFigures:
         accounts=max(sample.accounts for sample in samples),
         transaction_bytes=max(sample.wire_bytes for sample in samples),
         runs=len(samples),
-        sections=dict(ordered),
-        section_worst=most,
+        sections={name_of: section.cu for name_of, section in ordered},
+        section_visits=most,
     )
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from keeper.profile.call import Cases
 from keeper.profile.figures import InstructionFigures, Sample, summarize
-from keeper.profile.sections import section_names, spent
+from keeper.profile.sections import Section, section_names, spent
 from keeper.profile.world import ProfileError
 from programs.betting_platform.build import PROGRAM_SO, SOURCE, build
 
@@ -86,7 +86,7 @@ def _samples(name: str, cases: Cases, runs: int, code: bytes) -> list[Sample]:
 
 def _sections(
     name: str, cases: Cases, runs: int, profiling: ProfilingBuild
-) -> Sequence[dict[str, int]]:
+) -> Sequence[dict[str, Section]]:
     found = []
     for call in islice(cases(profiling.code), runs):
         try:

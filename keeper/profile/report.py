@@ -29,9 +29,11 @@ class Profile:
 
     @property
     def leverage_cu(self) -> int | None:
-        """The leverage calculation alone: its section, where it is larger."""
+        """The leverage calculation alone: coverage, and the most that it allows; None without sections."""
         opened = self.instructions.get("open_position")
-        return None if opened is None else opened.section_worst.get("leverage")
+        if opened is None or not opened.sections:
+            return None
+        return sum(opened.section_visits.get(name, 0) for name in ("coverage", "leverage"))
 
     @property
     def goals(self) -> Sequence[Goal]:

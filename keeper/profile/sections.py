@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -33,7 +34,20 @@ def section_names(header: str) -> tuple[str, ...]:
     return tuple(entry.arguments[0] for entry in found.lists["SECTIONS"].entries)
 
 
-def spent(logs: Sequence[str], program: Pubkey, names: Sequence[str]) -> dict[str, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One section of one call."""
+
+    cu: int
+    visits: int
+
+    @property
+    def cu_per_visit(self) -> int:
+        """What one visit took, rounded up."""
+        return -(-self.cu // self.visits)
+
+
+def spent(logs: Sequence[str], program: Pubkey, names: Sequence[str]) -> dict[str, Section]:
     """Return compute units by section, without what the marks themselves cost.
 
     A section's own units count, not those of sections inside it. The last instruction of the program in the transaction
@@ -46,6 +60,7 @@ def spent(logs: Sequence[str], program: Pubkey, names: Sequence[str]) -> dict[st
     before, last = end
     overhead = _overhead(marks, names)
     found: Counter[str] = Counter()
+    visits = Counter([REST])
     sections = [REST]
     cost = overhead // 2  # the first mark has read what remains, not logged it yet
     for number, remaining in marks:
@@ -55,9 +70,10 @@ def spent(logs: Sequence[str], program: Pubkey, names: Sequence[str]) -> dict[st
             sections.pop()
         else:
             sections.append(names[number])
+            visits[names[number]] += 1
     found[sections[-1]] += before - last - (overhead - overhead // 2)
     del found[CALIBRATION]
-    return {name: cu for name, cu in found.items() if cu > 0}
+    return {name: Section(cu=cu, visits=visits[name]) for name, cu in found.items() if cu > 0}
 
 
 def _overhead(marks: Sequence[tuple[int, int]], names: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ from programs.betting_platform.link import link
 SOURCE: Final = Path(__file__).parent
 PROGRAM_SO: Final = SOURCE / "betting_platform.so"
 _FLAGS: Final = (
-    "-target", "bpfel-freestanding", "-mcpu=v2", "-O2", "-std=c11", "-ffreestanding", "-fno-builtin",
+    "-target", "bpfel-freestanding", "-mcpu=v2", "-Oz", "-std=c11", "-ffreestanding", "-fno-builtin",
     "-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror", "-mllvm", "-bpf-stack-size=4096",
 )  # fmt: skip
 

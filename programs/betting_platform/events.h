@@ -74,7 +74,8 @@ struct event_staked {
 struct event_position_opened {
     struct event head;
     struct address position, owner;
-    u32 pool, side, leverage, margin_bps;
+    u16 pool, holding; /* which of a chain's positions; zero for a position account */
+    u32 side, leverage, margin_bps;
     u64 margin, notional, shares, debt, fee, fee_rate_ubp, coverage_e6;
     u32 oracle_e6, pool_price_e6; /* YES, after */
     u64 trade_number;
@@ -82,7 +83,8 @@ struct event_position_opened {
 struct event_position_closed {
     struct event head;
     struct address position, owner;
-    u32 pool, side;
+    u16 pool, holding; /* which of a chain's positions; zero for a position account */
+    u32 side;
     u64 shares, shares_left, proceeds, fee, debt_repaid, payout;
 };
 struct event_position_liquidated {
@@ -143,7 +145,8 @@ struct event_chain_stepped { /* what a step bought, added or staked has an event
     struct event head;
     struct address chain;
     u32 step, kind;
-    u64 amount, shares, working, debt, bounty; /* after; amount 0: a recorded no-op */
+    u64 amount, shares; /* of this step: cash, and what it became; amount 0: a recorded no-op */
+    u64 working, debt, bounty; /* after */
     u64 leverage_e6;
 };
 struct event_chain_cancelled {
@@ -154,7 +157,7 @@ struct event_chain_cancelled {
 struct event_pledges_seized {
     struct event head;
     struct address chain;
-    u64 debt_repaid, stake_shares, liquidity_removed, inventory_shares, inventory_credit;
+    u64 debt_repaid, stake_shares, cash, inventory_shares, inventory_credit; /* cash: of what the liquidity gave */
 };
 struct event_epoch_posted {
     struct event head;
@@ -187,16 +190,26 @@ struct event_halted {
 };
 
 static KEEP u64 emit(void* event, u64 bytes) {
+    SECTION(events);
     struct slice slice = {event, bytes};
     sol_log_data(&slice, 1);
     return 0;
 }
 
-static inline void head_market(struct event* e, u8 kind, struct market* m, u64 slot) {
+static KEEP void head_market(struct event* e, u8 kind, struct market* m, u64 slot) {
     *e = (struct event){EVENT_VERSION, kind, 0, m->market_id, ++m->event_sequence, slot};
 }
-static inline void head_vault(struct event* e, u8 kind, struct vault* v, u64 slot) {
+static KEEP void head_vault(struct event* e, u8 kind, struct vault* v, u64 slot) {
     *e = (struct event){EVENT_VERSION, kind, 0, VAULT_SERIES, ++v->event_sequence, slot};
+}
+/* Both at once. */
+static KEEP u64 emit_market(void* event, u64 bytes, u8 kind, struct market* m, u64 slot) {
+    head_market(event, kind, m, slot);
+    return emit(event, bytes);
+}
+static KEEP u64 emit_vault(void* event, u64 bytes, u8 kind, struct vault* v, u64 slot) {
+    head_vault(event, kind, v, slot);
+    return emit(event, bytes);
 }
 
 #endif

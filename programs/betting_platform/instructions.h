@@ -161,7 +161,7 @@ struct request_unstake_data {
     u64 shares; /* in place of an earlier request; zero takes it back */
 };
 #define UNSTAKE_ACCOUNTS(A)                \
-    A(owner, ANY | SIGNS)                  \
+    A(owner, ANY | SIGNS | WRITES)         \
     A(vault, VAULT | WRITES)               \
     A(vault_tokens, VAULT_TOKENS | WRITES) \
     A(owner_tokens, ANY | WRITES)          \

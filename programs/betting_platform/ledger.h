@@ -10,7 +10,14 @@
 #define LEVERAGE_AGE_MAX_SLOTS 150 /* leveraged opens, liquidations */
 #define SPOT_AGE_MAX_SLOTS 750     /* spot opens, a pool's first liquidity */
 
-static inline bool add_to(u64* total, u64 amount) { return (*total += amount) >= amount; }
+static inline bool add_to(u64* total, u64 amount) {
+    u64 sum = *total + amount;
+    /* Otherwise clang makes this an add with overflow, which here takes six instructions more. */
+    __asm__("" : "+r"(sum));
+    if (sum < amount) return false;
+    *total = sum;
+    return true;
+}
 
 /* ---- pools ---- */
 
@@ -22,15 +29,10 @@ static inline u64 side_price(const struct pool* p, u8 side) {
     return side == SIDE_YES ? p->price_e6 : PRICE_ONE_E6 - p->price_e6;
 }
 
-static KEEP u64 curve_error(u32 status) {
-    switch (status) {
-        case CURVE_OK: return 0;
-        case CURVE_PRICE_RANGE: return ERR_PRICE_RANGE;
-        case CURVE_NO_LIQUIDITY: return ERR_NO_LIQUIDITY;
-        case CURVE_ZERO: return ERR_ZERO_AMOUNT;
-        default: return ERR_ARITHMETIC;
-    }
-}
+_Static_assert((u64)CURVE_OVERFLOW == ERR_ARITHMETIC && (u64)CURVE_PRICE_RANGE == ERR_PRICE_RANGE &&
+                   (u64)CURVE_NO_LIQUIDITY == ERR_NO_LIQUIDITY && (u64)CURVE_ZERO == ERR_ZERO_AMOUNT,
+               "the curve's refusals");
+static inline u64 curve_error(u64 status) { return status; }
 
 /* Highest L of this and the previous epoch, brought up to date before L changes: L was constant since its last
  * change, so an epoch without one had this L throughout. */
@@ -48,8 +50,8 @@ static KEEP u64 book_fee(struct market* m, struct pool* p, u64 fee) {
     u64 treasury = fee / 10, makers = fee / 5;
     if (!p->liquidity) makers = 0;
     if (makers) { /* fee_per_liquidity += makers * 2^64 / L; whole units first, so that 64-bit division serves */
-        u64 whole = makers / p->liquidity, rest = makers % p->liquidity, remainder;
-        u64 fraction = udiv128_64(rest, 0, p->liquidity, &remainder);
+        u64 whole = makers / p->liquidity, rest = makers % p->liquidity;
+        u64 fraction = udiv128_64(rest, 0, p->liquidity);
         struct wide* sum = &p->fee_per_liquidity_q64;
         u64 carry = __builtin_add_overflow(sum->low, fraction, &sum->low);
         REQUIRE(add_to(&sum->high, whole) && add_to(&sum->high, carry), ARITHMETIC);
@@ -69,15 +71,26 @@ static inline u64 vault_coverage_e6(const struct vault* v) {
 static inline u64 vault_equity(const struct vault* v) { return v->cash + v->loans; }
 static inline u64 vault_value(const struct vault* v) { return v->cash + v->loans + v->inventory_cost; }
 
+/* The vault's sum of weighted debt, more or less by a loan's. */
+static KEEP u64 weigh(struct vault* v, const struct market* m, u64 amount, bool is_over) {
+    struct wide* sum = &v->weighted_debt_e6;
+    u64 tail = tail_loss_e6(m->outcomes), low = amount * tail, high = mul_high_shared(amount, tail);
+    if (is_over) {
+        high += __builtin_sub_overflow(sum->low, low, &sum->low);
+        REQUIRE(sum->high >= high, ARITHMETIC);
+        sum->high -= high;
+        return 0;
+    }
+    high += __builtin_add_overflow(sum->low, low, &sum->low);
+    REQUIRE(add_to(&sum->high, high), ARITHMETIC);
+    return 0;
+}
+
 static KEEP u64 lend(struct vault* v, struct market* m, u64 amount) {
     REQUIRE(amount <= v->cash, VAULT_CASH);
     v->cash -= amount;
     REQUIRE(add_to(&v->loans, amount) && add_to(&m->debt, amount), ARITHMETIC);
-    u128 weighted = umul128(amount, tail_loss_e6(m->outcomes));
-    u64 carry = __builtin_add_overflow(v->weighted_debt_e6.low, (u64)weighted, &v->weighted_debt_e6.low);
-    u64 high = (u64)(weighted >> 64);
-    REQUIRE(add_to(&v->weighted_debt_e6.high, high) && add_to(&v->weighted_debt_e6.high, carry), ARITHMETIC);
-    return 0;
+    return weigh(v, m, amount, false);
 }
 
 /* A loan ends: repaid in cash, in inventory, or as bad debt. The caller books the other side. */
@@ -85,23 +98,22 @@ static KEEP u64 end_loan(struct vault* v, struct market* m, u64 amount) {
     REQUIRE(amount <= v->loans && amount <= m->debt, ARITHMETIC);
     v->loans -= amount;
     m->debt -= amount;
-    u128 weighted = umul128(amount, tail_loss_e6(m->outcomes));
-    u64 borrow = __builtin_sub_overflow(v->weighted_debt_e6.low, (u64)weighted, &v->weighted_debt_e6.low);
-    u64 high = (u64)(weighted >> 64);
-    REQUIRE(v->weighted_debt_e6.high >= high + borrow, ARITHMETIC);
-    v->weighted_debt_e6.high -= high + borrow;
-    return 0;
+    return weigh(v, m, amount, true);
 }
 
 /* ---- trades against a pool ---- */
+
+static KEEP u64 book_buy(struct pool* p, u8 side, u64 cash, u64 shares) {
+    REQUIRE(add_to(&p->cash, cash) && add_to(&p->outstanding[side], shares), ARITHMETIC);
+    return 0;
+}
 
 static KEEP u64 buy_for_cash(struct pool* p, u8 side, u64 cash, u64* shares) {
     struct curve curve = curve_of(p);
     u32 iterations;
     TRY(curve_error(curve_buy_cash(&curve, side, cash, shares, &iterations)));
     REQUIRE(*shares, ZERO_AMOUNT);
-    REQUIRE(add_to(&p->cash, cash) && add_to(&p->outstanding[side], *shares), ARITHMETIC);
-    return 0;
+    return book_buy(p, side, cash, *shares);
 }
 
 static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) {
@@ -113,7 +125,7 @@ static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) 
     return 0;
 }
 
-static inline u32 pool_price_e6(const struct pool* p) {
+static KEEP u64 pool_price_e6(const struct pool* p) {
     struct curve curve = curve_of(p);
     return curve_price_e6(curve_u(&curve));
 }

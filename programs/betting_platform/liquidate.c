@@ -1,7 +1,9 @@
 /* liquidate: one market's positions in a batch. Healthy or foreign accounts are skipped, so one that was closed or
  * topped up a slot ago fails nobody else. */
+#include "holdings.h"
 #include "ledger.h"
 #include "payments.h"
+#include "pledges.h"
 
 #define GAP_POINTS_E6 50000        /* sales go no lower than the oracle less five points */
 #define SMALL_POSITION 10000000ULL /* $10: outside the partial cap */
@@ -9,6 +11,7 @@
 #define BOUNTY_UNDERWATER_BPS 2
 
 struct liquidation {
+    struct loaded* in;
     struct market* m;
     struct vault* v;
     u64 slot, to_vault, to_keeper, done, bad_debt, ruined; /* ruined: positions that left bad debt */
@@ -21,7 +24,7 @@ static KEEP u64 open_interest(struct market* m, u64* total) {
         const struct pool* p = pool_of(m, i);
         for (u8 side = SIDE_YES; side <= SIDE_NO; side++) {
             u64 value;
-            REQUIRE(mul_div(p->leveraged[side], side_price(p, side), PRICE_ONE_E6, false, &value), ARITHMETIC);
+            TRY(mul_div_or(p->leveraged[side], side_price(p, side), PRICE_ONE_E6, false, &value));
             REQUIRE(add_to(total, value), ARITHMETIC);
         }
     }
@@ -53,7 +56,7 @@ static KEEP u64 judge(struct liquidation* l, const struct position* s, struct sa
     x->judged_e6 = price > PRICE_ONE_E6 ? PRICE_ONE_E6 : price;
     x->want = 0;
     x->capped = false;
-    REQUIRE(mul_div(s->shares, x->judged_e6, PRICE_ONE_E6, false, &x->value), ARITHMETIC);
+    TRY(mul_div_or(s->shares, x->judged_e6, PRICE_ONE_E6, false, &x->value));
     x->required = required_margin(s->margin, s->shares, s->margin_bps);
     x->underwater = x->value <= s->debt;
     x->equity_plus = x->underwater ? 0 : x->value - s->debt;
@@ -66,7 +69,7 @@ static KEEP u64 judge(struct liquidation* l, const struct position* s, struct sa
     TRY(start_slot(l));
     u64 room = l->m->cap_amount > l->m->cap_used ? l->m->cap_amount - l->m->cap_used : 0;
     u64 shares;
-    REQUIRE(mul_div(room, PRICE_ONE_E6, x->judged_e6, false, &shares), ARITHMETIC);
+    TRY(mul_div_or(room, PRICE_ONE_E6, x->judged_e6, false, &shares));
     x->want = shares < s->shares ? shares : s->shares;
     x->capped = true;
     return 0;
@@ -84,30 +87,31 @@ static KEEP u64 sell(struct liquidation* l, struct position* s, struct sale* x) 
     x->proceeds = x->inventory = x->credit = 0;
     if (x->sold) TRY(sell_shares(p, s->side, x->sold, &x->proceeds));
     u64 bps = x->underwater ? BOUNTY_UNDERWATER_BPS : BOUNTY_BPS;
-    REQUIRE(mul_div(x->proceeds, bps, 10000, false, &x->bounty), ARITHMETIC);
+    TRY(mul_div_or(x->proceeds, bps, 10000, false, &x->bounty));
     u64 cash = x->proceeds - x->bounty, rest = x->want - x->sold;
     u64 debt_left = s->debt > cash ? s->debt - cash : 0;
     if (x->underwater && rest && debt_left) {
         u64 shares;
-        REQUIRE(mul_div(debt_left, PRICE_ONE_E6, floor_e6, true, &shares), ARITHMETIC);
+        TRY(mul_div_or(debt_left, PRICE_ONE_E6, floor_e6, true, &shares));
         x->inventory = shares < rest ? shares : rest;
-        REQUIRE(mul_div(x->inventory, floor_e6, PRICE_ONE_E6, false, &x->credit), ARITHMETIC);
+        TRY(mul_div_or(x->inventory, floor_e6, PRICE_ONE_E6, false, &x->credit));
         if (x->credit > debt_left) x->credit = debt_left;
         REQUIRE(add_to(&p->inventory[s->side], x->inventory), ARITHMETIC);
     }
     u64 used = 0;
-    if (x->capped) REQUIRE(mul_div(x->sold, x->judged_e6, PRICE_ONE_E6, true, &used), ARITHMETIC);
+    if (x->capped) TRY(mul_div_or(x->sold, x->judged_e6, PRICE_ONE_E6, true, &used));
     REQUIRE(add_to(&l->m->cap_used, used), ARITHMETIC);
     return 0;
 }
 
-static KEEP u64 settle(struct liquidation* l, struct position* s, struct sale* x) {
+static KEEP u64 settle(struct liquidation* l, account target, struct position* s, struct sale* x) {
     struct pool* p = pool_of(l->m, s->pool);
     u64 gone = x->sold + x->inventory, cash = x->proceeds - x->bounty;
     u64 repaid_cash = cash < s->debt ? cash : s->debt;
     u64 left = s->shares - gone;
     x->repaid = repaid_cash + x->credit; /* credit never exceeds the debt that cash leaves */
     s->debt -= x->repaid;
+    if (!left && is_chain(target)) TRY(seize_pledges(target, l->in, &s->debt, &l->to_vault));
     x->bad_debt = left ? 0 : s->debt;
     TRY(end_loan(l->v, l->m, x->repaid + x->bad_debt));
     s->debt -= x->bad_debt;
@@ -116,9 +120,10 @@ static KEEP u64 settle(struct liquidation* l, struct position* s, struct sale* x
     REQUIRE(add_to(&l->v->inventory_cost, x->credit) && add_to(&l->v->bad_debt, x->bad_debt), ARITHMETIC);
     REQUIRE(add_to(&l->v->cash, repaid_cash) && add_to(&l->to_vault, repaid_cash) && add_to(&l->to_keeper, x->bounty),
             ARITHMETIC);
+    REQUIRE(add_to(&p->inventory_cost[s->side], x->credit), ARITHMETIC);
     REQUIRE(add_to(&s->residual, cash - repaid_cash) && add_to(&l->m->residual, cash - repaid_cash), ARITHMETIC);
     /* Margin shrinks with the shares, rounded up: the requirement never falls faster than the position. */
-    REQUIRE(mul_div(s->margin, left, s->shares, true, &s->margin), ARITHMETIC);
+    TRY(mul_div_or(s->margin, left, s->shares, true, &s->margin));
     u64 freed = s->debt ? gone : s->shares; /* without debt the rest is no longer leveraged */
     REQUIRE(p->leveraged[s->side] >= freed, ARITHMETIC);
     p->leveraged[s->side] -= freed;
@@ -164,15 +169,15 @@ static KEEP u64 emit_bad_debt(struct liquidation* l) {
 }
 
 static KEEP u64 liquidate_one(const struct context* c, struct liquidation* l, account target) {
-    if (require_state(c, target, KIND_POSITION, sizeof(struct position)) || !is_writable(target)) return 0;
-    struct position* s = data_of(target);
-    if (!same(&s->market, key_of(((const struct liquidate_accounts*)c->accounts)->market)) || !s->debt) return 0;
+    struct position* s;
+    if (holding_of(c, target, 0, ((const struct liquidate_accounts*)c->accounts)->market, &s)) return 0;
+    if (!is_writable(target) || !s->debt) return 0;
     struct sale x;
     TRY(judge(l, s, &x));
     if (!x.want) return 0;
     TRY(sell(l, s, &x));
     if (!x.sold && !x.inventory) return 0; /* the pool is at the floor already, and equity is not negative */
-    TRY(settle(l, s, &x));
+    TRY(settle(l, target, s, &x));
     l->done++;
     return emit_liquidated(l, target, s, &x);
 }
@@ -183,7 +188,7 @@ static KEEP u64 process_liquidate(const struct context* c) {
     REQUIRE(c->data_length == sizeof(struct tag_data), BAD_INSTRUCTION_DATA);
     LOAD(c, LIQUIDATE, a, &in);
     REQUIRE(c->count > sizeof LIQUIDATE_RULES, NOT_ENOUGH_ACCOUNTS);
-    struct liquidation l = {.m = in.market, .v = in.vault, .slot = in.slot};
+    struct liquidation l = {.in = &in, .m = in.market, .v = in.vault, .slot = in.slot};
     REQUIRE(l.m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     REQUIRE(l.slot - l.m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
     for (u64 i = sizeof LIQUIDATE_RULES; i < c->count; i++) TRY(liquidate_one(c, &l, c->accounts[i]));

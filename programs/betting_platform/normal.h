@@ -24,41 +24,34 @@
 #define CURVE_PRICE_MIN_E6 1000U
 #define CURVE_PRICE_MAX_E6 999000U
 
-/* The piece of v >= 0, and how many quanta into it v lies. */
-MATH_INLINE const struct curve_piece *curve_piece_of(u64 v, u64 *offset) {
+/* At v >= 0: h at e18 (order 0), Phi(-v) at e18 (order 1), or phi(v) at e18 (order 2): one Horner for all three. */
+MATH_SHARED u64 curve_tail(u64 v, u64 order) {
     if (v > TABLE_U_MAX) v = TABLE_U_MAX;
-    *offset = v & ((1ULL << 55) - 1);
-    return &CURVE_PIECES[v >> 55];
-}
-
-/* Horner over the bends, or over those of the first or second derivative of s S(s): a constant order costs nothing. */
-MATH_INLINE i64 curve_bend(const struct curve_piece *piece, u64 fraction, u32 order) {
+    const struct curve_piece *piece = &CURVE_PIECES[v >> 55];
+    u64 offset = v & ((1ULL << 55) - 1), fraction = offset << 9;
     i64 bend = 0;
 #pragma clang loop unroll(disable) /* unrolled: 50 CU less per evaluation, and 4 kB more of program */
     for (i64 power = 6; power > 0; power--) {
-        i64 factor = order == 0 ? 1 : order == 1 ? power + 1 : power * (power + 1);
-        bend = piece->bend[power - 1] * factor + mul_fraction(fraction, bend);
+        i64 factor = 1;
+        if (order) factor = order == 1 ? power + 1 : power * (power + 1);
+        bend = piece->bend[power - 1] * factor + bend;
+        if (order == 2 && power == 1) return mul_high_shared((u64)bend, TABLE_DENSITY_SCALE);
+        bend = mul_fraction(fraction, bend);
     }
-    return bend;
+    u64 slope = piece->slope - (u64)(bend >> 4); /* 2^65 */
+    if (order) return (mul_high_shared(slope, CURVE_ONE) + 1) >> 1;
+    return (piece->edge - mul_high_shared(offset << 4, slope)) >> 5;
 }
 
 /* g(u) at e18. */
 MATH_SHARED u64 curve_g(i64 u) {
-    u64 offset;
-    const struct curve_piece *piece = curve_piece_of(magnitude(u), &offset);
-    u64 fraction = offset << 9;
-    u64 slope = piece->slope - (u64)(mul_fraction(fraction, curve_bend(piece, fraction, 0)) >> 4);
-    u64 tail = (piece->edge - mul_high(offset << 4, slope)) >> 5;
+    u64 tail = curve_tail(magnitude(u), 0);
     return u > 0 ? tail + (u64)u : tail;
 }
 
 /* Phi(u) at e18: the price of the side whose coordinate u is. */
 MATH_SHARED u64 curve_price_e18(i64 u) {
-    u64 offset;
-    const struct curve_piece *piece = curve_piece_of(magnitude(u), &offset);
-    u64 fraction = offset << 9;
-    u64 slope = piece->slope - (u64)(mul_fraction(fraction, curve_bend(piece, fraction, 1)) >> 4);
-    u64 tail = (mul_high(slope, CURVE_ONE) + 1) >> 1;
+    u64 tail = curve_tail(magnitude(u), 1);
     return u > 0 ? CURVE_ONE - tail : tail;
 }
 
@@ -68,17 +61,15 @@ MATH_INLINE u32 curve_price_e6(i64 u) {
 }
 
 /* phi(u) at e18. */
-MATH_SHARED u64 curve_density_e18(i64 u) {
-    u64 offset;
-    const struct curve_piece *piece = curve_piece_of(magnitude(u), &offset);
-    return mul_high((u64)curve_bend(piece, offset << 9, 2), TABLE_DENSITY_SCALE);
+MATH_INLINE u64 curve_density_e18(i64 u) {
+    return curve_tail(magnitude(u), 2);
 }
 
 /* Phi(u) at e9 from the first three bends, within 1e-7: where Newton goes next, never what anything costs. */
 MATH_INLINE u64 curve_slope_e9(i64 u) {
-    u64 offset;
-    const struct curve_piece *piece = curve_piece_of(magnitude(u), &offset);
-    i64 fraction = (i64)(offset >> 23); /* 2^32; the bends at 2^37 */
+    u64 v = magnitude(u) > TABLE_U_MAX ? TABLE_U_MAX : magnitude(u);
+    const struct curve_piece *piece = &CURVE_PIECES[v >> 55];
+    i64 fraction = (i64)((v & ((1ULL << 55) - 1)) >> 23); /* 2^32; the bends at 2^37 */
     i64 bend = (piece->bend[2] >> 32) * 4;
     bend = (piece->bend[1] >> 32) * 3 + (fraction * bend >> 32);
     bend = (piece->bend[0] >> 32) * 2 + (fraction * bend >> 32);
@@ -87,7 +78,7 @@ MATH_INLINE u64 curve_slope_e9(i64 u) {
 }
 
 /* value * 1e9 / slope, Newton's next step; U64_MAX when it would not fit. */
-MATH_INLINE u64 curve_step(u64 value, u64 slope_e9) {
+MATH_SHARED u64 curve_step(u64 value, u64 slope_e9) {
     u64 whole = value / slope_e9;
     if (whole > 8000000000ULL) return U64_MAX;
     return whole * 1000000000ULL + (value - whole * slope_e9) * 1000000000ULL / slope_e9;
@@ -95,20 +86,20 @@ MATH_INLINE u64 curve_step(u64 value, u64 slope_e9) {
 
 /* Phi^-1 at e18, for a price of 1_000 ... 999_000 (beyond that, of the nearer end).
  * Newton on Phi from the left edge of the piece; |Phi(u) - price| <= 3e-16, so u is within CURVE_U_ERROR. */
-MATH_SHARED i64 curve_u_of_price_e6(u32 price_e6) {
+MATH_SHARED i64 curve_u_of_price_e6(u64 price_e6) {
     bool above = price_e6 > 500000;
     u64 tail_e6 = above ? (price_e6 < 1000000 ? 1000000 - price_e6 : 0) : price_e6;
     if (tail_e6 == 500000) return 0;
     if (tail_e6 <= CURVE_PRICE_MIN_E6) return above ? CURVE_U_MAX : -CURVE_U_MAX;
     u64 wanted = tail_e6 * 1000000000000ULL;
     u64 wanted_slope = (tail_e6 << 44) / 1000000 << 21; /* 2^65 */
-    u32 low = 0, high = sizeof(CURVE_PIECES) / sizeof(CURVE_PIECES[0]);
+    u64 low = 0, high = sizeof(CURVE_PIECES) / sizeof(CURVE_PIECES[0]);
     while (high - low > 1) {
-        u32 middle = (low + high) / 2;
+        u64 middle = (low + high) / 2;
         if (CURVE_PIECES[middle].slope >= wanted_slope) low = middle;
         else high = middle;
     }
-    u64 v = (u64)low << 55;
+    u64 v = low << 55;
     u64 step = U64_MAX;
     /* Convergence is quadratic: a step below 2^29 quanta (5e-10) leaves less than one. */
     for (u32 iteration = 0; iteration < 6 && step >> 29; iteration++) {

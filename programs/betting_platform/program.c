@@ -6,6 +6,11 @@
 #include "vault.c"
 #include "trade.c"
 #include "liquidate.c"
+#include "chain_open.c"
+#include "chain_steps.c"
+#include "chain_cancel.c"
+#include "fees.c"
+#include "inventory.c"
 
 u64 entrypoint(u8* input);
 
@@ -23,6 +28,16 @@ u64 entrypoint(u8* input) {
         case INSTRUCTION_OPEN_POSITION: return process_open_position(&c);
         case INSTRUCTION_CLOSE_POSITION: return process_close_position(&c);
         case INSTRUCTION_LIQUIDATE: return process_liquidate(&c);
+        case INSTRUCTION_REMOVE_LIQUIDITY: return process_remove_liquidity(&c);
+        case INSTRUCTION_CLAIM_MAKER_FEES: return process_claim_maker_fees(&c);
+        case INSTRUCTION_WITHDRAW_FEES: return process_withdraw_fees(&c);
+        case INSTRUCTION_SWEEP_FEES: return process_sweep_fees(&c);
+        case INSTRUCTION_REQUEST_UNSTAKE: return process_request_unstake(&c);
+        case INSTRUCTION_UNSTAKE: return process_unstake(&c);
+        case INSTRUCTION_OPEN_CHAIN: return process_open_chain(&c);
+        case INSTRUCTION_CANCEL_CHAIN: return process_cancel_chain(&c);
+        case INSTRUCTION_EXECUTE_CHAIN: return process_execute_chain(&c);
+        case INSTRUCTION_BUY_INVENTORY: return process_buy_inventory(&c);
         default: return ERR_UNKNOWN_INSTRUCTION;
     }
 }

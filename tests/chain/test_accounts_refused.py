@@ -197,7 +197,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
     "create_market": {
         "authority": {
             "stranger": "WRONG_AUTHORITY",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
             "unsigned": "MISSING_SIGNATURE",
         },
         "global": {
@@ -231,7 +231,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "owner": {
             "stranger": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
             "unsigned": "MISSING_SIGNATURE",
         },
         "global": {
@@ -250,13 +250,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "maker": {
             "stranger": "runtime",
@@ -273,7 +273,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "owner": {
             "stranger": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "lands",
+            "readonly": "NOT_WRITABLE",
             "unsigned": "MISSING_SIGNATURE",
         },
         "global": {
@@ -290,13 +290,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "vault_tokens": {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "stake": {
             "stranger": "runtime",
@@ -312,7 +312,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "owner": {
             "stranger": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
             "unsigned": "MISSING_SIGNATURE",
         },
         "global": {
@@ -332,13 +332,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
         "vault": {
@@ -353,7 +353,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "owner": {
             "stranger": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
             "unsigned": "MISSING_SIGNATURE",
         },
         "global": {
@@ -373,13 +373,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
         "vault": {
@@ -419,13 +419,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "lands",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "position": {
             "stranger": "WRONG_OWNER",
@@ -464,13 +464,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "lands",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "position": {
             "stranger": "WRONG_OWNER",
@@ -515,7 +515,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "vault": {
             "stranger": "WRONG_OWNER",
@@ -526,13 +526,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "vault_tokens": {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "keeper_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "lands",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
         "position": {
@@ -547,7 +547,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
 """By instruction and account, in the order of both. What lands, and why that is harmless:
 
 - update_prices with the twin: the oracle may post for any market.
-- stake with a read-only owner or without the system program: nothing is created, so nobody pays.
+- stake without the system program: nothing is created, so nobody needs it.
 - close with another user's tokens: the owner who signs may give the payout away.
 - liquidate by a stranger, for another's tokens, or of another's position: anyone may be the keeper.
 """

@@ -282,4 +282,4 @@ def test_data_of_another_length_is_refused(bare, length):
 
 def test_an_unknown_tag_is_refused(platform):
     with refused("UNKNOWN_INSTRUCTION"):
-        platform.send(Instruction(platform.program, bytes([8]), []), [platform.admin])
+        platform.send(Instruction(platform.program, bytes([255]), []), [platform.admin])

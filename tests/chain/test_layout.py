@@ -63,7 +63,46 @@ INSTRUCTIONS = [
             ADDRESS, ADDRESS, ADDRESS, ADDRESS, pool=0, liquidity=1, cash_max=1, position_id=0
         ),
     ),
+    (
+        "remove_liquidity",
+        "sizeof REMOVE_LIQUIDITY_RULES",
+        instructions.remove_liquidity(
+            ADDRESS, ADDRESS, ADDRESS, ADDRESS, pool=0, liquidity=1, position_id=0
+        ),
+    ),
+    (
+        "tag",
+        "sizeof CLAIM_MAKER_FEES_RULES",
+        instructions.claim_maker_fees(ADDRESS, ADDRESS, ADDRESS, ADDRESS, pool=0),
+    ),
+    (
+        "tag",
+        "sizeof WITHDRAW_FEES_RULES",
+        instructions.withdraw_fees(ADDRESS, ADDRESS, ADDRESS, ADDRESS),
+    ),
+    ("tag", "sizeof SWEEP_FEES_RULES", instructions.sweep_fees(ADDRESS, ADDRESS)),
     ("stake", "sizeof STAKE_RULES", instructions.stake(ADDRESS, ADDRESS, ADDRESS, amount=1)),
+    (
+        "request_unstake",
+        "sizeof REQUEST_UNSTAKE_RULES",
+        instructions.request_unstake(ADDRESS, ADDRESS, shares=1),
+    ),
+    ("tag", "sizeof UNSTAKE_RULES", instructions.unstake(ADDRESS, ADDRESS, ADDRESS)),
+    (
+        "buy_inventory",
+        "sizeof BUY_INVENTORY_RULES",
+        instructions.buy_inventory(
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            pool=0,
+            side=accounts.Side.YES,
+            position_id=0,
+            shares=1,
+            cost_max=1,
+        ),
+    ),
     (
         "open_position",
         "sizeof OPEN_POSITION_RULES",
@@ -135,7 +174,7 @@ def event_assertions() -> list[str]:
         lines.append(f"EVENT_{kind.name} == {kind.value}")
         offset = events._HEAD.size
         for field, code in body:
-            size = {"I": 4, "Q": 8, "32s": 32}[code]
+            size = {"H": 2, "I": 4, "Q": 8, "32s": 32}[code]
             lines.append(f"__builtin_offsetof(struct {struct}, {field}) == {offset}")
             lines.append(f"sizeof(((struct {struct}*)0)->{field}) == {size}")
             offset += size

@@ -62,6 +62,46 @@ class Wandering(RuleBasedStateMachine):
             pool if market else 0,
         )
 
+    @rule(who=USERS, market=MARKETS, pool=st.integers(0, 2), part=st.integers(1, 3))
+    def remove_liquidity(self, who, market, pool, part):
+        user, address = self.people[who], self.markets[market]
+        pool = pool if market else 0
+        if not self.platform.exists(self.platform.maker_address(user, address, pool)):
+            return
+        self.platform.warp(150)
+        amount = self.platform.maker_of(user, address, pool).liquidity // part
+        if self.attempt(self.platform.remove_liquidity, user, address, amount, pool):
+            self.opened.append((user, address, user.next_position_id - 1))
+
+    @rule(who=USERS, market=MARKETS, pool=st.integers(0, 2))
+    def take_fees(self, who, market, pool):
+        user, address = self.people[who], self.markets[market]
+        if self.platform.exists(self.platform.maker_address(user, address, pool)):
+            self.attempt(self.platform.claim_maker_fees, user, address, pool)
+        self.attempt(self.platform.withdraw_fees, address, user.tokens)
+        self.attempt(self.platform.sweep_fees, address)
+
+    @rule(who=USERS, part=st.integers(1, 4), slots=st.integers(0, 400))
+    def unstake(self, who, part, slots):
+        user = self.people[who]
+        if not self.platform.exists(self.platform.stake_address(user)):
+            return
+        shares = self.platform.stake_of(user).shares // part
+        self.attempt(self.platform.request_unstake, user, shares)
+        self.platform.warp(slots)
+        self.attempt(self.platform.unstake, user)
+
+    @rule(who=USERS, market=MARKETS, part=st.integers(1, 3))
+    def buy_inventory(self, who, market, part):
+        user, address = self.people[who], self.markets[market]
+        for pool, state in enumerate(self.platform.market(address).pools):
+            for side in Side:
+                if shares := state.inventory[side] // part:
+                    terms = {"pool": pool, "side": side}
+                    done = self.attempt(self.platform.buy_inventory, user, address, shares, **terms)
+                    if done:
+                        self.opened.append((user, address, done[0]))
+
     @rule(
         who=USERS,
         market=MARKETS,
@@ -214,6 +254,43 @@ def test_add_liquidity_moves_the_makers_cash_to_the_market(platform, staked):
 def test_stake_moves_cash_to_the_vault(platform, staked):
     change = moved(platform, lambda: platform.stake(platform.users[0], 12_345))
     assert change == {"user 0": -12_345, "vault": 12_345}
+
+
+def test_remove_liquidity_moves_cash_and_fees_to_the_maker(platform, staked):
+    maker = platform.users[0]
+    platform.open(platform.user(), staked, 10_000 * USD)
+    platform.warp(150)
+    receipts = []
+    change = moved(
+        platform, lambda: receipts.append(platform.remove_liquidity(maker, staked, 10**9))
+    )
+    (event,) = receipts[0].events
+    cash = event.amount("cash") + event.amount("fees_paid")
+    assert change == {"user 0": cash, "market 0": -cash}
+
+
+def test_fees_move_to_the_maker_the_treasury_and_the_vault(platform, staked):
+    platform.open(platform.user(), staked, 10_000 * USD)
+    maker, treasury = platform.users[0], platform.user()
+    fees = platform.market(staked)
+    change = moved(platform, lambda: platform.claim_maker_fees(maker, staked))
+    assert change == {"user 0": -change["market 0"], "market 0": change["market 0"]}
+    assert fees.fees_makers - 1 <= change["user 0"] <= fees.fees_makers
+    due = fees.fees_treasury
+    change = moved(platform, lambda: platform.withdraw_fees(staked, treasury.tokens))
+    assert change == {"user 3": due, "market 0": -due}
+    change = moved(platform, lambda: platform.sweep_fees(staked))
+    assert change == {"vault": fees.fees_vault, "market 0": -fees.fees_vault}
+
+
+def test_unstake_moves_cash_from_the_vault_and_a_request_moves_none(platform, staked):
+    user = platform.user()
+    platform.stake(user, 1_000 * USD)
+    assert moved(platform, lambda: platform.request_unstake(user)) == {}
+    platform.warp(150)
+    change = moved(platform, lambda: platform.unstake(user))
+    assert change == {"user 2": change["user 2"], "vault": -change["user 2"]}
+    assert 1_000 * USD - 1 <= change["user 2"] <= 1_000 * USD
 
 
 def test_a_spot_open_moves_margin_and_fee_to_the_market(platform, staked):

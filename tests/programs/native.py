@@ -143,7 +143,7 @@ BPF_FLAGS = (  # as the program is built
         "-target",
         "bpfel-freestanding",
         "-mcpu=v2",
-        "-O2",
+        "-Oz",
         "-std=c11",
         "-ffreestanding",
         "-fno-builtin",

@@ -8,7 +8,7 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from keeper.profile.call import Call
-from keeper.profile.world import USD, User, World
+from keeper.profile.world import USD, World
 from programs import addresses, instructions
 from programs.accounts import Side
 from programs.chain_account import Step, StepKind
@@ -103,9 +103,9 @@ class _Stage:
             counts_trade=True,
         )
 
-    def cancellation(self, market: Pubkey, chain: Pubkey) -> Instruction:
-        owner: User = self.owner
-        return instructions.cancel_chain(
+    def cancelling(self, market: Pubkey, chain: Pubkey, case: str) -> Call:
+        owner = self.owner
+        cancel = instructions.cancel_chain(
             self.world.program,
             owner.address,
             owner.tokens,
@@ -114,6 +114,7 @@ class _Stage:
             owner.address,
             owner.tokens,
         )
+        return Call(world=self.world, instruction=cancel, signers=[owner.key], case=case)
 
 
 def open_chain(code: bytes) -> Iterator[Call]:
@@ -149,17 +150,10 @@ def cancel_chain(code: bytes) -> Iterator[Call]:
     steps = (_BORROW, _LIQUIDITY, _STAKE, _opening(1))
     while True:
         market = stage.market(_SHAPES[1])
-        for ran, case in ((0, "not begun"), (3, "repay and ask for the stake")):
-            chain = stage.open(market, steps, 1_000 * USD)
-            if ran:
-                stage.world.send([stage.execution(market, chain, ran)], [stage.keeper.key])
-            cancel = stage.cancellation(market, chain)
-            signers = [stage.owner.key]
-            yield Call(world=stage.world, instruction=cancel, signers=signers, case=case)
+        fresh = stage.open(market, steps, 1_000 * USD)
+        yield stage.cancelling(market, fresh, "not begun")
+        chain = stage.open(market, steps, 1_000 * USD)
+        stage.world.send([stage.execution(market, chain, 3)], [stage.keeper.key])
+        yield stage.cancelling(market, chain, "repay and ask for the stake")
         stage.world.warp(_LOCK_SLOTS)
-        yield Call(
-            world=stage.world,
-            instruction=stage.cancellation(market, chain),
-            signers=[stage.owner.key],
-            case="stake and liquidity",
-        )
+        yield stage.cancelling(market, chain, "stake and liquidity")

@@ -48,6 +48,7 @@ def _earning(code: bytes) -> tuple[World, Pubkey, User, User]:
     maker, trader = world.user(100_000_000), world.user(100_000_000)
     market = world.create_market(500_000)
     world.add_liquidity(maker, market, 1_000_000)
+    world.stake(maker, 1_000_000)
     return world, market, maker, trader
 
 
@@ -68,9 +69,7 @@ def withdraw_fees(code: bytes) -> Iterator[Call]:
     tokens = world.token_account(world.admin.pubkey(), world.quote_mint.pubkey())
     while True:
         world.open(trader, market, 500 * USD)
-        withdrawn = instructions.withdraw_fees(
-            world.program, world.admin.pubkey(), tokens, market
-        )
+        withdrawn = instructions.withdraw_fees(world.program, world.admin.pubkey(), tokens, market)
         yield Call(world=world, instruction=withdrawn, signers=[world.admin], case="one trade's")
 
 
@@ -78,22 +77,9 @@ def sweep_fees(code: bytes) -> Iterator[Call]:
     """What one trade left for the vault; of a resolved market, with its inventory."""
     world, market, _, trader = _earning(code)
     sweep = instructions.sweep_fees(world.program, market)
-    for number in count():
-        if number % 8 == 0:
-            yield _sweep_of_resolved(code)
-            continue
+    while True:
         world.open(trader, market, 500 * USD)
         yield Call(world=world, instruction=sweep, signers=[world.admin], case="one trade's")
-
-
-def _sweep_of_resolved(code: bytes) -> Call:
-    world, market, _ = _with_inventory(code)
-    resolved = instructions.resolve_market(
-        world.program, world.admin.pubkey(), market, payouts_e6=[500_000]
-    )
-    world.send([resolved], [world.admin])
-    sweep = instructions.sweep_fees(world.program, market)
-    return Call(world=world, instruction=sweep, signers=[world.admin], case="resolved")
 
 
 def request_unstake(code: bytes) -> Iterator[Call]:
@@ -126,7 +112,7 @@ def unstake(code: bytes) -> Iterator[Call]:
 
 def _with_inventory(code: bytes) -> tuple[World, Pubkey, User]:
     """A market whose liquidations left the vault shares of YES."""
-    world, market, positions = under_water(code, 10, fall_e6=200_000)
+    world, market, positions = under_water(code, 10, fall_e6=200_000, is_pushed=True)
     keeper = world.user(1_000_000)
     batch = instructions.liquidate(world.program, keeper.address, keeper.tokens, market, positions)
     world.send([batch], [keeper.key])

@@ -1,7 +1,7 @@
 """Positions: opened, closed, liquidated."""
 
 from collections.abc import Iterator
-from itertools import count, product
+from itertools import count, cycle, product
 from typing import NamedTuple
 
 from solders.instruction import Instruction
@@ -13,6 +13,13 @@ from programs import instructions
 from programs.accounts import Side
 
 _VAULT_USD = 10_000_000
+_LENT_VAULT_USD = 100_000
+_LOANS = 6
+_LENT_MARGIN_USD = 1_000
+_FALLS = ((60_000, False), (200_000, True), (40_000, False), (60_000, True), (200_000, False))
+"""How far the oracle falls, and whether the pool falls first."""
+_PUSH_USD = 5_000_000
+"""Buys so much NO of a pool of $10M that its YES falls from 0.5 to about 0.2."""
 BATCHES = (1, 2, 5, 10, 20)
 """Positions in the measured liquidations."""
 
@@ -44,10 +51,14 @@ _TERMS = [terms for pair in zip(_LEVERAGED * 3, _SPOT, strict=True) for terms in
 
 
 def _trading_world(code: bytes) -> tuple[World, dict[int, Pubkey], User]:
+    """Markets at every price, and a vault that has lent more than half of its cash: coverage and fee are computed."""
     world = World(code)
+    world.stake(world.user(_LENT_VAULT_USD), _LENT_VAULT_USD)
+    user = world.user(1_000_000_000)
+    for _ in range(_LOANS):
+        world.open(user, world.traded_market(), _LENT_MARGIN_USD * USD, leverage=10)
     markets = {price: world.traded_market(price) for price in sorted({t.price_e6 for t in _TERMS})}
-    world.stake(world.user(_VAULT_USD), _VAULT_USD)
-    return world, markets, world.user(100_000_000)
+    return world, markets, user
 
 
 def open_position(code: bytes) -> Iterator[Call]:
@@ -104,10 +115,9 @@ def _closing(
 
 
 def liquidate(code: bytes) -> Iterator[Call]:
-    """Batches of positions that are under water on both sides of one pool, for each size in turn."""
-    for number in count():
-        size = BATCHES[number % len(BATCHES)]
-        world, market, positions = under_water(code, size, fall_e6=(60_000, 200_000)[number % 2])
+    """Batches of positions of a pool that are to be sold: under water or not, the pool's price above or below."""
+    for (fall_e6, is_pushed), size in cycle(product(_FALLS, BATCHES)):
+        world, market, positions = under_water(code, size, fall_e6=fall_e6, is_pushed=is_pushed)
         keeper = world.user(0)
         batch = instructions.liquidate(
             world.program, keeper.address, keeper.tokens, market, positions
@@ -116,12 +126,21 @@ def liquidate(code: bytes) -> Iterator[Call]:
         yield Call(world=world, instruction=batch, signers=[keeper.key], case=case)
 
 
-def under_water(code: bytes, positions: int, *, fall_e6: int) -> tuple[World, Pubkey, list[Pubkey]]:
-    """Return a world with a market whose positions, bought at ten times, are all to be liquidated."""
+def under_water(
+    code: bytes, positions: int, *, fall_e6: int, is_pushed: bool = False
+) -> tuple[World, Pubkey, list[Pubkey]]:
+    """Return a world with a market whose positions, bought at ten times, are all to be liquidated.
+
+    Args:
+        fall_e6: how far the oracle fell below 0.5; 40_000 leaves them equity, 60_000 does not.
+        is_pushed: somebody sold first, so that the pool is below the oracle: inventory takes over.
+    """
     world = World(code)
     market = world.traded_market(500_000, liquidity_usd=10_000_000)
     world.stake(world.user(_VAULT_USD), _VAULT_USD)
-    owner = world.user(10_000_000)
+    owner = world.user(100_000_000)
     ids = [world.open(owner, market, 100 * USD + i, leverage=10) for i in range(positions)]
+    if is_pushed:
+        world.open(owner, market, _PUSH_USD * USD, side=Side.NO)
     world.move_oracle(market, 500_000 - fall_e6)
     return world, market, [world.position_address(owner, market, i) for i in ids]

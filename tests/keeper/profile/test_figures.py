@@ -12,10 +12,12 @@ from keeper.profile.figures import (
     summarize,
 )
 from keeper.profile.report import Profile, as_json, tables
+from keeper.profile.sections import Section
 
 
 def sample(case, cu, **sections):
-    return Sample(case=case, cu=cu, wire_bytes=cu // 10, accounts=3, sections=sections)
+    found = {name: Section(cu=each, visits=2) for name, each in sections.items()}
+    return Sample(case=case, cu=cu, wire_bytes=cu // 10, accounts=3, sections=found)
 
 
 def profile(**changed):
@@ -58,7 +60,7 @@ def test_the_bottleneck_is_the_largest_section_of_the_worst_case():
     figures = profile().instructions["open_position"]
     assert figures.worst_case == "lent"
     assert figures.bottleneck == "curve"
-    assert figures.section_worst == {"curve": 5_000, "leverage": 250}
+    assert figures.section_visits == {"curve": 2_500, "leverage": 125}
     assert list(figures.cases) == ["spot", "lent"]
 
 
@@ -100,7 +102,7 @@ def test_the_object_has_the_documented_shape():
     assert found["update_prices_cu_by_outcomes"] == {"2": 900, "16": 13_000}
     assert found["liquidate_cu"] == {"first_position": 11_000, "each_further_position": 2_000}
     assert found["pay_rewards_cu_per_leaf"] == 2_001
-    assert found["leverage_calculation_cu"] == 250
+    assert found["leverage_calculation_cu"] == 125
     assert found["off_chain"]["sign"] == {"average_us": 1.5, "p99_us": 2.0, "median_us": 1.0}
 
 
@@ -130,5 +132,5 @@ def test_what_was_not_measured_is_left_out(names):
     found = as_json(part)
     assert set(found["instructions"]) == set(names)
     assert "liquidate_cu" not in found
-    assert found["leverage_calculation_cu"] == (250 if names else None)
+    assert found["leverage_calculation_cu"] == (125 if names else None)
     assert "".join(tables(part, with_sections=True))
