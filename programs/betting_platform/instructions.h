@@ -254,15 +254,15 @@ struct open_chain_data {
     A(owner_tokens, ANY | WRITES)            \
     A(caller_tokens, ANY | WRITES)           \
     A(token_program, TOKEN_PROGRAM)
-#define EXECUTE_CHAIN_ACCOUNTS(A)            \
-    A(keeper, ANY | SIGNS)                   \
-    A(global, GLOBAL)                        \
-    A(market, MARKET | WRITES)               \
-    A(market_tokens, MARKET_TOKENS | WRITES) \
-    A(vault, VAULT | WRITES)                 \
-    A(vault_tokens, VAULT_TOKENS | WRITES)   \
-    A(keeper_tokens, ANY | WRITES)           \
-    A(chain, CHAIN | WRITES)                 \
+#define EXECUTE_CHAIN_ACCOUNTS(A)                                  \
+    A(keeper, ANY | SIGNS)                                         \
+    A(global, GLOBAL) /* written by one of the first 100 trades */ \
+    A(market, MARKET | WRITES)                                     \
+    A(market_tokens, MARKET_TOKENS | WRITES)                       \
+    A(vault, VAULT | WRITES)                                       \
+    A(vault_tokens, VAULT_TOKENS | WRITES)                         \
+    A(keeper_tokens, ANY | WRITES)                                 \
+    A(chain, CHAIN | WRITES)                                       \
     A(token_program, TOKEN_PROGRAM)
 struct execute_chain_data {
     u8 tag, first_step, step_count, padding[5]; /* a repeat finds the chain at a later step and is refused */

@@ -16,6 +16,7 @@ from solders.pubkey import Pubkey
 from programs import accounts, addresses, events, instructions
 from programs.betting_platform.build import SOURCE
 from programs.betting_platform.headers import load_interface
+from programs.chain_account import Step, StepKind
 from programs.idl import as_text, camel, codama
 from programs.localnet.genesis import program_keypair
 
@@ -27,7 +28,9 @@ def address(name: str) -> Pubkey:
     return keypair(name).pubkey()
 
 
-OWNER, TOKENS, MARKET, POSITION = map(address, ("owner", "tokens", "market", "position"))
+OWNER, TOKENS, MARKET, POSITION, CHAIN = map(
+    address, ("owner", "tokens", "market", "position", "chain")
+)
 CONDITION = bytes(range(32))
 BY_OWNER = {"owner": OWNER, "ownerTokens": TOKENS, "market": MARKET}
 TRADE = {"pool": 3, "side": 1, "positionId": 7, "margin": 5 * USD, "worstPriceE6": 600_000}
@@ -134,6 +137,100 @@ CASES = {
         BY_OWNER | {"position": addresses.position_address(PROGRAM, MARKET, OWNER, 7)[0]},
         {"holding": 0, "worstPriceE6": 0, "shares": 5},
     ),
+    "remove_liquidity": (
+        instructions.remove_liquidity(
+            PROGRAM, OWNER, TOKENS, MARKET, pool=2, position_id=4, liquidity=8, cash_min=7
+        ),
+        BY_OWNER | {"maker": addresses.maker_address(PROGRAM, MARKET, 2, OWNER)[0]},
+        {"positionId": 4, "liquidity": 8, "cashMin": 7, "priceMinE6": 0, "priceMaxE6": 1_000_000},
+    ),
+    "claim_maker_fees": (
+        instructions.claim_maker_fees(PROGRAM, OWNER, TOKENS, MARKET, pool=2),
+        BY_OWNER | {"maker": addresses.maker_address(PROGRAM, MARKET, 2, OWNER)[0]},
+        {},
+    ),
+    "withdraw_fees": (
+        instructions.withdraw_fees(PROGRAM, OWNER, TOKENS, MARKET),
+        {"authority": OWNER, "authorityTokens": TOKENS, "market": MARKET},
+        {},
+    ),
+    "sweep_fees": (instructions.sweep_fees(PROGRAM, MARKET), {"market": MARKET}, {}),
+    "request_unstake": (
+        instructions.request_unstake(PROGRAM, OWNER, shares=9),
+        {"owner": OWNER},
+        {"shares": 9},
+    ),
+    "unstake": (
+        instructions.unstake(PROGRAM, OWNER, TOKENS),
+        {"owner": OWNER, "ownerTokens": TOKENS},
+        {},
+    ),
+    "buy_inventory": (
+        instructions.buy_inventory(
+            PROGRAM,
+            OWNER,
+            TOKENS,
+            MARKET,
+            pool=3,
+            side=accounts.Side.NO,
+            position_id=7,
+            shares=5,
+            cost_max=6,
+        ),
+        BY_OWNER,
+        {"pool": 3, "side": 1, "positionId": 7, "shares": 5, "costMax": 6},
+    ),
+    "open_chain": (
+        instructions.open_chain(
+            PROGRAM,
+            OWNER,
+            TOKENS,
+            MARKET,
+            chain_id=9,
+            pool=1,
+            side=accounts.Side.NO,
+            deposit=100,
+            trigger_e6=400_000,
+            is_above=True,
+            expiry_slot=77,
+            steps=[Step(kind=StepKind.BORROW), Step(kind=StepKind.OPEN, leverage=3, limit_e6=5)],
+        ),
+        BY_OWNER,
+        {
+            "pool": 1,
+            "side": 1,
+            "chainId": 9,
+            "deposit": 100,
+            "expirySlot": 77,
+            "triggerE6": 400_000,
+            "isAbove": 1,
+            "stepCount": 2,
+            "steps": [
+                {"kind": 0, "leverage": 0, "limitE6": 0},
+                {"kind": 4, "leverage": 3, "limitE6": 5},
+                *[{"kind": 0, "leverage": 0, "limitE6": 0}] * 3,
+            ],
+        },
+    ),
+    "cancel_chain": (
+        instructions.cancel_chain(PROGRAM, OWNER, TOKENS, MARKET, CHAIN, OWNER, TOKENS),
+        BY_OWNER | {"caller": OWNER, "callerTokens": TOKENS, "chain": CHAIN},
+        {},
+    ),
+    "execute_chain": (
+        instructions.execute_chain(
+            PROGRAM,
+            OWNER,
+            TOKENS,
+            MARKET,
+            CHAIN,
+            first_step=1,
+            step_count=2,
+            counts_trade=True,
+        ),
+        {"keeper": OWNER, "keeperTokens": TOKENS, "market": MARKET, "chain": CHAIN},
+        {"firstStep": 1, "stepCount": 2},
+    ),
 }
 
 
@@ -146,6 +243,11 @@ def test_the_committed_idl_is_what_the_headers_say():
     assert COMMITTED.read_text() == as_text(
         codama(load_interface(), PROGRAM, version("betting-keeper"))
     ), "run `keeper idl > programs/betting_platform/betting_platform.codama.json`"
+
+
+def test_every_instruction_that_can_be_built_is_compared():
+    built = {n for n in vars(instructions) if n in {s.name for s in load_interface().instructions}}
+    assert {*CASES, "liquidate"} == built
 
 
 @pytest.mark.parametrize("name", CASES)
