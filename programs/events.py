@@ -243,12 +243,12 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
         ("inventory_credit", "Q"),
     ],
     EventKind.EPOCH_POSTED: [
-        ("account", _A),
-        ("root", _A),
         ("epoch", "Q"),
-        ("index", "Q"),
-        ("leaf_count", "Q"),
+        ("index", "I"),
+        ("leaf_count", "I"),
         ("total", "Q"),
+        ("root", _A),
+        ("account", _A),
         ("posted_mmt", "Q"),
         ("emitted_mmt", "Q"),
     ],
@@ -284,7 +284,10 @@ _TAILS: Final[dict[EventKind, tuple[str, list[tuple[str, str]]]]] = {
         "step_count",
         [("kind", "B"), ("padding", "B"), ("leverage", "H"), ("limit_e6", "I")],
     ),
-    EventKind.REWARDS_PAID: ("count", [("wallet", _A), ("leaf", "Q"), ("amount", "Q")]),
+    EventKind.REWARDS_PAID: (
+        "count",
+        [("index", "I"), ("leaf", "I"), ("wallet", _A), ("amount", "Q")],
+    ),
     EventKind.MARKET_RESOLVED: ("pools", [("payout_e6", "Q")]),
 }
 """Kinds whose bodies are followed by records: the field that counts them, and the fields of one."""

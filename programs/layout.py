@@ -215,10 +215,10 @@ EPOCH_DTYPE: Final = np.dtype(
         ("index", "<u4"),
         ("leaf_count", "<u4"),
         ("total", "<u8"),
+        ("root", _ADDRESS),
         ("paid", "<u8"),
         ("paid_count", "<u8"),
         ("event_sequence", "<u8"),
-        ("root", _ADDRESS),
         ("reserved", "<u8", (2,)),
     ]
 )
@@ -229,6 +229,11 @@ POSITION_BYTES: Final = POSITION_DTYPE.itemsize
 def market_bytes(pools: int) -> int:
     """Return the size of a market account."""
     return MARKET_DTYPE.itemsize + pools * POOL_DTYPE.itemsize
+
+
+def epoch_bytes(leaves: int) -> int:
+    """Return the size of an epoch account."""
+    return EPOCH_DTYPE.itemsize + (leaves + 63) // 64 * 8
 
 
 def offset_of(dtype: np.dtype[np.void], field: str) -> int:

@@ -192,7 +192,7 @@ def goals(
         Goal(
             name="execute_chain of 5 steps, CU",
             limit=22_000,
-            found=worst("execute_chain", "5 steps"),
+            found=worst("execute_chain"),
         ),
         Goal(name="leverage calculation, CU", limit=300, found=leverage_cu),
         Goal(

@@ -3,7 +3,7 @@
 from typing import Final
 
 from keeper.profile.call import Cases
-from keeper.profile.cases import chains, exits, makers, markets, trades
+from keeper.profile.cases import chains, ends, exits, makers, markets, rewards, trades
 
 CASES: Final[dict[str, Cases]] = {
     "initialize": markets.initialize,
@@ -24,5 +24,10 @@ CASES: Final[dict[str, Cases]] = {
     "open_chain": chains.open_chain,
     "cancel_chain": chains.cancel_chain,
     "execute_chain": chains.execute_chain,
+    "post_epoch": rewards.post_epoch,
+    "pay_rewards": rewards.pay_rewards,
+    "resolve_market": ends.resolve_market,
+    "redeem": ends.redeem,
+    "halt": ends.halt,
 }
 """In the order of SPEC.md section 5."""

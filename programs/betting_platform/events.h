@@ -161,8 +161,11 @@ struct event_pledges_seized {
 };
 struct event_epoch_posted {
     struct event head;
-    struct address account, root;
-    u64 epoch, index, leaf_count, total, posted_mmt, emitted_mmt;
+    u64 epoch;
+    u32 index, leaf_count;
+    u64 total;
+    struct address root, account;
+    u64 posted_mmt, emitted_mmt;
 };
 struct event_rewards_paid { /* followed by `count` struct paid_leaf */
     struct event head;
@@ -170,9 +173,10 @@ struct event_rewards_paid { /* followed by `count` struct paid_leaf */
     u32 index, count;
     u64 amount;
 };
-struct paid_leaf {
+struct paid_leaf { /* as it is hashed */
+    u32 index, leaf;
     struct address wallet;
-    u64 leaf, amount;
+    u64 amount;
 };
 struct event_market_resolved { /* followed by `pools` u64 payout_e6: what one YES share pays */
     struct event head;

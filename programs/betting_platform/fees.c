@@ -34,10 +34,7 @@ static KEEP u64 process_withdraw_fees(const struct context* c) {
 /* Once the market is resolved, what the vault took over in liquidations pays like any share. */
 static KEEP u64 redeem_inventory(struct pool* p, u8 side, struct event_fees_swept* e) {
     u64 paid, held = p->inventory[side];
-    TRY(mul_div_or(held, side_price(p, side), PRICE_ONE_E6, false, &paid));
-    REQUIRE(paid <= p->cash && held <= p->outstanding[side], ARITHMETIC);
-    p->cash -= paid;
-    p->outstanding[side] -= held;
+    TRY(redeem_shares(p, side, held, &paid));
     p->inventory[side] = 0;
     e->inventory_cash += paid; /* tokens that exist: the sums fit */
     e->inventory_cost += p->inventory_cost[side];

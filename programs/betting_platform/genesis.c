@@ -6,11 +6,7 @@
  */
 #include "events.h"
 #include "payments.h"
-
-#define MMT_UNIT 1000000000ULL
-#define TREASURY_MMT (10000000ULL * MMT_UNIT)
-#define SINK_MMT (90000000ULL * MMT_UNIT)
-#define SEASON_SLOTS 38880000ULL
+#include "season.h"
 
 /* SPL mint: authority option@0, authority@4, supply@36, decimals@44, initialized@45, freeze option@46. */
 static u64 check_mint(account mint, u8 decimals, const struct address* authority) {

@@ -274,10 +274,11 @@ struct execute_chain_data {
     A(epoch, ANY | WRITES)             \
     A(system_program, ANY)
 struct post_epoch_data {
-    u8 tag, bump, padding[2];
+    u8 tag, bump, padding[6];
+    u64 epoch;
     u32 index; /* of this root among the epoch's */
-    u64 epoch, total;
-    u32 leaf_count, more_padding;
+    u32 leaf_count;
+    u64 total;
     struct address root;
 };
 #define PAY_REWARDS_ACCOUNTS(A) /* then, writable: one MMT token account a leaf that is paid */ \

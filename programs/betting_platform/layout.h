@@ -161,9 +161,9 @@ struct epoch {
     u32 root_number; /* also the event series, added to REWARDS_SERIES */
     u64 epoch;
     u32 index, leaf_count;
-    u64 total, paid; /* MMT base units */
-    u64 paid_count, event_sequence;
+    u64 total; /* MMT base units */
     struct address root;
+    u64 paid, paid_count, event_sequence;
     u64 reserved[2];
 };
 

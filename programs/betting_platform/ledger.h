@@ -101,6 +101,18 @@ static KEEP u64 end_loan(struct vault* v, struct market* m, u64 amount) {
     return weigh(v, m, amount, true);
 }
 
+/* What nobody repays: the vault's loss, told in its own series. One event for what ends together. */
+static KEEP u64 book_bad_debt(struct loaded* in, u64 amount, u64 positions) {
+    if (!amount) return 0;
+    struct event_bad_debt e;
+    e.amount = amount;
+    e.positions = positions;
+    e.market_id = in->market->market_id;
+    REQUIRE(add_to(&in->vault->bad_debt, amount), ARITHMETIC);
+    e.total = in->vault->bad_debt;
+    return emit_vault(&e, sizeof e, EVENT_BAD_DEBT_BOOKED, in->vault, in->slot);
+}
+
 /* ---- trades against a pool ---- */
 
 static KEEP u64 book_buy(struct pool* p, u8 side, u64 cash, u64 shares) {
@@ -121,6 +133,15 @@ static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) 
     TRY(curve_error(curve_sell_shares(&curve, side, shares, proceeds)));
     REQUIRE(*proceeds <= p->cash && shares <= p->outstanding[side], ARITHMETIC);
     p->cash -= *proceeds;
+    p->outstanding[side] -= shares;
+    return 0;
+}
+
+/* Shares become what the resolution pays for them, rounded down. Of a resolved market only: `price_e6` is the payout. */
+static KEEP u64 redeem_shares(struct pool* p, u8 side, u64 shares, u64* value) {
+    TRY(mul_div_or(shares, side_price(p, side), PRICE_ONE_E6, false, value));
+    REQUIRE(*value <= p->cash && shares <= p->outstanding[side], ARITHMETIC);
+    p->cash -= *value;
     p->outstanding[side] -= shares;
     return 0;
 }

@@ -6,6 +6,9 @@
 #include "vault.c"
 #include "trade.c"
 #include "liquidate.c"
+#include "rewards.c"
+#include "resolve.c"
+#include "halt.c"
 #include "chain_open.c"
 #include "chain_steps.c"
 #include "chain_cancel.c"
@@ -28,6 +31,11 @@ u64 entrypoint(u8* input) {
         case INSTRUCTION_OPEN_POSITION: return process_open_position(&c);
         case INSTRUCTION_CLOSE_POSITION: return process_close_position(&c);
         case INSTRUCTION_LIQUIDATE: return process_liquidate(&c);
+        case INSTRUCTION_POST_EPOCH: return process_post_epoch(&c);
+        case INSTRUCTION_PAY_REWARDS: return process_pay_rewards(&c);
+        case INSTRUCTION_RESOLVE_MARKET: return process_resolve_market(&c);
+        case INSTRUCTION_REDEEM: return process_redeem(&c);
+        case INSTRUCTION_HALT: return process_halt(&c);
         case INSTRUCTION_REMOVE_LIQUIDITY: return process_remove_liquidity(&c);
         case INSTRUCTION_CLAIM_MAKER_FEES: return process_claim_maker_fees(&c);
         case INSTRUCTION_WITHDRAW_FEES: return process_withdraw_fees(&c);

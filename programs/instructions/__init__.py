@@ -17,8 +17,14 @@ from programs.instructions.liquidity import (
     add_liquidity,
     remove_liquidity,
 )
-from programs.instructions.markets import ORACLE_BAND_MAX_E6, create_market, update_prices
-from programs.instructions.platform import Authorities, initialize
+from programs.instructions.markets import (
+    ORACLE_BAND_MAX_E6,
+    create_market,
+    resolve_market,
+    update_prices,
+)
+from programs.instructions.platform import Authorities, halt, initialize
+from programs.instructions.rewards import pay_rewards, post_epoch
 from programs.instructions.tags import Tag
 from programs.instructions.trades import (
     ALL_SHARES,
@@ -27,6 +33,7 @@ from programs.instructions.trades import (
     liquidate,
     liquidate_header,
     open_position,
+    redeem,
 )
 from programs.instructions.vault import buy_inventory, request_unstake, stake, unstake
 
@@ -46,13 +53,18 @@ __all__ = [
     "create_market",
     "execute_chain",
     "execute_chain_accounts",
+    "halt",
     "initialize",
     "liquidate",
     "liquidate_header",
     "open_chain",
     "open_position",
+    "pay_rewards",
+    "post_epoch",
+    "redeem",
     "remove_liquidity",
     "request_unstake",
+    "resolve_market",
     "stake",
     "sweep_fees",
     "unstake",

@@ -164,3 +164,38 @@ def liquidate(
     """Liquidate a batch of one market's positions; healthy ones are skipped on chain."""
     header = liquidate_header(program, keeper, keeper_tokens, market)
     return Instruction(program, bytes([Tag.LIQUIDATE]), header + [writable(p) for p in positions])
+
+
+def redeem(
+    program: Pubkey,
+    caller: Pubkey,
+    owner: Pubkey,
+    owner_tokens: Pubkey,
+    market: Pubkey,
+    account: Pubkey,
+    *,
+    holding: int = 0,
+) -> Instruction:
+    """Turn a resolved market's shares into cash: the loan is repaid, the rest goes to the owner. Anyone may call.
+
+    Args:
+        owner: of the position; gets its rent.
+        owner_tokens: a quote token account of that owner's; needs to exist only if something is left to pay.
+        account: the position, or the chain that holds it.
+        holding: which of a chain's positions; 0 for a position account.
+    """
+    return Instruction(
+        program,
+        bytes([Tag.REDEEM, holding]),
+        [
+            readable(caller, signer=True),
+            writable(market),
+            writable(addresses.market_tokens_address(program, market)[0]),
+            writable(addresses.vault_address(program)[0]),
+            writable(addresses.vault_tokens_address(program)[0]),
+            writable(account),
+            writable(owner),
+            writable(owner_tokens),
+            readable(TOKEN_PROGRAM),
+        ],
+    )

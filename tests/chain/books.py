@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from chain_books import ChainBooks
+from reward_books import RewardBooks
 from solders.pubkey import Pubkey
 
 from programs import leverage, vault_shares
 from programs.accounts import Maker, Market, PositionArray, Stake, Vault
 from programs.chain_account import Chain
-from programs.events import VAULT_SERIES, Event, EventKind
+from programs.events import REWARDS_SERIES, VAULT_SERIES, Event, EventKind
 
 
 @dataclass
@@ -61,12 +62,16 @@ class Books:
     withdrawn: int = 0
     withdraw_slot: int = 0
     residuals: dict[Pubkey, int] = field(default_factory=lambda: defaultdict(int))
+    rewards: RewardBooks = field(default_factory=RewardBooks)
 
-    def apply(self, event: Event, slot: int) -> None:  # noqa: C901, PLR0912  # one branch a kind
+    def apply(self, event: Event, slot: int) -> None:  # noqa: C901, PLR0912, PLR0915  # one branch a kind
         """Book one event; its number must be the next of its series."""
         self.sequences[event.series] += 1
         assert event.sequence == self.sequences[event.series], "event numbers have a gap"
         assert event.slot == slot
+        if REWARDS_SERIES <= event.series < VAULT_SERIES:
+            self.rewards.apply(event)
+            return
         kind, amount, market = event.kind, event.amount, self.markets[event.series]
         if event.series != VAULT_SERIES:
             self._lend(market, market.chains.apply(event))
@@ -99,8 +104,6 @@ class Books:
             pool.inventory[side] -= amount("shares")
             pool.inventory_cost[side] -= amount("inventory_cost")
             self._end_inventory(amount("inventory_cost"), amount("cash"), slot)
-        elif kind is EventKind.MARKET_RESOLVED:
-            market.payouts_e6 = tuple(int(r["payout_e6"]) for r in event.records)
         elif kind is EventKind.PRICES_UPDATED:
             market.prices = event.readings
             market.publish_slot = amount("publish_slot")
@@ -110,6 +113,11 @@ class Books:
             self._closed(event, market)
         elif kind is EventKind.POSITION_LIQUIDATED:
             self._liquidated(event, market)
+        elif kind is EventKind.MARKET_RESOLVED:
+            assert market.payouts_e6 == (), "a market was resolved twice"
+            market.payouts_e6 = tuple(record["payout_e6"] for record in event.records)
+        elif kind is EventKind.POSITION_REDEEMED:
+            self._redeemed(event, market)
         elif kind is EventKind.PLEDGES_SEIZED:
             self._seized(event, market)
         elif kind is EventKind.CHAIN_CANCELLED and market.chains.is_bucket_empty:
@@ -230,6 +238,24 @@ class Books:
         self.loans -= ended
         market.debt -= ended
 
+    def _redeemed(self, event: Event, market: MarketBooks) -> None:
+        amount, side, shares = event.amount, event.amount("side"), event.amount("shares")
+        pool, payout_e6 = market.pools[amount("pool")], market.payouts_e6[amount("pool")]
+        assert amount("payout_e6") == (1_000_000 - payout_e6 if side else payout_e6)
+        assert amount("value") == shares * amount("payout_e6") // 1_000_000
+        pool.cash -= amount("value")
+        pool.outstanding[side] -= shares
+        debt = amount("debt_repaid") + amount("bad_debt")
+        if debt:
+            pool.leveraged[side] -= shares
+        assert not amount("bad_debt") or amount("debt_repaid") == amount("value")
+        residual = self.residuals.pop(event.address("position"), 0)
+        market.residual -= residual
+        assert amount("payout") == amount("value") - amount("debt_repaid") + residual
+        self._lend(market, -amount("debt_repaid"))
+        self.loans -= amount("bad_debt")
+        market.debt -= amount("bad_debt")
+
     def _seized(self, event: Event, market: MarketBooks) -> None:
         amount = event.amount
         self._gain(0, event.slot)
@@ -310,6 +336,7 @@ def check_market(
     """Compare one market with its books, its positions, its makers, its chains and its tokens."""
     fees = market.fees_vault + market.fees_treasury + market.fees_makers
     assert (market.debt, fees, market.residual) == (books.debt, books.fees, books.residual)
+    assert market.status == bool(books.payouts_e6)
     if books.publish_slot is not None:
         assert market.publish_slot == books.publish_slot
         prices = books.payouts_e6 or tuple(price for price, _ in books.prices)
@@ -329,9 +356,12 @@ def check_market(
         assert list(pool.inventory) == folded.inventory
         assert list(pool.inventory_cost) == folded.inventory_cost
         assert pool.liquidity == sum(maker.liquidity for maker in makers if maker.pool == index)
-        assert books.payouts_e6 or pool.cash >= max(pool.outstanding), (
-            "the pool cannot pay one of its outcomes"
-        )
+        if books.payouts_e6:
+            yes_e6 = books.payouts_e6[index]
+            due_e6 = pool.outstanding[0] * yes_e6 + pool.outstanding[1] * (1_000_000 - yes_e6)
+            assert pool.cash * 1_000_000 >= due_e6, "the pool cannot pay what is left of its shares"
+        else:
+            assert pool.cash >= max(pool.outstanding), "the pool cannot pay one of its outcomes"
         for side in (0, 1):
             held = mine[(mine["pool"] == index) & (mine["side"] == side)]
             shares = int(held["shares"].sum())

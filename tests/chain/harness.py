@@ -30,7 +30,6 @@ from programs.accounts import (
     Global,
     Maker,
     Market,
-    MarketStatus,
     Position,
     Side,
     Stake,
@@ -41,7 +40,6 @@ from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import PROGRAM_SO
 from programs.chain_account import Chain, Step, position_bytes
 from programs.genesis import MINT_BYTES, create_mint
-from programs.layout import MARKET_DTYPE, POOL_DTYPE
 
 USD = 1_000_000
 
@@ -206,6 +204,8 @@ class Platform:
             stakes + [chain.stake for chain in chains],
             chains,
         )
+        treasury = addresses.treasury_tokens_address(self.program)[0]
+        self.books.rewards.check(self.global_(), self.slot, self.tokens(treasury), self.data)
 
     def existing(self, addresses: Iterable[Pubkey]) -> list[bytes]:
         """Return the data of those accounts that exist."""
@@ -416,17 +416,6 @@ class Platform:
         )
         return position_id, self.send(instruction, [user.key])
 
-    def resolve_by_hand(self, market: Pubkey, *payouts_e6: int) -> None:
-        """Leave a market as its resolution does, whoever the oracle is."""
-        data = bytearray(self.data(market))
-        data[MARKET_DTYPE.fields["status"][1]] = MarketStatus.RESOLVED
-        for pool, payout in enumerate(payouts_e6):
-            at = MARKET_DTYPE.itemsize + pool * POOL_DTYPE.itemsize
-            at += POOL_DTYPE.fields["price_e6"][1]
-            data[at : at + 4] = payout.to_bytes(4, "little")
-        self.set_data(market, bytes(data))
-        self.books.markets[self.market(market).market_id].payouts_e6 = payouts_e6
-
     def open_instruction(
         self,
         user: User,
@@ -585,6 +574,52 @@ class Platform:
 
     def liquidate(self, keeper: User, market: Pubkey, positions: Iterable[Pubkey]) -> Receipt:
         return self.send(self.liquidate_instruction(keeper, market, positions), [keeper.key])
+
+    def resolve(self, market: Pubkey, *payouts_e6: int) -> Receipt:
+        return self.send(
+            instructions.resolve_market(
+                self.program, self.admin.pubkey(), market, payouts_e6=payouts_e6
+            ),
+            [self.admin],
+        )
+
+    def redeem_instruction(
+        self, user: User, market: Pubkey, position_id: int, caller: User | None = None
+    ) -> Instruction:
+        return instructions.redeem(
+            self.program,
+            (caller or user).address,
+            user.address,
+            user.tokens,
+            market,
+            self.position_address(user, market, position_id),
+        )
+
+    def redeem(
+        self, user: User, market: Pubkey, position_id: int, caller: User | None = None
+    ) -> Receipt:
+        """Redeem a user's position, himself or somebody else."""
+        instruction = self.redeem_instruction(user, market, position_id, caller)
+        return self.send(instruction, [(caller or user).key])
+
+    def redeem_holding(self, caller: User, chain: Pubkey, holding: int) -> Receipt:
+        """Redeem one of a chain's positions; anybody may."""
+        state = self.chain(chain)
+        owner = next(user for user in self.users if user.address == state.owner)
+        instruction = instructions.redeem(
+            self.program,
+            caller.address,
+            owner.address,
+            owner.tokens,
+            state.market,
+            chain,
+            holding=holding,
+        )
+        return self.send(instruction, [caller.key])
+
+    def halt(self, authority: Keypair | None = None) -> Receipt:
+        key = authority or self.admin
+        return self.send(instructions.halt(self.program, key.pubkey()), [key])
 
     def simulate(self, instruction: Instruction, user: User) -> int:
         """Compute units of an instruction that must succeed; nothing changes."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from harness import USD, Platform, User, keypair
+from reward_desk import RewardDesk
 from solders.account import Account
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
@@ -19,6 +20,8 @@ from solders.transaction_status import InstructionErrorCustom, TransactionErrorI
 
 from programs import addresses, errors, instructions
 from programs.accounts import Side
+from programs.merkle import Reward, RewardTree, build_tree
+from programs.units import BaseUnits
 
 LENT, SPOT = 1, 2
 """Position ids of every user in every market; the surplus of their liquidity is position 0."""
@@ -50,6 +53,12 @@ class World:
                 platform.open(user, market, 100 * USD, leverage=10)
                 platform.open(user, market, 100 * USD)
         platform.move_oracle(self.market, 460_000)
+        self.resolved = {
+            market: self.resolve(name)
+            for market, name in ((self.market, "three"), (self.other, "four"))
+        }
+        self.desk = RewardDesk(platform)
+        self.trees = {user.address: self.post_root(user) for user in (self.user, self.stranger)}
         self.keys = {
             key.pubkey(): key
             for key in (
@@ -64,7 +73,28 @@ class World:
             self.keys[key.pubkey()] = key
             platform.svm.airdrop(key.pubkey(), 10**10)
 
-    def build(
+    def resolve(self, name: str) -> Pubkey:
+        """A resolved market in which both users hold a position with debt."""
+        market = self.platform.create_market(name)
+        self.platform.post(market, 500_000)
+        self.platform.add_liquidity(self.maker, market, 1_000_000 * USD)
+        for user in (self.user, self.stranger):
+            instruction = self.platform.open_instruction(
+                user, market, 100 * USD, position_id=LENT, leverage=2
+            )
+            self.platform.send(instruction, [user.key])
+        self.platform.resolve(market, 1_000_000)
+        return market
+
+    def post_root(self, user: User) -> RewardTree:
+        """A root that pays this user."""
+        self.desk.next_index += 1
+        rewards = [Reward(wallet=user.address, amount=BaseUnits(5))]
+        tree = build_tree(0, self.desk.next_index, rewards)
+        self.desk.post(tree)
+        return tree
+
+    def build(  # noqa: C901, PLR0912  # one case an instruction
         self, name: str, user: User | None = None, market: Pubkey | None = None
     ) -> Instruction:
         """An instruction that lands as it stands."""
@@ -116,6 +146,22 @@ class World:
             case "liquidate":
                 target = platform.position_address(user, market, LENT)
                 built = instructions.liquidate(*on, [target])
+            case "post_epoch":
+                root = {"root": bytes(32), "leaf_count": 1, "total": BaseUnits(1)}
+                built = instructions.post_epoch(program, admin, epoch=0, index=9, **root)
+            case "pay_rewards":
+                batch = self.trees[user.address].batch(0, 0)
+                built = instructions.pay_rewards(
+                    program, batch, [self.desk.tokens_of(user.address)]
+                )
+            case "resolve_market":
+                built = instructions.resolve_market(program, admin, market, payouts_e6=[500_000])
+            case "redeem":
+                market = self.resolved[market]
+                position = platform.position_address(user, market, LENT)
+                built = instructions.redeem(program, user.address, *on[1:3], market, position)
+            case "halt":
+                built = instructions.halt(program, admin)
             case _:
                 raise ValueError(name)
         return built
@@ -543,12 +589,127 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "readonly": "NOTHING_LIQUIDATED",
         },
     },
+    "post_epoch": {
+        "authority": {
+            "stranger": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "epoch": {"stranger": "WRONG_ADDRESS", "readonly": "NOT_WRITABLE"},
+        "system": {"stranger": "runtime"},
+    },
+    "pay_rewards": {
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "epoch": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "BAD_PROOF",
+            "readonly": "NOT_WRITABLE",
+        },
+        "treasury_tokens": {
+            "stranger": "WRONG_TOKEN_ACCOUNT",
+            "foreign": "WRONG_TOKEN_ACCOUNT",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "tokens": {
+            "stranger": "WRONG_TOKEN_ACCOUNT",
+            "foreign": "WRONG_TOKEN_ACCOUNT",
+            "twin": "BAD_PROOF",
+            "readonly": "runtime",
+        },
+    },
+    "resolve_market": {
+        "authority": {"stranger": "WRONG_AUTHORITY", "unsigned": "MISSING_SIGNATURE"},
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+    },
+    "redeem": {
+        "caller": {"stranger": "lands", "twin": "lands", "unsigned": "MISSING_SIGNATURE"},
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "position": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner": {"stranger": "WRONG_ADDRESS", "twin": "WRONG_ADDRESS", "readonly": "NOT_WRITABLE"},
+        "owner_tokens": {
+            "stranger": "WRONG_TOKEN_ACCOUNT",
+            "foreign": "WRONG_TOKEN_ACCOUNT",
+            "twin": "WRONG_TOKEN_ACCOUNT",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "halt": {
+        "authority": {"stranger": "WRONG_AUTHORITY", "unsigned": "MISSING_SIGNATURE"},
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+    },
 }
 """By instruction and account, in the order of both. What lands, and why that is harmless:
 
 - update_prices with the twin: the oracle may post for any market.
 - stake without the system program: nothing is created, so nobody needs it.
 - close with another user's tokens: the owner who signs may give the payout away.
+- resolve_market with the twin: the oracle may resolve any market.
+- redeem by a stranger: anyone may, the owner is paid.
 - liquidate by a stranger, for another's tokens, or of another's position: anyone may be the keeper.
 """
 HARMLESS_DUPLICATES = {
@@ -556,6 +717,7 @@ HARMLESS_DUPLICATES = {
     # A payout or bounty into the platform's own token accounts is a gift that no counter has.
     "close_spot": {("owner_tokens", "market_tokens")},
     "close_leveraged": {("owner_tokens", "market_tokens"), ("owner_tokens", "vault_tokens")},
+    "redeem": {("owner", "caller")},  # the same account here
     "liquidate": {("keeper_tokens", "market_tokens"), ("keeper_tokens", "vault_tokens")},
 }
 CASES = [

@@ -150,7 +150,7 @@ def test_a_pool_or_side_the_market_does_not_have_is_refused(platform, stocked):
 
 
 def test_a_resolved_markets_inventory_is_not_for_sale(platform, stocked):
-    platform.resolve_by_hand(stocked, 1_000_000)
+    platform.resolve(stocked, 1_000_000)
     with refused("MARKET_NOT_OPEN"):
         platform.buy_inventory(platform.user(), stocked, USD)
 

@@ -236,7 +236,7 @@ def test_inventory_pays_the_vault_once_its_market_is_resolved(platform, staked, 
     with_inventory(platform, staked)
     pool, before = platform.market(staked).pools[0], platform.vault()
     fees = platform.market(staked).fees_vault
-    platform.resolve_by_hand(staked, payout)
+    platform.resolve(staked, payout)
     (event,) = platform.sweep_fees(staked).events
     cash, cost = pool.inventory[0] * payout // 10**6, pool.inventory_cost[0]
     assert (event.amount("inventory_cash"), event.amount("inventory_cost")) == (cash, cost)

@@ -280,6 +280,7 @@ def test_data_of_another_length_is_refused(bare, length):
         )
 
 
-def test_an_unknown_tag_is_refused(platform):
+@pytest.mark.parametrize("tag", [23, 255])
+def test_an_unknown_tag_is_refused(platform, tag):
     with refused("UNKNOWN_INSTRUCTION"):
-        platform.send(Instruction(platform.program, bytes([255]), []), [platform.admin])
+        platform.send(Instruction(platform.program, bytes([tag]), []), [platform.admin])

@@ -19,6 +19,7 @@ from programs.betting_platform.headers import load_interface
 from programs.chain_account import Step, StepKind
 from programs.idl import as_text, camel, codama
 from programs.localnet.genesis import program_keypair
+from programs.merkle import Batch
 
 COMMITTED = SOURCE / "betting_platform.codama.json"
 PROGRAM = program_keypair(0).pubkey()
@@ -231,6 +232,30 @@ CASES = {
         {"keeper": OWNER, "keeperTokens": TOKENS, "market": MARKET, "chain": CHAIN},
         {"firstStep": 1, "stepCount": 2},
     ),
+    "post_epoch": (
+        instructions.post_epoch(
+            PROGRAM, OWNER, epoch=3, index=4, root=bytes([5] * 32), leaf_count=6, total=7
+        ),
+        {"authority": OWNER},
+        {
+            "epoch": 3,
+            "index": 4,
+            "root": Pubkey.from_bytes(bytes([5] * 32)),
+            "leafCount": 6,
+            "total": 7,
+        },
+    ),
+    "resolve_market": (
+        instructions.resolve_market(PROGRAM, OWNER, MARKET, payouts_e6=[400_000, 600_000]),
+        {"authority": OWNER, "market": MARKET},
+        {"pools": 2, "payoutE6": [400_000, 600_000]},
+    ),
+    "redeem": (
+        instructions.redeem(PROGRAM, OWNER, OWNER, TOKENS, MARKET, POSITION, holding=1),
+        BY_OWNER | {"caller": OWNER, "position": POSITION},
+        {"holding": 1},
+    ),
+    "halt": (instructions.halt(PROGRAM, OWNER), {"authority": OWNER}, {}),
 }
 
 
@@ -246,8 +271,7 @@ def test_the_committed_idl_is_what_the_headers_say():
 
 
 def test_every_instruction_that_can_be_built_is_compared():
-    built = {n for n in vars(instructions) if n in {s.name for s in load_interface().instructions}}
-    assert {*CASES, "liquidate"} == built
+    assert {*CASES, "liquidate", "pay_rewards"} == {s.name for s in load_interface().instructions}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -278,6 +302,21 @@ def test_any_number_of_accounts_may_follow_a_batch(idl):
     encoded = Client(idl).instruction("liquidate", given, {}, [POSITION, OWNER])
     assert encoded.data == built.data
     assert encoded.accounts[1:] == built.accounts[1:]  # the keeper pays, and is writable as such
+
+
+def test_leaves_to_pay_lie_behind_the_described_data(idl):
+    leaf = Batch(
+        epoch=1, index=2, first_leaf=4, entries=(9, bytes(32)), wallets=(OWNER,), path=(bytes(32),)
+    )
+    built = instructions.pay_rewards(PROGRAM, leaf, [TOKENS])
+    epoch, treasury = built.accounts[1].pubkey, built.accounts[2].pubkey
+    encoded = Client(idl).instruction(
+        "payRewards",
+        {"epoch": epoch, "treasuryTokens": treasury},
+        {"height": 1, "paidMask": 1, "firstLeaf": 4, "rest": (9).to_bytes(8, "little") + bytes(64)},
+        [TOKENS],
+    )
+    assert encoded == built
 
 
 def fields_of(value) -> dict:

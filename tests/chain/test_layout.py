@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from solders.pubkey import Pubkey
 
-from programs import accounts, errors, events, instructions, layout
+from programs import accounts, errors, events, instructions, layout, merkle
 from programs.betting_platform.build import _FLAGS, SOURCE
 
 STRUCTS = {
@@ -127,6 +127,19 @@ INSTRUCTIONS = [
             ADDRESS, ADDRESS, ADDRESS, ADDRESS, position_id=0, has_debt=True
         ),
     ),
+    (
+        "post_epoch",
+        "sizeof POST_EPOCH_RULES",
+        instructions.post_epoch(
+            ADDRESS, ADDRESS, epoch=0, index=0, root=bytes(32), leaf_count=1, total=1
+        ),
+    ),
+    (
+        "redeem",
+        "sizeof REDEEM_RULES",
+        instructions.redeem(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS),
+    ),
+    ("tag", "sizeof HALT_RULES", instructions.halt(ADDRESS, ADDRESS)),
 ]
 
 
@@ -157,6 +170,11 @@ def account_assertions() -> list[str]:
     lines += [f"SIDE_{side.name} == {side.value}" for side in accounts.Side]
     lines.append(f"LAYOUT_VERSION == {layout.LAYOUT_VERSION}")
     lines += [f"MARKET_BYTES({n}) == {layout.market_bytes(n)}" for n in (1, 16)]
+    lines += [f"EPOCH_BYTES({n}) == {layout.epoch_bytes(n)}" for n in (1, 64, 65, 65_536)]
+    lines += [
+        f"LEAVES_MAX == {merkle.LEAVES_MAX}",
+        f"BATCH_HEIGHT_MAX == {merkle.BATCH_HEIGHT_MAX}",
+    ]
     return lines
 
 
@@ -196,6 +214,13 @@ def instruction_assertions() -> list[str]:
         f"sizeof(struct update_prices_data) + 2 * sizeof(struct reading) == {len(update.data)}"
     )
     lines.append(f"sizeof UPDATE_PRICES_RULES == {len(update.accounts)}")
+    resolve = instructions.resolve_market(ADDRESS, ADDRESS, ADDRESS, payouts_e6=[1, 2])
+    lines.append(f"sizeof(struct resolve_market_data) + 2 * sizeof(u32) == {len(resolve.data)}")
+    lines.append(f"sizeof RESOLVE_MARKET_RULES == {len(resolve.accounts)}")
+    tree = merkle.build_tree(0, 0, [merkle.Reward(wallet=ADDRESS, amount=1)])
+    pay = instructions.pay_rewards(ADDRESS, tree.batch(0, 0), [])
+    lines.append(f"sizeof(struct pay_rewards_data) + sizeof(u64) == {len(pay.data)}")
+    lines.append(f"sizeof PAY_REWARDS_RULES == {len(pay.accounts)}")
     return lines
 
 

@@ -234,7 +234,7 @@ def test_a_resolved_pool_pays_its_makers_in_cash_what_it_owes_to_nobody(platform
     platform.add_liquidity(late, market, 500_000 * USD)
     platform.open(platform.user(), market, 200_000 * USD, side=Side.YES)
     platform.warp(LOCK)
-    platform.resolve_by_hand(market, payout)
+    platform.resolve(market, payout)
     pool = platform.market(market).pools[0]
     surplus = pool.cash - owed(pool, payout)
     (event,) = platform.remove_liquidity(late, market).events
@@ -249,19 +249,19 @@ def test_a_resolved_pool_pays_its_makers_in_cash_what_it_owes_to_nobody(platform
 def test_leveraged_shares_keep_no_liquidity_in_a_resolved_pool(platform, staked):
     platform.open(platform.user(), staked, 1_000 * USD, leverage=5)
     platform.warp(LOCK)
-    platform.resolve_by_hand(staked, 1_000_000)
+    platform.resolve(staked, 1_000_000)
     platform.remove_liquidity(platform.users[0], staked)
 
 
 def test_the_lock_holds_in_a_resolved_pool_too(platform, market):
-    platform.resolve_by_hand(market, 1_000_000)
+    platform.resolve(market, 1_000_000)
     with refused("LIQUIDITY_LOCKED"):
         platform.remove_liquidity(platform.users[0], market)
 
 
 def test_the_bounds_on_the_price_are_on_the_payout_of_a_resolved_pool(platform, market):
     platform.warp(LOCK)
-    platform.resolve_by_hand(market, 1_000_000)
+    platform.resolve(market, 1_000_000)
     with refused("SLIPPAGE"):
         platform.remove_liquidity(platform.users[0], market, price_max_e6=999_999)
 

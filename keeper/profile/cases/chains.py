@@ -8,12 +8,12 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from keeper.profile.call import Call
-from keeper.profile.world import USD, World
+from keeper.profile.cases.lending import busy_world
+from keeper.profile.world import USD
 from programs import addresses, instructions
 from programs.accounts import Side
 from programs.chain_account import Step, StepKind
 
-_VAULT_USD: Final = 100_000_000
 _TRIGGER_E6: Final = 1_000
 """The oracle is always above it."""
 _LOCK_SLOTS: Final = 151
@@ -50,12 +50,10 @@ _SHAPES: Final = [
 
 
 class _Stage:
-    """A world with a rich vault; every chain gets a market of its own, so that none meets another's limits."""
+    """A busy world; every chain gets a market of its own, so that none meets another's limits."""
 
     def __init__(self, code: bytes) -> None:
-        self.world = World(code)
-        self.world.stake(self.world.user(_VAULT_USD), _VAULT_USD)
-        self.owner = self.world.user(1_000_000_000)
+        self.world, self.owner = busy_world(code)
         self.keeper = self.world.user(0)
 
     def market(self, shape: _Shape) -> Pubkey:

@@ -8,14 +8,12 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from keeper.profile.call import Call
+from keeper.profile.cases.lending import busy_world
 from keeper.profile.world import USD, User, World
 from programs import instructions
 from programs.accounts import Side
 
 _VAULT_USD = 10_000_000
-_LENT_VAULT_USD = 100_000
-_LOANS = 6
-_LENT_MARGIN_USD = 1_000
 _FALLS = ((60_000, False), (200_000, True), (40_000, False), (60_000, True), (200_000, False))
 """How far the oracle falls, and whether the pool falls first."""
 _PUSH_USD = 5_000_000
@@ -51,12 +49,7 @@ _TERMS = [terms for pair in zip(_LEVERAGED * 3, _SPOT, strict=True) for terms in
 
 
 def _trading_world(code: bytes) -> tuple[World, dict[int, Pubkey], User]:
-    """Markets at every price, and a vault that has lent more than half of its cash: coverage and fee are computed."""
-    world = World(code)
-    world.stake(world.user(_LENT_VAULT_USD), _LENT_VAULT_USD)
-    user = world.user(1_000_000_000)
-    for _ in range(_LOANS):
-        world.open(user, world.traded_market(), _LENT_MARGIN_USD * USD, leverage=10)
+    world, user = busy_world(code)
     markets = {price: world.traded_market(price) for price in sorted({t.price_e6 for t in _TERMS})}
     return world, markets, user
 
