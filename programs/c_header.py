@@ -9,29 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from programs.c_tokens import Cursor, Token, tokenize
+
 NUMBERS: Final = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 """Bytes of the integer types; every one is unsigned and aligned to its size."""
 
 FILLER: Final = ("padding", "more_padding", "reserved")
 """Names of members that hold nothing."""
 
-_TOKEN: Final = re.compile(
-    r"(?P<space>\s+)"
-    r"|(?P<comment>/\*.*?\*/)"
-    r"|(?P<directive>\#(?:/\*.*?\*/|\\\n|[^\n])*)"
-    r"|(?P<number>0[xX][0-9a-fA-F]+[uUlL]*|\d+[uUlL]*)"
-    r"|(?P<word>[A-Za-z_]\w*)"
-    r'|(?P<string>"(?:[^"\\]|\\.)*")'
-    r"|(?P<mark>.)",
-    re.DOTALL,
-)
 _LIST: Final = re.compile(r"#define\s+(\w+)\(([A-Z])\)(.*)", re.DOTALL)
 _CONSTANT: Final = re.compile(r"#define\s+(\w+)\s+(0[xX][0-9a-fA-F]+|\d+)[uUlL]*\s*(?:/\*.*\*/)?")
 _LARGEST_ALIGNMENT: Final = 8
-
-
-class HeaderError(ValueError):
-    """A header holds something that is not understood: the file, the line, what was found and what was expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +76,6 @@ class Declarations:
     lists: dict[str, MacroList] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    line: int
-
-
 def parse_headers(texts: Mapping[str, str]) -> Declarations:
     """Parse headers in the order given, which is the order in which they include each other.
 
@@ -106,18 +87,8 @@ def parse_headers(texts: Mapping[str, str]) -> Declarations:
     """
     found = Declarations()
     for name, text in texts.items():
-        _Header(name, _tokens(text), found).parse()
+        _Header(Cursor(name, tokenize(text)), found).parse()
     return found
-
-
-def _tokens(text: str, line: int = 1) -> list[_Token]:
-    tokens = []
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or ""
-        if kind != "space":
-            tokens.append(_Token(kind, match[0], line))
-        line += match[0].count("\n")
-    return tokens
 
 
 def _words(comment: str) -> str:
@@ -142,56 +113,18 @@ def _number(text: str) -> int:
 
 
 class _Header:
-    """A cursor over one header's tokens, and what has been declared so far."""
+    """One header being read, and what has been declared so far."""
 
-    def __init__(self, name: str, tokens: list[_Token], found: Declarations) -> None:
-        self._name = name
-        self._tokens = tokens
-        self._at = 0
+    def __init__(self, cursor: Cursor, found: Declarations) -> None:
+        self._at = cursor
+        """Where it stands."""
         self._found = found
         self._comment = ""
         """The comment right before the declaration that is being read."""
 
-    # -- the cursor --
-
-    def _error(self, expected: str, line: int, found: str) -> HeaderError:
-        return HeaderError(f"{self._name}:{line}: found {found!r}, expected {expected}")
-
-    def _peek(self) -> _Token:
-        if self._at == len(self._tokens):
-            return _Token("end", "the end of the file", self._tokens[-1].line if self._at else 1)
-        return self._tokens[self._at]
-
-    def _next(self, expected: str) -> _Token:
-        token = self._peek()
-        if token.kind == "end":
-            raise self._error(expected, token.line, token.text)
-        self._at += 1
-        return token
-
-    def _take(self, text: str) -> _Token:
-        token = self._next(repr(text))
-        if token.text != text:
-            raise self._error(repr(text), token.line, token.text)
-        return token
-
-    def _word(self, expected: str) -> str:
-        token = self._next(expected)
-        if token.kind != "word":
-            raise self._error(expected, token.line, token.text)
-        return token.text
-
-    def _has(self, text: str) -> bool:
-        if self._peek().text != text:
-            return False
-        self._at += 1
-        return True
-
-    # -- declarations --
-
     def parse(self) -> None:
-        while self._peek().kind != "end":
-            token = self._next("a declaration")
+        while self._at.peek().kind != "end":
+            token = self._at.next("a declaration")
             if token.kind == "comment":
                 self._comment = _words(token.text)
                 continue
@@ -201,14 +134,14 @@ class _Header:
                 self._declaration(token)
             self._comment = ""
 
-    def _declaration(self, token: _Token) -> None:
+    def _declaration(self, token: Token) -> None:
         match token.text:
             case "struct":
                 self._struct()
             case "enum":
                 self._enum()
             case "typedef":
-                while self._next("';'").text != ";":
+                while self._at.next("';'").text != ";":
                     pass
             case "static":
                 self._skip_body()
@@ -217,26 +150,26 @@ class _Header:
             case name if name in self._found.lists:
                 self._expansion()
             case name:
-                raise self._error("a struct, an enum or a macro", token.line, name)
+                raise self._at.error("a struct, an enum or a macro", token.line, name)
 
-    def _directive(self, token: _Token) -> None:
+    def _directive(self, token: Token) -> None:
         text = token.text.replace("\\\n", " \n")
         if constant := _CONSTANT.fullmatch(text):
             self._found.constants[constant[1]] = _number(constant[2])
         elif macro := _LIST.fullmatch(text):
             first_line = token.line + text[: macro.start(3)].count("\n")
-            parsed = self._list(macro[2], _tokens(macro[3], first_line), token.line)
+            parsed = self._list(macro[2], tokenize(macro[3], first_line), token.line)
             if parsed is not None:
                 self._found.lists[macro[1]] = parsed
         elif not re.match(r"#(ifndef|define|include|undef|endif)\b", text):
-            raise self._error("#define, #undef, #include or a guard", token.line, text)
+            raise self._at.error("#define, #undef, #include or a guard", token.line, text)
 
-    def _list(self, letter: str, tokens: list[_Token], line: int) -> MacroList | None:
+    def _list(self, letter: str, tokens: list[Token], line: int) -> MacroList | None:
         """The entries of a list; None when the macro is no list."""
         docs, entries = "", list[Entry]()
-        inner = _Header(self._name, tokens, self._found)
-        while inner._peek().kind != "end":
-            token = inner._next("an entry")
+        inner = _Header(Cursor(self._at.name, tokens), self._found)
+        while inner._at.peek().kind != "end":
+            token = inner._at.next("an entry")
             if token.kind == "comment":
                 if entries:
                     entries[-1] = Entry(
@@ -249,15 +182,15 @@ class _Header:
                 continue
             if token.text != letter:
                 if entries:
-                    raise self._error(f"{letter}(...)", token.line, token.text)
+                    raise self._at.error(f"{letter}(...)", token.line, token.text)
                 return None
             entries.append(Entry(arguments=inner._arguments(), docs="", line=token.line))
         return MacroList(docs=docs, entries=tuple(entries), line=line)
 
     def _arguments(self) -> tuple[str, ...]:
-        self._take("(")
+        self._at.take("(")
         arguments, words = list[str](), list[str]()
-        while (token := self._next("')'")).text != ")":
+        while (token := self._at.next("')'")).text != ")":
             if token.kind == "mark" and token.text == ",":
                 arguments.append(" ".join(words))
                 words = []
@@ -266,83 +199,87 @@ class _Header:
         return (*arguments, " ".join(words))
 
     def _expansion(self) -> None:
-        self._take("(")
-        self._word("a macro")
-        self._take(")")
+        self._at.take("(")
+        self._at.word("a macro")
+        self._at.take(")")
 
     def _skip_body(self) -> None:
         """Pass over a function or a table: it declares no layout."""
         depth = 0
         while True:
-            text = self._next("'}' or ';'").text
+            text = self._at.next("'}' or ';'").text
             depth += (text == "{") - (text == "}")
             if depth == 0 and text in ("}", ";"):
                 break
-        self._has(";")
+        self._at.has(";")
 
     def _size_assertion(self) -> None:
-        line = self._take("(").line
+        line = self._at.take("(").line
         for text in ("sizeof", "(", "struct"):
-            self._take(text)
-        struct = self._known(self._word("the name of a struct"), line)
+            self._at.take(text)
+        struct = self._known(self._at.word("the name of a struct"), line)
         for text in (")", "=", "="):
-            self._take(text)
-        said = self._next("a size").text
-        self._take(",")
-        self._next("a message")
-        self._take(")")
-        self._take(";")
+            self._at.take(text)
+        said = self._at.next("a size").text
+        self._at.take(",")
+        self._at.next("a message")
+        self._at.take(")")
+        self._at.take(";")
         if not said.isdigit() or int(said) != struct.bytes:
-            raise self._error(f"{struct.bytes} bytes for struct {struct.name}", line, said)
+            raise self._at.error(f"{struct.bytes} bytes for struct {struct.name}", line, said)
 
     def _known(self, name: str, line: int) -> Struct:
         if name not in self._found.structs:
-            raise self._error("a struct declared above", line, name)
+            raise self._at.error("a struct declared above", line, name)
         return self._found.structs[name]
 
     def _enum(self) -> None:
-        name = self._word("the name of an enum")
-        self._take("{")
+        name = self._at.word("the name of an enum")
+        self._at.take("{")
         values, following = dict[str, int](), 0
-        while not self._has("}"):
-            token = self._next("a value's name")
+        while not self._at.has("}"):
+            token = self._at.next("a value's name")
             if token.kind in ("comment", "directive"):
                 continue
             if token.text in self._found.lists:
                 self._expansion()
                 continue
             if token.kind != "word":
-                raise self._error("a value's name", token.line, token.text)
-            if self._has("="):
+                raise self._at.error("a value's name", token.line, token.text)
+            if self._at.has("="):
                 following = self._value()
             values[token.text] = following
             following += 1
-            if not self._has(",") and self._peek().text != "}" and self._peek().kind != "comment":
-                raise self._error("',' or '}'", self._peek().line, self._peek().text)
-        self._take(";")
+            if (
+                not self._at.has(",")
+                and self._at.peek().text != "}"
+                and self._at.peek().kind != "comment"
+            ):
+                raise self._at.error("',' or '}'", self._at.peek().line, self._at.peek().text)
+        self._at.take(";")
         if values:
             self._found.enums[name] = values
             self._found.constants.update(values)
 
     def _value(self) -> int:
-        token = self._next("a number")
+        token = self._at.next("a number")
         if token.kind == "number":
             return _number(token.text)
         if token.text not in self._found.constants:
-            raise self._error("a number, or a name declared above", token.line, token.text)
+            raise self._at.error("a number, or a name declared above", token.line, token.text)
         return self._found.constants[token.text]
 
     def _struct(self) -> None:
         docs = [self._comment] if self._comment else []
-        name = self._word("the name of a struct")
-        self._take("{")
+        name = self._at.word("the name of a struct")
+        self._at.take("{")
         fields, size, rest, waiting = list[Field](), 0, "", ""
-        if self._peek().kind == "comment":
-            docs.append(_words(self._next("a comment").text))
-        while not self._has("}"):
-            token = self._peek()
+        if self._at.peek().kind == "comment":
+            docs.append(_words(self._at.next("a comment").text))
+        while not self._at.has("}"):
+            token = self._at.peek()
             if token.kind == "comment":
-                self._at += 1
+                self._at.next("a token")
                 text = _words(token.text)
                 if text.startswith("then"):
                     rest = text
@@ -350,50 +287,52 @@ class _Header:
                     waiting = text
                 continue
             declared, size = self._members(size)
-            trailing = self._peek()
-            if trailing.kind == "comment" and trailing.line == self._tokens[self._at - 1].line:
-                self._at += 1
+            trailing = self._at.peek()
+            if trailing.kind == "comment" and trailing.line == self._at.line:
+                self._at.next("a token")
                 waiting = _words(trailing.text)
             fields += _told(declared, waiting)
             waiting = ""
             if any(f.count == 0 for f in fields[:-1]):
-                raise self._error("a flexible array last", token.line, fields[-1].name)
-        self._take(";")
+                raise self._at.error("a flexible array last", token.line, fields[-1].name)
+        self._at.take(";")
         alignment = max((self._alignment(f.type) for f in fields), default=1)
         if size % alignment:
-            end = self._tokens[self._at - 1].line
-            raise self._error(f"a size divisible by {alignment}: name the padding", end, str(size))
+            end = self._at.line
+            raise self._at.error(
+                f"a size divisible by {alignment}: name the padding", end, str(size)
+            )
         self._found.structs[name] = Struct(
             name=name, fields=tuple(fields), bytes=size, docs=" ".join(docs), rest=rest
         )
 
     def _members(self, size: int) -> tuple[list[Field], int]:
         """Members of one declaration, and the bytes up to its end."""
-        line = self._peek().line
-        kind = self._word("a type")
+        line = self._at.peek().line
+        kind = self._at.word("a type")
         if kind == "struct":
-            kind = self._word("the name of a struct")
+            kind = self._at.word("the name of a struct")
             self._known(kind, line)
         elif kind not in NUMBERS:
-            raise self._error(f"one of {', '.join(NUMBERS)}, or a struct", line, kind)
+            raise self._at.error(f"one of {', '.join(NUMBERS)}, or a struct", line, kind)
         members = []
         while True:
-            name = self._word("a member's name")
-            count = self._count() if self._has("[") else None
+            name = self._at.word("a member's name")
+            count = self._count() if self._at.has("[") else None
             if size % self._alignment(kind):
-                raise self._error("padding with a name", line, f"{name} at byte {size}")
+                raise self._at.error("padding with a name", line, f"{name} at byte {size}")
             members.append(Field(name=name, type=kind, count=count, offset=size, docs=""))
             size += self._bytes(kind) * (1 if count is None else count)
-            if not self._has(","):
+            if not self._at.has(","):
                 break
-        self._take(";")
+        self._at.take(";")
         return members, size
 
     def _count(self) -> int:
-        if self._has("]"):
+        if self._at.has("]"):
             return 0
         count = self._value()
-        self._take("]")
+        self._at.take("]")
         return count
 
     def _bytes(self, kind: str) -> int:

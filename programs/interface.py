@@ -13,11 +13,11 @@ from programs.c_header import (
     NUMBERS,
     Declarations,
     Entry,
-    HeaderError,
     MacroList,
     Struct,
     parse_headers,
 )
+from programs.c_tokens import HeaderError
 
 HEADERS: Final = ("layout.h", "instructions.h", "events.h", "errors.h")
 """In the order in which they include each other."""

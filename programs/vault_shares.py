@@ -59,7 +59,10 @@ def payment(vault: Vault, stake: Stake, slot: int) -> Payment | None:
     """Return what unstake pays at a slot, at the lower of the prices then and now; None when it is refused."""
     if not stake.requested_shares or slot - stake.request_slot < UNSTAKE_SLOTS:
         return None
-    value = min(stake_value(vault, stake.requested_shares, slot), stake.request_value)
+    value = stake_value(vault, stake.requested_shares, slot)
+    if not (stake.request_value if value else vault.value > unvested(vault, slot)):
+        return None
+    value = min(value, stake.request_value)
     amount = withdrawable(vault, slot)
     if value and not amount:
         return None

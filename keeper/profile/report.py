@@ -4,14 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keeper.profile.figures import (
-    PAID_LEAVES,
-    Goal,
-    InstructionFigures,
-    Latency,
-    base_and_marginal,
-    goals,
-)
+from keeper.profile.figures import InstructionFigures, Latency
+from keeper.profile.goals import PAID_LEAVES, Goal, base_and_marginal, goals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -212,6 +212,14 @@ MATH_SHARED u64 curve_shares_to_price(const struct curve *c, u32 side, u32 floor
     return CURVE_OK;
 }
 
+/* What liquidity dL is of a pool, against the maker: dL g(|u|) complete sets, and the dL |u| by which one side is more.
+ * Added, the sets are rounded up and the rest down; removed, the other way round. */
+MATH_SHARED u64 curve_portion(const struct curve *c, u64 delta_liquidity, bool is_added, u64 *sets, u64 *rest) {
+    u64 g = curve_g((i64)magnitude(curve_u(c))) + (is_added ? CURVE_G_ERROR : 0 - CURVE_G_ERROR);
+    u64 status = mul_div_or(delta_liquidity, g, CURVE_ONE, is_added, sets);
+    return status ? status : mul_div_or(magnitude(c->q), delta_liquidity, c->liquidity, !is_added, rest);
+}
+
 /* A maker adds liquidity dL at the pool's u; an empty pool takes its u from `initial_price_e6`.
  * The maker pays M = ceil(dL g(|u|)) complete sets and keeps the surplus D = floor(dL |u|) of the side the pool needs
  * less of. The reserves grow by M and M - D, q by +-D. Why that is enough: F is convex and homogeneous, so
@@ -220,26 +228,24 @@ MATH_SHARED u64 curve_add_liquidity(
     const struct curve *c, u64 delta_liquidity, u32 initial_price_e6, struct curve_added *out
 ) {
     SECTION(curve);
-    u64 surplus, cash;
+    struct curve at = *c;
+    u64 surplus;
     if (delta_liquidity == 0) return CURVE_ZERO;
     if (delta_liquidity > CURVE_LIQUIDITY_MAX || c->liquidity > CURVE_LIQUIDITY_MAX - delta_liquidity) {
         return CURVE_OVERFLOW;
     }
-    bool is_empty = c->liquidity == 0;
-    if (is_empty && (initial_price_e6 < CURVE_PRICE_MIN_E6 || initial_price_e6 > CURVE_PRICE_MAX_E6)) {
-        return CURVE_PRICE_RANGE;
+    i64 before = c->q;
+    if (c->liquidity == 0) { /* it is added to as if one unit of liquidity stood at that price */
+        if (initial_price_e6 < CURVE_PRICE_MIN_E6 || initial_price_e6 > CURVE_PRICE_MAX_E6) return CURVE_PRICE_RANGE;
+        at = (struct curve){CURVE_ONE, curve_u_of_price_e6(initial_price_e6)};
+        before = 0;
     }
-    i64 u = is_empty ? curve_u_of_price_e6(initial_price_e6) : curve_u(c);
-    u64 g = curve_g((i64)magnitude(u)) + CURVE_G_ERROR;
-    if (mul_div_or(delta_liquidity, g, CURVE_ONE, true, &cash)) return CURVE_OVERFLOW;
-    u64 of = is_empty ? magnitude(u) : magnitude(c->q), over = is_empty ? CURVE_ONE : c->liquidity;
-    if (mul_div_or(of, delta_liquidity, over, false, &surplus)) return CURVE_OVERFLOW;
-    i64 before = is_empty ? 0 : c->q;
+    u64 status = curve_portion(&at, delta_liquidity, true, &out->cash, &surplus);
+    if (status) return status;
     if (surplus > (u64)I64_MAX - magnitude(before)) return CURVE_OVERFLOW;
-    out->cash = cash;
-    out->surplus_yes = u > 0 ? surplus : 0;
-    out->surplus_no = u > 0 ? 0 : surplus;
-    out->q = u > 0 ? before + (i64)surplus : before - (i64)surplus;
+    out->surplus_yes = at.q > 0 ? surplus : 0;
+    out->surplus_no = at.q > 0 ? 0 : surplus;
+    out->q = at.q > 0 ? before + (i64)surplus : before - (i64)surplus;
     return CURVE_OK;
 }
 
@@ -260,9 +266,8 @@ MATH_SHARED u64 curve_remove_liquidity(const struct curve *c, u64 delta_liquidit
     u64 major, difference;
     if (delta_liquidity == 0) return CURVE_ZERO;
     if (delta_liquidity > c->liquidity) return CURVE_NO_LIQUIDITY;
-    u64 g = curve_g((i64)magnitude(curve_u(c))) - CURVE_G_ERROR;
-    if (mul_div_or(delta_liquidity, g, CURVE_ONE, false, &major)) return CURVE_OVERFLOW;
-    if (mul_div_or(magnitude(c->q), delta_liquidity, c->liquidity, true, &difference)) return CURVE_OVERFLOW;
+    u64 status = curve_portion(c, delta_liquidity, false, &major, &difference);
+    if (status) return status;
     if (difference > major) return CURVE_ZERO;
     u64 minor = major - difference;
     out->yes = c->q > 0 ? minor : major;

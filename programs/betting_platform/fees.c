@@ -33,12 +33,11 @@ static KEEP u64 process_withdraw_fees(const struct context* c) {
 
 /* Once the market is resolved, what the vault took over in liquidations pays like any share. */
 static KEEP u64 redeem_inventory(struct pool* p, u8 side, struct event_fees_swept* e) {
-    u64 paid, held = p->inventory[side];
-    TRY(redeem_shares(p, side, held, &paid));
-    p->inventory[side] = 0;
+    u64 paid;
+    TRY(redeem_shares(p, side, p->inventory[side], &paid));
     e->inventory_cash += paid; /* tokens that exist: the sums fit */
     e->inventory_cost += p->inventory_cost[side];
-    p->inventory_cost[side] = 0;
+    p->inventory[side] = p->inventory_cost[side] = 0;
     return 0;
 }
 
@@ -55,8 +54,10 @@ static KEEP u64 process_sweep_fees(const struct context* c) {
     u64 value = vault_value(v);
     e.fees = m->fees_vault;
     e.inventory_cash = e.inventory_cost = 0;
-    if (m->status == MARKET_RESOLVED)
-        for (u64 i = 0; i < 2 * m->pools; i++) TRY(redeem_inventory(pool_of(m, i / 2), i % 2, &e));
+    for (u64 i = m->status == MARKET_RESOLVED ? m->pools : 0; i-- > 0;) {
+        TRY(redeem_inventory(pool_of(m, i), SIDE_YES, &e));
+        TRY(redeem_inventory(pool_of(m, i), SIDE_NO, &e));
+    }
     REQUIRE(e.fees | e.inventory_cash | e.inventory_cost, ZERO_AMOUNT);
     REQUIRE(e.fees <= value || value + e.fees <= v->share_supply + VIRTUAL_SHARES, VAULT_TOO_SMALL);
     m->fees_vault = 0;

@@ -25,7 +25,7 @@ static inline struct curve curve_of(const struct pool* p) {
     return (struct curve){p->liquidity, (i64)(p->outstanding[SIDE_YES] - p->outstanding[SIDE_NO])};
 }
 
-static inline u64 side_price(const struct pool* p, u8 side) {
+static KEEP u64 side_price(const struct pool* p, u8 side) {
     return side == SIDE_YES ? p->price_e6 : PRICE_ONE_E6 - p->price_e6;
 }
 
@@ -36,7 +36,7 @@ static inline u64 curve_error(u64 status) { return status; }
 
 /* Highest L of this and the previous epoch, brought up to date before L changes: L was constant since its last
  * change, so an epoch without one had this L throughout. */
-static inline void roll_high(struct pool* p, const struct global* g, u64 slot) {
+static KEEP void roll_high(struct pool* p, const struct global* g, u64 slot) {
     u64 epoch = (slot - g->season_start_slot) / EPOCH_SLOTS + 1; /* 0: never rolled */
     if (epoch == p->high_epoch) return;
     p->high_previous = epoch == p->high_epoch + 1 ? p->high_this : p->liquidity;
@@ -69,7 +69,7 @@ static inline u64 vault_coverage_e6(const struct vault* v) {
 }
 /* Cash and loans at book. Inventory counts for stakers (vault_value), not for how much may be lent. */
 static inline u64 vault_equity(const struct vault* v) { return v->cash + v->loans; }
-static inline u64 vault_value(const struct vault* v) { return v->cash + v->loans + v->inventory_cost; }
+static KEEP u64 vault_value(const struct vault* v) { return v->cash + v->loans + v->inventory_cost; }
 
 /* The vault's sum of weighted debt, more or less by a loan's. */
 static KEEP u64 weigh(struct vault* v, const struct market* m, u64 amount, bool is_over) {

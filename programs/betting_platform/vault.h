@@ -110,7 +110,8 @@ static KEEP u64 withdrawable(struct vault* v, u64 slot) {
 }
 
 /* Pay a request, at the lower of the prices then and now, as far as the bucket and the cash reach: the caller moves
- * *amount out of the vault's tokens. Shares that are worth nothing cease for nothing. Emits UNSTAKED. */
+ * *amount out of the vault's tokens. Less than a unit's worth of shares ceases for nothing, but not while a loss leaves
+ * those who leave nothing at all: it may pass as gains vest. Emits UNSTAKED. */
 static KEEP u64 pay_request(struct vault* v, struct stake* s, const struct address* owner, u64 slot, u64* amount) {
     struct event_unstaked e;
     u64 value;
@@ -118,6 +119,7 @@ static KEEP u64 pay_request(struct vault* v, struct stake* s, const struct addre
     REQUIRE(s->requested_shares, NO_REQUEST);
     REQUIRE(slot - s->request_slot >= UNSTAKE_SLOTS, STAKE_LOCKED);
     TRY(stake_value(v, s->requested_shares, slot, &value));
+    REQUIRE(value ? s->request_value : vault_value(v) > v->unvested, ZERO_AMOUNT);
     if (value > s->request_value) value = s->request_value;
     *amount = withdrawable(v, slot);
     REQUIRE(*amount || !value, WITHDRAWAL_LIMIT);

@@ -20,6 +20,7 @@ from solders.transaction_status import InstructionErrorCustom, TransactionErrorI
 
 from programs import addresses, errors, instructions
 from programs.accounts import Side
+from programs.layout import MARKET_DTYPE, POOL_DTYPE
 from programs.merkle import Reward, RewardTree, build_tree
 from programs.units import BaseUnits
 
@@ -52,6 +53,7 @@ class World:
                 platform.add_liquidity(user, market, 10**9)
                 platform.open(user, market, 100 * USD, leverage=10)
                 platform.open(user, market, 100 * USD)
+        self.let_leave()
         platform.move_oracle(self.market, 460_000)
         self.resolved = {
             market: self.resolve(name)
@@ -72,6 +74,19 @@ class World:
         for key in (keypair("payer"), keypair("thief")):
             self.keys[key.pubkey()] = key
             platform.svm.airdrop(key.pubkey(), 10**10)
+
+    def let_leave(self) -> None:
+        """Locks pass, requests wait, and the vault holds shares of both markets, however it came by them."""
+        platform = self.platform
+        for user in (self.user, self.stranger):
+            platform.request_unstake(user)
+        platform.warp(150)
+        platform.is_audited = False
+        at = MARKET_DTYPE.itemsize + POOL_DTYPE.fields["inventory"][1]
+        for market in (self.market, self.other):
+            platform.post(market, 500_000)
+            data = platform.data(market)
+            platform.set_data(market, data[:at] + USD.to_bytes(8, "little") + data[at + 8 :])
 
     def resolve(self, name: str) -> Pubkey:
         """A resolved market in which both users hold a position with debt."""
@@ -162,6 +177,32 @@ class World:
                 built = instructions.redeem(program, user.address, *on[1:3], market, position)
             case "halt":
                 built = instructions.halt(program, admin)
+            case _:
+                built = self.build_way_out(name, user, market)
+        return built
+
+    def build_way_out(self, name: str, user: User, market: Pubkey) -> Instruction:
+        program = self.platform.program
+        on = (program, user.address, user.tokens, market)
+        match name:
+            case "remove_liquidity":
+                built = instructions.remove_liquidity(*on, pool=0, position_id=1_000)
+            case "claim_maker_fees":
+                built = instructions.claim_maker_fees(*on, pool=0)
+            case "withdraw_fees":
+                built = instructions.withdraw_fees(
+                    program, self.platform.admin.pubkey(), user.tokens, market
+                )
+            case "sweep_fees":
+                built = instructions.sweep_fees(program, market)
+            case "request_unstake":
+                built = instructions.request_unstake(program, user.address, shares=1)
+            case "unstake":
+                built = instructions.unstake(*on[:3])
+            case "buy_inventory":
+                built = instructions.buy_inventory(
+                    *on, pool=0, side=Side.YES, position_id=1_000, shares=USD, cost_max=USD
+                )
             case _:
                 raise ValueError(name)
         return built
@@ -353,6 +394,225 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         },
         "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
         "system": {"stranger": "lands"},
+    },
+    "remove_liquidity": {
+        "owner": {
+            "stranger": "WRONG_AUTHORITY",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "maker": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+        },
+        "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system": {"stranger": "runtime"},
+    },
+    "claim_maker_fees": {
+        "owner": {
+            "stranger": "WRONG_AUTHORITY",
+            "twin": "WRONG_AUTHORITY",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "maker": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "withdraw_fees": {
+        "authority": {"stranger": "WRONG_AUTHORITY", "unsigned": "MISSING_SIGNATURE"},
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "authority_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "sweep_fees": {
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "request_unstake": {
+        "owner": {
+            "stranger": "WRONG_AUTHORITY",
+            "twin": "WRONG_AUTHORITY",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "stake": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+        },
+    },
+    "unstake": {
+        "owner": {
+            "stranger": "WRONG_AUTHORITY",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "stake": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "buy_inventory": {
+        "owner": {
+            "stranger": "runtime",
+            "twin": "runtime",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "runtime",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "runtime",
+            "readonly": "NOT_WRITABLE",
+        },
+        "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system": {"stranger": "runtime"},
     },
     "open_spot": {
         "owner": {
@@ -707,12 +967,17 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
 
 - update_prices with the twin: the oracle may post for any market.
 - stake without the system program: nothing is created, so nobody needs it.
-- close with another user's tokens: the owner who signs may give the payout away.
+- close, remove_liquidity, claim_maker_fees, withdraw_fees, unstake with another user's tokens: who signs may give away
+  what is paid.
 - resolve_market with the twin: the oracle may resolve any market.
 - redeem by a stranger: anyone may, the owner is paid.
 - liquidate by a stranger, for another's tokens, or of another's position: anyone may be the keeper.
 """
 HARMLESS_DUPLICATES = {
+    "remove_liquidity": {("owner_tokens", "market_tokens")},
+    "claim_maker_fees": {("owner_tokens", "market_tokens")},
+    "withdraw_fees": {("authority_tokens", "market_tokens")},
+    "unstake": {("owner_tokens", "vault_tokens")},
     "stake": {("system", other) for other in EXPECTED["stake"] if other != "system"},
     # A payout or bounty into the platform's own token accounts is a gift that no counter has.
     "close_spot": {("owner_tokens", "market_tokens")},
@@ -782,6 +1047,8 @@ def test_data_of_another_length_is_refused(world, name, change):
         ("open_leveraged", "position"),
         ("add_liquidity", "position"),
         ("add_liquidity", "maker"),
+        ("remove_liquidity", "position"),
+        ("buy_inventory", "position"),
         ("stake", "stake"),
     ],
 )

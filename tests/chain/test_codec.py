@@ -119,7 +119,7 @@ def test_every_field_of_an_event_comes_back(kind, data):
         data.draw(
             st.binary(min_size=32, max_size=32)
             if code == "32s"
-            else st.integers(0, 256 ** min(struct.calcsize(code), 4) - 1)
+            else st.integers(0, 2 ** (8 * struct.calcsize(code)) - 1)
         )
         for _, code in events._BODIES[kind]
     ]

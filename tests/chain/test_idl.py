@@ -17,7 +17,8 @@ from programs import accounts, addresses, events, instructions
 from programs.betting_platform.build import SOURCE
 from programs.betting_platform.headers import load_interface
 from programs.chain_account import Step, StepKind
-from programs.idl import as_text, camel, codama
+from programs.idl import as_text, codama
+from programs.idl_types import camel
 from programs.localnet.genesis import program_keypair
 from programs.merkle import Batch
 

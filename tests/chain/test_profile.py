@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from keeper.cli.profile import profile_command
 from keeper.profile.capacity import positions_per_tx
-from keeper.profile.figures import batch_size
+from keeper.profile.goals import batch_size
 from keeper.profile.table import CASES
 from programs.betting_platform.build import PROGRAM_SO
 from programs.betting_platform.headers import load_interface

@@ -1,5 +1,7 @@
 """Leaving the vault: at the lower of two prices, 150 slots apart, a fifth of it at a time, without what has not vested."""
 
+import struct
+
 import pytest
 from harness import USD, refused
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +11,7 @@ from solders.instruction import AccountMeta, Instruction
 from programs import instructions, vault_shares
 from programs.accounts import Side
 from programs.events import EventKind
+from programs.layout import VAULT_DTYPE
 
 LOCK = 150
 
@@ -201,13 +204,34 @@ def test_what_is_lent_cannot_be_paid_out(platform):
         platform.unstake(staker)
 
 
-def test_shares_worth_nothing_cease_for_nothing(platform, vault):
+def test_less_than_a_units_worth_of_shares_ceases_for_nothing(platform, vault):
     dust = platform.user()
     platform.stake(dust, 1)
     platform.request_unstake(dust, 1)
     platform.warp(LOCK)
     (event,) = platform.unstake(dust).events
     assert (event.amount("shares"), event.amount("amount")) == (1, 0)
+
+
+def test_a_loss_that_leaves_nothing_to_those_who_leave_takes_no_shares(platform, vault):
+    # More has yet to vest than a loss has left: nothing is paid, and nothing ceases for it.
+    platform.is_audited = False
+    platform.request_unstake(vault)
+    platform.warp(LOCK)
+    address, at = platform.vault_address, VAULT_DTYPE.fields["unvested"][1]
+    data, slot = platform.data(address), platform.slot
+    poor = data[:at] + struct.pack("<QQ", platform.vault().value, slot) + data[at + 16 :]
+    platform.set_data(address, poor)
+    with refused("ZERO_AMOUNT"):
+        platform.unstake(vault)
+    platform.request_unstake(vault)
+    assert platform.stake_of(vault).request_value == 0
+    platform.warp(LOCK)
+    with refused("ZERO_AMOUNT"):
+        platform.unstake(vault)  # what was promised is nothing, whatever has vested since
+    platform.request_unstake(vault)
+    platform.warp(LOCK)
+    assert platform.unstake(vault).events[0].amount("amount") > 0
 
 
 @settings(

@@ -3,7 +3,8 @@ import pytest
 from programs import errors, events, instructions, layout
 from programs.betting_platform.build import SOURCE
 from programs.betting_platform.headers import load_interface
-from programs.c_header import HeaderError, parse_headers
+from programs.c_header import parse_headers
+from programs.c_tokens import HeaderError
 from programs.interface import HEADERS, read_interface
 
 

@@ -148,7 +148,8 @@ def test_a_payment_is_within_every_limit_and_leaves_no_one_poorer(vault, shares,
     stake = staked(min(shares, vault.share_supply), value)
     paid = vault_shares.payment(vault, stake, slot)
     if paid is None:
-        assert stake.requested_shares == 0 or vault_shares.withdrawable(vault, slot) == 0
+        now = vault_shares.stake_value(vault, stake.requested_shares, slot)
+        assert 0 in (stake.requested_shares, value, now, vault_shares.withdrawable(vault, slot))
         return
     assert paid.amount <= min(value, vault.cash, vault.equity // 5)
     assert paid.shares <= stake.shares
@@ -209,3 +210,10 @@ def test_part_of_a_request_takes_its_shares_rounded_up():
 def test_a_vault_that_lost_more_than_its_vested_part_is_worth_nothing_to_leavers():
     vault = replace(EMPTY, cash=100, share_supply=10**6, unvested=150)
     assert vault_shares.stake_value(vault, 10**6, 0) == 0
+    assert vault_shares.payment(vault, staked(10**6, 100), 150) is None
+    assert vault_shares.payment(vault, staked(10**6, 100), 9_000).amount > 0
+
+
+def test_a_promise_of_nothing_takes_no_shares():
+    vault = replace(EMPTY, cash=1_000, share_supply=10**6)
+    assert vault_shares.payment(vault, staked(10**6, 0), 150) is None

@@ -2,15 +2,8 @@ import json
 
 import pytest
 
-from keeper.profile.figures import (
-    Goal,
-    Latency,
-    Sample,
-    Spread,
-    base_and_marginal,
-    goals,
-    summarize,
-)
+from keeper.profile.figures import Latency, Sample, Spread, summarize
+from keeper.profile.goals import Goal, base_and_marginal, goals
 from keeper.profile.report import Profile, as_json, tables
 from keeper.profile.sections import Section
 
