@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from keeper.cli.refusal import Refusal
-from keeper.profile.capacity import positions_per_tx
+from keeper.profile.capacity import positions_per_tx, shared_accounts_written
 from keeper.profile.latency import latencies
 from keeper.profile.measure import (
     ProfilingBuild,
@@ -75,6 +75,7 @@ def _measured(names: tuple[str, ...], runs: int, *, has_latencies: bool) -> Prof
             if name in names
         },
         positions_per_tx=positions_per_tx(code) if "liquidate" in names else {},
+        shared_accounts_written=shared_accounts_written(code) if "open_position" in names else None,
         latencies=latencies(runs * _LATENCY_RUNS_PER_RUN) if has_latencies else {},
         without_sections=reason,
     )

@@ -1,4 +1,4 @@
-"""How many positions one liquidation really carries: transactions that land, under every limit of the cluster."""
+"""What a cluster's limits leave: positions that one liquidation carries, accounts that every trade would contend for."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,8 +14,8 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
 from keeper.profile.cases.trades import under_water
-from keeper.profile.world import User, World
-from programs import instructions
+from keeper.profile.world import USD, User, World
+from programs import addresses, instructions
 from programs.transaction import LOADED_BYTES_MAX, Budget
 from programs.units import (
     TRANSACTION_BYTES_MAX,
@@ -27,6 +27,9 @@ from programs.units import (
 LOG_BYTES_MAX: Final = 10_000
 """After these the runtime cuts the logs, and events with them. Source: agave LOG_MESSAGES_BYTES_LIMIT."""
 _FALL_E6: Final = 200_000
+_COUNTED_TRADES: Final = 100
+_COUNTED_USD: Final = 100
+"""What counts as a trade. Source: SPEC.md section 7."""
 _TABLE_PROGRAM: Final = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 _TABLE_HEADER: Final = (1).to_bytes(4, "little") + b"\xff" * 8 + bytes(44)
 """A lookup table in use: discriminator, never deactivated, last extended in slot 0, no authority.
@@ -42,6 +45,26 @@ def positions_per_tx(code: bytes) -> dict[str, int]:
         "plain": _most(code, with_table=False),
         "lookup_table": _most(code, with_table=True),
     }
+
+
+def shared_accounts_written(code: bytes) -> int:
+    """Return how many accounts of all markets a spot trade has to write once the first 100 trades are done.
+
+    Raises:
+        ProfileError: such a trade does not land.
+    """
+    world = World(code)
+    market, user = world.traded_market(), world.user(10_000_000)
+    for _ in range(_COUNTED_TRADES):
+        world.open(user, market, _COUNTED_USD * USD)
+    trade, _ = world.open_instruction(user, market, USD, leverage=1, counts_trade=False)
+    world.send([trade], [user.key])
+    shared = {
+        addresses.global_address(world.program)[0],
+        addresses.vault_address(world.program)[0],
+        addresses.vault_tokens_address(world.program)[0],
+    }
+    return sum(meta.is_writable and meta.pubkey in shared for meta in trade.accounts)
 
 
 def _most(code: bytes, *, with_table: bool) -> int:
@@ -112,8 +135,8 @@ def _locks(transaction: VersionedTransaction) -> int:
 def _table(svm: LiteSVM, batch: Instruction, payer: Pubkey) -> AddressLookupTableAccount:
     """Put a table with every account of the instruction but the payer's on the chain."""
     key = Pubkey.find_program_address([b"profile table"], _TABLE_PROGRAM)[0]
-    addresses = [meta.pubkey for meta in batch.accounts if meta.pubkey != payer]
-    data = _TABLE_HEADER + b"".join(bytes(address) for address in addresses)
+    listed = [meta.pubkey for meta in batch.accounts if meta.pubkey != payer]
+    data = _TABLE_HEADER + b"".join(bytes(address) for address in listed)
     lamports = svm.minimum_balance_for_rent_exemption(len(data))
     svm.set_account(key, Account(lamports, data, _TABLE_PROGRAM))
-    return AddressLookupTableAccount(key=key, addresses=addresses)
+    return AddressLookupTableAccount(key=key, addresses=listed)

@@ -17,6 +17,8 @@ class Profile:
     instructions: Mapping[str, InstructionFigures]
     positions_per_tx: Mapping[str, int]
     """Empty when liquidations were not asked for."""
+    shared_accounts_written: int | None
+    """By a spot trade once 100 trades are done; None when opens were not asked for."""
     latencies: Mapping[str, Latency]
     without_sections: str
     """Why sections were not measured; empty: they were."""
@@ -32,7 +34,12 @@ class Profile:
     @property
     def goals(self) -> Sequence[Goal]:
         """What was aimed at, of what was measured."""
-        return goals(self.instructions, self.positions_per_tx, self.leverage_cu)
+        return goals(
+            self.instructions,
+            self.positions_per_tx,
+            self.leverage_cu,
+            self.shared_accounts_written,
+        )
 
 
 def as_json(profile: Profile) -> dict[str, Any]:
@@ -114,4 +121,6 @@ def _goals(profile: Profile) -> Iterator[str]:
     yield f"{'goal':<52}{'aimed at':>12}{'found':>10}"
     for goal in measured:
         aim = f"{'>=' if goal.is_least else '<='} {goal.limit}"
-        yield f"{goal.name:<52}{aim:>12}{goal.found:>10}  {'met' if goal.is_met else 'MISSED'}"
+        spender = f": most of it is {goal.spender}" if goal.spender else ""
+        end = "met" if goal.is_met else f"MISSED{spender}"
+        yield f"{goal.name:<52}{aim:>12}{goal.found:>10}  {end}"

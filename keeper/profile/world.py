@@ -249,7 +249,14 @@ class World:
         return market
 
     def open_instruction(
-        self, user: User, market: Pubkey, margin: int, *, leverage: int, side: Side = Side.YES
+        self,
+        user: User,
+        market: Pubkey,
+        margin: int,
+        *,
+        leverage: int,
+        side: Side = Side.YES,
+        counts_trade: bool = True,
     ) -> tuple[Instruction, int]:
         """Build `open_position`, and return the position's id too."""
         position_id = user.take_id()
@@ -264,7 +271,7 @@ class World:
             margin=margin,
             leverage=leverage,
             worst_price_e6=1_000_000,
-            counts_trade=True,
+            counts_trade=counts_trade,
         )
         return opened, position_id
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from keeper.cli.profile import profile_command
-from keeper.profile.capacity import positions_per_tx
+from keeper.profile.capacity import positions_per_tx, shared_accounts_written
 from keeper.profile.goals import batch_size
 from keeper.profile.table import CASES
 from programs.betting_platform.build import PROGRAM_SO
@@ -51,3 +51,7 @@ def test_the_number_of_positions_is_of_transactions_that_landed():
 
 def test_a_case_that_begins_with_a_number_is_about_so_many():
     assert [batch_size(case) for case in ("5 positions", "spot at 0.5")] == [5, 1]
+
+
+def test_a_spot_trade_writes_no_account_of_all_markets_once_100_trades_are_done():
+    assert shared_accounts_written(PROGRAM_SO.read_bytes()) == 0

@@ -37,6 +37,7 @@ def profile(**changed):
         "program_sha256": "ab",
         "instructions": figures,
         "positions_per_tx": {"plain": 23, "lookup_table": 49},
+        "shared_accounts_written": 0,
         "latencies": {"sign": Latency(average=1_500, spread=Spread.of([1_000, 2_000]))},
         "without_sections": "",
     }
@@ -70,7 +71,7 @@ def test_goals_are_met_missed_or_not_measured():
     assert found["positions in a transaction with a lookup table"] is False
     assert found["pay_rewards, per leaf of 8 at depth 16, CU"] is True
     assert found["execute_chain of 5 steps, CU"] is None
-    assert {goal.is_met for goal in goals({}, {}, None)} == {None}
+    assert {goal.is_met for goal in goals({}, {}, None, None)} == {None}
 
 
 def test_a_goal_tells_on_which_side_of_it_one_has_to_be():
@@ -79,6 +80,7 @@ def test_a_goal_tells_on_which_side_of_it_one_has_to_be():
         "at_most": 2,
         "found": 2,
         "met": True,
+        "spender": None,
     }
     assert Goal(name="a", limit=2, found=1, is_least=True).as_json()["met"] is False
 
@@ -106,6 +108,8 @@ def test_the_tables_say_what_was_missed():
     (missed,) = [line for line in text.splitlines() if "lookup table" in line]
     assert missed.split()[-3:] == ["50", "49", "MISSED"]
     assert "execute_chain" not in text
+    (opened,) = [goal for goal in profile().goals if goal.name == "open_position, CU"]
+    assert opened.spender == "curve"
     assert "sign" in text
 
 
@@ -120,6 +124,7 @@ def test_what_was_not_measured_is_left_out(names):
     part = profile(
         instructions={name: whole.instructions[name] for name in names},
         positions_per_tx={},
+        shared_accounts_written=None,
         latencies={},
     )
     found = as_json(part)
