@@ -1,7 +1,6 @@
 """`keeper decode`: an account or a transaction of the program, by name."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,19 +13,16 @@ from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.idl import ADDRESS
 from keeper.cli.refusal import Refusal
 from keeper.config import load_config
-from programs.betting_platform.headers import load_interface
-from programs.decoding import (
-    DecodedInstruction,
-    MalformedBytesError,
-    Row,
-    Value,
-    decode_account,
-    rows,
+from keeper.decoded_page import (
+    account_json,
+    account_lines,
+    transaction_json,
+    transaction_lines,
 )
-from programs.errors import in_words as error_in_words
+from programs.betting_platform.headers import load_interface
+from programs.decoding import MalformedBytesError, decode_account
 from programs.interface import Interface
-from programs.landed import Landed, Step, take_apart
-from programs.meanings import in_words
+from programs.landed import take_apart
 from programs.rpc import Account, RpcFailure, TransactionFacts
 from programs.rpc_http import RpcSettings, open_rpc
 
@@ -103,10 +99,10 @@ def _account(
         raise Refusal(
             f"{address} belongs to the program, but is no account of it: {error}"
         ) from error
-    told = rows(interface, decoded)
-    found = {"address": str(address), "kind": decoded.name, "lamports": account.lamports}
-    lines = [f"{decoded.name} {address}", *_lines(interface, told, "  ")]
-    return found | _values(interface, decoded.fields, told), lines
+    return (
+        account_json(interface, address, account.lamports, decoded),
+        account_lines(interface, address, decoded),
+    )
 
 
 def _transaction(
@@ -131,95 +127,7 @@ def _transaction(
         raise Refusal(f"{signature} cannot be read: {error}") from error
     if not landed.is_of(program):
         raise Refusal(f"{signature} does not involve the program {program}: check --program-id")
-    return _transaction_json(interface, signature, facts, landed), list(
-        _transaction_lines(interface, signature, facts, landed)
-    )
-
-
-# -- JSON --
-
-
-def _transaction_json(
-    interface: Interface, signature: Signature, facts: TransactionFacts, landed: Landed
-) -> dict[str, Any]:
-    return {
-        "signature": str(signature),
-        "slot": facts.slot,
-        "err": facts.err,
-        "error": None if facts.err is None else error_in_words(facts.err),
-        "cu": facts.cu_used,
-        "fee_lamports": facts.fee_lamports,
-        "instructions": [_step_json(interface, step) for step in landed.steps],
-        "events": [
-            {"kind": event.name} | _values(interface, event.fields, rows(interface, event))
-            for event in landed.events
-        ],
-        "problem": landed.problem or None,
-    }
-
-
-def _step_json(interface: Interface, step: Step) -> dict[str, Any]:
-    found: dict[str, Any] = {"program": str(step.program), "name": None}
-    if step.problem:
-        found["problem"] = step.problem
-    if step.decoded is not None:
-        found |= {
-            "name": step.decoded.name,
-            "accounts": {name: str(key) for name, key in step.decoded.accounts.items()},
-            "more_accounts": [str(key) for key in step.decoded.more],
-        }
-        found |= _values(interface, step.decoded.arguments, rows(interface, step.decoded))
-    return found
-
-
-def _values(interface: Interface, fields: dict[str, Value], told: Iterable[Row]) -> dict[str, Any]:
-    """Every value under `fields`, and under `in_words`, by dotted name, those that mean more than their number."""
-    words = {row.path: _words(interface, row) for row in told}
-    return {
-        "fields": json.loads(json.dumps(fields, default=str)),
-        "in_words": {path: text for path, text in words.items() if text},
-    }
-
-
-# -- text --
-
-
-def _transaction_lines(
-    interface: Interface, signature: Signature, facts: TransactionFacts, landed: Landed
-) -> Iterable[str]:
-    yield f"transaction {signature}"
-    end = "landed" if facts.err is None else f"failed: {error_in_words(facts.err)}"
-    yield f"  slot {facts.slot}, {facts.cu_used} CU, fee {facts.fee_lamports} lamports; {end}"
-    for number, step in enumerate(landed.steps):
-        name = "another program's" if step.decoded is None else step.decoded.name
-        yield f"instruction {number}: {step.problem or name}" + (
-            f" ({step.program})" if step.decoded is None else ""
-        )
-        if step.decoded is not None:
-            yield from _instruction_lines(interface, step.decoded)
-    for event in landed.events:
-        yield f"event: {event.name}"
-        yield from _lines(interface, rows(interface, event), "  ")
-    if landed.problem:
-        yield f"events are missing: {landed.problem}"
-
-
-def _instruction_lines(interface: Interface, decoded: DecodedInstruction) -> Iterable[str]:
-    for name, key in decoded.accounts.items():
-        yield f"  {name:<24} {key}"
-    for number, key in enumerate(decoded.more):
-        yield f"  {f'more[{number}]':<24} {key}"
-    yield from _lines(interface, rows(interface, decoded), "  ")
-
-
-def _lines(interface: Interface, told: Iterable[Row], indent: str) -> list[str]:
-    return [
-        f"{indent}{row.path:<24} {row.value!s:<20} {_words(interface, row)}".rstrip()
-        for row in told
-    ]
-
-
-def _words(interface: Interface, row: Row) -> str:
     return (
-        in_words(interface, row.struct, row.field, row.value) if isinstance(row.value, int) else ""
+        transaction_json(interface, signature, facts, landed),
+        list(transaction_lines(interface, signature, facts, landed)),
     )

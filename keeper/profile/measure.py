@@ -26,14 +26,17 @@ def committed_code() -> bytes:
     return PROGRAM_SO.read_bytes()
 
 
-def build_for_profiling() -> ProfilingBuild:
+def build_for_profiling(compiler: str = "ziglang") -> ProfilingBuild:
     """Build the source with its marks.
+
+    Args:
+        compiler: the package that has to be installed.
 
     Raises:
         ProfileError: the compiler is not installed.
         CompileError: with the compiler's words.
     """
-    if importlib.util.find_spec("ziglang") is None:
+    if importlib.util.find_spec(compiler) is None:
         raise ProfileError(
             "sections need the program's compiler, which is not installed: run `make setup` first"
         )

@@ -1,7 +1,9 @@
 import pytest
 from solders.pubkey import Pubkey
 
+from keeper.profile.measure import build_for_profiling
 from keeper.profile.sections import Section, section_names, spent
+from keeper.profile.world import ProfileError
 from programs.betting_platform.build import PROGRAM_SO, SOURCE, build
 from programs.betting_platform.link import syscall_hash
 
@@ -86,3 +88,8 @@ def test_the_committed_program_carries_no_mark(name):
 
 def test_the_source_with_its_marks_builds_the_committed_program():
     assert build() == PROGRAM_SO.read_bytes()
+
+
+def test_without_the_compiler_the_reason_says_what_to_do():
+    with pytest.raises(ProfileError, match="not installed: run `make setup` first"):
+        build_for_profiling("no_such_compiler")
