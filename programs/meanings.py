@@ -18,7 +18,7 @@ _DOLLARS: Final = _names(
     """amount bad_debt bounty cap_amount cap_used cash cash_max cash_min cost_max debt debt_left debt_repaid deposit
     equity_before escrow fee fees fees_makers fees_owed fees_paid fees_treasury fees_vault inventory_cash
     inventory_cost inventory_credit loans margin notional payout proceeds request_value required_before residual
-    unvested value vault_value withdrawn working"""
+    to_keeper to_vault unvested value vault_value withdrawn working"""
 )
 _SHARES: Final = _names(
     """inventory inventory_shares leveraged outstanding shares shares_left shares_no shares_sold
