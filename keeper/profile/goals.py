@@ -1,6 +1,7 @@
 """What the platform aims at, and whether the figures meet it."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -44,22 +45,19 @@ class Goal:
 
 LIQUIDATION_CU: Final = (12_000, 2_000)
 """Aimed at: for the first position of a batch, and for each further one."""
+_BATCH: Final = re.compile(r"(\d+) positions?")
 PAID_LEAVES: Final = 8
 """Leaves in a batch of rewards that a goal speaks of."""
 
 
-def batch_size(case: str) -> int:
-    """Return how many of something a case is about, when it begins with a number."""
-    first = case.split(" ", maxsplit=1)[0]
-    return int(first) if first.isdigit() else 1
-
-
 def base_and_marginal(liquidate: InstructionFigures) -> tuple[int, int]:
-    """Return what one position costs, and what each further one adds at the most: worst cases."""
-    worst = {batch_size(case): spread.worst for case, spread in liquidate.cases.items()}
-    sizes = sorted(worst)
-    steps = [math.ceil((worst[b] - worst[a]) / (b - a)) for a, b in pairwise(sizes)]
-    return worst[sizes[0]], max(steps, default=0)
+    """Return what one position costs, and what each further one of its pool adds at the most: worst cases."""
+    sizes = [(_BATCH.fullmatch(case), spread) for case, spread in liquidate.cases.items()]
+    worst = sorted((int(batch[1]), spread.worst) for batch, spread in sizes if batch)
+    steps = [
+        math.ceil((more_cu - cu) / (more - size)) for (size, cu), (more, more_cu) in pairwise(worst)
+    ]
+    return worst[0][1], max(steps, default=0)
 
 
 def goals(

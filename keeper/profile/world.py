@@ -217,11 +217,11 @@ class World:
         """Post prices."""
         self.send([self.post_instruction(market, *prices_e6)], [self.admin])
 
-    def move_oracle(self, market: Pubkey, price_e6: int) -> None:
-        """Post until the clamped oracle price of a binary market has arrived."""
-        while self.market(market).pools[0].price_e6 != price_e6:
+    def move_oracle(self, market: Pubkey, *prices_e6: int) -> None:
+        """Post until the clamped oracle prices of all pools have arrived."""
+        while [pool.price_e6 for pool in self.market(market).pools] != list(prices_e6):
             self.warp(_CLAMP_SLOTS)
-            self.post(market, price_e6)
+            self.post(market, *prices_e6)
 
     def add_liquidity(self, user: User, market: Pubkey, usd: int, pool: int = 0) -> None:
         """Let somebody make a market of this L."""
@@ -256,6 +256,7 @@ class World:
         *,
         leverage: int,
         side: Side = Side.YES,
+        pool: int = 0,
         counts_trade: bool = True,
     ) -> tuple[Instruction, int]:
         """Build `open_position`, and return the position's id too."""
@@ -265,7 +266,7 @@ class World:
             user.address,
             user.tokens,
             market,
-            pool=0,
+            pool=pool,
             side=side,
             position_id=position_id,
             margin=margin,
@@ -276,11 +277,18 @@ class World:
         return opened, position_id
 
     def open(
-        self, user: User, market: Pubkey, margin: int, *, leverage: int = 1, side: Side = Side.YES
+        self,
+        user: User,
+        market: Pubkey,
+        margin: int,
+        *,
+        leverage: int = 1,
+        side: Side = Side.YES,
+        pool: int = 0,
     ) -> int:
         """Open a position and return its id."""
         opened, position_id = self.open_instruction(
-            user, market, margin, leverage=leverage, side=side
+            user, market, margin, leverage=leverage, side=side, pool=pool
         )
         self.send([opened], [user.key])
         return position_id

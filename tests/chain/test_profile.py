@@ -7,7 +7,6 @@ from click.testing import CliRunner
 
 from keeper.cli.profile import profile_command
 from keeper.profile.capacity import positions_per_tx, shared_accounts_written
-from keeper.profile.goals import batch_size
 from keeper.profile.table import CASES
 from programs.betting_platform.build import PROGRAM_SO
 from programs.betting_platform.headers import load_interface
@@ -47,10 +46,6 @@ def test_an_instruction_that_does_not_exist_is_refused():
 def test_the_number_of_positions_is_of_transactions_that_landed():
     found = positions_per_tx(PROGRAM_SO.read_bytes())
     assert found["lookup_table"] > found["plain"] >= 20
-
-
-def test_a_case_that_begins_with_a_number_is_about_so_many():
-    assert [batch_size(case) for case in ("5 positions", "spot at 0.5")] == [5, 1]
 
 
 def test_a_spot_trade_writes_no_account_of_all_markets_once_100_trades_are_done():

@@ -16,6 +16,7 @@ from programs.accounts import Side
 _VAULT_USD = 10_000_000
 _FALLS = ((60_000, False), (200_000, True), (40_000, False), (60_000, True), (200_000, False))
 """How far the oracle falls, and whether the pool falls first."""
+_POOLS = 5
 _PUSH_USD = 5_000_000
 """Buys so much NO of a pool of $10M that its YES falls from 0.5 to about 0.2."""
 BATCHES = (1, 2, 5, 10, 20)
@@ -108,15 +109,37 @@ def _closing(
 
 
 def liquidate(code: bytes) -> Iterator[Call]:
-    """Batches of positions of a pool that are to be sold: under water or not, the pool's price above or below."""
-    for (fall_e6, is_pushed), size in cycle(product(_FALLS, BATCHES)):
-        world, market, positions = under_water(code, size, fall_e6=fall_e6, is_pushed=is_pushed)
+    """Batches of positions that are to be sold: of one pool or of five, the pool's price above or below the oracle's."""
+    for (fall_e6, is_pushed), size in cycle(product(_FALLS, (*BATCHES, 0))):
+        if size:
+            world, market, positions = under_water(code, size, fall_e6=fall_e6, is_pushed=is_pushed)
+            case = f"{size} position{'s' if size > 1 else ''}"
+        else:
+            world, market, positions = _under_water_everywhere(code)
+            case = f"over {_POOLS} pools, {len(positions)} positions"
         keeper = world.user(0)
         batch = instructions.liquidate(
             world.program, keeper.address, keeper.tokens, market, positions
         )
-        case = f"{size} position{'s' if size > 1 else ''}"
         yield Call(world=world, instruction=batch, signers=[keeper.key], case=case)
+
+
+def _under_water_everywhere(code: bytes) -> tuple[World, Pubkey, list[Pubkey]]:
+    """Two positions in each pool of a market: every pool is a sale of its own."""
+    world = World(code)
+    market = world.create_market(*[1_000_000 // _POOLS] * _POOLS)
+    maker, owner = world.user(1_000_000_000), world.user(1_000_000)
+    world.stake(world.user(_VAULT_USD), _VAULT_USD)
+    ids = []
+    for pool in range(_POOLS):
+        world.add_liquidity(maker, market, 1_000_000, pool)
+        side = Side.NO if pool == _POOLS - 1 else Side.YES
+        ids += [
+            world.open(owner, market, 100 * USD + i, leverage=4, side=side, pool=pool)
+            for i in range(2)
+        ]
+    world.move_oracle(market, *[140_000] * (_POOLS - 1), 440_000)
+    return world, market, [world.position_address(owner, market, i) for i in ids]
 
 
 def under_water(

@@ -25,6 +25,7 @@ def profile(**changed):
         "liquidate": summarize(
             "liquidate",
             [
+                sample("over 5 pools, 2 positions", 90_000),
                 sample("1 position", 11_000),
                 sample("2 positions", 13_000),
                 sample("5 positions", 18_000),
