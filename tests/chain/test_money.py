@@ -64,10 +64,8 @@ class Wandering(RuleBasedStateMachine):
 
     @rule(who=USERS, market=MARKETS, pool=st.integers(0, 2), part=st.integers(1, 3))
     def remove_liquidity(self, who, market, pool, part):
-        user, address = self.people[who], self.markets[market]
-        pool = pool if market else 0
-        if not self.platform.exists(self.platform.maker_address(user, address, pool)):
-            return
+        address, pool = self.markets[market], pool if market else 0
+        user = self.maker(who, address, pool)
         self.platform.warp(150)
         amount = self.platform.maker_of(user, address, pool).liquidity // part
         if self.attempt(self.platform.remove_liquidity, user, address, amount, pool):
@@ -75,11 +73,22 @@ class Wandering(RuleBasedStateMachine):
 
     @rule(who=USERS, market=MARKETS, pool=st.integers(0, 2))
     def take_fees(self, who, market, pool):
-        user, address = self.people[who], self.markets[market]
-        if self.platform.exists(self.platform.maker_address(user, address, pool)):
-            self.attempt(self.platform.claim_maker_fees, user, address, pool)
+        address, pool = self.markets[market], pool if market else 0
+        user = self.maker(who, address, pool)
+        self.attempt(self.platform.claim_maker_fees, user, address, pool)
         self.attempt(self.platform.withdraw_fees, address, user.tokens)
         self.attempt(self.platform.sweep_fees, address)
+
+    def maker(self, who, market, pool):
+        """Somebody with liquidity in a pool, this user if any; a new maker when nobody has."""
+        for user in (self.people[who], *self.people):
+            if self.platform.exists(self.platform.maker_address(user, market, pool)):
+                return user
+        self.attempt(
+            self.platform.post, market, *[p.price_e6 for p in self.platform.market(market).pools]
+        )
+        self.platform.add_liquidity(self.people[who], market, 300_000 * USD, pool)
+        return self.people[who]
 
     @rule(who=USERS, part=st.integers(1, 4), slots=st.integers(0, 400))
     def unstake(self, who, part, slots):
@@ -167,8 +176,9 @@ class Wandering(RuleBasedStateMachine):
     )
     def crash(self, who, which, extent, push, batches):
         """The oracle goes where one leveraged position is worth this part of its debt; keepers come."""
-        lent = [opened for opened in self.opened if self.debt(*opened)]
-        if not lent:
+        if not (lent := self.lent()):
+            self.open(who, which % 2, which % 3, Side.YES, 10_000 * USD, 9)
+        if not (lent := self.lent()):
             return
         user, market, position_id = lent[which % len(lent)]
         platform, position = self.platform, self.platform.position(user, market, position_id)
@@ -193,6 +203,11 @@ class Wandering(RuleBasedStateMachine):
         targets.append(platform.position_address(user, market, position_id))
         for _ in range(batches):
             self.attempt(platform.liquidate, self.people[who], market, targets)
+        if push:  # the vault may have taken shares over
+            self.buy_inventory(who, self.markets.index(market), batches)
+
+    def lent(self):
+        return [opened for opened in self.opened if self.debt(*opened)]
 
     def debt(self, user, market, position_id):
         if not self.platform.exists(self.platform.position_address(user, market, position_id)):
@@ -207,8 +222,8 @@ class Wandering(RuleBasedStateMachine):
 
 TestWandering = Wandering.TestCase
 TestWandering.settings = settings(
-    max_examples=25,
-    stateful_step_count=30,
+    max_examples=60,
+    stateful_step_count=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
