@@ -20,6 +20,7 @@
 
 #include "math.h"
 #include "normal.h"
+#include "sections.h"
 #include "tables.h"
 
 #define CURVE_G_ERROR 3ULL
@@ -62,6 +63,7 @@ struct curve_removed {
 MATH_INLINE i64 curve_side_q(const struct curve* c, u32 side) { return side == CURVE_NO ? -c->q : c->q; }
 
 MATH_SHARED i64 curve_u_of(u64 liquidity, i64 q) {
+    SECTION(curve);
     u64 v;
     if (!mul_div(magnitude(q), CURVE_ONE, liquidity, false, &v) || v > (u64)I64_MAX) v = liquidity ? I64_MAX : 0;
     return q < 0 ? -(i64)v : (i64)v;
@@ -94,6 +96,7 @@ MATH_SHARED u64 curve_move(const struct curve* c, u32 side, u64 shares, bool is_
 
 /* What `shares` of a side cost, rounded up: at least the curve's amount, and at least shares * the price before. */
 MATH_SHARED u64 curve_buy_shares(const struct curve* c, u32 side, u64 shares, u64* cost) {
+    SECTION(curve);
     i64 u[2];
     u64 status = curve_move(c, side, shares, true, u);
     if (status != CURVE_OK) return status;
@@ -109,6 +112,7 @@ MATH_SHARED u64 curve_buy_shares(const struct curve* c, u32 side, u64 shares, u6
 /* What `shares` of a side sell for, rounded down: at most the curve's amount, and at most shares * the price
  * before. May be 0. */
 MATH_SHARED u64 curve_sell_shares(const struct curve* c, u32 side, u64 shares, u64* proceeds) {
+    SECTION(curve);
     i64 u[2];
     u64 status = curve_move(c, side, shares, false, u);
     if (status != CURVE_OK) return status;
@@ -162,6 +166,7 @@ MATH_SHARED i64 curve_u_of_g(i64 low, i64 guess, u64 wanted, u64 tolerance, u32*
 /* The shares of a side that `cash` buys: curve_buy_shares of the result costs at most `cash`, and for L <= 1e16 at
  * least cash - 2 base units. The rest is the pool's. */
 MATH_SHARED u64 curve_buy_cash(const struct curve* c, u32 side, u64 cash, u64* shares, u32* iterations) {
+    SECTION(curve);
     *iterations = 0;
     u64 liquidity = c->liquidity, rise;
     if (liquidity == 0) return CURVE_NO_LIQUIDITY;
@@ -193,6 +198,7 @@ MATH_SHARED u64 curve_buy_cash(const struct curve* c, u32 side, u64 cash, u64* s
 /* How many shares of a side can be sold while its marginal price stays at or above the floor; 0 when it is below
  * already. A floor under 1_000 is 1_000: the pool goes no lower. */
 MATH_SHARED u64 curve_shares_to_price(const struct curve* c, u32 side, u32 floor_price_e6, u64* shares) {
+    SECTION(curve);
     if (c->liquidity == 0) return CURVE_NO_LIQUIDITY;
     i64 u = curve_u_of_price_e6(floor_price_e6) + CURVE_U_ERROR;
     i64 q = curve_side_q(c, side), lowest;
@@ -215,6 +221,7 @@ MATH_SHARED u64 curve_portion(const struct curve* c, u64 delta_liquidity, bool i
  * F(L + dL, q + dq) <= F(L, q) + F(dL, dq), and F of the minor side is dL g(D / dL) - D <= dL g(|u|) - D <= M - D. */
 MATH_SHARED u64 curve_add_liquidity(const struct curve* c, u64 delta_liquidity, u32 initial_price_e6,
                                     struct curve_added* out) {
+    SECTION(curve);
     struct curve at = *c;
     u64 surplus;
     if (delta_liquidity == 0) return CURVE_ZERO;
@@ -238,6 +245,7 @@ MATH_SHARED u64 curve_add_liquidity(const struct curve* c, u64 delta_liquidity, 
 
 /* The most liquidity that `cash` pays for in a pool that is not empty: curve_add_liquidity of it costs at most that. */
 MATH_SHARED u32 curve_liquidity_for_cash(const struct curve* c, u64 cash, u64* delta_liquidity) {
+    SECTION(curve);
     u64 g = curve_g((i64)magnitude(curve_u(c))) + CURVE_G_ERROR;
     return mul_div(cash, CURVE_ONE, g, false, delta_liquidity) ? CURVE_OK : CURVE_OVERFLOW;
 }
@@ -248,6 +256,7 @@ MATH_SHARED u32 curve_liquidity_for_cash(const struct curve* c, u64 cash, u64* d
  * <= (L - dL) g(-|u|) + r, and the minor side gives up at most dL g(-|u|) - r.
  * CURVE_ZERO when dL is too small for that (below $0.004 of liquidity); all of a pool can always leave. */
 MATH_SHARED u64 curve_remove_liquidity(const struct curve* c, u64 delta_liquidity, struct curve_removed* out) {
+    SECTION(curve);
     u64 major, difference;
     if (delta_liquidity == 0) return CURVE_ZERO;
     if (delta_liquidity > c->liquidity) return CURVE_NO_LIQUIDITY;

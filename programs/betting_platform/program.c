@@ -1,4 +1,5 @@
 /* The entry point. One translation unit, so that the compiler sees everything and the linker stays small. */
+#include "sections.h"
 #include "genesis.c"
 #include "market.c"
 #include "liquidity.c"
@@ -99,6 +100,7 @@ u64 entrypoint(u8* input) {
     struct context c;
     struct loaded in;
     TRY(parse(input, &c));
+    { SECTION(calibration); }
     REQUIRE(c.data_length, UNKNOWN_INSTRUCTION);
     TRY(check_shape(&c, &in));
     return run(&c, &in);

@@ -43,6 +43,7 @@ static KEEP u64 process_post_epoch(const struct context* c, struct loaded* in) {
 }
 
 static KEEP void hash_node(const void* left, const void* right, struct address* out) {
+    SECTION(hashing);
     struct slice parts[3] = {{"\1", 1}, {left, 32}, {right, 32}};
     struct address hash; /* `out` may be one of the two */
     sol_sha256(parts, 3, &hash);
@@ -65,6 +66,7 @@ struct payments {
 
 /* Hash the leaf that would pay `amount` to the owner of `to`; list and mark it, unless it is paid already. */
 static KEEP u64 list_leaf(struct payments* out, account to, u64 number, u64 amount, struct address* hash) {
+    SECTION(hashing);
     struct epoch* t = out->in->epoch;
     struct paid_leaf* leaf = &out->leaves[out->fixed.count];
     REQUIRE(number < t->leaf_count, BAD_PROOF);
