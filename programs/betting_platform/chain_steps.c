@@ -161,7 +161,7 @@ static KEEP u64 next_step(struct execution* x) {
     copy_words(&x->e.working, &h->working, 3);
     x->e.leverage_e6 = h->leverage_e6;
     copy_key(&x->e.chain, x->chain);
-    return emit_market(&x->e, sizeof x->e, EVENT_CHAIN_STEPPED, x->in->market, x->in->slot);
+    return EMIT(x->in, x->e, CHAIN_STEPPED);
 }
 
 static u64 check_due(const struct loaded* in, const struct execute_chain_data* d) {

@@ -34,5 +34,5 @@ static KEEP u64 process_buy_inventory(const struct context* c, struct loaded* in
     copy_key(&e.owner, a->owner);
     e.pool = d->pool;
     e.side = d->side;
-    return emit_market(&e, sizeof e, EVENT_INVENTORY_BOUGHT, m, in->slot);
+    return EMIT(in, e, INVENTORY_BOUGHT);
 }

@@ -52,7 +52,7 @@ static KEEP u64 check_margin(struct opening* o) {
     u64 side = o->e.side, margin = o->e.margin, shares = o->e.shares;
     u64 value = value_at(shares, side_price(p, side));
     u64 required = required_margin(margin, shares, o->e.margin_bps);
-    u64 equity = value > o->e.debt ? value - o->e.debt : 0;
+    u64 equity = excess(value, o->e.debt);
     REQUIRE(equity >= required + (required + 3) / 4, MARGIN_TOO_THIN);
     REQUIRE(equity >= margin - margin / 5, SLIPPAGE_TOO_LARGE);
     REQUIRE(add_to(&p->leveraged[side], shares), ARITHMETIC);
@@ -102,7 +102,7 @@ static KEEP u64 emit_opened(struct opening* o, const struct address* position, c
     copy_address(&o->e.owner, owner);
     o->e.oracle_e6 = o->p->price_e6;
     o->e.pool_price_e6 = pool_price_e6(o->p);
-    return emit_market(&o->e, sizeof o->e, EVENT_POSITION_OPENED, o->in->market, o->in->slot);
+    return EMIT(o->in, o->e, POSITION_OPENED);
 }
 
 #endif

@@ -25,7 +25,7 @@ static KEEP u64 process_resolve_market(const struct context* c, struct loaded* i
     m->status = MARKET_RESOLVED;
 
     e.fixed.pools = d->pools;
-    return emit_market(&e, sizeof e.fixed + d->pools * sizeof(u64), EVENT_MARKET_RESOLVED, m, in->slot);
+    return emit_in(in, &e, EVENT_MARKET_RESOLVED | (sizeof e.fixed + d->pools * sizeof(u64)) << 8);
 }
 
 /* The position is worth what its shares pay: the vault's loan first, then a chain's pledges, bad debt for what those
@@ -70,6 +70,6 @@ static KEEP u64 process_redeem(const struct context* c, struct loaded* in) {
     e.shares = s->shares;
     s->shares = s->debt = s->residual = 0;
     if (!embedded) close_account(a->position, a->owner);
-    TRY(emit_market(&e, sizeof e, EVENT_POSITION_REDEEMED, m, in->slot));
+    TRY(EMIT(in, e, POSITION_REDEEMED));
     return book_bad_debt(in, e.bad_debt, 1);
 }

@@ -100,5 +100,5 @@ static KEEP u64 process_close_position(const struct context* c, struct loaded* i
     e.shares = shares;
     e.shares_left = s->shares;
     if (!s->shares && !is_chain(a->position)) close_account(a->position, a->owner);
-    return emit_market(&e, sizeof e, EVENT_POSITION_CLOSED, m, in->slot);
+    return EMIT(in, e, POSITION_CLOSED);
 }
