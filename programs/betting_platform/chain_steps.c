@@ -70,7 +70,7 @@ static KEEP u64 record_bought(struct execution* x, u64 cash) {
     x->e.amount = cash;
     x->e.shares = x->o.e.shares;
     x->spent = cash + x->o.e.fee;
-    return emit_opened(&x->o, key_of(x->chain), &x->in->chain->owner);
+    return emit_opened(&x->o, x->chain, &x->in->chain->owner);
 }
 
 /* Buy the side that the pool prices a point under the oracle, up to the oracle's price. No such side, or none within

@@ -30,8 +30,7 @@ static KEEP u64 process_buy_inventory(const struct context* c, struct loaded* in
     e.shares = d->shares;
     TRY(transfer_tokens(a->owner_tokens, a->vault_tokens, a->owner, e.cash, 0));
 
-    copy_key(&e.position, a->position);
-    copy_key(&e.owner, a->owner);
+    tell_whose(&e.position, a->position, key_of(a->owner));
     e.pool = d->pool;
     e.side = d->side;
     return EMIT(in, e, INVENTORY_BOUGHT);

@@ -145,6 +145,30 @@ static KEEP u64 book_bad_debt(struct loaded* in, u64 amount, u64 positions) {
     return emit_vault(&e, sizeof e, EVENT_BAD_DEBT_BOOKED, in->vault, in->slot);
 }
 
+/* ---- positions ---- */
+
+/* What an event says first: which account, and whose. */
+static KEEP void tell_whose(struct address to[2], account which, const struct address* owner) {
+    copy_key(&to[0], which);
+    copy_address(&to[1], owner);
+}
+
+/* Shares that cease to be leveraged. */
+static KEEP u64 unlever(struct pool* p, u64 side, u64 shares) {
+    REQUIRE(p->leveraged[side] >= shares, ARITHMETIC);
+    p->leveraged[side] -= shares;
+    return 0;
+}
+
+/* What liquidations left to the owner joins what is paid now: tokens that exist, so the sum fits. */
+static KEEP u64 pay_residual(struct market* m, struct position* s, u64* payout) {
+    REQUIRE(s->residual <= m->residual, ARITHMETIC);
+    m->residual -= s->residual;
+    *payout += s->residual;
+    s->residual = 0;
+    return 0;
+}
+
 /* ---- trades against a pool ---- */
 
 static KEEP u64 book_buy(struct pool* p, u8 side, u64 cash, u64 shares) {

@@ -188,9 +188,7 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
         s->debt = 0;
     }
     if (!s->debt) freed += s->shares; /* without debt the rest is no longer leveraged */
-    u64 side = s->side;
-    REQUIRE(p->leveraged[side] >= freed, ARITHMETIC);
-    p->leveraged[side] -= freed;
+    TRY(unlever(p, s->side, freed));
     if (t->is_capped) l->in->market->cap_used += value_at_up(r->shares_sold, t->judged_e6);
     /* Parts of sums that end_loan and the token accounts bound: they fit. */
     u64 in_cash = r->debt_repaid - r->inventory_credit, residual = r->proceeds - r->bounty - in_cash;

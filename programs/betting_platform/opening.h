@@ -97,9 +97,8 @@ static KEEP void write_opened(const struct opening* o, struct position* s) {
     s->trade_number = (u32)o->e.trade_number;
 }
 
-static KEEP u64 emit_opened(struct opening* o, const struct address* position, const struct address* owner) {
-    copy_address(&o->e.position, position);
-    copy_address(&o->e.owner, owner);
+static KEEP u64 emit_opened(struct opening* o, account position, const struct address* owner) {
+    tell_whose(&o->e.position, position, owner);
     o->e.oracle_e6 = o->p->price_e6;
     o->e.pool_price_e6 = pool_price_e6(o->p);
     return EMIT(o->in, o->e, POSITION_OPENED);
