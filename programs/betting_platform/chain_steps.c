@@ -6,6 +6,7 @@
 #include "pledges.h"
 
 #define ARBITRAGE_GAP_E6 10000 /* the pool prices a side at least one point under the oracle */
+#define STEEPEST_E6 400000     /* shares / L moves the price by at most phi(0) = 0.39894 of that */
 
 struct execution {
     struct loaded* in;
@@ -36,8 +37,7 @@ static KEEP u64 step_liquidity(struct execution* x) {
     struct provision v;
     start_pledge(x->chain, x->in, &v);
     REQUIRE(v.p->liquidity, NO_LIQUIDITY);
-    struct curve curve = curve_of(v.p);
-    TRY(curve_liquidity_for_cash(&curve, x->budget, &v.liquidity));
+    v.cash = x->budget;
     u64 oracle_e6 = v.price_e6;
     TRY(put_liquidity(&v));
     u64 pool_e6 = v.price_e6;
@@ -83,11 +83,15 @@ static KEEP u64 step_arbitrage(struct execution* x) {
     i64 gap_e6 = (i64)p->price_e6 - pool_price_e6(p);
     u8 side = gap_e6 < 0;
     if (magnitude(gap_e6) < ARBITRAGE_GAP_E6) return 0;
-    /* Selling the other side down to its own price moves the pool by as much. */
-    u64 most = cash_beside_fee(x, x->budget, 1), room, shares, cost = most;
+    u64 most = cash_beside_fee(x, x->budget, 1), cost = most, shares = U64_MAX, room = U64_MAX, moved_e6 = U64_MAX;
     u32 iterations;
-    if (curve_shares_to_price(&curve, !side, (u32)side_price(p, !side), &room)) return 0;
-    if (curve_buy_cash(&curve, side, most, &shares, &iterations) || shares > room) {
+    (void)curve_buy_cash(&curve, side, most, &shares, &iterations); /* what fails would pass any price */
+    (void)mul_div_or(shares, STEEPEST_E6, p->liquidity, true, &moved_e6);
+    if (moved_e6 >= magnitude(gap_e6)) { /* may pass the oracle's: to find where that lies costs 3_000 CU */
+        /* Selling the other side down to its own price moves the pool by as much. */
+        if (curve_shares_to_price(&curve, !side, (u32)side_price(p, !side), &room)) return 0;
+    }
+    if (shares > room) {
         shares = room;
         if (curve_buy_shares(&curve, side, shares, &cost)) return 0;
     }

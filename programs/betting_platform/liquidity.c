@@ -12,6 +12,7 @@ static KEEP void start_change(const struct context* c, const struct loaded* in, 
     x->owner = key_of(a->owner);
     x->position = key_of(a->position);
     x->liquidity = liquidity;
+    x->cash = 0;
 }
 
 /* Within the bounds on the price, the shares that the maker keeps become a position. */

@@ -16,7 +16,7 @@ struct provision {
     struct pool* p;
     struct maker* k;                        /* its `pool` is set; a new one is zero otherwise */
     const struct address *owner, *position; /* whom the event names, and where it says that shares went */
-    u64 liquidity;                          /* added or removed */
+    u64 liquidity;                          /* added or removed; added and zero: as much as `cash` pays for */
 
     u64 cash;      /* added: the price of the complete sets; removed: sets that merged, or what a resolved pool pays */
     u64 shares[2]; /* that the maker keeps beside it, by side: at most one side has any */
@@ -85,7 +85,8 @@ static KEEP u64 put_liquidity(struct provision* x) {
     struct maker* k = x->k;
     struct curve before = curve_of(p);
     struct curve_added added;
-    TRY(curve_add_liquidity(&before, x->liquidity, p->price_e6, &added));
+    added.cash = x->cash;
+    TRY(curve_add_liquidity(&before, &x->liquidity, p->price_e6, &added));
     REQUIRE(added.cash, ZERO_AMOUNT);
     TRY(settle_maker_fees(k, p));
     roll_high(p, x->in);
