@@ -21,7 +21,7 @@ static KEEP u64 process_withdraw_fees(const struct context* c, struct loaded* in
     e.amount = in->market->fees_treasury;
     REQUIRE(e.amount, ZERO_AMOUNT);
     in->market->fees_treasury = 0;
-    TRY(transfer_as_market(a->market, a->market_tokens, a->authority_tokens, e.amount));
+    TRY(pay_from_market(c, a->authority_tokens, e.amount));
     return EMIT(in, e, FEES_WITHDRAWN);
 }
 

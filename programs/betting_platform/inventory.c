@@ -28,7 +28,7 @@ static KEEP u64 process_buy_inventory(const struct context* c, struct loaded* in
     TRY(end_inventory(in->vault, e.inventory_cost, e.cash, in->slot));
     TRY(hold_shares(c, a->market, a->position, d, in->slot));
     e.shares = d->shares;
-    TRY(transfer_tokens(a->owner_tokens, a->vault_tokens, a->owner, e.cash, 0));
+    TRY(take_from_owner(c, e.cash));
 
     tell_whose(&e.position, a->position, key_of(a->owner));
     e.pool = d->pool;

@@ -233,6 +233,6 @@ static KEEP u64 process_liquidate(const struct context* c, struct loaded* in) {
     for (u64 i = 0; i < l->count; i++) TRY(settle(l, &l->targets[i]));
     REQUIRE(l->e.positions, NOTHING_LIQUIDATED);
     TRY(book_batch(l));
-    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, l->e.to_vault + l->seized));
-    return transfer_as_market(a->market, a->market_tokens, a->keeper_tokens, l->e.to_keeper);
+    TRY(pay_from_market(c, a->vault_tokens, l->e.to_vault + l->seized));
+    return pay_from_market(c, a->keeper_tokens, l->e.to_keeper);
 }

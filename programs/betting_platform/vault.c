@@ -5,14 +5,12 @@
 static KEEP u64 process_stake(const struct context* c, struct loaded* in) {
     const struct stake_data* d = (const void*)c->data;
     const struct stake_accounts* a = (const void*)c->accounts;
-    struct slice seeds[3] = {{"stake", 5}, {key_of(a->owner), 32}, {&d->bump, 1}};
-    struct birth birth = {a->owner, a->stake, 0, seeds, 3};
-    TRY(load_or_create(c, KIND_STAKE, &birth));
+    TRY(load_or_create(c, KIND_STAKE, a->stake, a->stake, (u64)d->bump << 32));
     struct stake* s = data_of(a->stake);
     u64 before = s->shares;
     TRY(put_stake(in->vault, s, &s->owner, d->amount, in->slot));
     REQUIRE(s->shares - before >= d->shares_min, SLIPPAGE);
-    return transfer_tokens(a->owner_tokens, a->vault_tokens, a->owner, d->amount, 0);
+    return take_from_owner(c, d->amount);
 }
 
 static KEEP u64 process_request_unstake(const struct context* c, struct loaded* in) {
