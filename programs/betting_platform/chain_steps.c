@@ -52,7 +52,7 @@ static KEEP u64 step_stake(struct execution* x) {
     SECTION(step_stake);
     struct chain* h = x->in->chain;
     u64 amount = x->budget, before = h->stake.shares;
-    TRY(put_stake(x->in->vault, &h->stake, &h->owner, amount, x->in->slot));
+    TRY(put_stake(x->in, &h->stake, &h->owner, amount));
     x->e.shares = h->stake.shares - before;
     x->spent = x->e.amount = amount;
     x->staked += amount;

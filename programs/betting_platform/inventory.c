@@ -25,7 +25,7 @@ static KEEP u64 process_buy_inventory(const struct context* c, struct loaded* in
     TRY(mul_div_or(*cost, d->shares, *held, true, &e.inventory_cost));
     *held -= d->shares;
     *cost -= e.inventory_cost;
-    TRY(end_inventory(in->vault, e.inventory_cost, e.cash, in->slot));
+    TRY(end_inventory(in, e.inventory_cost, e.cash));
     TRY(hold_shares(c, a->market, a->position, d, in->slot));
     e.shares = d->shares;
     TRY(take_from_owner(c, e.cash));

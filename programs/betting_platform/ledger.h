@@ -53,6 +53,11 @@ static KEEP u64 emit_in(const struct loaded* in, void* event, u64 what) {
     return emit_market(event, what >> 8, (u8)what, in->market, in->slot);
 }
 #define EMIT(in, event, NAME) emit_in(in, &(event), EVENT_##NAME | sizeof(event) << 8)
+/* The same in the vault's series. */
+static KEEP u64 emit_in_vault(const struct loaded* in, void* event, u64 what) {
+    return emit_vault(event, what >> 8, (u8)what, in->vault, in->slot);
+}
+#define EMIT_IN_VAULT(in, event, NAME) emit_in_vault(in, &(event), EVENT_##NAME | sizeof(event) << 8)
 
 /* ---- what an instruction may do now ---- */
 
@@ -142,7 +147,7 @@ static KEEP u64 book_bad_debt(struct loaded* in, u64 amount, u64 positions) {
     e.market_id = in->market->market_id;
     REQUIRE(add_to(&in->vault->bad_debt, amount), ARITHMETIC);
     e.total = in->vault->bad_debt;
-    return emit_vault(&e, sizeof e, EVENT_BAD_DEBT_BOOKED, in->vault, in->slot);
+    return EMIT_IN_VAULT(in, e, BAD_DEBT_BOOKED);
 }
 
 /* ---- positions ---- */
