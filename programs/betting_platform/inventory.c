@@ -14,12 +14,8 @@ static KEEP u64 process_buy_inventory(const struct context* c, struct loaded* in
     u64 *held = &p->inventory[d->side], *cost = &p->inventory_cost[d->side];
     REQUIRE(d->shares <= *held, NO_INVENTORY);
 
-    /* In doubt the price is against the buyer, and never above what a share can pay. */
     struct event_inventory_bought e;
-    u64 price = side_price(p, d->side);
-    if (m->price_class == PRICE_DEGRADED) price += p->band_e6;
-    if (price > PRICE_ONE_E6) price = PRICE_ONE_E6;
-    e.cash = value_at_up(d->shares, price);
+    e.cash = value_at_up(d->shares, highest_price(m, p, d->side)); /* in doubt against the buyer */
     REQUIRE(e.cash <= d->cost_max, SLIPPAGE);
     /* Their part of the cost, rounded up, so that the vault counts no unit too many; the last share takes the rest. */
     TRY(mul_div_or(*cost, d->shares, *held, true, &e.inventory_cost));

@@ -77,6 +77,13 @@ static KEEP u64 side_price(const struct pool* p, u64 side) {
     return side == SIDE_YES ? p->price_e6 : PRICE_ONE_E6 - p->price_e6;
 }
 
+/* The most that a side may be worth: while the price is in doubt, the band above it; never more than a share can pay. */
+static KEEP u64 highest_price(const struct market* m, const struct pool* p, u64 side) {
+    u64 price = side_price(p, side);
+    if (m->price_class == PRICE_DEGRADED) price += p->band_e6;
+    return price < PRICE_ONE_E6 ? price : PRICE_ONE_E6;
+}
+
 _Static_assert((u64)CURVE_OVERFLOW == ERR_ARITHMETIC && (u64)CURVE_PRICE_RANGE == ERR_PRICE_RANGE &&
                    (u64)CURVE_NO_LIQUIDITY == ERR_NO_LIQUIDITY && (u64)CURVE_ZERO == ERR_ZERO_AMOUNT,
                "the curve's refusals");

@@ -72,9 +72,7 @@ static KEEP void start_slot(struct market* m, u64 slot) {
 static KEEP u64 judge(struct liquidation* l, const struct position* s, struct target* t) {
     struct market* m = l->in->market;
     const struct pool* p = pool_of(m, s->pool);
-    u64 price = side_price(p, s->side), shares = s->shares;
-    if (m->price_class == PRICE_DEGRADED) price += p->band_e6; /* unhealthy even in the trader's favour */
-    if (price > PRICE_ONE_E6) price = PRICE_ONE_E6;
+    u64 price = highest_price(m, p, s->side), shares = s->shares; /* unhealthy even in the trader's favour */
     u64 value = value_at(shares, price);
     t->judged_e6 = price;
     t->required = required_margin(s->margin, shares, s->margin_bps);
@@ -183,7 +181,7 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
     s->debt -= r->debt_repaid;
     r->bad_debt = 0;
     if (!s->shares) {
-        if (is_chain(t->account)) TRY(seize_pledges(t->account, l->in, &s->debt, &l->seized));
+        if (is_embedded(s, t->account)) TRY(seize_pledges(t->account, l->in, &s->debt, &l->seized));
         r->bad_debt = s->debt;
         s->debt = 0;
     }

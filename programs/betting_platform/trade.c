@@ -95,6 +95,6 @@ static KEEP u64 process_close_position(const struct context* c, struct loaded* i
     e.side = s->side;
     e.shares = shares;
     e.shares_left = s->shares;
-    if (!s->shares && !is_chain(a->position)) close_account(a->position, a->owner);
+    if (!s->shares && !is_embedded(s, a->position)) close_account(a->position, a->owner);
     return EMIT(in, e, POSITION_CLOSED);
 }
