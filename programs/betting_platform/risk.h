@@ -116,7 +116,7 @@ MATH_INLINE u64 value_at_up(u64 shares, u64 price_e6) {
 
 /* ceil(0.02 * shares): what a two-point gap takes. */
 MATH_INLINE u64 gap_reserve(u64 shares) {
-    return shares / GAP_RESERVE_DIVISOR + (shares % GAP_RESERVE_DIVISOR != 0);
+    return shares ? (shares - 1) / GAP_RESERVE_DIVISOR + 1 : 0;
 }
 
 /* max(ceil(mm_bps * margin), gap reserve): maintenance margin, or the reserve. Needs mm_bps <= 10_000: it fits. */
