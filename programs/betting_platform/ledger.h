@@ -77,7 +77,8 @@ static KEEP u64 side_price(const struct pool* p, u64 side) {
     return side == SIDE_YES ? p->price_e6 : PRICE_ONE_E6 - p->price_e6;
 }
 
-/* The most that a side may be worth: while the price is in doubt, the band above it; never more than a share can pay. */
+/* The most that a side may be worth: while the price is in doubt, the band above it; never more than a share can pay.
+ */
 static KEEP u64 highest_price(const struct market* m, const struct pool* p, u64 side) {
     u64 price = side_price(p, side);
     if (m->price_class == PRICE_DEGRADED) price += p->band_e6;
@@ -205,7 +206,8 @@ static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) 
     return 0;
 }
 
-/* Shares become what the resolution pays for them, rounded down. Of a resolved market only: `price_e6` is the payout. */
+/* Shares become what the resolution pays for them, rounded down. Of a resolved market only: `price_e6` is the payout.
+ */
 static KEEP u64 redeem_shares(struct pool* p, u8 side, u64 shares, u64* value) {
     TRY(mul_div_or(shares, side_price(p, side), PRICE_ONE_E6, false, value));
     REQUIRE(*value <= p->cash && shares <= p->outstanding[side], ARITHMETIC);

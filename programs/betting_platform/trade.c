@@ -74,7 +74,6 @@ static KEEP u64 process_close_position(const struct context* c, struct loaded* i
         TRY(mul_div_or(shares, d->worst_price_e6, PRICE_ONE_E6, true, &least));
         REQUIRE(e.proceeds >= least, SLIPPAGE);
         TRY(fee_amount_or(e.proceeds, fee_rate_ubp(vault_coverage_e6(in->vault)), &e.fee));
-        if (e.fee > e.proceeds) e.fee = e.proceeds;
         TRY(book_fee(m, p, e.fee));
     }
     e.payout = e.proceeds - e.fee;
