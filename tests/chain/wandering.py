@@ -75,7 +75,9 @@ class Wandering(RuleBasedStateMachine):
             self.attempt(self.platform.add_liquidity, self.people[1], market, 300_000 * USD, pool)
         return market
 
-    def attempt(self, action: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # whatever it says
+    def attempt(
+        self, action: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:  # whatever it says
         """Do it, or be refused with a reason; both are fine, a crash is not."""
         try:
             return action(*args, **kwargs)
@@ -325,6 +327,8 @@ class Wandering(RuleBasedStateMachine):
         """Once; another market takes its place, and the first holders come."""
         address, rest = self.markets[market], 1_000_000 - first
         payouts = [first, rest // 3, rest - rest // 3] if market else [first]
+        terms = {"pool": 0, "side": Side.YES, "deposit": 5_000 * USD, "steps": PLEDGING}
+        self.open_chain(who, market, **terms, count=5)
         self.platform.resolve(address, *payouts)
         with refused("MARKET_NOT_OPEN"):
             self.platform.resolve(address, *payouts)
