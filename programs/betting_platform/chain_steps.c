@@ -18,6 +18,7 @@ struct execution {
 };
 
 static KEEP u64 step_borrow(struct execution* x) {
+    SECTION(step_borrow);
     struct chain* h = x->in->chain;
     u64 loan = h->working / 2, own = h->working - h->debt; /* a loan leaves it as it is */
     REQUIRE(loan, ZERO_AMOUNT);
@@ -31,6 +32,7 @@ static KEEP u64 step_borrow(struct execution* x) {
 }
 
 static KEEP u64 step_liquidity(struct execution* x) {
+    SECTION(step_liquidity);
     struct provision v;
     start_pledge(x->chain, x->in, &v);
     REQUIRE(v.p->liquidity, NO_LIQUIDITY);
@@ -47,6 +49,7 @@ static KEEP u64 step_liquidity(struct execution* x) {
 }
 
 static KEEP u64 step_stake(struct execution* x) {
+    SECTION(step_stake);
     struct chain* h = x->in->chain;
     u64 amount = x->budget, before = h->stake.shares;
     TRY(put_stake(x->in->vault, &h->stake, &h->owner, amount, x->in->slot));
@@ -73,6 +76,7 @@ static KEEP u64 record_bought(struct execution* x, u64 cash) {
 /* Buy the side that the pool prices a point under the oracle, up to the oracle's price. No such side, or none within
  * the limit: a recorded no-op. */
 static KEEP u64 step_arbitrage(struct execution* x) {
+    SECTION(step_arbitrage);
     struct opening* o = &x->o;
     struct pool* p = o->p;
     struct curve curve = curve_of(p);
@@ -101,6 +105,7 @@ static KEEP u64 step_arbitrage(struct execution* x) {
 
 /* All that is left buys with leverage; what the chain owes joins the position's debt, and the rest is its margin. */
 static KEEP u64 step_open(struct execution* x, u64 leverage) {
+    SECTION(step_open);
     struct chain* h = x->in->chain;
     struct opening* o = &x->o;
     u64 cash = cash_beside_fee(x, h->working, leverage), debt = h->debt, notional = cash * leverage;

@@ -54,7 +54,7 @@ struct event_market_created {
     struct address market, condition_id;
     u64 outcomes, pools;
 };
-struct event_prices_updated { /* followed by `pools` pairs of u32: price_e6 after the clamp, band_e6 */
+struct event_prices_updated { /* followed by `pools` struct reading: after the clamp */
     struct event head;
     u32 price_class, pools;
     u64 publish_slot;
@@ -183,7 +183,7 @@ struct paid_leaf { /* as it is hashed */
     struct address wallet;
     u64 amount;
 };
-struct event_market_resolved { /* followed by `pools` u64: what one YES share pays, e6 */
+struct event_market_resolved { /* followed by `pools` u64 payout_e6: what one YES share pays */
     struct event head;
     u64 pools;
 };
@@ -199,6 +199,7 @@ struct event_halted {
 };
 
 static KEEP u64 emit(void* event, u64 bytes) {
+    SECTION(events);
     struct slice slice = {event, bytes};
     sol_log_data(&slice, 1);
     return 0;

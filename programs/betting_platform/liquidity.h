@@ -63,18 +63,20 @@ static KEEP void tell_change(const struct provision* x, struct event_liquidity_r
     e->liquidity_removed = x->liquidity;
 }
 
-static KEEP u64 emit_added(const struct provision* x, u64 high) {
+static KEEP u64 emit_added(struct provision* x, u64 high) {
     const struct pool* p = x->p;
     struct curve after = curve_of(p);
-    i64 u = curve_u(&after);
+    struct curve_point at;
     struct event_liquidity_added e;
+    curve_point_of(curve_u(&after), &at);
+    x->price_e6 = curve_nearest_e6(at.price);
     tell_change(x, (struct event_liquidity_removed*)&e);
     e.liquidity_before = p->liquidity - x->liquidity;
     e.liquidity_high = high;
     e.liquidity_after = p->liquidity;
     copy_words(&e.cash, &x->cash, 3);
-    e.value = curve_liquidity_value(u, x->liquidity);
-    e.improvement_bps = curve_improvement_bps(u, high, p->liquidity);
+    e.value = curve_liquidity_value(&at, x->liquidity);
+    e.improvement_bps = curve_improvement_bps(&at, high, p->liquidity);
     return emit_market(&e, sizeof e, EVENT_LIQUIDITY_ADDED, x->m, x->slot);
 }
 
@@ -97,7 +99,6 @@ static KEEP u64 put_liquidity(struct provision* x) {
     TRY(hand_out(x, added.surplus_yes, added.surplus_no));
     if (p->high_this < p->liquidity) p->high_this = p->liquidity;
     k->last_add_slot = x->slot;
-    x->price_e6 = pool_price_e6(p);
     return emit_added(x, high);
 }
 

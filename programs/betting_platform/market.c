@@ -59,6 +59,7 @@ static KEEP u64 process_create_market(const struct context* c, struct loaded* in
 }
 
 static KEEP u64 process_update_prices(const struct context* c, struct loaded* in) {
+    SECTION(prices);
     const struct update_prices_data* d = (const void*)c->data;
     const struct update_prices_accounts* a = (const void*)c->accounts;
     struct market* m = in->market;

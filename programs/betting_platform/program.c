@@ -1,4 +1,5 @@
 /* The entry point. One translation unit, so that the compiler sees everything and the linker stays small. */
+#include "sections.h"
 #include "genesis.c"
 #include "market.c"
 #include "liquidity.c"
@@ -88,7 +89,8 @@ static KEEP u64 run(const struct context* c, struct loaded* in) {
         case INSTRUCTION_PAY_REWARDS: return process_pay_rewards(c, in);
         case INSTRUCTION_RESOLVE_MARKET: return process_resolve_market(c, in);
         case INSTRUCTION_REDEEM: return process_redeem(c, in);
-        default: return process_halt(c, in);
+        case INSTRUCTION_HALT: return process_halt(c, in);
+        default: return ERR_UNKNOWN_INSTRUCTION;
     }
 }
 
@@ -98,6 +100,7 @@ u64 entrypoint(u8* input) {
     struct context c;
     struct loaded in;
     TRY(parse(input, &c));
+    { SECTION(calibration); }
     REQUIRE(c.data_length, UNKNOWN_INSTRUCTION);
     TRY(check_shape(&c, &in));
     return run(&c, &in);

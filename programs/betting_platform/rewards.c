@@ -37,12 +37,13 @@ static KEEP u64 process_post_epoch(const struct context* c, struct loaded* in) {
     t->root_number = g->root_count++;
     copy_words(&t->epoch, &d->epoch, 7); /* up to the root */
     copy_words(&e.epoch, &d->epoch, 7);
-    copy_key(&e.account, a->epoch);
+    copy_address(&e.account, key_of(a->epoch));
     e.posted_mmt = g->posted_mmt;
     return emit_rewards(&e, sizeof e, EVENT_EPOCH_POSTED, t, in->slot);
 }
 
 static KEEP void hash_node(const void* left, const void* right, struct address* out) {
+    SECTION(hashing);
     struct slice parts[3] = {{"\1", 1}, {left, 32}, {right, 32}};
     struct address hash; /* `out` may be one of the two */
     sol_sha256(parts, 3, &hash);
@@ -65,6 +66,7 @@ struct payments {
 
 /* Hash the leaf that would pay `amount` to the owner of `to`; list and mark it, unless it is paid already. */
 static KEEP u64 list_leaf(struct payments* out, account to, u64 number, u64 amount, struct address* hash) {
+    SECTION(hashing);
     struct epoch* t = out->in->epoch;
     struct paid_leaf* leaf = &out->leaves[out->fixed.count];
     REQUIRE(number < t->leaf_count, BAD_PROOF);
@@ -120,13 +122,13 @@ static KEEP u64 process_pay_rewards(const struct context* c, struct loaded* in) 
     const struct pay_rewards_accounts* a = (const void*)c->accounts;
     struct payments e;
     e.in = in;
-    struct epoch* t = e.in->epoch;
-    TRY(require_mmt(a->treasury_tokens, e.in, key_of(a->global)));
+    struct epoch* t = in->epoch;
+    TRY(require_mmt(a->treasury_tokens, in, key_of(a->global)));
     e.fixed.count = 0;
     TRY(prove(c, &e));
     REQUIRE(e.fixed.count, NOTHING_PAID);
 
-    struct slice seeds[2] = {{"global", 6}, {&e.in->global->bump, 1}};
+    struct slice seeds[2] = {{"global", 6}, {&in->global->bump, 1}};
     struct signer signer = {seeds, 2};
     e.fixed.amount = 0;
     for (u64 i = 0; i < e.fixed.count; i++) {
@@ -140,5 +142,5 @@ static KEEP u64 process_pay_rewards(const struct context* c, struct loaded* in) 
     e.fixed.epoch = t->epoch;
     e.fixed.index = t->index;
     return emit_rewards(&e.fixed, sizeof e.fixed + e.fixed.count * sizeof(struct paid_leaf), EVENT_REWARDS_PAID, t,
-                        e.in->slot);
+                        in->slot);
 }

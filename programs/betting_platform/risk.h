@@ -6,6 +6,7 @@
 #define BETTING_RISK_H
 
 #include "math.h"
+#include "sections.h"
 #include "tables.h"
 
 #define COVERAGE_MAX_E6 1000000000ULL   /* 1_000.0 */
@@ -25,6 +26,7 @@
 
 /* 3 + 25 exp(-3 coverage) bp, rounded up; the error is below 2 ubp. Never rises with coverage. */
 MATH_SHARED u64 fee_rate_ubp(u64 coverage_e6) {
+    SECTION(fee);
     if (coverage_e6 == 0) return FEE_BASE_UBP + FEE_SLOPE_UBP;
     if (coverage_e6 >= FEE_FLAT_COVERAGE_E6) return FEE_BASE_UBP + 1;
     u64 halvings = coverage_e6 * TABLE_HALVINGS_PER_E6; /* 2^58; below 2^64 under the flat coverage */
@@ -59,6 +61,7 @@ MATH_INLINE void weigh_debt(u128 *weighted_e6, u64 debt, u32 outcomes, bool is_r
 /* Unlent cash over weighted debt, rounded down. 0 without cash; the cap without debt, and never above it.
  * A weighted debt of 2^64 or more ($18M) loses at most one part in 2^63, downwards. */
 MATH_SHARED u64 coverage_e6(u64 cash, const u128 *weighted_debt_e6) {
+    SECTION(coverage);
     u64 top = (u64)(*weighted_debt_e6 >> 64), divisor = (u64)*weighted_debt_e6;
     if (cash == 0) return 0;
     if (top == 0 && divisor == 0) return COVERAGE_MAX_E6;
@@ -90,6 +93,7 @@ MATH_INLINE u32 tier_cap(u64 outcomes) {
 /* min(coverage * 100 / sqrt(N), tier cap, ladder by vault equity), in whole multiples, down, never below 1.
  * The ladder: below $1k 1, then one multiple per whole $1k, and from $10k on none. 1 for an N that no market has. */
 MATH_SHARED u64 leverage_max(u64 coverage_e6_value, u64 outcomes, u64 vault_equity) {
+    SECTION(leverage);
     if (outcomes == 0 || outcomes > OUTCOMES_MAX) return 1;
     if (coverage_e6_value > COVERAGE_MAX_E6) coverage_e6_value = COVERAGE_MAX_E6;
     u64 leverage = coverage_e6_value * 100 / SQRT_E6[outcomes];

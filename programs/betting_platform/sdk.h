@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "instructions.h"
 #include "layout.h"
+#include "sections.h"
 
 #define ACCOUNTS_MAX 64
 #define KEEP __attribute__((noinline, unused)) /* one copy in the program: bytes on chain cost rent */
@@ -157,6 +158,7 @@ static KEEP u64 load_state(const struct context* c, account a, u8 rule, account 
 
 /* Check every account that the rules name, in order, and read the slot. */
 static KEEP u64 load(const struct context* c, const u8* rules, u64 n, struct loaded* out) {
+    SECTION(accounts);
     REQUIRE(c->count >= n, NOT_ENOUGH_ACCOUNTS);
     account market = 0;
     for (u64 i = 0; i < n; i++) {
@@ -270,6 +272,7 @@ static KEEP u64 move_tokens(const account accounts[3], u8 tag, u64 amount, const
 
 /* Move tokens; `signer` is null when the authority signed the transaction. */
 static KEEP u64 transfer_tokens(account from, account to, account authority, u64 amount, const struct signer* signer) {
+    SECTION(transfers);
     const account accounts[3] = {from, to, authority};
     return move_tokens(accounts, 3, amount, signer);
 }
@@ -297,6 +300,7 @@ static KEEP u64 system_call(const struct creation* c, struct call_data* d, u64 t
  * address counts, the one that clients derive. Costs 1_500 CU a bump tried: for what is created rarely. */
 static KEEP u64 require_first_address(const struct context* c, account a, const struct slice* seeds, u64 n_seeds,
                                       u8 bump) {
+    SECTION(addresses);
     struct address found;
     u8 first;
     REQUIRE(sol_try_find_program_address(seeds, n_seeds, c->program, &found, &first) == 0, WRONG_ADDRESS);
@@ -309,6 +313,7 @@ static KEEP u64 require_first_address(const struct context* c, account a, const 
  * Anyone may send lamports to the address beforehand, and CreateAccount refuses a funded one: then it is topped up,
  * allocated and assigned instead. */
 static KEEP u64 create_account(const struct creation* c) {
+    SECTION(creation);
     REQUIRE(same(owner_of(c->target), &SYSTEM_PROGRAM_ID) && length_of(c->target) == 0, ALREADY_INITIALIZED);
     TRY(require_writable(c->target));
     REQUIRE(!is_signer(c->target), WRONG_ADDRESS);

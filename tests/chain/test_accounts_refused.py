@@ -7,6 +7,7 @@
 from dataclasses import dataclass, field
 
 import pytest
+from chain_terms import BORROW, STAKE
 from harness import USD, Platform, User, keypair
 from reward_desk import RewardDesk
 from solders.account import Account
@@ -24,6 +25,8 @@ from programs.layout import MARKET_DTYPE, POOL_DTYPE
 from programs.merkle import Reward, RewardTree, build_tree
 from programs.units import BaseUnits
 
+CHAIN = 7
+"""Chain id of every user in every market."""
 LENT, SPOT = 1, 2
 """Position ids of every user in every market; the surplus of their liquidity is position 0."""
 FOREIGN_PROGRAM = keypair("another program").pubkey()
@@ -53,6 +56,7 @@ class World:
                 platform.add_liquidity(user, market, 10**9)
                 platform.open(user, market, 100 * USD, leverage=10)
                 platform.open(user, market, 100 * USD)
+                platform.open_chain(user, market, 100 * USD, BORROW, chain_id=CHAIN)
         self.let_leave()
         platform.move_oracle(self.market, 460_000)
         self.resolved = {
@@ -177,9 +181,33 @@ class World:
                 built = instructions.redeem(program, user.address, *on[1:3], market, position)
             case "halt":
                 built = instructions.halt(program, admin)
+            case "open_chain" | "execute_chain" | "cancel_chain":
+                built = self.build_chain(name, user, market)
             case _:
                 built = self.build_way_out(name, user, market)
         return built
+
+    def build_chain(self, name: str, user: User, market: Pubkey) -> Instruction:
+        program = self.platform.program
+        on = (program, user.address, user.tokens, market)
+        chain = addresses.chain_address(program, market, user.address, CHAIN)[0]
+        if name == "execute_chain":
+            return instructions.execute_chain(
+                *on, chain, first_step=0, step_count=1, counts_trade=True
+            )
+        if name == "cancel_chain":
+            return instructions.cancel_chain(*on, chain, user.address, user.tokens)
+        return instructions.open_chain(
+            *on,
+            chain_id=3_000,
+            pool=0,
+            side=Side.YES,
+            deposit=USD,
+            trigger_e6=1_000,
+            is_above=True,
+            expiry_slot=2**40,
+            steps=[STAKE],
+        )
 
     def build_way_out(self, name: str, user: User, market: Pubkey) -> Instruction:
         program = self.platform.program
@@ -962,6 +990,148 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "readonly": "NOT_WRITABLE",
         },
     },
+    "open_chain": {
+        "owner": {
+            "stranger": "runtime",
+            "twin": "runtime",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "runtime",
+            "readonly": "NOT_WRITABLE",
+        },
+        "chain": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system_program": {"stranger": "runtime"},
+    },
+    # Any keeper may, for any chain, and send the bounty to whomever it likes. BORROW counts no trade.
+    "execute_chain": {
+        "keeper": {"stranger": "lands", "twin": "lands", "unsigned": "MISSING_SIGNATURE"},
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "lands",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "keeper_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "chain": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    # The owner cancels: caller and owner, and both token accounts, are one and stay writable.
+    "cancel_chain": {
+        "caller": {
+            "stranger": "NOT_CANCELLABLE",
+            "twin": "NOT_CANCELLABLE",
+            "readonly": "lands",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "chain": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "NOT_CANCELLABLE",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner": {"stranger": "WRONG_ADDRESS", "twin": "WRONG_ADDRESS", "readonly": "lands"},
+        "owner_tokens": {
+            "stranger": "WRONG_TOKEN_ACCOUNT",
+            "foreign": "WRONG_TOKEN_ACCOUNT",
+            "twin": "WRONG_TOKEN_ACCOUNT",
+            "readonly": "lands",
+        },
+        "caller_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "lands",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
 }
 """By instruction and account, in the order of both. What lands, and why that is harmless:
 
@@ -984,6 +1154,15 @@ HARMLESS_DUPLICATES = {
     "close_leveraged": {("owner_tokens", "market_tokens"), ("owner_tokens", "vault_tokens")},
     "redeem": {("owner", "caller")},  # the same account here
     "liquidate": {("keeper_tokens", "market_tokens"), ("keeper_tokens", "vault_tokens")},
+    "execute_chain": {("keeper_tokens", "market_tokens"), ("keeper_tokens", "vault_tokens")},
+    "cancel_chain": {
+        ("caller_tokens", "market_tokens"),
+        ("caller_tokens", "vault_tokens"),
+        # The same accounts here.
+        ("owner", "caller"),
+        ("owner_tokens", "caller_tokens"),
+        ("caller_tokens", "owner_tokens"),
+    },
 }
 CASES = [
     pytest.param(name, index, expected, id=f"{name}-{account}")
@@ -1050,6 +1229,7 @@ def test_data_of_another_length_is_refused(world, name, change):
         ("remove_liquidity", "position"),
         ("buy_inventory", "position"),
         ("stake", "stake"),
+        ("open_chain", "chain"),
     ],
 )
 def test_a_new_account_at_a_wallet_that_signs_is_refused(world, name, account):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from solders.pubkey import Pubkey
 
-from programs import accounts, errors, events, instructions, layout, merkle
+from programs import accounts, chain_account, chains, errors, events, instructions, layout, merkle
 from programs.betting_platform.build import _FLAGS, SOURCE
 
 STRUCTS = {
@@ -104,6 +104,30 @@ INSTRUCTIONS = [
         ),
     ),
     (
+        "open_chain",
+        "sizeof OPEN_CHAIN_RULES",
+        instructions.open_chain(
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            chain_id=0,
+            pool=0,
+            side=accounts.Side.YES,
+            deposit=1,
+            trigger_e6=1,
+            is_above=True,
+            expiry_slot=1,
+            steps=[],
+        ),
+    ),
+    (
+        "execute_chain",
+        "sizeof EXECUTE_CHAIN_RULES",
+        instructions.execute_chain(*[ADDRESS] * 5, first_step=0, step_count=1, counts_trade=False),
+    ),
+    ("tag", "sizeof CANCEL_CHAIN_RULES", instructions.cancel_chain(*[ADDRESS] * 7)),
+    (
         "open_position",
         "sizeof OPEN_POSITION_RULES",
         instructions.open_position(ADDRESS, ADDRESS, ADDRESS, ADDRESS, leverage=1, **OPEN),
@@ -168,6 +192,16 @@ def account_assertions() -> list[str]:
     lines += [f"KIND_{kind.name} == {kind.value}" for kind in layout.AccountKind]
     lines += [f"MARKET_{status.name} == {status.value}" for status in accounts.MarketStatus]
     lines += [f"SIDE_{side.name} == {side.value}" for side in accounts.Side]
+    lines += [f"CHAIN_{status.name} == {status.value}" for status in chain_account.ChainStatus]
+    lines += [f"STEP_{kind.name} == {kind.value}" for kind in chain_account.StepKind]
+    lines += [
+        f"CHAIN_STEPS_MAX == {chain_account.STEPS_MAX}",
+        f"CHAIN_DEPOSIT_MAX == {chains.DEPOSIT_MAX}",
+        f"CHAIN_LEVERAGE_MAX == {chains.OPEN_LEVERAGE_MAX}",
+        f"BOUNTY_PART_BPS == {chains.BOUNTY_BPS}",
+        f"ARBITRAGE_GAP_E6 == {chains.ARBITRAGE_GAP_E6}",
+        f"LEVERAGE_AGE_MAX_SLOTS == {chains.EXECUTION_AGE_MAX_SLOTS}",
+    ]
     lines.append(f"LAYOUT_VERSION == {layout.LAYOUT_VERSION}")
     lines += [f"MARKET_BYTES({n}) == {layout.market_bytes(n)}" for n in (1, 16)]
     lines += [f"EPOCH_BYTES({n}) == {layout.epoch_bytes(n)}" for n in (1, 64, 65, 65_536)]
