@@ -16,7 +16,7 @@ from programs.events import EventKind
 from programs.instructions.tags import Tag
 
 SETTINGS = settings(
-    max_examples=50,
+    max_examples=30,
     stateful_step_count=50,
     deadline=None,
     derandomize=True,

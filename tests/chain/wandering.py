@@ -354,6 +354,8 @@ class Wandering(RuleBasedStateMachine):
     @rule()
     def halt(self) -> None:
         self.attempt(self.platform.halt)
+        with refused("HALTED"):
+            self.platform.stake(self.people[0], USD)
 
     # -- rewards --
 
