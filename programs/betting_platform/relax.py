@@ -1,8 +1,8 @@
 """Shorten linked code, keeping what it does.
 
 One rewrite a pass, each proved over the whole code: constants and extensions that fit one instruction, stores of
-constants without a register, moves that move nothing (known.py), what many callers do alike (entries.py), and one copy of each
-way to an end (tails.py).
+constants without a register, moves that move nothing (known.py), what callers do alike (entries.py), and one copy of
+each way to an end (tails.py).
 """
 
 from typing import Final

@@ -77,7 +77,7 @@ class Author:
         setting = [pointer, [self.random.choice(known)]]
         if not any(each.src == 1 for each in setting[1]):
             self.random.shuffle(setting)
-        target = self.random.choice(self.functions)[0] if self.functions else None
+        target = self.random.choice(self.functions[:3])[0] if self.functions else None
         is_inside = target is not None and self.random.random() < 0.7
         made = one(CALL, src=1, target=target) if is_inside else one(CALL, value=77)
         return [*setting[0], *setting[1], made]
@@ -118,7 +118,7 @@ class Author:
         return numbers
 
     def program(self):
-        for _ in range(self.random.randrange(2, 7)):
+        for _ in range(self.random.randrange(3, 10)):
             self.functions.append(self.function())
         listed = [each for function in self.functions for each in function]
         code, place = encode(listed)
