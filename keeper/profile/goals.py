@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 from keeper.profile.figures import InstructionFigures
@@ -43,21 +42,32 @@ class Goal:
         }
 
 
-LIQUIDATION_CU: Final = (12_000, 2_000)
-"""Aimed at: for the first position of a batch, and for each further one."""
-_BATCH: Final = re.compile(r"(\d+) positions?")
+FURTHER_POSITION_CU: Final = 2_000
+"""What each position of a batch after its first may cost."""
 PAID_LEAVES: Final = 8
 """Leaves in a batch of rewards that a goal speaks of."""
+_BATCH: Final = re.compile(r"(?:over \d+ pools, )?(\d+) positions?")
+
+
+def beyond_further_positions(liquidate: InstructionFigures) -> int:
+    """Return what the worst batch costs beyond what its further positions may: what is left for the first one."""
+    return max(
+        spread.worst - FURTHER_POSITION_CU * (int(batch[1]) - 1)
+        for case, spread in liquidate.cases.items()
+        if (batch := _BATCH.fullmatch(case))
+    )
 
 
 def base_and_marginal(liquidate: InstructionFigures) -> tuple[int, int]:
-    """Return what one position costs, and what each further one of its pool adds at the most: worst cases."""
-    sizes = [(_BATCH.fullmatch(case), spread) for case, spread in liquidate.cases.items()]
-    worst = sorted((int(batch[1]), spread.worst) for batch, spread in sizes if batch)
-    steps = [
-        math.ceil((more_cu - cu) / (more - size)) for (size, cu), (more, more_cu) in pairwise(worst)
-    ]
-    return worst[0][1], max(steps, default=0)
+    """Return what a batch of one costs, and what each position adds to a large one of the same pool: worst cases."""
+    worst = sorted(
+        (int(batch[1]), spread.worst)
+        for case, spread in liquidate.cases.items()
+        if (batch := _BATCH.fullmatch(case)) and not case.startswith("over")
+    )
+    (size, cu), (more, more_cu) = (worst * 2)[-2:]
+    marginal = math.ceil((more_cu - cu) / (more - size)) if more > size else 0
+    return worst[0][1], marginal
 
 
 def goals(
@@ -73,8 +83,7 @@ def goals(
         worst = None if figures is None else _worst(figures, case)
         return Goal(name=name, limit=limit, found=worst, spender=_spender(figures))
 
-    base, marginal = base_and_marginal(found["liquidate"]) if "liquidate" in found else (None, None)
-    selling = _spender(found.get("liquidate"))
+    liquidate = found.get("liquidate")
     rewards = found.get("pay_rewards")
     batch = None if rewards is None else _worst(rewards, f"{PAID_LEAVES} leaves")
     return [
@@ -84,16 +93,10 @@ def goals(
         cu("update_prices of 2 outcomes, CU", 2_500, "update_prices", "2 outcomes"),
         cu("update_prices of 16 outcomes, CU", 12_000, "update_prices", "16 outcomes"),
         Goal(
-            name="liquidate, first position, CU",
-            limit=LIQUIDATION_CU[0],
-            found=base,
-            spender=selling,
-        ),
-        Goal(
-            name="liquidate, each further position, CU",
-            limit=LIQUIDATION_CU[1],
-            found=marginal,
-            spender=selling,
+            name=f"liquidate, CU less {FURTHER_POSITION_CU} for each further position",
+            limit=12_000,
+            found=None if liquidate is None else beyond_further_positions(liquidate),
+            spender=_spender(liquidate),
         ),
         Goal(
             name="positions in a transaction",

@@ -14,13 +14,20 @@ from programs import instructions
 from programs.accounts import Side
 
 _VAULT_USD = 10_000_000
-_FALLS = ((60_000, False), (200_000, True), (40_000, False), (60_000, True), (200_000, False))
-"""How far the oracle falls, and whether the pool falls first."""
+_FALLS = (
+    (60_000, False, True),
+    (200_000, True, False),
+    (40_000, False, False),
+    (40_000, True, False),
+    (60_000, True, True),
+    (200_000, False, False),
+)
+"""How far the oracle falls, whether the pool falls first, and whether some positions keep equity: a sale of their own."""
 _POOLS = 5
 _PUSH_USD = 5_000_000
 """Buys so much NO of a pool of $10M that its YES falls from 0.5 to about 0.2."""
-BATCHES = (1, 2, 5, 10, 20)
-"""Positions in the measured liquidations."""
+_BATCHES = (1, 2, 5, 10, 20)
+"""Positions in the measured liquidations of one pool."""
 
 
 class _Terms(NamedTuple):
@@ -110,9 +117,11 @@ def _closing(
 
 def liquidate(code: bytes) -> Iterator[Call]:
     """Batches of positions that are to be sold: of one pool or of five, the pool's price above or below the oracle's."""
-    for (fall_e6, is_pushed), size in cycle(product(_FALLS, (*BATCHES, 0))):
+    for (fall_e6, is_pushed, is_mixed), size in cycle(product(_FALLS, (*_BATCHES, 0))):
         if size:
-            world, market, positions = under_water(code, size, fall_e6=fall_e6, is_pushed=is_pushed)
+            world, market, positions = under_water(
+                code, size, fall_e6=fall_e6, is_pushed=is_pushed, is_mixed=is_mixed
+            )
             case = f"{size} position{'s' if size > 1 else ''}"
         else:
             world, market, positions = _under_water_everywhere(code)
@@ -143,19 +152,28 @@ def _under_water_everywhere(code: bytes) -> tuple[World, Pubkey, list[Pubkey]]:
 
 
 def under_water(
-    code: bytes, positions: int, *, fall_e6: int, is_pushed: bool = False
+    code: bytes,
+    positions: int,
+    *,
+    fall_e6: int,
+    is_pushed: bool = False,
+    is_mixed: bool = False,
 ) -> tuple[World, Pubkey, list[Pubkey]]:
     """Return a world with a market whose positions, bought at ten times, are all to be liquidated.
 
     Args:
         fall_e6: how far the oracle fell below 0.5; 40_000 leaves them equity, 60_000 does not.
         is_pushed: somebody sold first, so that the pool is below the oracle: inventory takes over.
+        is_mixed: every other one bought at eight times, and has equity where the rest has none.
     """
     world = World(code)
     market = world.traded_market(500_000, liquidity_usd=10_000_000)
     world.stake(world.user(_VAULT_USD), _VAULT_USD)
     owner = world.user(100_000_000)
-    ids = [world.open(owner, market, 100 * USD + i, leverage=10) for i in range(positions)]
+    ids = [
+        world.open(owner, market, 100 * USD + i, leverage=8 if is_mixed and i % 2 else 10)
+        for i in range(positions)
+    ]
     if is_pushed:
         world.open(owner, market, _PUSH_USD * USD, side=Side.NO)
     world.move_oracle(market, 500_000 - fall_e6)

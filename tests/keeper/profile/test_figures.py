@@ -3,7 +3,7 @@ import json
 import pytest
 
 from keeper.profile.figures import Latency, Sample, Spread, summarize
-from keeper.profile.goals import Goal, base_and_marginal, goals
+from keeper.profile.goals import Goal, base_and_marginal, beyond_further_positions, goals
 from keeper.profile.report import Profile, as_json, tables
 from keeper.profile.sections import Section
 
@@ -25,7 +25,7 @@ def profile(**changed):
         "liquidate": summarize(
             "liquidate",
             [
-                sample("over 5 pools, 2 positions", 90_000),
+                sample("over 5 pools, 2 positions", 13_500),
                 sample("1 position", 11_000),
                 sample("2 positions", 13_000),
                 sample("5 positions", 18_000),
@@ -59,8 +59,16 @@ def test_the_bottleneck_is_the_largest_section_of_the_worst_case():
     assert list(figures.cases) == ["spot", "lent"]
 
 
-def test_a_batch_costs_its_first_position_and_at_most_so_much_for_each_further_one():
-    assert base_and_marginal(profile().instructions["liquidate"]) == (11_000, 2_000)
+def test_a_batch_costs_its_first_position_and_so_much_for_each_further_one():
+    figures = profile().instructions["liquidate"]
+    assert base_and_marginal(figures) == (11_000, 1_667)  # from two positions to five
+    alone = summarize("liquidate", [sample("1 position", 11_000)])
+    assert base_and_marginal(alone) == (11_000, 0)
+
+
+def test_what_a_batch_may_cost_grows_with_its_positions():
+    figures = profile().instructions["liquidate"]
+    assert beyond_further_positions(figures) == 13_500 - 2_000
 
 
 def test_goals_are_met_missed_or_not_measured():
@@ -68,7 +76,7 @@ def test_goals_are_met_missed_or_not_measured():
     assert found["open_position, CU"] is True
     assert found["leverage calculation, CU"] is True
     assert found["update_prices of 16 outcomes, CU"] is False
-    assert found["liquidate, each further position, CU"] is True
+    assert found["liquidate, CU less 2000 for each further position"] is True
     assert found["positions in a transaction with a lookup table"] is False
     assert found["pay_rewards, per leaf of 8 at depth 16, CU"] is True
     assert found["execute_chain of 5 steps, CU"] is None
@@ -96,7 +104,7 @@ def test_the_object_has_the_documented_shape():
     }
     assert found["positions_per_tx"] == {"plain": 23, "lookup_table": 49}
     assert found["update_prices_cu_by_outcomes"] == {"2": 900, "16": 13_000}
-    assert found["liquidate_cu"] == {"first_position": 11_000, "each_further_position": 2_000}
+    assert found["liquidate_cu"] == {"first_position": 11_000, "each_further_position": 1_667}
     assert found["pay_rewards_cu_per_leaf"] == 2_001
     assert found["leverage_calculation_cu"] == 125
     assert found["off_chain"]["sign"] == {"average_us": 1.5, "p99_us": 2.0, "median_us": 1.0}
