@@ -76,18 +76,18 @@ static KEEP u64 record_bought(struct execution* x, u64 cash) {
 /* How much of the side to buy with at most the notional: no further than the oracle's price, within the limit. */
 static KEEP u64 fit_arbitrage(struct opening* o, u64 gap_e6) {
     const struct pool* p = o->p;
-    struct curve curve = curve_of(p);
+    const struct curve* curve = curve_of(p);
     u64 side = o->e.side, other = side ^ 1, most = o->e.notional, room = U64_MAX;
     u32 iterations;
     o->e.shares = U64_MAX; /* what cannot be bought would pass any price */
-    (void)curve_buy_cash(&curve, (u32)side, most, &o->e.shares, &iterations);
+    (void)curve_buy_cash(curve, (u32)side, most, &o->e.shares, &iterations);
     /* Only what may pass the oracle's price is worth the 3_000 CU of finding where that lies. Selling the other side
      * down to its own price moves the pool by as much. */
     if (o->e.shares >= p->liquidity / STEEPEST_E6 * gap_e6)
-        TRY(curve_shares_to_price(&curve, (u32)other, (u32)side_price(p, other), &room));
+        TRY(curve_shares_to_price(curve, (u32)other, (u32)side_price(p, other), &room));
     if (o->e.shares > room) {
         o->e.shares = room;
-        TRY(curve_buy_shares(&curve, (u32)side, room, &o->e.notional));
+        TRY(curve_buy_shares(curve, (u32)side, room, &o->e.notional));
     }
     REQUIRE(o->e.notional <= most && o->e.notional <= value_at(o->e.shares, o->worst_price_e6), SLIPPAGE);
     return 0;

@@ -41,26 +41,28 @@ enum curve_status { /* the program's errors (errors.h): a refusal of the curve i
 
 enum curve_side { CURVE_YES = 0, CURVE_NO = 1 };
 
-struct curve {
-    u64 liquidity; /* L, base units */
-    i64 q;         /* outstanding YES - outstanding NO, base units */
+/* The head of a pool's account (struct pool), which a curve is laid over; the rest of it is none of its business. */
+struct __attribute__((may_alias)) curve {
+    u64 liquidity;      /* L, base units */
+    u64 cash;           /* complete sets minted: not read here, the caller keeps it as SAFETY says */
+    u64 outstanding[2]; /* shares held outside the pool, by side; only their difference q counts */
 };
+
+MATH_INLINE i64 curve_q(const struct curve* c) { return (i64)(c->outstanding[0] - c->outstanding[1]); }
 
 struct curve_added {
     u64 cash;        /* complete sets the maker pays for, base units */
     u64 surplus_yes; /* shares the maker keeps; at most one of the two is not zero */
     u64 surplus_no;
-    i64 q; /* of the pool afterwards; its liquidity grows by what was asked */
 };
 
 struct curve_removed {
     u64 yes; /* shares handed back; min(yes, no) merges to cash, the rest is a position */
     u64 no;
-    i64 q; /* of the pool afterwards */
 };
 
 /* q in the coordinates of a side (never I64_MIN): buying that side makes it grow. */
-MATH_INLINE i64 curve_side_q(const struct curve* c, u32 side) { return side == CURVE_NO ? -c->q : c->q; }
+MATH_INLINE i64 curve_side_q(const struct curve* c, u32 side) { return side == CURVE_NO ? -curve_q(c) : curve_q(c); }
 
 MATH_SHARED i64 curve_u_of(u64 liquidity, i64 q) {
     SECTION(curve);
@@ -70,7 +72,7 @@ MATH_SHARED i64 curve_u_of(u64 liquidity, i64 q) {
 }
 
 /* u at e18, truncated towards zero; 0 for an empty pool. */
-MATH_INLINE i64 curve_u(const struct curve* c) { return curve_u_of(c->liquidity, c->q); }
+MATH_INLINE i64 curve_u(const struct curve* c) { return curve_u_of(c->liquidity, curve_q(c)); }
 
 MATH_INLINE bool curve_is_tradable(i64 u) { return magnitude(u) <= TABLE_U_MAX; }
 
@@ -214,7 +216,7 @@ MATH_SHARED u64 curve_portion(const struct curve* c, u64* delta_liquidity, bool 
     u64 g = curve_g((i64)magnitude(curve_u(c))) + (is_added ? CURVE_G_ERROR : 0 - CURVE_G_ERROR);
     if (!*delta_liquidity && mul_div_or(*sets, CURVE_ONE, g, false, delta_liquidity)) return CURVE_OVERFLOW;
     u64 status = mul_div_or(*delta_liquidity, g, CURVE_ONE, is_added, sets);
-    return status ? status : mul_div_or(magnitude(c->q), *delta_liquidity, c->liquidity, !is_added, rest);
+    return status ? status : mul_div_or(magnitude(curve_q(c)), *delta_liquidity, c->liquidity, !is_added, rest);
 }
 
 /* A maker adds liquidity dL at the pool's u; an empty pool takes its u from `initial_price_e6`. For no dL it becomes
@@ -228,10 +230,10 @@ MATH_SHARED u64 curve_add_liquidity(const struct curve* c, u64* delta_liquidity,
     struct curve at = *c;
     u64 surplus;
     if (!(*delta_liquidity | out->cash)) return CURVE_ZERO;
-    i64 before = c->q;
+    i64 before = curve_q(c);
     if (c->liquidity == 0) { /* it is added to as if one unit of liquidity stood at that price */
         if (initial_price_e6 < CURVE_PRICE_MIN_E6 || initial_price_e6 > CURVE_PRICE_MAX_E6) return CURVE_PRICE_RANGE;
-        at = (struct curve){CURVE_ONE, curve_u_of_price_e6(initial_price_e6)};
+        at = (struct curve){CURVE_ONE, 0, {(u64)curve_u_of_price_e6(initial_price_e6), 0}};
         before = 0;
     }
     u64 status = curve_portion(&at, delta_liquidity, true, &out->cash, &surplus);
@@ -241,9 +243,8 @@ MATH_SHARED u64 curve_add_liquidity(const struct curve* c, u64* delta_liquidity,
         return CURVE_OVERFLOW;
     }
     if (surplus > (u64)I64_MAX - magnitude(before)) return CURVE_OVERFLOW;
-    out->surplus_yes = at.q > 0 ? surplus : 0;
-    out->surplus_no = at.q > 0 ? 0 : surplus;
-    out->q = at.q > 0 ? before + (i64)surplus : before - (i64)surplus;
+    out->surplus_yes = curve_q(&at) > 0 ? surplus : 0;
+    out->surplus_no = surplus - out->surplus_yes;
     return CURVE_OK;
 }
 
@@ -261,9 +262,8 @@ MATH_SHARED u64 curve_remove_liquidity(const struct curve* c, u64 delta_liquidit
     if (status) return status;
     if (difference > major) return CURVE_ZERO;
     u64 minor = major - difference;
-    out->yes = c->q > 0 ? minor : major;
-    out->no = c->q > 0 ? major : minor;
-    out->q = c->q > 0 ? c->q - (i64)difference : c->q + (i64)difference;
+    out->yes = curve_q(c) > 0 ? minor : major;
+    out->no = minor + major - out->yes;
     return CURVE_OK;
 }
 

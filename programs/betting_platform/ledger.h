@@ -69,9 +69,10 @@ static KEEP u64 require_valid_price(const struct loaded* in) {
 
 /* ---- pools ---- */
 
-static inline struct curve curve_of(const struct pool* p) {
-    return (struct curve){p->liquidity, (i64)(p->outstanding[SIDE_YES] - p->outstanding[SIDE_NO])};
-}
+static inline const struct curve* curve_of(const struct pool* p) { return (const struct curve*)p; }
+_Static_assert(__builtin_offsetof(struct curve, liquidity) == __builtin_offsetof(struct pool, liquidity) &&
+                   __builtin_offsetof(struct curve, outstanding) == __builtin_offsetof(struct pool, outstanding),
+               "a pool begins with its curve");
 
 static KEEP u64 side_price(const struct pool* p, u64 side) {
     return side == SIDE_YES ? p->price_e6 : PRICE_ONE_E6 - p->price_e6;
@@ -190,16 +191,14 @@ static KEEP u64 book_buy(struct pool* p, u8 side, u64 cash, u64 shares) {
 }
 
 static KEEP u64 buy_for_cash(struct pool* p, u8 side, u64 cash, u64* shares) {
-    struct curve curve = curve_of(p);
     u32 iterations;
-    TRY(curve_error(curve_buy_cash(&curve, side, cash, shares, &iterations)));
+    TRY(curve_error(curve_buy_cash(curve_of(p), side, cash, shares, &iterations)));
     REQUIRE(*shares, ZERO_AMOUNT);
     return book_buy(p, side, cash, *shares);
 }
 
 static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) {
-    struct curve curve = curve_of(p);
-    TRY(curve_error(curve_sell_shares(&curve, side, shares, proceeds)));
+    TRY(curve_error(curve_sell_shares(curve_of(p), side, shares, proceeds)));
     REQUIRE(*proceeds <= p->cash && shares <= p->outstanding[side], ARITHMETIC);
     p->cash -= *proceeds;
     p->outstanding[side] -= shares;
@@ -216,10 +215,7 @@ static KEEP u64 redeem_shares(struct pool* p, u8 side, u64 shares, u64* value) {
     return 0;
 }
 
-static KEEP u64 pool_price_e6(const struct pool* p) {
-    struct curve curve = curve_of(p);
-    return curve_price_e6(curve_u(&curve));
-}
+static KEEP u64 pool_price_e6(const struct pool* p) { return curve_price_e6(curve_u(curve_of(p))); }
 
 /* The vault's inventory takes shares over for a debt, at the oracle's price: as many as the debt asks for, and at most
  * taken[0]. It becomes how many, and taken[1] what they count for. */

@@ -126,8 +126,7 @@ static KEEP u64 sell_group(struct group* g, struct pool* p, u8 side) {
     if (!g->want || !p->liquidity) return 0;
     u64 oracle = side_price(p, side), floor_e6 = g->floor_e6, room;
     if (floor_e6 + GAP_POINTS_E6 < oracle) floor_e6 = oracle - GAP_POINTS_E6;
-    struct curve curve = curve_of(p);
-    TRY(curve_shares_to_price(&curve, side, (u32)floor_e6, &room));
+    TRY(curve_shares_to_price(curve_of(p), side, (u32)floor_e6, &room));
     u64 sold = g->want < room ? g->want : room;
     if (!sold) return 0;
     TRY(sell_shares(p, side, sold, &g->undivided));

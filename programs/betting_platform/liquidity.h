@@ -65,10 +65,9 @@ static KEEP void tell_change(const struct provision* x, struct event_liquidity_r
 
 static KEEP u64 emit_added(struct provision* x, u64 high) {
     const struct pool* p = x->p;
-    struct curve after = curve_of(p);
     struct curve_point at;
     struct event_liquidity_added e;
-    curve_point_of(curve_u(&after), &at);
+    curve_point_of(curve_u(curve_of(p)), &at);
     x->price_e6 = curve_nearest_e6(at.price);
     tell_change(x, (struct event_liquidity_removed*)&e);
     e.liquidity_before = p->liquidity - x->liquidity;
@@ -84,10 +83,9 @@ static KEEP u64 emit_added(struct provision* x, u64 high) {
 static KEEP u64 put_liquidity(struct provision* x) {
     struct pool* p = x->p;
     struct maker* k = x->k;
-    struct curve before = curve_of(p);
     struct curve_added added;
     added.cash = x->cash;
-    TRY(curve_add_liquidity(&before, &x->liquidity, p->price_e6, &added));
+    TRY(curve_add_liquidity(curve_of(p), &x->liquidity, p->price_e6, &added));
     REQUIRE(added.cash, ZERO_AMOUNT);
     TRY(settle_maker_fees(k, p));
     roll_high(p, x->in);
@@ -129,10 +127,9 @@ static KEEP u64 share_of_resolved(struct provision* x) {
 }
 
 static KEEP u64 share_of_open(struct provision* x) {
-    struct curve before = curve_of(x->p);
     struct curve_removed removed;
     roll_high(x->p, x->in);
-    TRY(curve_remove_liquidity(&before, x->liquidity, &removed));
+    TRY(curve_remove_liquidity(curve_of(x->p), x->liquidity, &removed));
     x->price_e6 = pool_price_e6(x->p);
     x->cash = removed.yes < removed.no ? removed.yes : removed.no;
     return hand_out(x, removed.yes - x->cash, removed.no - x->cash);

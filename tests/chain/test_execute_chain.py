@@ -400,6 +400,21 @@ def test_an_arbitrage_stops_at_the_oracles_price_and_at_its_limit(platform, stak
     assert abs(platform.market(staked).pools[0].q) <= 1, "the pool is back at the oracle"
 
 
+def test_arbitrages_buy_what_fits_from_far_under_the_oracles_price_until_there(
+    platform, staked, keeper
+):
+    """The program looks for the oracle's price only where a purchase may reach it; the forecast always does."""
+    owner = platform.user(10_000_000)
+    platform.open(owner, staked, 100_000 * USD, side=Side.NO)
+    spent = []
+    while not spent or spent[-1]:
+        chain = platform.open_chain(owner, staked, 700_000 * USD, ARBITRAGE)
+        ((_, cost, _),) = told(check_forecast(platform, keeper, chain))
+        spent.append(cost)
+    whole, last, nothing = spent[0], spent[-2], spent[-1]
+    assert spent[1] == whole > last > 0 == nothing
+
+
 def test_a_first_trade_of_a_chain_takes_a_trade_number_and_needs_the_global_account(
     platform, staked, owner, keeper
 ):

@@ -15,44 +15,44 @@ EXPORTS = r"""
 #include "risk.h"
 #define E __attribute__((visibility("default")))
 E u32 x_mul_div(u64 a, u64 b, u64 d, u32 up, u64 *out) { return mul_div(a, b, d, up != 0, out); }
-E i64 x_u(u64 l, i64 q) { struct curve c = {l, q}; return curve_u(&c); }
+E i64 x_u(u64 l, i64 q) { struct curve c = {l, 0, {(u64)q, 0}}; return curve_u(&c); }
 E u64 x_g(i64 u) { return curve_g(u); }
 E u64 x_price_e18(i64 u) { return curve_price_e18(u); }
 E u64 x_price_e6(i64 u) { return curve_price_e6(u); }
 E u64 x_density_e18(i64 u) { return curve_density_e18(u); }
 E i64 x_u_of_price(u32 p) { return curve_u_of_price_e6(p); }
 E u32 x_buy_shares(u64 l, i64 q, u32 side, u64 n, u64 *out) {
-    struct curve c = {l, q};
+    struct curve c = {l, 0, {(u64)q, 0}};
     return curve_buy_shares(&c, side, n, out);
 }
 E u32 x_sell_shares(u64 l, i64 q, u32 side, u64 n, u64 *out) {
-    struct curve c = {l, q};
+    struct curve c = {l, 0, {(u64)q, 0}};
     return curve_sell_shares(&c, side, n, out);
 }
 E u32 x_buy_cash(u64 l, i64 q, u32 side, u64 cash, u64 *out) {
-    struct curve c = {l, q};
+    struct curve c = {l, 0, {(u64)q, 0}};
     u32 iterations;
     u32 status = curve_buy_cash(&c, side, cash, out, &iterations);
     out[1] = iterations;
     return status;
 }
 E u32 x_shares_to_price(u64 l, i64 q, u32 side, u64 p, u64 *out) {
-    struct curve c = {l, q};
+    struct curve c = {l, 0, {(u64)q, 0}};
     return curve_shares_to_price(&c, side, (u32)p, out);
 }
 E u32 x_add_liquidity(u64 l, i64 q, u32 p, u64 delta, u64 *out) {
-    struct curve c = {l, q};
-    struct curve_added added = {0, 0, 0, 0};
+    struct curve c = {l, 0, {(u64)q, 0}};
+    struct curve_added added = {0, 0, 0};
     u32 status = curve_add_liquidity(&c, &delta, p, &added);
-    out[0] = added.cash; out[1] = added.surplus_yes; out[2] = added.surplus_no; out[3] = (u64)added.q;
+    out[0] = added.cash; out[1] = added.surplus_yes; out[2] = added.surplus_no; out[3] = (l ? (u64)q : 0) + added.surplus_yes - added.surplus_no;
     return status;
 }
 E u32 x_remove_liquidity(u64 l, i64 q, u32 unused, u64 delta, u64 *out) {
-    struct curve c = {l, q};
-    struct curve_removed removed = {0, 0, 0};
+    struct curve c = {l, 0, {(u64)q, 0}};
+    struct curve_removed removed = {0, 0};
     (void)unused;
     u32 status = curve_remove_liquidity(&c, delta, &removed);
-    out[0] = removed.yes; out[1] = removed.no; out[2] = (u64)removed.q;
+    out[0] = removed.yes; out[1] = removed.no; out[2] = (u64)q + removed.yes - removed.no;
     return status;
 }
 E u64 x_liquidity_value(i64 u, u64 delta) { struct curve_point at; curve_point_of(u, &at); return curve_liquidity_value(&at, delta); }
