@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import spl.token.instructions as spl
-from books import Books, check
 from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
@@ -39,6 +38,7 @@ from programs.accounts import (
 from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import PROGRAM_SO
 from programs.genesis import MINT_BYTES, create_mint
+from tests.chain.books import Books, check
 
 USD = 1_000_000
 

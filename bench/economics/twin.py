@@ -1,0 +1,119 @@
+"""The model, and beside it the program: every act happens to both, and both must come to the same numbers."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from typing import Final, Self
+
+from bench.economics.chain import Chain
+from bench.economics.model import Model, RefusedError
+from bench.economics.rules import ALL_RULES, Rules
+from programs import curve, errors
+from programs.curve import Side
+
+FIRST_SLOT: Final = 1_000
+POINT_E6: Final = 10_000
+_DUST: Final = 1_000
+"""A tenth of a cent: nobody trades for less."""
+
+
+class Twin:
+    """One platform, twice; or the model alone, when rules are missing or nobody asks for the program."""
+
+    def __init__(self, rules: Rules, start_e6: int, *, has_chain: bool) -> None:
+        assert not has_chain or rules == ALL_RULES, "the program has all rules"
+        self._start_e6 = start_e6
+        self._chain = Chain(start_e6) if has_chain else None
+        slot = self._chain.platform.slot if self._chain else FIRST_SLOT
+        self.model = Model(rules=rules, slot=slot, price_e6=start_e6, price_update_slot=slot)
+        self._acts: list[Callable[[Chain], object]] = []
+
+    def fork(self) -> Self:
+        """Return a platform of its own in the same state: the program's by the same transactions again."""
+        twin = type(self)(self.model.rules, self._start_e6, has_chain=self._chain is not None)
+        for act in self._acts if self._chain else ():
+            twin._act(act)  # noqa: SLF001  # a twin of its own class
+        twin.model = deepcopy(self.model)
+        return twin
+
+    def compare(self) -> None:
+        """Find every number of the program's accounts equal to the model's."""
+        if self._chain:
+            self._chain.compare(self.model)
+
+    def audit(self) -> None:
+        """Compare, and find the program's tokens, accounts and events agreeing with each other."""
+        self.compare()
+        if self._chain:
+            self._chain.platform.audit()
+
+    def next_slot(self) -> None:
+        """Let one slot pass."""
+        self.model.slot += 1
+        self._act(lambda chain: chain.platform.warp(1))
+
+    def post(self, yes_e6: int) -> None:
+        """Post a reading of the oracle."""
+        self.model.post(yes_e6)
+        self._act(lambda chain: chain.platform.post(chain.market, yes_e6))
+
+    def stake(self, owner: str, amount: int) -> None:
+        """Fund the vault."""
+        self.model.stake(owner, amount)
+        self._act(lambda chain: chain.platform.stake(chain.user(owner), amount))
+
+    def add_liquidity(self, owner: str, amount: int) -> None:
+        """Fund the pool."""
+        number = self.model.add_liquidity(owner, amount)
+        self._act(partial(Chain.add_liquidity, owner=owner, amount=amount, number=number))
+
+    def open(self, owner: str, side: Side, margin: int, multiple: int = 1) -> int:
+        """Open a position and return its number."""
+        number = self.model.open(self.model.quote_open(owner, side, margin, multiple))
+        self._act(
+            partial(
+                Chain.open, owner=owner, side=side, margin=margin, multiple=multiple, number=number
+            )
+        )
+        return number
+
+    def expect_refusal(self, owner: str, side: Side, margin: int, multiple: int) -> str:
+        """Find both refusing an open for the same reason; return it."""
+        try:
+            self.model.quote_open(owner, side, margin, multiple)
+        except RefusedError as refusal:
+            name = refusal.name
+        else:
+            raise AssertionError("the model opens what should be refused")
+        if self._chain:
+            try:
+                self._chain.open(owner, side, margin, multiple, -1)
+            except errors.BY_NAME[name]:
+                return name
+            raise AssertionError(f"the program opens what the model refuses: {name}")
+        return name
+
+    def close(self, number: int) -> None:
+        """Close a position whole."""
+        self.model.close(number)
+        self._act(partial(Chain.close, number=number))
+
+    def liquidate(self, keeper: str, numbers: list[int]) -> None:
+        """Send one batch."""
+        self.model.liquidate(keeper, numbers)
+        self._act(partial(Chain.liquidate, keeper=keeper, numbers=numbers))
+
+    def trade_to(self, owner: str, yes_e6: int) -> int | None:
+        """Buy whichever side brings the pool to a YES price; the position's number, or None when it is there."""
+        sold = Side.YES if self.model.pool_price_e6 > yes_e6 else Side.NO
+        bought = Side(1 - sold)
+        to_e6 = self.model.side_price_e6(sold, yes_e6)
+        shares = curve.shares_to_price(self.model.curve, sold, to_e6)
+        if shares < _DUST:
+            return None
+        return self.open(owner, bought, curve.buy_shares(self.model.curve, bought, shares))
+
+    def _act(self, act: Callable[[Chain], object]) -> None:
+        self._acts.append(act)
+        if self._chain:
+            act(self._chain)
