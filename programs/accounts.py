@@ -89,7 +89,7 @@ def _fields(cls: type, data: bytes, dtype: np.dtype[np.void], offset: int = 0) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Global(_Record):
-    """The genesis parameters; only the two counters ever change."""
+    """The genesis parameters; only the counters, and the halt, ever change them."""
 
     _dtype = GLOBAL_DTYPE
     _kind = AccountKind.GLOBAL
@@ -107,6 +107,9 @@ class Global(_Record):
     quote_mint: Pubkey
     mmt_mint: Pubkey
     vault: Pubkey
+    posted_mmt: int
+    """Total of all posted reward roots, MMT base units."""
+    root_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,15 @@ class Vault(_Record):
     share_supply: int
     bad_debt: int
     inventory_cost: int
+    locked_shares: int
+    """In unstake requests."""
+    withdraw_slot: int
+    withdrawn: int
+    """The leaky bucket of withdrawals, as of `withdraw_slot`."""
     tokens: Pubkey
+    unvested: int
+    """Part of the cash that those who leave do not share yet, as of `vest_slot`."""
+    vest_slot: int
 
     @property
     def equity(self) -> int:
@@ -141,13 +152,14 @@ class Pool:
     cash: int
     outstanding: tuple[int, int]
     price_e6: int
-    """The oracle's YES price."""
+    """The oracle's YES price; once resolved, what one YES share pays."""
     band_e6: int
     leveraged: tuple[int, int]
     inventory: tuple[int, int]
     fee_per_liquidity_q64: int
     high_this: int
     high_previous: int
+    inventory_cost: tuple[int, int]
 
     @property
     def q(self) -> int:
@@ -185,6 +197,8 @@ class Market(_Record):
     yes_token_or_hash: Pubkey
     no_token: Pubkey
     tokens: Pubkey
+    escrow: int
+    """Working cash and bounties of chains."""
     pools: tuple[Pool, ...]
 
     @classmethod
@@ -257,6 +271,9 @@ class Stake(_Record):
     _kind = AccountKind.STAKE
     owner: Pubkey
     shares: int
+    requested_shares: int
+    request_slot: int
+    request_value: int
 
 
 PositionArray = npt.NDArray[np.void]

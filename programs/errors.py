@@ -14,10 +14,7 @@ class ProgramError(Exception):
 
 _TEXTS: Final = {
     100: ("UNKNOWN_INSTRUCTION", "the first data byte names no instruction"),
-    101: (
-        "BAD_INSTRUCTION_DATA",
-        "instruction data has the wrong length or a value out of range",
-    ),
+    101: ("BAD_INSTRUCTION_DATA", "instruction data has the wrong length or a value out of range"),
     102: ("NOT_ENOUGH_ACCOUNTS", "the instruction needs more accounts"),
     103: ("TOO_MANY_ACCOUNTS", "more than 64 accounts"),
     104: ("MISSING_SIGNATURE", "an account that must sign did not"),
@@ -28,10 +25,7 @@ _TEXTS: Final = {
     109: ("WRONG_AUTHORITY", "the signer is not the authority for this"),
     110: ("ALREADY_INITIALIZED", "the account exists already"),
     111: ("WRONG_TOKEN_PROGRAM", "the token program must be SPL Token"),
-    112: (
-        "WRONG_MINT",
-        "the mint has other decimals, supply or authorities than genesis requires",
-    ),
+    112: ("WRONG_MINT", "the mint has other decimals, supply or authorities than genesis requires"),
     113: ("ARITHMETIC", "an amount overflows"),
     114: ("CROSS_PROGRAM_CALL", "a call of the system or token program failed"),
     120: ("HALTED", "the platform is halted for new exposure"),
@@ -47,21 +41,20 @@ _TEXTS: Final = {
     130: ("NO_LIQUIDITY", "the pool has no liquidity"),
     131: ("ZERO_AMOUNT", "the amount is zero or rounds to zero"),
     132: ("SLIPPAGE", "the trade's price is worse than the worst price allowed"),
+    133: ("LIQUIDITY_LOCKED", "liquidity stays for 150 slots after its maker last added some"),
+    134: ("NOT_RESOLVED", "the market is not resolved yet"),
+    135: ("PAYOUT_SUM", "the payouts of a resolved market must sum to one"),
+    136: ("NOT_ENOUGH_LIQUIDITY", "the maker has less liquidity in the pool"),
+    137: ("WRONG_TOKEN_ACCOUNT", "the token account does not belong to who is paid"),
     140: ("COVERAGE_LOW", "vault coverage is below 0.5 before or after the trade"),
-    141: (
-        "LEVERAGE_TOO_HIGH",
-        "leverage is above what coverage, tier and vault equity allow",
-    ),
+    141: ("LEVERAGE_TOO_HIGH", "leverage is above what coverage, tier and vault equity allow"),
     142: ("VAULT_CASH", "the vault has too little unlent cash"),
     143: ("MARKET_DEBT_CAP", "the market's debt would exceed 10 % of vault equity"),
     144: (
         "SIDE_CAP",
         "leveraged shares on this side would exceed an eighth of the pool's liquidity",
     ),
-    145: (
-        "MARGIN_TOO_THIN",
-        "equity right after the trade is below 1.25 times the requirement",
-    ),
+    145: ("MARGIN_TOO_THIN", "equity right after the trade is below 1.25 times the requirement"),
     146: ("SLIPPAGE_TOO_LARGE", "equity right after the trade is below 80 % of the margin"),
     147: (
         "GLOBAL_NOT_WRITABLE",
@@ -69,7 +62,41 @@ _TEXTS: Final = {
     ),
     150: ("PROCEEDS_BELOW_DEBT", "the sale does not cover the position's debt"),
     151: ("NOT_ENOUGH_SHARES", "the position holds fewer shares"),
+    152: ("NO_INVENTORY", "the vault holds fewer shares of this side"),
     160: ("NOTHING_LIQUIDATED", "no position of the batch could be liquidated"),
+    161: ("NOT_ENOUGH_STAKE", "the stake has fewer shares"),
+    162: ("NO_REQUEST", "no unstake has been requested"),
+    163: ("STAKE_LOCKED", "an unstake request waits for 150 slots"),
+    164: (
+        "WITHDRAWAL_LIMIT",
+        "the vault has paid out a fifth of itself in the last 150 slots, or has no cash: ask again later",
+    ),
+    170: (
+        "BAD_CHAIN",
+        "a chain has 1 to 5 steps, at most 2 borrows, OPEN last, and always covers its debt",
+    ),
+    171: ("NOT_TRIGGERED", "the oracle's price has not crossed the chain's trigger"),
+    172: ("CHAIN_EXPIRED", "the chain has expired"),
+    173: ("CHAIN_NOT_RUNNING", "the chain is done or cancelled"),
+    174: ("STEP_OUT_OF_ORDER", "the chain stands at another step"),
+    175: (
+        "NOT_CANCELLABLE",
+        "only its owner cancels a chain before it expires or its market resolves",
+    ),
+    176: (
+        "CHAIN_LOCKED",
+        "what is left of the chain is locked for 150 slots, or waits for the vault",
+    ),
+    177: ("CHAIN_IN_DEBT", "the chain's position has debt: close it first"),
+    178: ("CHAIN_OVERDRAWN", "the chain's working cash would not cover its debt"),
+    180: (
+        "BAD_EPOCH",
+        "an epoch root has 1 to 65536 leaves, a total above zero, and an epoch that has begun",
+    ),
+    181: ("EMISSION_EXCEEDED", "the posted rewards would exceed what the season has emitted"),
+    182: ("BAD_PROOF", "the leaves and the path do not lead to the root"),
+    183: ("NOTHING_PAID", "every leaf of the batch is paid already or was left out"),
+    184: ("ROOT_EXHAUSTED", "the payments would exceed the root's total"),
 }
 
 _CALLED: Final = {

@@ -11,13 +11,15 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from solders.pubkey import Pubkey
 
 EVENT_VERSION: Final = 1
 VAULT_SERIES: Final = 0xFFFF_FFFF
-"""Series number of the vault's events; every other series is a market id."""
+"""Series number of the vault's events."""
+REWARDS_SERIES: Final = 0x8000_0000
+"""Plus a root's number: the series of that root's events. Every smaller series is a market id."""
 
 
 class EventKind(IntEnum):
@@ -32,6 +34,22 @@ class EventKind(IntEnum):
     POSITION_CLOSED = 7
     POSITION_LIQUIDATED = 8
     BAD_DEBT_BOOKED = 9
+    LIQUIDITY_REMOVED = 10
+    MAKER_FEES_CLAIMED = 11
+    FEES_WITHDRAWN = 12
+    FEES_SWEPT = 13
+    UNSTAKE_REQUESTED = 14
+    UNSTAKED = 15
+    INVENTORY_BOUGHT = 16
+    CHAIN_OPENED = 17
+    CHAIN_STEPPED = 18
+    CHAIN_CANCELLED = 19
+    PLEDGES_SEIZED = 20
+    EPOCH_POSTED = 21
+    REWARDS_PAID = 22
+    MARKET_RESOLVED = 23
+    POSITION_REDEEMED = 24
+    HALTED = 25
 
 
 _A: Final = "32s"
@@ -55,6 +73,7 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
     EventKind.PRICES_UPDATED: [("price_class", "I"), ("pools", "I"), ("publish_slot", "Q")],
     EventKind.LIQUIDITY_ADDED: [
         ("owner", _A),
+        ("position", _A),
         ("pool", "I"),
         ("price_e6", "I"),
         ("liquidity_added", "Q"),
@@ -130,9 +149,149 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
         ("market_id", "Q"),
         ("total", "Q"),
     ],
+    EventKind.LIQUIDITY_REMOVED: [
+        ("owner", _A),
+        ("position", _A),
+        ("pool", "I"),
+        ("price_e6", "I"),
+        ("liquidity_removed", "Q"),
+        ("liquidity_after", "Q"),
+        ("cash", "Q"),
+        ("shares_yes", "Q"),
+        ("shares_no", "Q"),
+        ("fees_paid", "Q"),
+    ],
+    EventKind.MAKER_FEES_CLAIMED: [
+        ("owner", _A),
+        ("pool", "Q"),
+        ("amount", "Q"),
+    ],
+    EventKind.FEES_WITHDRAWN: [
+        ("amount", "Q"),
+    ],
+    EventKind.FEES_SWEPT: [
+        ("fees", "Q"),
+        ("inventory_cash", "Q"),
+        ("inventory_cost", "Q"),
+    ],
+    EventKind.UNSTAKE_REQUESTED: [
+        ("owner", _A),
+        ("shares", "Q"),
+        ("value", "Q"),
+        ("locked_shares", "Q"),
+    ],
+    EventKind.UNSTAKED: [
+        ("owner", _A),
+        ("shares", "Q"),
+        ("amount", "Q"),
+        ("shares_left", "Q"),
+        ("share_supply", "Q"),
+        ("vault_value", "Q"),
+    ],
+    EventKind.INVENTORY_BOUGHT: [
+        ("position", _A),
+        ("owner", _A),
+        ("pool", "I"),
+        ("side", "I"),
+        ("shares", "Q"),
+        ("cash", "Q"),
+        ("inventory_cost", "Q"),
+    ],
+    EventKind.CHAIN_OPENED: [
+        ("chain", _A),
+        ("owner", _A),
+        ("pool", "I"),
+        ("side", "I"),
+        ("trigger_e6", "I"),
+        ("is_above", "I"),
+        ("deposit", "Q"),
+        ("bounty", "Q"),
+        ("expiry_slot", "Q"),
+        ("step_count", "Q"),
+    ],
+    EventKind.CHAIN_STEPPED: [
+        ("chain", _A),
+        ("step", "I"),
+        ("kind", "I"),
+        ("amount", "Q"),
+        ("shares", "Q"),
+        ("working", "Q"),
+        ("debt", "Q"),
+        ("bounty", "Q"),
+        ("leverage_e6", "Q"),
+    ],
+    EventKind.CHAIN_CANCELLED: [
+        ("chain", _A),
+        ("owner", _A),
+        ("debt_repaid", "Q"),
+        ("cash", "Q"),
+        ("shares_staked", "Q"),
+        ("liquidity_removed", "Q"),
+        ("shares_yes", "Q"),
+        ("shares_no", "Q"),
+        ("bounty", "Q"),
+        ("is_closed", "Q"),
+    ],
+    EventKind.PLEDGES_SEIZED: [
+        ("chain", _A),
+        ("debt_repaid", "Q"),
+        ("stake_shares", "Q"),
+        ("liquidity_removed", "Q"),
+        ("inventory_shares", "Q"),
+        ("inventory_credit", "Q"),
+    ],
+    EventKind.EPOCH_POSTED: [
+        ("account", _A),
+        ("root", _A),
+        ("epoch", "Q"),
+        ("index", "Q"),
+        ("leaf_count", "Q"),
+        ("total", "Q"),
+        ("posted_mmt", "Q"),
+        ("emitted_mmt", "Q"),
+    ],
+    EventKind.REWARDS_PAID: [
+        ("epoch", "Q"),
+        ("index", "I"),
+        ("count", "I"),
+        ("amount", "Q"),
+    ],
+    EventKind.MARKET_RESOLVED: [
+        ("pools", "Q"),
+    ],
+    EventKind.POSITION_REDEEMED: [
+        ("position", _A),
+        ("owner", _A),
+        ("pool", "I"),
+        ("side", "I"),
+        ("payout_e6", "I"),
+        ("holding", "I"),
+        ("shares", "Q"),
+        ("value", "Q"),
+        ("debt_repaid", "Q"),
+        ("bad_debt", "Q"),
+        ("payout", "Q"),
+    ],
+    EventKind.HALTED: [
+        ("authority", _A),
+    ],
 }
+_TAILS: Final[dict[EventKind, tuple[str, list[tuple[str, str]]]]] = {
+    EventKind.PRICES_UPDATED: ("pools", [("price_e6", "I"), ("band_e6", "I")]),
+    EventKind.CHAIN_OPENED: (
+        "step_count",
+        [("kind", "B"), ("padding", "B"), ("leverage", "H"), ("limit_e6", "I")],
+    ),
+    EventKind.REWARDS_PAID: ("count", [("wallet", _A), ("leaf", "Q"), ("amount", "Q")]),
+    EventKind.MARKET_RESOLVED: ("pools", [("payout_e6", "Q")]),
+}
+"""Kinds whose bodies are followed by records: the field that counts them, and the fields of one."""
 _STRUCTS: Final = {
     kind: struct.Struct("<" + "".join(code for _, code in body)) for kind, body in _BODIES.items()
+}
+_TAIL_STRUCTS: Final = {
+    kind: struct.Struct("<" + "".join(code for _, code in record))
+    for kind, (_, record) in _TAILS.items()
 }
 _HEAD: Final = struct.Struct("<BBHIQQ")
 
@@ -151,26 +310,34 @@ class TruncatedLogsError(MalformedEventError):
     """The runtime cut the logs at its byte limit: events may be missing, and what happened is in the accounts only."""
 
 
+def _integer(value: Field) -> int:
+    assert isinstance(value, int)
+    return value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One state change, as the program told it."""
 
     kind: EventKind
     series: int
-    """Market id, or VAULT_SERIES."""
+    """Market id, VAULT_SERIES, or REWARDS_SERIES plus a root's number."""
     sequence: int
     """Running number within the series, from 1 without gaps."""
     slot: int
     fields: dict[str, Field]
     """Integers and addresses by the names of events.h."""
-    readings: tuple[tuple[int, int], ...] = ()
-    """PRICES_UPDATED only: (price_e6, band_e6) per pool, after the clamp."""
+    records: tuple[dict[str, Field], ...] = ()
+    """What follows the body in some kinds: a reading per pool, a step of a chain, a leaf that was paid."""
+
+    @property
+    def readings(self) -> tuple[tuple[int, int], ...]:
+        """PRICES_UPDATED only: (price_e6, band_e6) per pool, after the clamp."""
+        return tuple((_integer(r["price_e6"]), _integer(r["band_e6"])) for r in self.records)
 
     def amount(self, name: str) -> int:
         """Return an integer field."""
-        value = self.fields[name]
-        assert isinstance(value, int)
-        return value
+        return _integer(self.fields[name])
 
     def address(self, name: str) -> Pubkey:
         """Return an address field."""
@@ -192,25 +359,40 @@ def decode(data: bytes) -> Event:
         raise MalformedEventError(f"found version {version} kind {number}, expected version 1")
     kind = EventKind(number)
     body = _STRUCTS[kind]
-    tail = len(data) - _HEAD.size - body.size
-    if tail < 0 or (tail and kind is not EventKind.PRICES_UPDATED):
+    tail = data[_HEAD.size + body.size :]
+    if len(data) < _HEAD.size + body.size or (tail and kind not in _TAILS):
         raise MalformedEventError(
             f"found {len(data)} bytes, expected {_HEAD.size + body.size} for {kind.name}"
         )
-    values = body.unpack_from(data, _HEAD.size)
-    fields: dict[str, Field] = {
-        name: Pubkey.from_bytes(value) if code == _A else value
-        for (name, code), value in zip(_BODIES[kind], values, strict=True)
-    }
-    readings: tuple[tuple[int, int], ...] = ()
-    if kind is EventKind.PRICES_UPDATED:
-        if tail != 8 * int(values[1]):
-            raise MalformedEventError(f"found {tail} bytes of readings for {values[1]} pools")
-        flat = struct.unpack_from(f"<{tail // 4}I", data, _HEAD.size + body.size)
-        readings = tuple(zip(flat[::2], flat[1::2], strict=True))
+    fields = _named(_BODIES[kind], body.unpack_from(data, _HEAD.size))
     return Event(
-        kind=kind, series=series, sequence=sequence, slot=slot, fields=fields, readings=readings
+        kind=kind,
+        series=series,
+        sequence=sequence,
+        slot=slot,
+        fields=fields,
+        records=_records(kind, fields, tail) if kind in _TAILS else (),
     )
+
+
+def _named(body: list[tuple[str, str]], values: tuple[Any, ...]) -> dict[str, Field]:
+    return {
+        name: Pubkey.from_bytes(value) if code == _A else value
+        for (name, code), value in zip(body, values, strict=True)
+    }
+
+
+def _records(
+    kind: EventKind, fields: dict[str, Field], tail: bytes
+) -> tuple[dict[str, Field], ...]:
+    counter, body = _TAILS[kind]
+    count, record = _integer(fields[counter]), _TAIL_STRUCTS[kind]
+    if len(tail) != count * record.size:
+        raise MalformedEventError(
+            f"found {len(tail)} bytes of records for {count} {counter} of {kind.name}, "
+            f"expected {count * record.size}"
+        )
+    return tuple(_named(body, values) for values in record.iter_unpack(tail))
 
 
 def program_data(logs: Iterable[str], program: Pubkey) -> Iterator[bytes]:

@@ -11,6 +11,8 @@ Mirrors layout.h, which a test compares with the tables here field by field. All
 | Position | ["position", market, owner, id] | 160 | 4 |
 | Maker | ["maker", market, pool, owner] | 144 | 5 |
 | Stake | ["stake", owner] | 104 | 6 |
+| Chain | ["chain", market, owner, id] | 904 | 7 |
+| Epoch | ["epoch", epoch, index] | 104 + a bit per leaf, in words of 8 bytes | 8 |
 """
 
 from enum import IntEnum
@@ -30,6 +32,8 @@ class AccountKind(IntEnum):
     POSITION = 4
     MAKER = 5
     STAKE = 6
+    CHAIN = 7
+    EPOCH = 8
 
 
 _ADDRESS: Final = "V32"
@@ -52,7 +56,10 @@ GLOBAL_DTYPE: Final = np.dtype(
         ("quote_mint", _ADDRESS),
         ("mmt_mint", _ADDRESS),
         ("vault", _ADDRESS),
-        ("reserved", "<u8", (4,)),
+        ("posted_mmt", "<u8"),
+        ("root_count", "<u4"),
+        ("padding", "<u4"),
+        ("reserved", "<u8", (2,)),
     ]
 )
 VAULT_DTYPE: Final = np.dtype(
@@ -71,7 +78,9 @@ VAULT_DTYPE: Final = np.dtype(
         ("withdraw_slot", "<u8"),
         ("withdrawn", "<u8"),
         ("tokens", _ADDRESS),
-        ("reserved", "<u8", (6,)),
+        ("unvested", "<u8"),
+        ("vest_slot", "<u8"),
+        ("reserved", "<u8", (4,)),
     ]
 )
 MARKET_DTYPE: Final = np.dtype(
@@ -100,7 +109,8 @@ MARKET_DTYPE: Final = np.dtype(
         ("yes_token_or_hash", _ADDRESS),
         ("no_token", _ADDRESS),
         ("tokens", _ADDRESS),
-        ("reserved", "<u8", (2,)),
+        ("escrow", "<u8"),
+        ("reserved", "<u8", (1,)),
     ]
 )
 POOL_DTYPE: Final = np.dtype(
@@ -116,7 +126,8 @@ POOL_DTYPE: Final = np.dtype(
         ("high_epoch", "<u8"),
         ("high_this", "<u8"),
         ("high_previous", "<u8"),
-        ("reserved", "<u8", (6,)),
+        ("inventory_cost", "<u8", (2,)),
+        ("reserved", "<u8", (4,)),
     ]
 )
 POSITION_DTYPE: Final = np.dtype(
@@ -163,6 +174,52 @@ STAKE_DTYPE: Final = np.dtype(
         ("request_slot", "<u8"),
         ("request_value", "<u8"),
         ("reserved", "<u8", (4,)),
+    ]
+)
+CHAIN_STEP_DTYPE: Final = np.dtype(
+    [("kind", "u1"), ("padding", "u1"), ("leverage", "<u2"), ("limit_e6", "<u4")]
+)
+CHAIN_DTYPE: Final = np.dtype(
+    [
+        *_HEAD,
+        ("status", "u1"),
+        ("pool", "u1"),
+        ("side", "u1"),
+        ("step_count", "u1"),
+        ("next_step", "u1"),
+        ("market", _ADDRESS),
+        ("owner", _ADDRESS),
+        ("chain_id", "<u4"),
+        ("trigger_e6", "<u4"),
+        ("is_above", "u1"),
+        ("padding", "u1", (3,)),
+        ("leverage_e6", "<u4"),
+        ("opened_slot", "<u8"),
+        ("expiry_slot", "<u8"),
+        ("deposit", "<u8"),
+        ("working", "<u8"),
+        ("debt", "<u8"),
+        ("bounty", "<u8"),
+        ("steps", CHAIN_STEP_DTYPE, (5,)),
+        ("maker", MAKER_DTYPE),
+        ("stake", STAKE_DTYPE),
+        ("positions", POSITION_DTYPE, (3,)),
+    ]
+)
+EPOCH_DTYPE: Final = np.dtype(
+    [
+        *_HEAD,
+        ("padding", "u1"),
+        ("root_number", "<u4"),
+        ("epoch", "<u8"),
+        ("index", "<u4"),
+        ("leaf_count", "<u4"),
+        ("total", "<u8"),
+        ("paid", "<u8"),
+        ("paid_count", "<u8"),
+        ("event_sequence", "<u8"),
+        ("root", _ADDRESS),
+        ("reserved", "<u8", (2,)),
     ]
 )
 

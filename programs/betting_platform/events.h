@@ -7,6 +7,7 @@
 
 #define EVENT_VERSION 1
 #define VAULT_SERIES 0xffffffffu
+#define REWARDS_SERIES 0x80000000u /* plus the number of the root: each root counts its own events */
 
 enum event_kind {
     EVENT_INITIALIZED = 1,
@@ -18,6 +19,22 @@ enum event_kind {
     EVENT_POSITION_CLOSED = 7,
     EVENT_POSITION_LIQUIDATED = 8,
     EVENT_BAD_DEBT_BOOKED = 9,
+    EVENT_LIQUIDITY_REMOVED = 10,
+    EVENT_MAKER_FEES_CLAIMED = 11,
+    EVENT_FEES_WITHDRAWN = 12,
+    EVENT_FEES_SWEPT = 13,
+    EVENT_UNSTAKE_REQUESTED = 14,
+    EVENT_UNSTAKED = 15,
+    EVENT_INVENTORY_BOUGHT = 16,
+    EVENT_CHAIN_OPENED = 17,
+    EVENT_CHAIN_STEPPED = 18,
+    EVENT_CHAIN_CANCELLED = 19,
+    EVENT_PLEDGES_SEIZED = 20,
+    EVENT_EPOCH_POSTED = 21,
+    EVENT_REWARDS_PAID = 22,
+    EVENT_MARKET_RESOLVED = 23,
+    EVENT_POSITION_REDEEMED = 24,
+    EVENT_HALTED = 25,
 };
 
 struct event {
@@ -44,7 +61,7 @@ struct event_prices_updated { /* followed by `pools` pairs of u32: price_e6 afte
 };
 struct event_liquidity_added {
     struct event head;
-    struct address owner;
+    struct address owner, position; /* where the surplus went; zero without one */
     u32 pool, price_e6;
     u64 liquidity_added, liquidity_before, liquidity_high, liquidity_after; /* high: of this and the last epoch */
     u64 cash, surplus_yes, surplus_no, value, improvement_bps;
@@ -79,6 +96,94 @@ struct event_position_liquidated {
 struct event_bad_debt { /* of one batch; each position's own event has its part */
     struct event head;
     u64 amount, positions, market_id, total;
+};
+
+struct event_liquidity_removed {
+    struct event head;
+    struct address owner, position; /* where the rest went; zero without one */
+    u32 pool, price_e6;
+    u64 liquidity_removed, liquidity_after, cash, shares_yes, shares_no, fees_paid;
+};
+struct event_maker_fees_claimed {
+    struct event head;
+    struct address owner;
+    u64 pool, amount;
+};
+struct event_fees_withdrawn {
+    struct event head;
+    u64 amount;
+};
+struct event_fees_swept { /* once resolved, the vault's inventory redeems too */
+    struct event head;
+    u64 fees, inventory_cash, inventory_cost;
+};
+struct event_unstake_requested {
+    struct event head;
+    struct address owner;
+    u64 shares, value, locked_shares;
+};
+struct event_unstaked {
+    struct event head;
+    struct address owner;
+    u64 shares, amount, shares_left, share_supply, vault_value; /* left: still requested */
+};
+struct event_inventory_bought {
+    struct event head;
+    struct address position, owner;
+    u32 pool, side;
+    u64 shares, cash, inventory_cost;
+};
+struct event_chain_opened { /* followed by `step_count` struct chain_step */
+    struct event head;
+    struct address chain, owner;
+    u32 pool, side, trigger_e6, is_above;
+    u64 deposit, bounty, expiry_slot, step_count;
+};
+struct event_chain_stepped { /* what a step bought, added or staked has an event of its own before this one */
+    struct event head;
+    struct address chain;
+    u32 step, kind;
+    u64 amount, shares, working, debt, bounty; /* after; amount 0: a recorded no-op */
+    u64 leverage_e6;
+};
+struct event_chain_cancelled {
+    struct event head;
+    struct address chain, owner;
+    u64 debt_repaid, cash, shares_staked, liquidity_removed, shares_yes, shares_no, bounty, is_closed;
+};
+struct event_pledges_seized {
+    struct event head;
+    struct address chain;
+    u64 debt_repaid, stake_shares, liquidity_removed, inventory_shares, inventory_credit;
+};
+struct event_epoch_posted {
+    struct event head;
+    struct address account, root;
+    u64 epoch, index, leaf_count, total, posted_mmt, emitted_mmt;
+};
+struct event_rewards_paid { /* followed by `count` struct paid_leaf */
+    struct event head;
+    u64 epoch;
+    u32 index, count;
+    u64 amount;
+};
+struct paid_leaf {
+    struct address wallet;
+    u64 leaf, amount;
+};
+struct event_market_resolved { /* followed by `pools` u64: what one YES share pays, e6 */
+    struct event head;
+    u64 pools;
+};
+struct event_position_redeemed {
+    struct event head;
+    struct address position, owner;
+    u32 pool, side, payout_e6, holding;
+    u64 shares, value, debt_repaid, bad_debt, payout;
+};
+struct event_halted {
+    struct event head;
+    struct address authority;
 };
 
 static KEEP u64 emit(void* event, u64 bytes) {

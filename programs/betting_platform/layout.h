@@ -16,11 +16,19 @@ enum account_kind {
     KIND_MARKET = 3,
     KIND_POSITION = 4,
     KIND_MAKER = 5,
-    KIND_STAKE = 6
+    KIND_STAKE = 6,
+    KIND_CHAIN = 7,
+    KIND_EPOCH = 8
 };
 enum market_status { MARKET_OPEN = 0, MARKET_RESOLVED = 1 };
 enum price_class { PRICE_VALID = 0, PRICE_DEGRADED = 1 };
 enum side { SIDE_YES = 0, SIDE_NO = 1 };
+enum chain_status {
+    CHAIN_RUNNING = 0,
+    CHAIN_DONE = 1,     /* every step has run */
+    CHAIN_CANCELLED = 2 /* being unwound; no step runs any more */
+};
+enum step_kind { STEP_BORROW = 0, STEP_LIQUIDITY = 1, STEP_STAKE = 2, STEP_ARBITRAGE = 3, STEP_OPEN = 4 };
 
 struct address {
     u64 word[4];
@@ -30,7 +38,7 @@ struct wide { /* u128 */
     u64 low, high;
 };
 
-/* PDA ["global"]. Parameters fixed at genesis; only the two counters ever change. */
+/* PDA ["global"]. Parameters fixed at genesis; only the counters, and the halt, ever change them. */
 struct global {
     u8 kind, version, bump, halted;
     u32 market_count;
@@ -38,7 +46,9 @@ struct global {
     u64 season_start_slot, season_slots;
     struct address market_authority, oracle_authority, incentives_authority, fee_treasury_owner, halt_authority;
     struct address quote_mint, mmt_mint, vault;
-    u64 reserved[4];
+    u64 posted_mmt; /* total of all posted reward roots, MMT base units; at most what the season has emitted */
+    u32 root_count, padding;
+    u64 reserved[2];
 };
 
 /* PDA ["vault"]. What finances leverage. */
@@ -54,7 +64,8 @@ struct vault {
     u64 locked_shares;            /* in unstake requests */
     u64 withdraw_slot, withdrawn; /* leaky bucket */
     struct address tokens;        /* PDA ["vault_tokens"] */
-    u64 reserved[6];
+    u64 unvested, vest_slot;      /* part of cash that those who leave do not share yet: see vault.h */
+    u64 reserved[4];
 };
 
 /* PDA ["market", condition id], followed by `pools` struct pool. */
@@ -70,7 +81,8 @@ struct market {
     u64 created_slot;
     struct address condition_id, yes_token_or_hash, no_token;
     struct address tokens; /* PDA ["market_tokens", market] */
-    u64 reserved[2];
+    u64 escrow;            /* of chains: working cash and bounties, held in `tokens` too */
+    u64 reserved[1];
 };
 
 /* One binary pool: its reserves are x = cash - outstanding_yes and y = cash - outstanding_no, so
@@ -79,12 +91,13 @@ struct pool {
     u64 liquidity;                            /* L of the pm-AMM */
     u64 cash;                                 /* complete sets minted */
     u64 outstanding[2];                       /* shares held outside the pool, by side */
-    u32 price_e6, band_e6;                    /* the oracle's YES price */
+    u32 price_e6, band_e6;                    /* the oracle's YES price; once resolved, what one YES share pays */
     u64 leveraged[2];                         /* shares in positions with debt, by side */
     u64 inventory[2];                         /* shares taken over by the vault, by side */
     struct wide fee_per_liquidity_q64;        /* makers' share of the fees per unit of L so far */
     u64 high_epoch, high_this, high_previous; /* highest L of this and the previous epoch */
-    u64 reserved[6];
+    u64 inventory_cost[2];                    /* this pool's part of the vault's, by side */
+    u64 reserved[4];
 };
 
 /* PDA ["position", market, owner, position id]: long one side of one pool. */
@@ -120,6 +133,40 @@ struct stake {
     u64 reserved[4];
 };
 
+struct chain_step {
+    u8 kind, padding;
+    u16 leverage; /* OPEN only: whole multiples */
+    u32 limit_e6; /* ARBITRAGE, OPEN: worst average price; LIQUIDITY: how far the pool may be from the oracle */
+};
+
+/* PDA ["chain", market, owner, chain id]. Escrows into one account; embeds what its steps made. */
+struct chain {
+    u8 kind, version, bump, status;
+    u8 pool, side, step_count, next_step;
+    struct address market, owner;
+    u32 chain_id, trigger_e6;
+    u8 is_above, padding[3]; /* due when the oracle's price of `side` is at or above the trigger, else at or below */
+    u32 leverage_e6;         /* product of the multipliers of the steps that ran */
+    u64 opened_slot, expiry_slot;
+    u64 deposit, working, debt, bounty; /* debt: borrowed by steps, until OPEN moves it into the position */
+    struct chain_step steps[5];
+    struct maker maker; /* pledged to the debt, like the stake */
+    struct stake stake;
+    struct position positions[3]; /* what OPEN bought; YES and NO shares bought or left over by the other steps */
+};
+
+/* PDA ["epoch", epoch u64, index u32], followed by a bitmap of `leaf_count` bits in whole u64 words. */
+struct epoch {
+    u8 kind, version, bump, padding;
+    u32 root_number; /* also the event series, added to REWARDS_SERIES */
+    u64 epoch;
+    u32 index, leaf_count;
+    u64 total, paid; /* MMT base units */
+    u64 paid_count, event_sequence;
+    struct address root;
+    u64 reserved[2];
+};
+
 _Static_assert(sizeof(struct global) == 320, "global");
 _Static_assert(sizeof(struct vault) == 176, "vault");
 _Static_assert(sizeof(struct market) == 256, "market");
@@ -127,8 +174,12 @@ _Static_assert(sizeof(struct pool) == 160, "pool");
 _Static_assert(sizeof(struct position) == 160, "position");
 _Static_assert(sizeof(struct maker) == 144, "maker");
 _Static_assert(sizeof(struct stake) == 104, "stake");
+_Static_assert(sizeof(struct chain_step) == 8, "chain_step");
+_Static_assert(sizeof(struct chain) == 904, "chain");
+_Static_assert(sizeof(struct epoch) == 104, "epoch");
 
 #define MARKET_BYTES(pools) (sizeof(struct market) + (pools) * sizeof(struct pool))
+#define EPOCH_BYTES(leaves) (sizeof(struct epoch) + ((leaves) + 63ULL) / 64 * 8)
 #define TOKEN_ACCOUNT_BYTES 165
 
 #endif

@@ -10,7 +10,7 @@
 #define LEVERAGE_AGE_MAX_SLOTS 150 /* leveraged opens, liquidations */
 #define SPOT_AGE_MAX_SLOTS 750     /* spot opens, a pool's first liquidity */
 
-static inline bool add_to(u64* total, u64 amount) { return !__builtin_add_overflow(*total, amount, total); }
+static inline bool add_to(u64* total, u64 amount) { return (*total += amount) >= amount; }
 
 /* ---- pools ---- */
 

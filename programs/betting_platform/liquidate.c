@@ -1,23 +1,12 @@
 /* liquidate: one market's positions in a batch. Healthy or foreign accounts are skipped, so one that was closed or
  * topped up a slot ago fails nobody else. */
 #include "ledger.h"
+#include "payments.h"
 
 #define GAP_POINTS_E6 50000        /* sales go no lower than the oracle less five points */
 #define SMALL_POSITION 10000000ULL /* $10: outside the partial cap */
 #define BOUNTY_BPS 5
 #define BOUNTY_UNDERWATER_BPS 2
-
-enum {
-    LIQ_KEEPER,
-    LIQ_GLOBAL,
-    LIQ_MARKET,
-    LIQ_MARKET_TOKENS,
-    LIQ_VAULT,
-    LIQ_VAULT_TOKENS,
-    LIQ_KEEPER_TOKENS,
-    LIQ_TOKEN_PROGRAM,
-    LIQ_HEADER
-};
 
 struct liquidation {
     struct market* m;
@@ -177,7 +166,7 @@ static KEEP u64 emit_bad_debt(struct liquidation* l) {
 static KEEP u64 liquidate_one(const struct context* c, struct liquidation* l, account target) {
     if (require_state(c, target, KIND_POSITION, sizeof(struct position)) || !is_writable(target)) return 0;
     struct position* s = data_of(target);
-    if (!same(&s->market, key_of(c->accounts[LIQ_MARKET])) || !s->debt) return 0;
+    if (!same(&s->market, key_of(((const struct liquidate_accounts*)c->accounts)->market)) || !s->debt) return 0;
     struct sale x;
     TRY(judge(l, s, &x));
     if (!x.want) return 0;
@@ -189,27 +178,17 @@ static KEEP u64 liquidate_one(const struct context* c, struct liquidation* l, ac
 }
 
 static KEEP u64 process_liquidate(const struct context* c) {
-    REQUIRE(c->data_length == 1, BAD_INSTRUCTION_DATA);
-    TRY(require_accounts(c, LIQ_HEADER + 1));
-    struct liquidation l = {0};
-    struct global* g;
-    TRY(load_global(c, c->accounts[LIQ_GLOBAL], &g));
-    TRY(load_market(c, c->accounts[LIQ_MARKET], &l.m));
-    TRY(load_vault(c, c->accounts[LIQ_VAULT], &l.v));
-    TRY(require_writable(c->accounts[LIQ_VAULT]));
-    TRY(require_signer(c->accounts[LIQ_KEEPER]));
-    TRY(require_address(c->accounts[LIQ_MARKET_TOKENS], &l.m->tokens));
-    TRY(require_address(c->accounts[LIQ_VAULT_TOKENS], &l.v->tokens));
-    TRY(require_token_program(c->accounts[LIQ_TOKEN_PROGRAM]));
+    const struct liquidate_accounts* a;
+    struct loaded in;
+    REQUIRE(c->data_length == sizeof(struct tag_data), BAD_INSTRUCTION_DATA);
+    LOAD(c, LIQUIDATE, a, &in);
+    REQUIRE(c->count > sizeof LIQUIDATE_RULES, NOT_ENOUGH_ACCOUNTS);
+    struct liquidation l = {.m = in.market, .v = in.vault, .slot = in.slot};
     REQUIRE(l.m->status == MARKET_OPEN, MARKET_NOT_OPEN);
-    TRY(read_slot(&l.slot));
     REQUIRE(l.slot - l.m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
-    for (u64 i = LIQ_HEADER; i < c->count; i++) TRY(liquidate_one(c, &l, c->accounts[i]));
+    for (u64 i = sizeof LIQUIDATE_RULES; i < c->count; i++) TRY(liquidate_one(c, &l, c->accounts[i]));
     REQUIRE(l.done, NOTHING_LIQUIDATED);
     TRY(emit_bad_debt(&l));
-    struct market_signer as_market;
-    sign_as_market(&as_market, l.m);
-    account from = c->accounts[LIQ_MARKET_TOKENS], market = c->accounts[LIQ_MARKET];
-    TRY(transfer_tokens(from, c->accounts[LIQ_VAULT_TOKENS], market, l.to_vault, &as_market.signer));
-    return transfer_tokens(from, c->accounts[LIQ_KEEPER_TOKENS], market, l.to_keeper, &as_market.signer);
+    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, l.to_vault));
+    return transfer_as_market(a->market, a->market_tokens, a->keeper_tokens, l.to_keeper);
 }

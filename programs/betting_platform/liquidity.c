@@ -1,42 +1,17 @@
 /* add_liquidity: a maker pays for complete sets, leaves both reserves, and keeps the surplus side as a position. */
 #include "ledger.h"
-
-enum {
-    ADD_OWNER,
-    ADD_GLOBAL,
-    ADD_MARKET,
-    ADD_MARKET_TOKENS,
-    ADD_OWNER_TOKENS,
-    ADD_MAKER,
-    ADD_POSITION,
-    ADD_TOKEN_PROGRAM,
-    ADD_SYSTEM,
-    ADD_COUNT
-};
-
-struct add_liquidity_data {
-    u8 tag, pool, maker_bump, position_bump;
-    u32 position_id;
-    u64 liquidity, cash_max;
-    u32 price_min_e6, price_max_e6; /* of the pool; joining at a price that somebody pushed is a gift to them */
-};
+#include "payments.h"
 
 static KEEP u64 open_surplus_position(const struct context* c, const struct add_liquidity_data* d, u8 side, u64 shares,
                                       u64 slot) {
-    account owner = c->accounts[ADD_OWNER], market = c->accounts[ADD_MARKET], target = c->accounts[ADD_POSITION];
+    const struct add_liquidity_accounts* a = (const void*)c->accounts;
     struct slice seeds[5] = {
-        {"position", 8}, {key_of(market), 32}, {key_of(owner), 32}, {&d->position_id, 4}, {&d->position_bump, 1}};
-    struct signer signer = {seeds, 5};
-    struct creation creation = {owner, target, c->program, sizeof(struct position), &signer};
-    TRY(create_account(&creation));
-    struct position* s = data_of(target);
-    s->kind = KIND_POSITION;
-    s->version = LAYOUT_VERSION;
-    s->bump = d->position_bump;
+        {"position", 8}, {key_of(a->market), 32}, {key_of(a->owner), 32}, {&d->position_id, 4}, {&d->position_bump, 1}};
+    struct birth birth = {a->owner, a->position, a->market, seeds, 5};
+    TRY(create_state(c, KIND_POSITION, &birth));
+    struct position* s = data_of(a->position);
     s->side = side;
     s->pool = d->pool;
-    s->market = *key_of(market);
-    s->owner = *key_of(owner);
     s->shares = shares;
     s->opened_slot = slot;
     s->position_id = d->position_id;
@@ -44,25 +19,18 @@ static KEEP u64 open_surplus_position(const struct context* c, const struct add_
 }
 
 static KEEP u64 load_or_create_maker(const struct context* c, const struct add_liquidity_data* d, struct maker** out) {
-    account owner = c->accounts[ADD_OWNER], market = c->accounts[ADD_MARKET], target = c->accounts[ADD_MAKER];
-    if (same(owner_of(target), &SYSTEM_PROGRAM)) {
+    const struct add_liquidity_accounts* a = (const void*)c->accounts;
+    struct maker* k = data_of(a->maker);
+    if (same(owner_of(a->maker), &SYSTEM_PROGRAM_ID)) {
         struct slice seeds[5] = {
-            {"maker", 5}, {key_of(market), 32}, {&d->pool, 1}, {key_of(owner), 32}, {&d->maker_bump, 1}};
-        struct signer signer = {seeds, 5};
-        struct creation creation = {owner, target, c->program, sizeof(struct maker), &signer};
-        TRY(create_account(&creation));
-        struct maker* k = data_of(target);
-        k->kind = KIND_MAKER;
-        k->version = LAYOUT_VERSION;
-        k->bump = d->maker_bump;
+            {"maker", 5}, {key_of(a->market), 32}, {&d->pool, 1}, {key_of(a->owner), 32}, {&d->maker_bump, 1}};
+        struct birth birth = {a->owner, a->maker, a->market, seeds, 5};
+        TRY(create_state(c, KIND_MAKER, &birth));
         k->pool = d->pool;
-        k->market = *key_of(market);
-        k->owner = *key_of(owner);
     }
-    TRY(require_state(c, target, KIND_MAKER, sizeof(struct maker)));
-    TRY(require_writable(target));
-    struct maker* k = data_of(target);
-    REQUIRE(same(&k->market, key_of(market)) && same(&k->owner, key_of(owner)) && k->pool == d->pool, WRONG_ADDRESS);
+    TRY(require_state(c, a->maker, KIND_MAKER, sizeof(struct maker)));
+    REQUIRE(same(&k->market, key_of(a->market)) && same(&k->owner, key_of(a->owner)) && k->pool == d->pool,
+            WRONG_ADDRESS);
     *out = k;
     return 0;
 }
@@ -82,23 +50,17 @@ static KEEP u64 settle_maker_fees(struct maker* k, const struct pool* p) {
 
 static KEEP u64 process_add_liquidity(const struct context* c) {
     const struct add_liquidity_data* d;
+    const struct add_liquidity_accounts* a;
+    struct loaded in;
     READ_DATA(c, d);
-    TRY(require_accounts(c, ADD_COUNT));
-    account owner = c->accounts[ADD_OWNER];
-    struct global* g;
-    struct market* m;
-    TRY(load_global(c, c->accounts[ADD_GLOBAL], &g));
-    TRY(load_market(c, c->accounts[ADD_MARKET], &m));
-    TRY(require_signer(owner));
-    TRY(require_address(c->accounts[ADD_MARKET_TOKENS], &m->tokens));
-    TRY(require_token_program(c->accounts[ADD_TOKEN_PROGRAM]));
-    REQUIRE(!g->halted, HALTED);
+    LOAD(c, ADD_LIQUIDITY, a, &in);
+    struct market* m = in.market;
+    u64 slot = in.slot;
+    REQUIRE(!in.global->halted, HALTED);
     REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     REQUIRE(d->pool < m->pools, BAD_POOL);
     REQUIRE(d->liquidity, ZERO_AMOUNT);
     struct pool* p = pool_of(m, d->pool);
-    u64 slot;
-    TRY(read_slot(&slot));
     if (!p->liquidity) REQUIRE(slot - m->publish_slot <= SPOT_AGE_MAX_SLOTS, PRICE_STALE);
 
     struct curve before = curve_of(p);
@@ -109,7 +71,7 @@ static KEEP u64 process_add_liquidity(const struct context* c) {
     struct maker* k;
     TRY(load_or_create_maker(c, d, &k));
     TRY(settle_maker_fees(k, p));
-    roll_high(p, g, slot);
+    roll_high(p, in.global, slot);
     u64 liquidity_before = p->liquidity;
     u64 high = p->high_this > p->high_previous ? p->high_this : p->high_previous;
     if (high < liquidity_before) high = liquidity_before;
@@ -121,7 +83,7 @@ static KEEP u64 process_add_liquidity(const struct context* c) {
     k->last_add_slot = slot;
     u64 surplus = added.surplus_yes | added.surplus_no; /* at most one side has any */
     if (surplus) TRY(open_surplus_position(c, d, added.surplus_yes ? SIDE_YES : SIDE_NO, surplus, slot));
-    TRY(transfer_tokens(c->accounts[ADD_OWNER_TOKENS], c->accounts[ADD_MARKET_TOKENS], owner, added.cash, 0));
+    TRY(transfer_tokens(a->owner_tokens, a->market_tokens, a->owner, added.cash, 0));
 
     struct curve after = curve_of(p);
     i64 u = curve_u(&after);
@@ -129,7 +91,8 @@ static KEEP u64 process_add_liquidity(const struct context* c) {
     REQUIRE(price_e6 >= d->price_min_e6 && price_e6 <= d->price_max_e6, SLIPPAGE);
     struct event_liquidity_added e;
     head_market(&e.head, EVENT_LIQUIDITY_ADDED, m, slot);
-    e.owner = *key_of(owner);
+    e.owner = *key_of(a->owner);
+    e.position = surplus ? *key_of(a->position) : (struct address){{0}};
     e.pool = d->pool;
     e.price_e6 = price_e6;
     e.liquidity_added = d->liquidity;

@@ -18,36 +18,13 @@ static inline u64 check_sum(u64 pools, u64 sum_e6) {
     return 0;
 }
 
-enum {
-    CREATE_AUTHORITY,
-    CREATE_GLOBAL,
-    CREATE_MARKET,
-    CREATE_TOKENS,
-    CREATE_MINT,
-    CREATE_TOKEN_PROGRAM,
-    CREATE_SYSTEM,
-    CREATE_COUNT
-};
-
-struct create_market_data {
-    u8 tag, outcomes, market_bump, tokens_bump;
-    u32 padding;
-    struct address condition_id, yes_token_or_hash, no_token;
-    u32 price_e6[OUTCOMES_MAX]; /* unused ones are zero */
-};
-
 static KEEP u64 process_create_market(const struct context* c) {
     const struct create_market_data* d;
+    const struct create_market_accounts* a;
+    struct loaded in;
     READ_DATA(c, d);
-    TRY(require_accounts(c, CREATE_COUNT));
-    account authority = c->accounts[CREATE_AUTHORITY], target = c->accounts[CREATE_MARKET];
-    struct global* g;
-    TRY(load_global(c, c->accounts[CREATE_GLOBAL], &g));
-    TRY(require_writable(c->accounts[CREATE_GLOBAL]));
-    TRY(require_signer(authority));
-    REQUIRE(same(key_of(authority), &g->market_authority), WRONG_AUTHORITY);
-    TRY(require_token_program(c->accounts[CREATE_TOKEN_PROGRAM]));
-    TRY(require_address(c->accounts[CREATE_MINT], &g->quote_mint));
+    LOAD(c, CREATE_MARKET, a, &in);
+    REQUIRE(same(key_of(a->authority), &in.global->market_authority), WRONG_AUTHORITY);
     REQUIRE(d->outcomes >= 2 && d->outcomes <= OUTCOMES_MAX, BAD_OUTCOMES);
     u64 pools = pools_of(d->outcomes), sum = 0;
     for (u64 i = 0; i < pools; i++) {
@@ -57,20 +34,18 @@ static KEEP u64 process_create_market(const struct context* c) {
     TRY(check_sum(pools, sum));
 
     struct slice market_seeds[3] = {{"market", 6}, {&d->condition_id, 32}, {&d->market_bump, 1}};
-    TRY(require_first_address(c, target, market_seeds, 2, d->market_bump)); /* one market a condition */
+    TRY(require_first_address(c, a->market, market_seeds, 2, d->market_bump)); /* one market a condition */
     struct signer market_signer = {market_seeds, 3};
-    struct creation market_creation = {authority, target, c->program, MARKET_BYTES(pools), &market_signer};
+    struct creation market_creation = {a->authority, a->market, c->program, MARKET_BYTES(pools), &market_signer};
     TRY(create_account(&market_creation));
-    struct slice token_seeds[3] = {{"market_tokens", 13}, {key_of(target), 32}, {&d->tokens_bump, 1}};
-    TRY(require_first_address(c, c->accounts[CREATE_TOKENS], token_seeds, 2, d->tokens_bump));
+    struct slice token_seeds[3] = {{"market_tokens", 13}, {key_of(a->market), 32}, {&d->tokens_bump, 1}};
+    TRY(require_first_address(c, a->market_tokens, token_seeds, 2, d->tokens_bump));
     struct signer token_signer = {token_seeds, 3};
-    struct creation token_creation = {authority, c->accounts[CREATE_TOKENS], &TOKEN_PROGRAM, TOKEN_ACCOUNT_BYTES,
+    struct creation token_creation = {a->authority, a->market_tokens, &TOKEN_PROGRAM_ID, TOKEN_ACCOUNT_BYTES,
                                       &token_signer};
-    TRY(create_token_account(&token_creation, c->accounts[CREATE_MINT], key_of(target)));
+    TRY(create_token_account(&token_creation, a->quote_mint, key_of(a->market)));
 
-    u64 slot;
-    TRY(read_slot(&slot));
-    struct market* m = data_of(target);
+    struct market* m = data_of(a->market);
     m->kind = KIND_MARKET;
     m->version = LAYOUT_VERSION;
     m->bump = d->market_bump;
@@ -79,51 +54,36 @@ static KEEP u64 process_create_market(const struct context* c) {
     m->pools = (u8)pools;
     m->status = MARKET_OPEN;
     m->price_class = PRICE_DEGRADED; /* leverage waits for the oracle's first reading */
-    m->market_id = g->market_count++;
-    m->publish_slot = m->price_update_slot = m->created_slot = slot;
+    m->market_id = in.global->market_count++;
+    m->publish_slot = m->price_update_slot = m->created_slot = in.slot;
     m->condition_id = d->condition_id;
     m->yes_token_or_hash = d->yes_token_or_hash;
     m->no_token = d->no_token;
-    m->tokens = *key_of(c->accounts[CREATE_TOKENS]);
+    m->tokens = *key_of(a->market_tokens);
     for (u64 i = 0; i < pools; i++) pool_of(m, i)->price_e6 = d->price_e6[i];
 
     struct event_market_created e;
-    head_market(&e.head, EVENT_MARKET_CREATED, m, slot);
-    e.market = *key_of(target);
+    head_market(&e.head, EVENT_MARKET_CREATED, m, in.slot);
+    e.market = *key_of(a->market);
     e.condition_id = d->condition_id;
     e.outcomes = d->outcomes;
     e.pools = pools;
     return emit(&e, sizeof e);
 }
 
-enum { PRICES_AUTHORITY, PRICES_GLOBAL, PRICES_MARKET, PRICES_COUNT };
-
-struct reading {
-    u32 price_e6, band_e6;
-};
-
-struct update_prices_data {
-    u8 tag, price_class, pools, padding[5];
-    u64 publish_slot;
-    struct reading readings[]; /* one a pool */
-};
-
 static KEEP u64 process_update_prices(const struct context* c) {
     const struct update_prices_data* d = (const void*)c->data;
+    const struct update_prices_accounts* a;
+    struct loaded in;
     REQUIRE(c->data_length >= sizeof *d, BAD_INSTRUCTION_DATA);
-    TRY(require_accounts(c, PRICES_COUNT));
-    struct global* g;
-    struct market* m;
-    TRY(load_global(c, c->accounts[PRICES_GLOBAL], &g));
-    TRY(load_market(c, c->accounts[PRICES_MARKET], &m));
-    TRY(require_signer(c->accounts[PRICES_AUTHORITY]));
-    REQUIRE(same(key_of(c->accounts[PRICES_AUTHORITY]), &g->oracle_authority), WRONG_AUTHORITY);
+    LOAD(c, UPDATE_PRICES, a, &in);
+    struct market* m = in.market;
+    REQUIRE(same(key_of(a->authority), &in.global->oracle_authority), WRONG_AUTHORITY);
     REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     REQUIRE(d->pools == m->pools && c->data_length == sizeof *d + d->pools * sizeof(struct reading),
             BAD_INSTRUCTION_DATA);
     REQUIRE(d->price_class == PRICE_VALID || d->price_class == PRICE_DEGRADED, PRICE_CLASS);
-    u64 slot;
-    TRY(read_slot(&slot));
+    u64 slot = in.slot;
     REQUIRE(d->publish_slot <= slot, PRICE_FROM_FUTURE);
     REQUIRE(slot - d->publish_slot <= PUBLISH_AGE_MAX_SLOTS, PRICE_STALE);
     REQUIRE(d->publish_slot >= m->publish_slot, PRICE_OUT_OF_ORDER);

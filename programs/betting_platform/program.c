@@ -6,17 +6,6 @@
 #include "trade.c"
 #include "liquidate.c"
 
-enum instruction_tag {
-    INSTRUCTION_INITIALIZE = 0,
-    INSTRUCTION_CREATE_MARKET = 1,
-    INSTRUCTION_UPDATE_PRICES = 2,
-    INSTRUCTION_ADD_LIQUIDITY = 3,
-    INSTRUCTION_STAKE = 4,
-    INSTRUCTION_OPEN_POSITION = 5,
-    INSTRUCTION_CLOSE_POSITION = 6,
-    INSTRUCTION_LIQUIDATE = 7,
-};
-
 u64 entrypoint(u8* input);
 
 u64 entrypoint(u8* input) {

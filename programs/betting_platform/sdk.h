@@ -3,10 +3,11 @@
 #define SDK_H
 
 #include "errors.h"
+#include "instructions.h"
 #include "layout.h"
 
 #define ACCOUNTS_MAX 64
-#define KEEP __attribute__((noinline))
+#define KEEP __attribute__((noinline, unused)) /* one copy in the program: bytes on chain cost rent */
 
 extern u64 sol_get_sysvar(const void* id, void* out, u64 offset, u64 length);
 extern u64 sol_invoke_signed_c(const void* instruction, const void* infos, u64 n_infos, const void* signers,
@@ -20,7 +21,6 @@ struct slice {
 };
 
 /* An account is a pointer to its serialized form: flags, key@8, owner@40, lamports@72, length@80, data@88. */
-typedef u8* account;
 
 static inline bool is_signer(account a) { return a[1]; }
 static inline bool is_writable(account a) { return a[2]; }
@@ -31,7 +31,7 @@ static inline u64* lamports_of(account a) { return (u64*)(a + 72); }
 static inline u64 length_of(account a) { return *(volatile u64*)(a + 80); }
 static inline void* data_of(account a) { return a + 88; }
 
-static inline bool same(const struct address* a, const struct address* b) {
+static KEEP bool same(const struct address* a, const struct address* b) {
     return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] && a->word[3] == b->word[3];
 }
 
@@ -65,8 +65,8 @@ static inline u64 parse(u8* input, struct context* out) {
 
 /* ---- well-known addresses ---- */
 
-static const struct address SYSTEM_PROGRAM = {{0, 0, 0, 0}};
-static const struct address TOKEN_PROGRAM = {
+static const struct address SYSTEM_PROGRAM_ID = {{0, 0, 0, 0}};
+static const struct address TOKEN_PROGRAM_ID = {
     {0x93a165d7e1f6dd06, 0xac79ebce46e1cbd9, 0x91375b5fed85b41c, 0xa900ff7e85f58c3a}};
 static const struct address CLOCK_SYSVAR = {
     {0xc974c71817d5a706, 0xb65e1d6998635628, 0x5c6d4b9ba3b85e8b, 0x00000000215b5573}};
@@ -88,24 +88,12 @@ static KEEP u64 rent_exempt_lamports(u64 bytes, u64* lamports) {
 
 /* ---- checks ---- */
 
-static inline u64 require_accounts(const struct context* c, u64 least) {
-    REQUIRE(c->count >= least, NOT_ENOUGH_ACCOUNTS);
-    return 0;
-}
-static inline u64 require_signer(account a) {
-    REQUIRE(is_signer(a), MISSING_SIGNATURE);
-    return 0;
-}
 static inline u64 require_writable(account a) {
     REQUIRE(is_writable(a), NOT_WRITABLE);
     return 0;
 }
 static inline u64 require_address(account a, const struct address* expected) {
     REQUIRE(same(key_of(a), expected), WRONG_ADDRESS);
-    return 0;
-}
-static inline u64 require_token_program(account a) {
-    REQUIRE(same(key_of(a), &TOKEN_PROGRAM), WRONG_TOKEN_PROGRAM);
     return 0;
 }
 /* A state account: ours, of this kind and version, at least this long. */
@@ -115,20 +103,82 @@ static KEEP u64 require_state(const struct context* c, account a, u64 kind, u64 
     REQUIRE(length_of(a) >= bytes && data[0] == kind && data[1] == LAYOUT_VERSION, WRONG_ACCOUNT_KIND);
     return 0;
 }
-static inline u64 load_global(const struct context* c, account a, struct global** out) {
-    TRY(require_state(c, a, KIND_GLOBAL, sizeof(struct global)));
-    *out = data_of(a);
+/* What an instruction works on, found by its rules: account kinds in the order of their numbers, after the slot. */
+struct loaded {
+    u64 slot;
+    struct global* global;
+    struct vault* vault;
+    struct market* market;
+    struct position* position;
+    struct maker* maker;
+    struct stake* stake;
+    struct chain* chain;
+    struct epoch* epoch;
+};
+
+struct kind_layout {
+    u16 bytes, market, owner; /* offsets of the addresses of its market and owner; zero: it has none */
+};
+static const struct kind_layout KINDS[] = {
+    [KIND_GLOBAL] = {sizeof(struct global), 0, 0},
+    [KIND_VAULT] = {sizeof(struct vault), 0, 0},
+    [KIND_MARKET] = {sizeof(struct market), 0, 0},
+    [KIND_POSITION] = {sizeof(struct position), __builtin_offsetof(struct position, market),
+                       __builtin_offsetof(struct position, owner)},
+    [KIND_MAKER] = {sizeof(struct maker), __builtin_offsetof(struct maker, market),
+                    __builtin_offsetof(struct maker, owner)},
+    [KIND_STAKE] = {sizeof(struct stake), 0, __builtin_offsetof(struct stake, owner)},
+    [KIND_CHAIN] = {sizeof(struct chain), __builtin_offsetof(struct chain, market),
+                    __builtin_offsetof(struct chain, owner)},
+    [KIND_EPOCH] = {sizeof(struct epoch), 0, 0},
+};
+
+static KEEP u64 load_state(const struct context* c, account a, u8 rule, account market, struct loaded* out) {
+    u64 kind = rule & RULE_MASK;
+    const struct kind_layout* layout = &KINDS[kind];
+    TRY(require_state(c, a, kind, layout->bytes));
+    const u8* data = data_of(a);
+    if (layout->market) REQUIRE(same((const void*)(data + layout->market), key_of(market)), WRONG_ADDRESS);
+    if (rule & OWNED) REQUIRE(same((const void*)(data + layout->owner), key_of(c->accounts[0])), WRONG_AUTHORITY);
+    ((void**)out)[kind] = data_of(a);
     return 0;
 }
-static inline u64 load_vault(const struct context* c, account a, struct vault** out) {
-    TRY(require_state(c, a, KIND_VAULT, sizeof(struct vault)));
-    *out = data_of(a);
-    return 0;
+
+/* Check every account that the rules name, in order, and read the slot. */
+static KEEP u64 load(const struct context* c, const u8* rules, u64 n, struct loaded* out) {
+    REQUIRE(c->count >= n, NOT_ENOUGH_ACCOUNTS);
+    account market = 0;
+    for (u64 i = 0; i < n; i++) {
+        account a = c->accounts[i];
+        u8 rule = rules[i];
+        const struct address* expected = 0;
+        if (rule & SIGNS) REQUIRE(is_signer(a), MISSING_SIGNATURE);
+        if (rule & WRITES) REQUIRE(is_writable(a), NOT_WRITABLE);
+        switch (rule & RULE_MASK) {
+            case ANY: continue;
+            case MARKET_TOKENS: expected = &out->market->tokens; break;
+            case VAULT_TOKENS: expected = &out->vault->tokens; break;
+            case QUOTE_MINT: expected = &out->global->quote_mint; break;
+            case TOKEN_PROGRAM: REQUIRE(same(key_of(a), &TOKEN_PROGRAM_ID), WRONG_TOKEN_PROGRAM); continue;
+            case MARKET: market = a; /* fall through */
+            default: TRY(load_state(c, a, rule, market, out)); continue;
+        }
+        REQUIRE(same(key_of(a), expected), WRONG_ADDRESS);
+    }
+    return read_slot(&out->slot);
 }
-static inline u64 load_market(const struct context* c, account a, struct market** out) {
-    TRY(require_state(c, a, KIND_MARKET, sizeof(struct market)));
-    TRY(require_writable(a));
-    *out = data_of(a);
+/* Over the accounts of an instruction: `a` points to them by name, `in` to what they hold. */
+#define LOAD(context, NAME, a, in)                                     \
+    do {                                                               \
+        (a) = (const void*)(context)->accounts;                        \
+        TRY(load((context), NAME##_RULES, sizeof NAME##_RULES, (in))); \
+    } while (0)
+
+/* A token account of this owner: where somebody else's instruction pays to. Its mint is the token program's to check.
+ */
+static KEEP u64 require_tokens_of(account a, const struct address* owner) {
+    REQUIRE(same(owner_of(a), &TOKEN_PROGRAM_ID) && length_of(a) == TOKEN_ACCOUNT_BYTES, WRONG_TOKEN_ACCOUNT);
+    REQUIRE(same((const struct address*)((u8*)data_of(a) + 32), owner), WRONG_TOKEN_ACCOUNT);
     return 0;
 }
 static inline struct pool* pool_of(struct market* m, u64 index) { return (struct pool*)(m + 1) + index; }
@@ -230,7 +280,7 @@ static KEEP u64 transfer_tokens(account from, account to, account authority, u64
     call_with(&call, from, true, false);
     call_with(&call, to, true, false);
     call_with(&call, authority, false, true);
-    return invoke(&call, &TOKEN_PROGRAM, &bytes, signer);
+    return invoke(&call, &TOKEN_PROGRAM_ID, &bytes, signer);
 }
 
 struct creation {
@@ -245,7 +295,7 @@ static KEEP u64 system_call(const struct creation* c, const struct slice* data, 
     call.n = 0;
     if (pays) call_with(&call, c->payer, true, true);
     call_with(&call, c->target, true, target_signs);
-    return invoke(&call, &SYSTEM_PROGRAM, data, c->signer);
+    return invoke(&call, &SYSTEM_PROGRAM_ID, data, c->signer);
 }
 
 /* Seeds name up to 256 addresses, one a bump. Where a second account of the same seeds must not exist, only the first
@@ -264,7 +314,7 @@ static KEEP u64 require_first_address(const struct context* c, account a, const 
  * Anyone may send lamports to the address beforehand, and CreateAccount refuses a funded one: then it is topped up,
  * allocated and assigned instead. */
 static KEEP u64 create_account(const struct creation* c) {
-    REQUIRE(same(owner_of(c->target), &SYSTEM_PROGRAM) && length_of(c->target) == 0, ALREADY_INITIALIZED);
+    REQUIRE(same(owner_of(c->target), &SYSTEM_PROGRAM_ID) && length_of(c->target) == 0, ALREADY_INITIALIZED);
     TRY(require_writable(c->target));
     REQUIRE(!is_signer(c->target), WRONG_ADDRESS);
     u64 rent;
@@ -299,7 +349,7 @@ static KEEP u64 create_token_account(const struct creation* c, account mint, con
     call.n = 0;
     call_with(&call, c->target, true, false);
     call_with(&call, mint, false, false);
-    return invoke(&call, &TOKEN_PROGRAM, &initialize, 0);
+    return invoke(&call, &TOKEN_PROGRAM_ID, &initialize, 0);
 }
 
 /* Give an account's lamports back and leave it to the system program; the runtime zeroes what is left. */
@@ -307,7 +357,7 @@ static inline void close_account(account a, account to) {
     *lamports_of(to) += *lamports_of(a);
     *lamports_of(a) = 0;
     *(u64*)(a + 80) = 0;
-    *owner_of(a) = SYSTEM_PROGRAM;
+    *owner_of(a) = SYSTEM_PROGRAM_ID;
 }
 
 #endif

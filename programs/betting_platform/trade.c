@@ -1,51 +1,14 @@
 /* open_position and close_position. */
 #include "ledger.h"
+#include "payments.h"
 
 #define LEVERAGE_MAX 500
 #define REWARDED_TRADES 100
 #define TRADE_NOTIONAL_MIN 100000000ULL /* $100: what counts as a trade for rewards */
 
-struct market_signer {
-    struct slice seeds[3];
-    struct signer signer;
-};
-
-static inline void sign_as_market(struct market_signer* s, const struct market* m) {
-    s->seeds[0] = (struct slice){"market", 6};
-    s->seeds[1] = (struct slice){&m->condition_id, 32};
-    s->seeds[2] = (struct slice){&m->bump, 1};
-    s->signer = (struct signer){s->seeds, 3};
-}
-
-static KEEP u64 transfer_as_vault(const struct vault* v, account tokens, account to, account authority, u64 amount) {
-    struct slice seeds[2] = {{"vault", 5}, {&v->bump, 1}};
-    struct signer signer = {seeds, 2};
-    return transfer_tokens(tokens, to, authority, amount, &signer);
-}
-
-enum {
-    OPEN_OWNER,
-    OPEN_GLOBAL,
-    OPEN_MARKET,
-    OPEN_MARKET_TOKENS,
-    OPEN_OWNER_TOKENS,
-    OPEN_POSITION,
-    OPEN_VAULT,
-    OPEN_TOKEN_PROGRAM,
-    OPEN_SYSTEM,
-    OPEN_COUNT,
-    OPEN_VAULT_TOKENS = OPEN_COUNT /* with leverage only */
-};
-
-struct open_position_data {
-    u8 tag, pool, side, bump;
-    u32 position_id;
-    u64 margin;
-    u32 leverage, worst_price_e6; /* whole multiples; average cost per share before the fee */
-};
-
 struct opening {
     const struct open_position_data* d;
+    const struct open_position_accounts* a;
     struct global* g;
     struct market* m;
     struct pool* p;
@@ -54,10 +17,15 @@ struct opening {
     u64 margin_bps, trade_number;
 };
 
+/* Where a loan moves, the vault is written, and its tokens are the account after the listed ones. */
+static KEEP u64 require_vault_tokens(const struct context* c, account vault, const struct vault* v, u64 listed) {
+    REQUIRE(c->count > listed, NOT_ENOUGH_ACCOUNTS);
+    TRY(require_writable(vault));
+    return require_address(c->accounts[listed], &v->tokens);
+}
+
 static KEEP u64 borrow(const struct context* c, struct opening* o) {
-    TRY(require_accounts(c, OPEN_COUNT + 1));
-    TRY(require_writable(c->accounts[OPEN_VAULT]));
-    TRY(require_address(c->accounts[OPEN_VAULT_TOKENS], &o->v->tokens));
+    TRY(require_vault_tokens(c, o->a->vault, o->v, sizeof OPEN_POSITION_RULES));
     REQUIRE(o->m->price_class == PRICE_VALID, PRICE_CLASS);
     REQUIRE(o->slot - o->m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
     REQUIRE(o->coverage_e6 >= 500000, COVERAGE_LOW);
@@ -83,30 +51,26 @@ static KEEP u64 check_margin(struct opening* o) {
     return 0;
 }
 
-static KEEP u64 count_trade(const struct context* c, struct opening* o) {
+static KEEP u64 count_trade(struct opening* o) {
     o->trade_number = 0;
     if (o->notional < TRADE_NOTIONAL_MIN || o->g->trade_count >= REWARDED_TRADES) return 0;
-    REQUIRE(is_writable(c->accounts[OPEN_GLOBAL]), GLOBAL_NOT_WRITABLE);
+    REQUIRE(is_writable(o->a->global), GLOBAL_NOT_WRITABLE);
     o->trade_number = ++o->g->trade_count;
     return 0;
 }
 
 static KEEP u64 write_position(const struct context* c, const struct opening* o) {
-    account owner = c->accounts[OPEN_OWNER], market = c->accounts[OPEN_MARKET], target = c->accounts[OPEN_POSITION];
-    struct slice seeds[5] = {
-        {"position", 8}, {key_of(market), 32}, {key_of(owner), 32}, {&o->d->position_id, 4}, {&o->d->bump, 1}};
-    struct signer signer = {seeds, 5};
-    struct creation creation = {owner, target, c->program, sizeof(struct position), &signer};
-    TRY(create_account(&creation));
-    struct position* s = data_of(target);
-    s->kind = KIND_POSITION;
-    s->version = LAYOUT_VERSION;
-    s->bump = o->d->bump;
+    struct slice seeds[5] = {{"position", 8},
+                             {key_of(o->a->market), 32},
+                             {key_of(o->a->owner), 32},
+                             {&o->d->position_id, 4},
+                             {&o->d->bump, 1}};
+    struct birth birth = {o->a->owner, o->a->position, o->a->market, seeds, 5};
+    TRY(create_state(c, KIND_POSITION, &birth));
+    struct position* s = data_of(o->a->position);
     s->side = o->d->side;
     s->pool = o->d->pool;
     s->margin_bps = (u16)o->margin_bps;
-    s->market = *key_of(market);
-    s->owner = *key_of(owner);
     s->shares = o->shares;
     s->margin = o->d->margin;
     s->debt = o->debt;
@@ -117,11 +81,11 @@ static KEEP u64 write_position(const struct context* c, const struct opening* o)
     return 0;
 }
 
-static KEEP u64 emit_opened(const struct context* c, const struct opening* o) {
+static KEEP u64 emit_opened(const struct opening* o) {
     struct event_position_opened e;
     head_market(&e.head, EVENT_POSITION_OPENED, o->m, o->slot);
-    e.position = *key_of(c->accounts[OPEN_POSITION]);
-    e.owner = *key_of(c->accounts[OPEN_OWNER]);
+    e.position = *key_of(o->a->position);
+    e.owner = *key_of(o->a->owner);
     e.pool = o->d->pool;
     e.side = o->d->side;
     e.leverage = o->d->leverage;
@@ -141,21 +105,18 @@ static KEEP u64 emit_opened(const struct context* c, const struct opening* o) {
 
 static KEEP u64 process_open_position(const struct context* c) {
     struct opening o;
+    struct loaded in;
     READ_DATA(c, o.d);
-    TRY(require_accounts(c, OPEN_COUNT));
-    account owner = c->accounts[OPEN_OWNER];
-    TRY(load_global(c, c->accounts[OPEN_GLOBAL], &o.g));
-    TRY(load_market(c, c->accounts[OPEN_MARKET], &o.m));
-    TRY(load_vault(c, c->accounts[OPEN_VAULT], &o.v));
-    TRY(require_signer(owner));
-    TRY(require_address(c->accounts[OPEN_MARKET_TOKENS], &o.m->tokens));
-    TRY(require_token_program(c->accounts[OPEN_TOKEN_PROGRAM]));
+    LOAD(c, OPEN_POSITION, o.a, &in);
+    o.g = in.global;
+    o.m = in.market;
+    o.v = in.vault;
+    o.slot = in.slot;
     REQUIRE(!o.g->halted, HALTED);
     REQUIRE(o.m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     REQUIRE(o.d->pool < o.m->pools, BAD_POOL);
     REQUIRE(o.d->side <= SIDE_NO && o.d->leverage >= 1 && o.d->leverage <= LEVERAGE_MAX, BAD_INSTRUCTION_DATA);
     REQUIRE(o.d->margin, ZERO_AMOUNT);
-    TRY(read_slot(&o.slot));
     REQUIRE(o.slot - o.m->publish_slot <= SPOT_AGE_MAX_SLOTS, PRICE_STALE);
     o.p = pool_of(o.m, o.d->pool);
     REQUIRE(mul_div(o.d->margin, o.d->leverage, 1, false, &o.notional), ARITHMETIC);
@@ -172,106 +133,72 @@ static KEEP u64 process_open_position(const struct context* c) {
     REQUIRE(o.notional <= cost_at_worst, SLIPPAGE);
     if (o.debt) TRY(check_margin(&o));
     TRY(book_fee(o.m, o.p, o.fee));
-    TRY(count_trade(c, &o));
+    TRY(count_trade(&o));
     TRY(write_position(c, &o));
 
     u64 payment = o.d->margin;
     REQUIRE(add_to(&payment, o.fee), ARITHMETIC);
-    account market_tokens = c->accounts[OPEN_MARKET_TOKENS];
-    TRY(transfer_tokens(c->accounts[OPEN_OWNER_TOKENS], market_tokens, owner, payment, 0));
-    if (o.debt)
-        TRY(transfer_as_vault(o.v, c->accounts[OPEN_VAULT_TOKENS], market_tokens, c->accounts[OPEN_VAULT], o.debt));
-    return emit_opened(c, &o);
+    TRY(transfer_tokens(o.a->owner_tokens, o.a->market_tokens, o.a->owner, payment, 0));
+    if (o.debt) {
+        account vault_tokens = c->accounts[sizeof OPEN_POSITION_RULES];
+        TRY(transfer_as_vault(o.a->vault, vault_tokens, o.a->market_tokens, o.debt));
+    }
+    return emit_opened(&o);
 }
-
-enum {
-    CLOSE_OWNER,
-    CLOSE_GLOBAL,
-    CLOSE_MARKET,
-    CLOSE_MARKET_TOKENS,
-    CLOSE_OWNER_TOKENS,
-    CLOSE_POSITION,
-    CLOSE_VAULT,
-    CLOSE_TOKEN_PROGRAM,
-    CLOSE_COUNT,
-    CLOSE_VAULT_TOKENS = CLOSE_COUNT /* with debt only */
-};
 
 #define ALL_SHARES (~0ULL)
 
-struct close_position_data {
-    u8 tag, padding[3];
-    u32 worst_price_e6;
-    u64 shares; /* ALL_SHARES, or how many to sell */
-};
-
-static KEEP u64 repay_all(const struct context* c, struct vault* v, struct market* m, struct position* s,
-                          const struct signer* as_market) {
-    TRY(require_accounts(c, CLOSE_COUNT + 1));
-    TRY(require_writable(c->accounts[CLOSE_VAULT]));
-    TRY(require_address(c->accounts[CLOSE_VAULT_TOKENS], &v->tokens));
-    TRY(end_loan(v, m, s->debt));
-    REQUIRE(add_to(&v->cash, s->debt), ARITHMETIC);
-    return transfer_tokens(c->accounts[CLOSE_MARKET_TOKENS], c->accounts[CLOSE_VAULT_TOKENS], c->accounts[CLOSE_MARKET],
-                           s->debt, as_market);
+static KEEP u64 repay_all(const struct context* c, struct loaded* in, struct position* s) {
+    const struct close_position_accounts* a = (const void*)c->accounts;
+    TRY(require_vault_tokens(c, a->vault, in->vault, sizeof CLOSE_POSITION_RULES));
+    TRY(end_loan(in->vault, in->market, s->debt));
+    REQUIRE(add_to(&in->vault->cash, s->debt), ARITHMETIC);
+    return transfer_as_market(a->market, a->market_tokens, c->accounts[sizeof CLOSE_POSITION_RULES], s->debt);
 }
 
 static KEEP u64 process_close_position(const struct context* c) {
     const struct close_position_data* d;
+    const struct close_position_accounts* a;
+    struct loaded in;
     READ_DATA(c, d);
-    TRY(require_accounts(c, CLOSE_COUNT));
-    account owner = c->accounts[CLOSE_OWNER], target = c->accounts[CLOSE_POSITION];
-    struct global* g;
-    struct market* m;
-    struct vault* v;
-    TRY(load_global(c, c->accounts[CLOSE_GLOBAL], &g));
-    TRY(load_market(c, c->accounts[CLOSE_MARKET], &m));
-    TRY(load_vault(c, c->accounts[CLOSE_VAULT], &v));
-    TRY(require_state(c, target, KIND_POSITION, sizeof(struct position)));
-    TRY(require_writable(target));
-    TRY(require_signer(owner));
-    TRY(require_writable(owner));
-    struct position* s = data_of(target);
-    REQUIRE(same(&s->owner, key_of(owner)), WRONG_AUTHORITY);
-    REQUIRE(same(&s->market, key_of(c->accounts[CLOSE_MARKET])), WRONG_ADDRESS);
-    TRY(require_address(c->accounts[CLOSE_MARKET_TOKENS], &m->tokens));
-    TRY(require_token_program(c->accounts[CLOSE_TOKEN_PROGRAM]));
+    LOAD(c, CLOSE_POSITION, a, &in);
+    struct market* m = in.market;
+    TRY(require_state(c, a->position, KIND_POSITION, sizeof(struct position)));
+    struct position* s = data_of(a->position);
+    REQUIRE(same(&s->owner, key_of(a->owner)), WRONG_AUTHORITY);
+    REQUIRE(same(&s->market, key_of(a->market)), WRONG_ADDRESS);
     REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
     struct pool* p = pool_of(m, s->pool);
     u64 shares = d->shares == ALL_SHARES ? s->shares : d->shares;
     REQUIRE(shares <= s->shares, NOT_ENOUGH_SHARES);
     REQUIRE(shares || !s->shares, ZERO_AMOUNT);
 
-    u64 slot, proceeds = 0, fee = 0, least, debt = s->debt;
-    TRY(read_slot(&slot));
+    u64 proceeds = 0, fee = 0, least, debt = s->debt;
     if (shares) {
         TRY(sell_shares(p, s->side, shares, &proceeds));
         REQUIRE(mul_div(shares, d->worst_price_e6, PRICE_ONE_E6, true, &least), ARITHMETIC);
         REQUIRE(proceeds >= least, SLIPPAGE);
-        REQUIRE(fee_amount(proceeds, fee_rate_ubp(vault_coverage_e6(v)), &fee), ARITHMETIC);
+        REQUIRE(fee_amount(proceeds, fee_rate_ubp(vault_coverage_e6(in.vault)), &fee), ARITHMETIC);
         if (fee > proceeds) fee = proceeds;
         TRY(book_fee(m, p, fee));
     }
     REQUIRE(proceeds - fee >= debt, PROCEEDS_BELOW_DEBT);
     u64 payout = proceeds - fee - debt;
     REQUIRE(s->residual <= m->residual && add_to(&payout, s->residual), ARITHMETIC);
-    struct market_signer as_market;
-    sign_as_market(&as_market, m);
     if (debt) {
         REQUIRE(p->leveraged[s->side] >= s->shares, ARITHMETIC);
         p->leveraged[s->side] -= s->shares; /* what is left of the position has no debt any more */
-        TRY(repay_all(c, v, m, s, &as_market.signer));
+        TRY(repay_all(c, &in, s));
         s->debt = 0;
     }
     m->residual -= s->residual;
     s->residual = 0;
     s->shares -= shares;
-    TRY(transfer_tokens(c->accounts[CLOSE_MARKET_TOKENS], c->accounts[CLOSE_OWNER_TOKENS], c->accounts[CLOSE_MARKET],
-                        payout, &as_market.signer));
+    TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, payout));
 
     struct event_position_closed e;
-    head_market(&e.head, EVENT_POSITION_CLOSED, m, slot);
-    e.position = *key_of(target);
+    head_market(&e.head, EVENT_POSITION_CLOSED, m, in.slot);
+    e.position = *key_of(a->position);
     e.owner = s->owner;
     e.pool = s->pool;
     e.side = s->side;
@@ -281,6 +208,6 @@ static KEEP u64 process_close_position(const struct context* c) {
     e.fee = fee;
     e.debt_repaid = debt;
     e.payout = payout;
-    if (!s->shares) close_account(target, owner);
+    if (!s->shares) close_account(a->position, a->owner);
     return emit(&e, sizeof e);
 }

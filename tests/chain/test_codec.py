@@ -108,16 +108,23 @@ def test_every_field_of_an_event_comes_back(kind, data):
         )
         for _, code in events._BODIES[kind]
     ]
-    readings = ()
-    if kind is EventKind.PRICES_UPDATED:
-        pair = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
-        readings = tuple(data.draw(st.lists(pair, max_size=16)))
-        values[1] = len(readings)
-    encoded = struct.pack("<BBHIQQ", 1, kind, 0, 3, 4, 5)
-    encoded += events._STRUCTS[kind].pack(*values)
-    encoded += b"".join(struct.pack("<II", *reading) for reading in readings)
-    event = events.decode(encoded)
-    assert (event.series, event.sequence, event.slot, event.readings) == (3, 4, 5, readings)
+    tail, records = b"", []
+    if kind in events._TAILS:
+        counter, body = events._TAILS[kind]
+        record = events._TAIL_STRUCTS[kind]
+        tail = data.draw(
+            st.lists(st.binary(min_size=record.size, max_size=record.size), max_size=16)
+        )
+        values[[name for name, _ in events._BODIES[kind]].index(counter)] = len(tail)
+        records = [dict(zip((n for n, _ in body), record.unpack(row), strict=True)) for row in tail]
+        tail = b"".join(tail)
+    encoded = struct.pack("<BBHIQQ", 1, kind, 0, 3, 4, 5) + events._STRUCTS[kind].pack(*values)
+    event = events.decode(encoded + tail)
+    assert (event.series, event.sequence, event.slot) == (3, 4, 5)
+    assert [
+        {name: bytes(value) if name == "wallet" else value for name, value in found.items()}
+        for found in event.records
+    ] == records
     for (name, code), value in zip(events._BODIES[kind], values, strict=True):
         if code == "32s":
             assert bytes(event.address(name)) == value

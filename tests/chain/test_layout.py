@@ -20,6 +20,9 @@ STRUCTS = {
     "position": layout.POSITION_DTYPE,
     "maker": layout.MAKER_DTYPE,
     "stake": layout.STAKE_DTYPE,
+    "chain_step": layout.CHAIN_STEP_DTYPE,
+    "chain": layout.CHAIN_DTYPE,
+    "epoch": layout.EPOCH_DTYPE,
 }
 ADDRESS = Pubkey.default()
 AUTHORITIES = instructions.Authorities(
@@ -36,12 +39,12 @@ OPEN = {
 INSTRUCTIONS = [
     (
         "initialize",
-        "INIT_COUNT",
+        "sizeof INITIALIZE_RULES",
         instructions.initialize(ADDRESS, ADDRESS, ADDRESS, ADDRESS, AUTHORITIES),
     ),
     (
         "create_market",
-        "CREATE_COUNT",
+        "sizeof CREATE_MARKET_RULES",
         instructions.create_market(
             ADDRESS,
             ADDRESS,
@@ -55,32 +58,32 @@ INSTRUCTIONS = [
     ),
     (
         "add_liquidity",
-        "ADD_COUNT",
+        "sizeof ADD_LIQUIDITY_RULES",
         instructions.add_liquidity(
             ADDRESS, ADDRESS, ADDRESS, ADDRESS, pool=0, liquidity=1, cash_max=1, position_id=0
         ),
     ),
-    ("stake", "STAKE_COUNT", instructions.stake(ADDRESS, ADDRESS, ADDRESS, amount=1)),
+    ("stake", "sizeof STAKE_RULES", instructions.stake(ADDRESS, ADDRESS, ADDRESS, amount=1)),
     (
         "open_position",
-        "OPEN_COUNT",
+        "sizeof OPEN_POSITION_RULES",
         instructions.open_position(ADDRESS, ADDRESS, ADDRESS, ADDRESS, leverage=1, **OPEN),
     ),
     (
         "open_position",
-        "OPEN_VAULT_TOKENS + 1",
+        "sizeof OPEN_POSITION_RULES + 1",
         instructions.open_position(ADDRESS, ADDRESS, ADDRESS, ADDRESS, leverage=2, **OPEN),
     ),
     (
         "close_position",
-        "CLOSE_COUNT",
+        "sizeof CLOSE_POSITION_RULES",
         instructions.close_position(
             ADDRESS, ADDRESS, ADDRESS, ADDRESS, position_id=0, has_debt=False
         ),
     ),
     (
         "close_position",
-        "CLOSE_VAULT_TOKENS + 1",
+        "sizeof CLOSE_POSITION_RULES + 1",
         instructions.close_position(
             ADDRESS, ADDRESS, ADDRESS, ADDRESS, position_id=0, has_debt=True
         ),
@@ -146,14 +149,14 @@ def instruction_assertions() -> list[str]:
         lines.append(f"sizeof(struct {name}_data) == {len(instruction.data)}")
         lines.append(f"({count}) == {len(instruction.accounts)}")
     header = instructions.liquidate_header(ADDRESS, ADDRESS, ADDRESS, ADDRESS)
-    lines.append(f"LIQ_HEADER == {len(header)}")
+    lines.append(f"sizeof LIQUIDATE_RULES == {len(header)}")
     update = instructions.update_prices(
         ADDRESS, ADDRESS, ADDRESS, price_class=0, publish_slot=0, readings=[(1, 0), (2, 0)]
     )
     lines.append(
         f"sizeof(struct update_prices_data) + 2 * sizeof(struct reading) == {len(update.data)}"
     )
-    lines.append(f"PRICES_COUNT == {len(update.accounts)}")
+    lines.append(f"sizeof UPDATE_PRICES_RULES == {len(update.accounts)}")
     return lines
 
 
@@ -187,7 +190,7 @@ def test_no_byte_of_an_account_is_without_a_name(dtype: np.dtype):
 
 def test_every_refusal_has_one_code_one_name_and_one_sentence_in_both_languages():
     header = (SOURCE / "errors.h").read_text()
-    listed = re.findall(r'E\((\d+), (\w+), "([^"]+)"\)', header)
+    listed = re.findall(r'E\((\d+), (\w+),[\s\\]*"([^"]+)"\)', header)
     assert [(int(code), name, text) for code, name, text in listed] == [
         (code, name, text) for code, (name, text) in errors._TEXTS.items()
     ]

@@ -22,5 +22,5 @@ def test_an_event_of_another_length_than_its_kind_is_refused(kind):
 
 
 def test_prices_of_another_number_of_pools_than_stated_are_refused():
-    with pytest.raises(MalformedEventError, match="found 8 bytes of readings for 0 pools"):
+    with pytest.raises(MalformedEventError, match="found 8 bytes of records for 0 pools"):
         decode(event_bytes(EventKind.PRICES_UPDATED, tail=bytes(8)))
