@@ -1,6 +1,6 @@
 """A crowd of leveraged positions, and what a jump of the price makes of the vault that lent to them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -129,22 +129,8 @@ def open_book(
     twin = Twin(rules, start_e6, has_chain=has_chain)
     twin.stake("staker", VAULT)
     twin.add_liquidity("maker", liquidity)
-    numbers: list[int] = []
-    multiples: list[int] = []
-    for index in range(POSITIONS):
-        side = Side(index % 2) if crowd is Crowd.MIXED else Side.YES
-        left = POSITIONS - index
-        wanted = _largest(
-            twin.model, side, left, left if crowd is Crowd.ONE_SIDED else (left + 1) // 2
-        )
-        if wanted is None:
-            continue
-        margin, multiple = wanted
-        if not numbers:
-            twin.expect_refusal(side.name, side, margin, multiple + 1)
-        numbers.append(twin.open(side.name, side, margin, multiple))
-        multiples.append(multiple)
-        twin.trade_to("arbitrageur", start_e6)
+    sides = [Side(i % 2) if crowd is Crowd.MIXED else Side.YES for i in range(POSITIONS)]
+    filled = fill(twin, sides, arbitrageur="arbitrageur")
     twin.audit()
     model = twin.model
     return Book(
@@ -152,13 +138,29 @@ def open_book(
         start_e6=start_e6,
         liquidity=liquidity,
         crowd=crowd,
-        numbers=tuple(numbers),
-        leverage_min=min(multiples),
-        leverage_max=max(multiples),
+        numbers=tuple(number for number, _ in filled),
+        leverage_min=min(multiple for _, multiple in filled),
+        leverage_max=max(multiple for _, multiple in filled),
         debt=model.loans,
         shares=sum(model.leveraged),
         fees_vault=model.fees_vault,
     )
+
+
+def fill(twin: Twin, sides: Sequence[Side], *, arbitrageur: str) -> list[tuple[int, int]]:
+    """Open a position a side, under the side's name, while anything may be lent: number and leverage of each."""
+    filled: list[tuple[int, int]] = []
+    for index, side in enumerate(sides):
+        rest = sides[index:]
+        wanted = _largest(twin.model, side, len(rest), rest.count(side))
+        if wanted is None:
+            continue
+        margin, multiple = wanted
+        if not filled:
+            twin.expect_refusal(side.name, side, margin, multiple + 1)
+        filled.append((twin.open(side.name, side, margin, multiple), multiple))
+        twin.trade_to(arbitrageur, twin.model.price_e6)
+    return filled
 
 
 def jump(book: Book, points: int, arbitrage: Arbitrage) -> Result:
@@ -174,7 +176,7 @@ def jump(book: Book, points: int, arbitrage: Arbitrage) -> Result:
         aim_e6 = arbitrage.aim_e6(model, news_e6)
         if aim_e6 is not None:
             twin.trade_to("arbitrageur", aim_e6)
-        done = {number for batch in _keep(twin) for number in batch}
+        done = {number for batch in keep(twin) for number in batch}
         touched |= done
         slots = slot if done else slots
         twin.compare()
@@ -184,7 +186,7 @@ def jump(book: Book, points: int, arbitrage: Arbitrage) -> Result:
     return _result(book, model, arbitrage, equity, slots, len(touched), news_e6)
 
 
-def _keep(twin: Twin) -> Iterator[list[int]]:
+def keep(twin: Twin, keeper: str = "keeper") -> Iterator[list[int]]:
     """The keeper's slot: batches of what is due, most urgent first, until a batch achieves nothing."""
     model = twin.model
     due = sorted(
@@ -194,7 +196,7 @@ def _keep(twin: Twin) -> Iterator[list[int]]:
     for first in range(0, len(due), BATCH):
         batch = due[first : first + BATCH]
         try:
-            twin.liquidate("keeper", batch)
+            twin.liquidate(keeper, batch)
         except RefusedError:
             continue
         yield batch

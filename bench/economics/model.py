@@ -14,6 +14,7 @@ from programs import curve, leverage
 from programs.curve import Curve, CurveError, Side
 from programs.fixed import ceil_div, mul_div
 from programs.normal import price_e6
+from programs.units import PRICE_MAX_E6
 
 OUTCOMES: Final = 2
 ONE_E6: Final = 1_000_000
@@ -367,13 +368,12 @@ class Model:
         return max(self.cap_amount - self.cap_used, 0)
 
     def _sell(self, sale: Sale, keeper: str) -> bool:
-        """Sell on the pool down to the floor; under it the vault's inventory takes what debt needs."""
+        """Sell on the pool down to the floor; under it the vault's inventory takes what the debt needs."""
         position, side = sale.position, sale.position.side
         oracle = self.side_price_e6(side)
-        floor = max(oracle - FLOOR_GAP_E6, PRICE_LOWEST_E6)
-        if not self.rules.sale_floor:
-            floor = PRICE_LOWEST_E6
-        room = curve.shares_to_price(self.curve, side, floor) if self.liquidity else 0
+        room = (
+            curve.shares_to_price(self.curve, side, self._floor_e6(sale)) if self.liquidity else 0
+        )
         sold = min(sale.want, room)
         proceeds = curve.sell_shares(self.curve, side, sold) if sold else 0
         is_cheap = sale.is_underwater and self.rules.underwater_bounty
@@ -381,9 +381,9 @@ class Model:
         received = proceeds - bounty
         short, rest = max(position.debt - received, 0), sale.want - sold
         taken = credit = 0
-        if sale.is_underwater and rest and short:
-            taken = min(ceil_div(short * ONE_E6, floor), rest)
-            credit = min(taken * floor // ONE_E6, short)
+        if rest and short and (price := self._inventory_price_e6(sale)):
+            taken = min(ceil_div(short * ONE_E6, price), rest)
+            credit = min(taken * price // ONE_E6, short)
         if not sold and not taken:
             return False
         self.pool_cash -= proceeds
@@ -394,6 +394,25 @@ class Model:
         self._settle(position, gone=sold + taken, received=received, credit=credit)
         self.wallets[keeper] += bounty
         return True
+
+    def _floor_e6(self, sale: Sale) -> int:
+        """The lowest marginal price at which the pool may buy."""
+        oracle = self.side_price_e6(sale.position.side)
+        floor = max(oracle - FLOOR_GAP_E6, PRICE_LOWEST_E6)
+        if not self.rules.sale_floor:
+            floor = PRICE_LOWEST_E6
+        if self.rules.sales_repay:
+            kept = 10_000 - BOUNTY_BPS
+            repays = ceil_div(sale.position.debt * ONE_E6 * 10_000, sale.position.shares * kept)
+            floor = max(floor, min(repays, PRICE_MAX_E6), oracle if sale.is_underwater else 0)
+        return floor
+
+    def _inventory_price_e6(self, sale: Sale) -> int:
+        """What the vault pays for the shares that the pool does not buy; 0 when it takes none."""
+        oracle = self.side_price_e6(sale.position.side)
+        if self.rules.sales_repay:
+            return 0 if sale.is_capped else max(oracle, PRICE_LOWEST_E6)
+        return self._floor_e6(sale) if sale.is_underwater else 0
 
     def _settle(self, position: Position, *, gone: int, received: int, credit: int) -> None:
         repaid = min(received, position.debt)

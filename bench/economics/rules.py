@@ -7,6 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Final, Self
 
 
+SALES_REPAY: Final = (
+    "liquidations sell on the pool only at prices that repay the debt; the vault takes the rest of what is below "
+    "its gap reserve into inventory, at the oracle's price"
+)
+"""A rule that the program does not have; the page says what it would be worth."""
+
+
 def _rule(sentence: str) -> bool:
     """A rule, in force unless said otherwise, and what the platform does when it is not."""
     return field(default=True, metadata={"without": sentence})
@@ -27,6 +34,7 @@ class Rules:
     debt_cap: bool = _rule("a market may borrow more than 10 % of the vault's equity")
     price_clamp: bool = _rule("the oracle's price arrives at once, not two points per slot")
     sale_floor: bool = _rule("liquidations sell at any price; the vault takes no inventory")
+    sales_repay: bool = field(default=False, metadata={"with": SALES_REPAY})
     underwater_bounty: bool = _rule("the keeper earns 5 bp, not 2, on what has no equity left")
 
     def without(self, name: str) -> Self:
@@ -36,6 +44,6 @@ class Rules:
 
 ALL_RULES: Final = Rules()
 WITHOUT: Final[dict[str, str]] = {
-    each.name: str(each.metadata["without"]) for each in fields(Rules)
+    each.name: str(each.metadata["without"]) for each in fields(Rules) if each.default
 }
 """By the rule's name: what the platform does without it."""
