@@ -6,7 +6,6 @@ Source: SPEC.md section 4, where they are marked with a dagger, and the oracle's
 from dataclasses import dataclass, field, fields, replace
 from typing import Final, Self
 
-
 SALES_REPAY: Final = (
     "liquidations sell on the pool only at prices that repay the debt; the vault takes the rest of what is below "
     "its gap reserve into inventory, at the oracle's price"
@@ -47,3 +46,4 @@ WITHOUT: Final[dict[str, str]] = {
     each.name: str(each.metadata["without"]) for each in fields(Rules) if each.default
 }
 """By the rule's name: what the platform does without it."""
+NO_RULES: Final = replace(ALL_RULES, **dict.fromkeys(WITHOUT, False))

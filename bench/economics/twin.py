@@ -6,13 +6,15 @@ from functools import partial
 from typing import Final, Self
 
 from bench.economics.chain import Chain
-from bench.economics.model import Model, RefusedError
+from bench.economics.model import ONE_E6, Model, RefusedError
 from bench.economics.rules import ALL_RULES, Rules
 from programs import curve, errors
 from programs.curve import Side
 
 FIRST_SLOT: Final = 1_000
 POINT_E6: Final = 10_000
+_EDGE_E6: Final = 2_000
+"""The pool ends at 0.001: nobody goes nearer."""
 _DUST: Final = 1_000
 """A tenth of a cent: nobody trades for less."""
 
@@ -105,6 +107,7 @@ class Twin:
 
     def trade_to(self, owner: str, yes_e6: int) -> int | None:
         """Buy whichever side brings the pool to a YES price; the position's number, or None when it is there."""
+        yes_e6 = min(max(yes_e6, _EDGE_E6), ONE_E6 - _EDGE_E6)
         sold = Side.YES if self.model.pool_price_e6 > yes_e6 else Side.NO
         bought = Side(1 - sold)
         to_e6 = self.model.side_price_e6(sold, yes_e6)
