@@ -12,12 +12,13 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 .quiet { fill: #57606a }
 .axis { stroke: #8c959f; stroke-width: 1 }
 .grid { stroke: #8c959f; stroke-opacity: .25; stroke-width: 1 }
-.s0 { --c: #0969da } .s1 { --c: #1a7f37 } .s2 { --c: #cf222e } .s3 { --c: #8250df }
+.s0, .b0 { --c: #0969da } .s1 { --c: #1a7f37 } .s2, .b1 { --c: #cf222e } .s3 { --c: #8250df }
 polyline { fill: none; stroke: var(--c); stroke-width: 2 }
+polyline.s1, polyline.s3 { stroke-dasharray: 6 6 }
 circle, rect { fill: var(--c) }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .quiet { fill: #9198a1 }
-.s0 { --c: #58a6ff } .s1 { --c: #3fb950 } .s2 { --c: #ff7b72 } .s3 { --c: #bc8cff }
+.s0, .b0 { --c: #58a6ff } .s1 { --c: #3fb950 } .s2, .b1 { --c: #ff7b72 } .s3 { --c: #bc8cff }
 }
 </style>"""
 
@@ -58,7 +59,7 @@ def bar_chart(title: str, pairs: Mapping[str, Sequence[float]], legend: Sequence
     parts = [_text(16, 24, title, "title")]
     x = 16
     for index, name in enumerate(legend):
-        parts.append(f'<rect class="s{index}" x="{x}" y="36" width="10" height="10"/>')
+        parts.append(f'<rect class="b{index}" x="{x}" y="36" width="10" height="10"/>')
         parts.append(_text(x + 16, 46, name))
         x += 40 + 7 * len(name)
     for row, (name, values) in enumerate(pairs.items()):
@@ -67,7 +68,7 @@ def bar_chart(title: str, pairs: Mapping[str, Sequence[float]], legend: Sequence
         for index, value in enumerate(values):
             width = max(value * scale, 1)
             parts.append(
-                f'<rect class="s{index}" x="{left}" y="{y + 16 * index}" width="{width:.1f}" height="13"/>'
+                f'<rect class="b{index}" x="{left}" y="{y + 16 * index}" width="{width:.1f}" height="13"/>'
             )
             parts.append(_text(left + width + 6, y + 16 * index + 11, f"{value:g}", "quiet"))
     return _document(top + step * len(pairs) + 8, parts)
@@ -101,10 +102,14 @@ def _panel(
 
 def _round_up(value: float) -> float:
     """The next value above that five grid lines divide well."""
-    step = 5.0
-    while step < value:
-        step *= 2 if f"{step:g}"[0] in "15" else 2.5
-    return step
+    decade = 1
+    while decade * 10 <= value:
+        decade *= 10
+    return next(
+        step
+        for tenths in (10, 15, 20, 30, 40, 50, 60, 80, 100)
+        if (step := decade * tenths / 10) >= value
+    )
 
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
