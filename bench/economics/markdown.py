@@ -32,8 +32,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def dollars(base_units: int, decimals: int = 2) -> str:
     """Return an amount of base units in dollars."""
-    sign = "-" if base_units < 0 else ""
-    return f"{sign}${abs(base_units) / USD:,.{decimals}f}"
+    text = f"${abs(base_units) / USD:,.{decimals}f}"
+    return f"-{text}" if base_units < 0 and text.strip("$0.") else text
 
 
 def percent(bps: int) -> str:
