@@ -51,7 +51,7 @@ async def check_cluster(rpc: Rpc, program: Pubkey, expected_so: Path) -> Cluster
         if account is None:
             raise ClusterError(
                 f"the cluster (genesis {genesis_hash}) has no program {program}: check "
-                "cluster.rpc_urls and cluster.program_id in keeper.toml, or deploy the program first"
+                "cluster.rpc_urls and cluster.program_id in keeper.toml, or run `keeper deploy` first"
             )
         if account.owner != LOADER:
             raise ClusterError(
@@ -87,7 +87,7 @@ async def check_cluster(rpc: Rpc, program: Pubkey, expected_so: Path) -> Cluster
             "do not run money on it"
         )
     if parameters is None:
-        raise ClusterError(f"program {program} has had no genesis yet: initialize it first")
+        raise ClusterError(f"program {program} has had no genesis yet: run `keeper genesis` first")
     try:
         genesis = Global.from_bytes(parameters.data)
     except MalformedAccountError as error:

@@ -93,6 +93,19 @@ class KeysConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GenesisConfig:
+    """What `keeper genesis` fixes for ever, unless its options say otherwise; nothing else reads it."""
+
+    quote_mint: Address | None = None
+    market_authority: Address | None = None
+    oracle_authority: Address | None = None
+    """Without it the keeper's own key."""
+    incentives_authority: Address | None = None
+    fee_treasury_owner: Address | None = None
+    halt_authority: Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateConfig:
     """Where the keeper remembers."""
 
@@ -173,6 +186,7 @@ class Config:
     lanes: LanesConfig = field(default_factory=LanesConfig)
     landing: LandingConfig = field(default_factory=LandingConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    genesis: GenesisConfig = field(default_factory=GenesisConfig)
 
     def __post_init__(self) -> None:
         """Refuse a keeper that counts other slots than the sandbox it runs."""

@@ -17,7 +17,7 @@ _TOKEN_ACCOUNT_BYTES: Final = 165
 _TOKEN_PROGRAM_BYTES: Final = 200_000
 """SPL Token's own code, loaded when it is called."""
 
-UPDATE_PRICES_CU: Final = ComputeUnits(750)
+UPDATE_PRICES_CU: Final = ComputeUnits(800)
 UPDATE_PRICES_CU_PER_POOL: Final = ComputeUnits(85)
 LIQUIDATE_BASE_CU: Final = ComputeUnits(4_000)
 LIQUIDATE_CU_PER_POSITION: Final = ComputeUnits(6_000)

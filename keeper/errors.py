@@ -17,6 +17,10 @@ class ClusterError(KeeperError):
     """The cluster is not the one this keeper was built for."""
 
 
+class GenesisError(KeeperError):
+    """Genesis cannot happen, or did not."""
+
+
 class VenueUnreachableError(KeeperError):
     """The price venue does not answer at the start."""
 

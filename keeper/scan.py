@@ -1,7 +1,7 @@
 """Read the platform's accounts at one slot: what risk judges.
 
-Shell. Three calls: positions, then markets, then the two singletons. Positions come first, so that the prices they are
-judged at are never older than they are; the program judges again when it executes.
+Shell. Four calls: positions and the chains that hold one, then markets, then the two singletons. Positions come first,
+so that the prices they are judged at are never older than they are; the program judges again when it executes.
 """
 
 from base64 import b64encode
@@ -12,7 +12,13 @@ import trio
 from solders.pubkey import Pubkey
 
 from keeper.errors import ClusterError
-from keeper.snapshot import Snapshot, Unreadable, take_markets, take_positions
+from keeper.snapshot import (
+    Snapshot,
+    Unreadable,
+    positions_of_chains,
+    take_markets,
+    take_positions,
+)
 from programs.accounts import Global, MalformedAccountError, Vault
 from programs.addresses import global_address, vault_address
 from programs.layout import AccountKind
@@ -31,7 +37,7 @@ async def scan(
     *,
     previous: Snapshot | None = None,
 ) -> Snapshot:
-    """Read every position and market, the genesis parameters and the vault.
+    """Read every position, the leveraged ones of chains included, every market, the genesis parameters and the vault.
 
     Args:
         rpc: where to read.
@@ -48,6 +54,9 @@ async def scan(
         commitment,
         filters=[_of_kind(AccountKind.POSITION)],
     )
+    chains = await rpc.get_program_accounts(
+        program, commitment, filters=[_of_kind(AccountKind.CHAIN)]
+    )
     listed = await rpc.get_program_accounts(
         program, commitment, filters=[_of_kind(AccountKind.MARKET)]
     )
@@ -55,16 +64,18 @@ async def scan(
         [global_address(program)[0], vault_address(program)[0]], commitment
     )
     global_, vault = _singletons(program, singletons.accounts)
-    positions, addresses, bad_positions = take_positions(found.accounts)
+    positions, addresses, bad_positions = take_positions(
+        [*found.accounts, *positions_of_chains(chains.accounts)]
+    )
     await trio.lowlevel.checkpoint()  # 100_000 rows take some ten milliseconds
     markets, bad_markets = take_markets(
         listed.accounts, None if previous is None else previous.markets
     )
     skipped: Counter[Unreadable] = bad_positions + bad_markets
-    skipped[Unreadable.NO_ACCOUNT] += found.skipped + listed.skipped
+    skipped[Unreadable.NO_ACCOUNT] += found.skipped + chains.skipped + listed.skipped
     skipped = +skipped
     return Snapshot(
-        slot=Slot(min(found.slot, listed.slot, singletons.slot)),
+        slot=Slot(min(found.slot, chains.slot, listed.slot, singletons.slot)),
         global_=global_,
         vault=vault,
         markets=markets,

@@ -15,12 +15,15 @@ from solders.pubkey import Pubkey
 
 from programs.accounts import Global, Market, PositionArray, Vault, positions_from_bytes
 from programs.layout import (
+    CHAIN_DTYPE,
     LAYOUT_VERSION,
     MARKET_DTYPE,
     POOL_DTYPE,
     POSITION_BYTES,
+    POSITION_DTYPE,
     AccountKind,
     market_bytes,
+    offset_of,
 )
 from programs.units import Slot
 
@@ -31,6 +34,10 @@ _ADDRESS_BYTES: Final = 32
 _POOLS_AT: Final = 5
 """Offset of a market's pool count. Source: layout.h."""
 _POOLS_MAX: Final = 16
+_EMBEDDED: Final = offset_of(CHAIN_DTYPE, "positions")
+_LEVERAGED: Final = slice(_EMBEDDED, _EMBEDDED + POSITION_BYTES)
+"""Of a chain's positions, the one with debt."""
+_DEBT_AT: Final = _EMBEDDED + offset_of(POSITION_DTYPE, "debt")
 _BPS_ONE: Final = 10_000
 _SIDES: Final = 2
 
@@ -133,13 +140,25 @@ class Snapshot:
     markets: Markets
     positions: PositionArray
     addresses: AddressArray
-    """Address of each position."""
+    """Address of each position's account: its own, or the chain's that holds it."""
     skipped: Mapping[Unreadable, int] = field(default_factory=dict)
     """Accounts left out, by reason."""
 
     def position_address(self, index: int) -> Pubkey:
         """Return the address of a position."""
         return Pubkey.from_bytes(self.addresses[index].tobytes())
+
+
+def positions_of_chains(accounts: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return (address of the chain, data of its leveraged position) of the chains that hold one.
+
+    An account of another length comes back whole, for `take_positions` to count.
+    """
+    return [
+        (address, data[_LEVERAGED] if len(data) == CHAIN_DTYPE.itemsize else data)
+        for address, data in accounts
+        if len(data) != CHAIN_DTYPE.itemsize or any(data[_DEBT_AT : _DEBT_AT + 8])
+    ]
 
 
 def take_positions(

@@ -1,35 +1,42 @@
-"""Immutable deployment: write, deploy, burn the authority, and prove that it is gone.
+"""Immutable deployment: write, deploy and burn the authority.
 
-This is the pure part: which transactions, by whom, in what order, and what proves that they worked. A driver
-signs each with a blockhash and lands it; `programs.localnet.genesis` is the one for a chain in process.
+This is the pure part: which transactions, by whom and in what order. A driver signs each with a blockhash and lands
+it: `keeper.deployment` on a cluster, `programs.localnet.genesis` on a chain in process. What is left of a deployment
+that was interrupted is `programs.resume`'s to say, and what proves that it worked `programs.proof`'s.
 
 The last transaction creates the program, deploys it and burns its authority, all or nothing: at no slot does
 anyone hold the right to change the code.
-
-The proof is read from the chain: the code in ProgramData is the code that was meant, its authority is None, and
-Upgrade, SetAuthority and Close are refused as `Immutable` when their transactions are simulated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from solders.account import Account
-from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.keypair import Keypair
-from solders.message import Message
 from solders.pubkey import Pubkey
-from solders.system_program import CreateAccountParams, create_account
-from solders.transaction import VersionedTransaction
+from solders.system_program import (
+    AllocateParams,
+    AssignParams,
+    CreateAccountParams,
+    TransferParams,
+    allocate,
+    assign,
+    create_account,
+    transfer,
+)
 
 from programs import loader
-from programs.units import Lamports, Slot
+from programs.probes import PROBE_BUFFER_BYTES, attempts_to_change
+from programs.step import NO_BID, Step
+from programs.units import ComputeUnits, Lamports, MicroLamports
 
-IMMUTABLE: Final = "Immutable"
-"""InstructionError of the loader for code without an authority. Source: solana-instruction-error."""
-_PROBE_CODE: Final = b"\0"
+DEPLOYMENT_CU: Final = ComputeUnits(10_000)
+"""What a transaction of a deployment asks for when it bids: the heaviest, which creates, deploys and burns, uses 5_490."""
+_NOTHING: Final = Lamports(0)
+_BID_BYTES: Final = 52
+"""What two compute-budget instructions add to a Write: the program's key, 8 and 12 bytes."""
 
 
 class DeploymentFailed(Exception):  # noqa: N818 - reads as the sentence it says
@@ -57,37 +64,28 @@ class Rent:
 
     buffer: Lamports
     program: Lamports
+    program_data: Lamports
+    """Locked for ever: nobody can close ProgramData without an authority. The buffer's lamports become part of it."""
     probe: Lamports
     """A buffer with the one byte that the Upgrade probe offers."""
 
-    @staticmethod
-    def sizes(code_bytes: int) -> tuple[int, int, int]:
-        """The account sizes to ask rent for, in the order of the fields.
-
-        The deploy instruction moves the buffer's lamports to ProgramData, which is eight bytes larger; the
-        loader takes the difference from the payer.
-        """
-        return (
-            loader.BUFFER_HEADER_BYTES + code_bytes,
-            loader.PROGRAM_BYTES,
-            loader.BUFFER_HEADER_BYTES + len(_PROBE_CODE),
+    @classmethod
+    def of(cls, code_bytes: int, exempt_lamports: Callable[[int], Lamports]) -> "Rent":
+        """Ask for the balance of each account of a program of `code_bytes`."""
+        return cls(
+            buffer=exempt_lamports(loader.BUFFER_HEADER_BYTES + code_bytes),
+            program=exempt_lamports(loader.PROGRAM_BYTES),
+            program_data=exempt_lamports(loader.PROGRAM_DATA_HEADER_BYTES + code_bytes),
+            probe=exempt_lamports(PROBE_BUFFER_BYTES),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One transaction: unsigned, without a blockhash."""
+class Held:
+    """Lamports that somebody sent to an address before there was an account: CreateAccount would refuse it for ever."""
 
-    instructions: tuple[Instruction, ...]
-    signers: tuple[Keypair, ...]
-    """The first one pays."""
-
-    def sign(self, blockhash: Hash) -> VersionedTransaction:
-        """Make the transaction."""
-        payer = self.signers[0].pubkey()
-        # Legacy: two bytes shorter than v0, which a full Write needs.
-        message = Message.new_with_blockhash(list(self.instructions), payer, blockhash)
-        return VersionedTransaction(message, list(self.signers))
+    buffer: Lamports = _NOTHING
+    program: Lamports = _NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,170 +100,141 @@ class Probe:
 class DeploymentPlan:
     """Every transaction of a deployment."""
 
+    buffer: Pubkey
+    chunk_bytes: int
+    """Of code in one write."""
     first: Step
     """Creates the buffer."""
     writes: tuple[Step, ...]
-    """Fill the buffer, in any order, once `first` has landed."""
+    """Fill the buffer, chunk by chunk; they land in any order, once `first` has."""
     last: Step
     """Creates the program, deploys and burns, once every write has landed."""
+    abandon: Step
+    """Closes the buffer instead; its lamports return to the payer."""
     probes: tuple[Probe, ...]
     """To simulate in a slot after `last`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentProof:
-    """What the chain said after a deployment."""
+def buffer_keypair(image: ProgramImage) -> Keypair:
+    """Derive the buffer's key from the program's secret and the code, so that a broken deployment finds it again.
 
-    program: Pubkey
-    program_data: Pubkey
-    code_sha256: str
-    """Of the code in ProgramData; equal to the hash of the bytes that were meant."""
-    code_bytes: int
-    deployed_slot: Slot
-    upgrade_authority: Pubkey | None
-    """Always None; a field so that a report can show it."""
-    refused: tuple[str, ...]
-    """Names of the attempts that the loader refused as Immutable."""
+    Nothing has to be stored, and so nothing can be lost, left lying about or mixed up: the same program keypair and the
+    same bytes lead to the same buffer on any machine, other bytes to another one, which no late Write of an earlier
+    attempt can touch. Only the program's holder can derive it, and the hash does not give its secret away.
+    """
+    return _derived_keypair(image, b"buffer")
 
 
-def plan_deployment(image: ProgramImage, payer: Keypair, rent: Rent) -> DeploymentPlan:
-    """Plan to deploy `image`, paid by `payer`, who holds the authority inside the transactions only."""
-    buffer = _derived_keypair(image, b"buffer")
-    authority = payer.pubkey()
-    program = image.program.pubkey()
-    buffer_bytes, program_bytes, _probe_bytes = Rent.sizes(len(image.code))
-    first = Step(
-        instructions=(
-            _create(payer, buffer, rent.buffer, buffer_bytes),
-            loader.initialize_buffer(buffer.pubkey(), authority),
-        ),
-        signers=(payer, buffer),
-    )
-    chunk = loader.WRITE_CHUNK_BYTES_MAX
-    writes = tuple(
-        Step(
-            instructions=(
-                loader.write(buffer.pubkey(), authority, at, image.code[at : at + chunk]),
-            ),
-            signers=(payer,),
-        )
-        for at in range(0, len(image.code), chunk)
-    )
-    last = Step(
-        instructions=(
-            _create(payer, image.program, rent.program, program_bytes),
-            loader.deploy_with_max_data_len(
-                authority, program, buffer.pubkey(), authority, len(image.code)
-            ),
-            loader.set_authority(loader.program_data_address(program), authority, None),
-        ),
-        signers=(payer, image.program),
-    )
-    return DeploymentPlan(first=first, writes=writes, last=last, probes=_probes(image, payer, rent))
-
-
-def prove_deployment(
+def plan_deployment(
     image: ProgramImage,
-    program_account: Account | None,
-    program_data_account: Account | None,
-    probe_errors: Sequence[tuple[str, object]],
-) -> DeploymentProof:
-    """Judge what was read from the chain after a deployment.
+    payer: Keypair,
+    rent: Rent,
+    *,
+    buffer: Keypair | None = None,
+    held: Held | None = None,
+    cu_price: MicroLamports = NO_BID,
+) -> DeploymentPlan:
+    """Plan to deploy `image`, paid by `payer`, who holds the authority inside the transactions only.
 
     Args:
-        image: What was meant.
-        program_account: The account at the program id.
-        program_data_account: The account at its ProgramData address.
-        probe_errors: For each probe its name and how the chain refused it, as agave's JSON; None if it did not.
-
-    Returns:
-        The proof; there is none with a hole in it.
-
-    Raises:
-        DeploymentFailed: Something is not as it was meant to be; the message says what.
+        image: What.
+        payer: Who pays.
+        rent: What the accounts must hold.
+        buffer: Another buffer than the derived one.
+        held: What the addresses have been sent already.
+        cu_price: Bid of every transaction, micro-lamports per compute unit.
     """
+    held = held or Held()
+    buffer = buffer or buffer_keypair(image)
+    authority = payer.pubkey()
     program = image.program.pubkey()
-    address = loader.program_data_address(program)
-    if program_account is None or program_data_account is None:
-        raise DeploymentFailed(f"program {program} has no account or no ProgramData on this chain")
-    if {program_account.owner, program_data_account.owner} != {loader.LOADER}:
-        raise DeploymentFailed(f"program {program} is not owned by the upgradeable loader")
-    try:
-        pointed = loader.decode_program(program_account.data)
-        program_data = loader.decode_program_data(program_data_account.data)
-    except loader.NotProgramData as error:
-        raise DeploymentFailed(f"program {program}: {error}") from error
-    if pointed != address or not program_account.executable:
-        raise DeploymentFailed(f"program {program} is not executable or points to {pointed}")
-    found = sha256(program_data.code).hexdigest()
-    if found != image.sha256_hex:
-        raise DeploymentFailed(
-            f"program {program} has {len(program_data.code)} bytes with sha256 {found};"
-            f" expected {len(image.code)} bytes with {image.sha256_hex}"
+    chunk = loader.WRITE_CHUNK_BYTES_MAX - (_BID_BYTES if cu_price else 0)
+
+    def step(*instructions: Instruction, also: Sequence[Keypair] = ()) -> Step:
+        return Step(
+            instructions=instructions,
+            signers=(payer, *also),
+            cu_limit=DEPLOYMENT_CU,
+            cu_price_micro_lamports=cu_price,
         )
-    if program_data.authority is not None:
-        raise DeploymentFailed(
-            f"program {program} still has upgrade authority {program_data.authority}"
-        )
-    for name, refusal in probe_errors:
-        if not _is_immutable(refusal):
-            raise DeploymentFailed(
-                f"{name} of {program} should be refused as Immutable; the chain said {refusal}"
-            )
-    return DeploymentProof(
-        program=program,
-        program_data=address,
-        code_sha256=found,
-        code_bytes=len(program_data.code),
-        deployed_slot=program_data.deployed_slot,
-        upgrade_authority=program_data.authority,
-        refused=tuple(name for name, _refusal in probe_errors),
+
+    first = step(
+        *_create(
+            authority,
+            buffer.pubkey(),
+            rent.buffer,
+            loader.BUFFER_HEADER_BYTES + len(image.code),
+            held.buffer,
+        ),
+        loader.initialize_buffer(buffer.pubkey(), authority),
+        also=[buffer],
+    )
+    writes = tuple(
+        step(loader.write(buffer.pubkey(), authority, at, image.code[at : at + chunk]))
+        for at in range(0, len(image.code), chunk)
+    )
+    last = step(
+        *_create(authority, program, rent.program, loader.PROGRAM_BYTES, held.program),
+        loader.deploy_with_max_data_len(
+            authority, program, buffer.pubkey(), authority, len(image.code)
+        ),
+        loader.set_authority(loader.program_data_address(program), authority, None),
+        also=[image.program],
+    )
+    return DeploymentPlan(
+        buffer=buffer.pubkey(),
+        chunk_bytes=chunk,
+        first=first,
+        writes=writes,
+        last=last,
+        abandon=step(loader.close_buffer(buffer.pubkey(), authority, authority)),
+        probes=_probes(image, payer, rent),
     )
 
 
 def _probes(image: ProgramImage, payer: Keypair, rent: Rent) -> tuple[Probe, ...]:
     """Upgrade, SetAuthority and Close, each as the former authority would try it."""
-    program = image.program.pubkey()
-    authority = payer.pubkey()
-    address = loader.program_data_address(program)
     spare = _derived_keypair(image, b"probe")
-    size = Rent.sizes(len(image.code))[2]
-    upgrade = (
-        _create(payer, spare, rent.probe, size),
-        loader.initialize_buffer(spare.pubkey(), authority),
-        loader.write(spare.pubkey(), authority, 0, _PROBE_CODE),
-        loader.upgrade(program, spare.pubkey(), authority, authority),
+    attempts = attempts_to_change(
+        image.program.pubkey(), payer.pubkey(), spare.pubkey(), rent.probe
     )
-    retake = (loader.set_authority(address, authority, authority),)
-    close = (loader.close(program, authority, authority),)
-    return (
-        Probe(name="Upgrade", step=Step(instructions=upgrade, signers=(payer, spare))),
-        Probe(name="SetAuthority", step=Step(instructions=retake, signers=(payer,))),
-        Probe(name="Close", step=Step(instructions=close, signers=(payer,))),
+    return tuple(
+        Probe(
+            name=attempt.name,
+            step=Step(
+                instructions=attempt.instructions,
+                signers=(payer, spare) if attempt.needs_spare else (payer,),
+                cu_limit=DEPLOYMENT_CU,
+            ),
+        )
+        for attempt in attempts
     )
 
 
-def _create(payer: Keypair, account: Keypair, lamports: Lamports, size: int) -> Instruction:
-    return create_account(
-        CreateAccountParams(
-            from_pubkey=payer.pubkey(),
-            to_pubkey=account.pubkey(),
+def _create(
+    payer: Pubkey, account: Pubkey, lamports: Lamports, size: int, held: Lamports
+) -> tuple[Instruction, ...]:
+    """Make an account of the loader's, also at an address that somebody has sent lamports to."""
+    if not held:
+        params = CreateAccountParams(
+            from_pubkey=payer,
+            to_pubkey=account,
             lamports=lamports,
             space=size,
             owner=loader.LOADER,
         )
+        return (create_account(params),)
+    missing = max(0, lamports - held)
+    topped = transfer(TransferParams(from_pubkey=payer, to_pubkey=account, lamports=missing))
+    return (
+        *([topped] if missing else []),
+        allocate(AllocateParams(pubkey=account, space=size)),
+        assign(AssignParams(pubkey=account, owner=loader.LOADER)),
     )
 
 
 def _derived_keypair(image: ProgramImage, purpose: bytes) -> Keypair:
-    """A keypair only the program's holder can derive, so that a broken deployment finds its buffer again."""
+    """Hash what only the program's holder knows, under a name that no other hash of it bears."""
+    domain = sha256(b"betting-keeper deployment " + purpose).digest()
     secret = image.program.secret()
-    return Keypair.from_seed(sha256(purpose + secret + sha256(image.code).digest()).digest())
-
-
-def _is_immutable(error: object) -> bool:
-    match error:
-        case {"InstructionError": [int(), reason]}:
-            return bool(reason == IMMUTABLE)
-        case _:
-            return False
+    return Keypair.from_seed(sha256(domain + secret + sha256(image.code).digest()).digest())

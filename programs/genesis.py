@@ -1,5 +1,7 @@
 """Genesis as instructions: the MMT mint, then `initialize`, which mints everything and drops the authority.
 
+What is left of a genesis is `programs.founding`'s to say.
+
 Source: SPEC.md section 3.
 """
 

@@ -229,3 +229,9 @@ POSITION_BYTES: Final = POSITION_DTYPE.itemsize
 def market_bytes(pools: int) -> int:
     """Return the size of a market account."""
     return MARKET_DTYPE.itemsize + pools * POOL_DTYPE.itemsize
+
+
+def offset_of(dtype: np.dtype[np.void], field: str) -> int:
+    """Return where a field of an account begins."""
+    assert dtype.fields is not None
+    return int(dtype.fields[field][1])

@@ -24,8 +24,10 @@ PROGRAM_DATA_HEADER_BYTES: Final = 45
 WRITE_CHUNK_BYTES_MAX: Final = 1_012
 """What one Write may carry: 1_232 less signatures, keys and headers of a one-instruction transaction."""
 
+_BUFFER_TAG: Final = 1
 _PROGRAM_TAG: Final = 2
 _PROGRAM_DATA_TAG: Final = 3
+_BUFFER = struct.Struct("<IB32s")
 _PROGRAM = struct.Struct("<I32s")
 _PROGRAM_DATA = struct.Struct("<IQB32s")
 
@@ -43,8 +45,21 @@ class ProgramData:
     code: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buffer:
+    """What a buffer account says: code on its way to a program.
+
+    Layout: u32 tag 1 at 0, u8 has_authority at 4, 32 bytes of authority at 5, code at 37.
+    """
+
+    authority: Pubkey | None
+    """Who may write, deploy and close it."""
+    code: bytes
+    """As far as it has been written; zeros elsewhere."""
+
+
 class NotProgramData(ValueError):  # noqa: N818 - reads as the sentence it says
-    """The bytes are no ProgramData account."""
+    """The bytes are no account of the kind asked for."""
 
 
 def program_data_address(program: Pubkey) -> Pubkey:
@@ -69,6 +84,20 @@ def decode_program_data(data: bytes) -> ProgramData:
         deployed_slot=Slot(slot),
         authority=Pubkey(authority) if has_authority else None,
         code=data[PROGRAM_DATA_HEADER_BYTES:],
+    )
+
+
+def decode_buffer(data: bytes) -> Buffer:
+    """Read a buffer account.
+
+    Raises:
+        NotProgramData: It is too short or of another kind.
+    """
+    if len(data) < BUFFER_HEADER_BYTES or _BUFFER.unpack_from(data)[0] != _BUFFER_TAG:
+        raise NotProgramData("the account is no buffer of the upgradeable loader")
+    _tag, has_authority, authority = _BUFFER.unpack_from(data)
+    return Buffer(
+        authority=Pubkey(authority) if has_authority else None, code=data[BUFFER_HEADER_BYTES:]
     )
 
 
@@ -142,6 +171,12 @@ def close(program: Pubkey, recipient: Pubkey, authority: Pubkey) -> Instruction:
         _reads(authority, signs=True),
         _writes(program),
     ]
+    return Instruction(LOADER, struct.pack("<I", 5), accounts)
+
+
+def close_buffer(buffer: Pubkey, recipient: Pubkey, authority: Pubkey) -> Instruction:
+    """Close a buffer that was never deployed; its lamports go to `recipient`."""
+    accounts = [_writes(buffer), _writes(recipient), _reads(authority, signs=True)]
     return Instruction(LOADER, struct.pack("<I", 5), accounts)
 
 

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 import click
 
 from keeper.cli.check import check_command
+from keeper.cli.deploy import deploy_command
+from keeper.cli.genesis import genesis_command
 from keeper.cli.localnet import localnet_command
 from keeper.cli.run import run_command
 from keeper.cli.sandbox import sandbox_command
+from keeper.cli.verify import verify_command
 from keeper.errors import AbandonedError, KeeperError
 from programs.deploy import DeploymentFailed
+from programs.founding import GenesisRefused
 from programs.localnet.listen import ListenError
 from state.errors import StateError
 
@@ -27,6 +31,8 @@ Examples:
   keeper check                   validate keeper.toml and print what is in effect
   keeper sandbox                 network, venue and actors without a keeper
   keeper localnet                a Solana JSON-RPC network on loopback
+  keeper deploy, genesis         the program onto a cluster, for good; what is fixed for ever
+  keeper verify                  audit a deployment against the specification
 """
 
 
@@ -43,10 +49,13 @@ def cli() -> None:
 
 cli.add_command(run_command)
 cli.add_command(check_command)
+cli.add_command(deploy_command)
+cli.add_command(genesis_command)
+cli.add_command(verify_command)
 cli.add_command(sandbox_command)
 cli.add_command(localnet_command)
 
-_EXPECTED = (KeeperError, StateError, ListenError, DeploymentFailed)
+_EXPECTED = (KeeperError, StateError, ListenError, DeploymentFailed, GenesisRefused)
 """Errors that are an operator's to mend: one sentence, no traceback."""
 
 

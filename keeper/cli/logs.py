@@ -17,8 +17,16 @@ _NOTICES_KEPT: Final = 50
 
 
 @contextmanager
-def open_logs(stream: TextIO, *, form: Literal["json", "text"]) -> Generator[None]:
-    """Send the log to a stream until the block ends; nothing that happens to the stream stops the process."""
+def open_logs(
+    stream: TextIO, *, form: Literal["json", "text"], least: int = logging.INFO
+) -> Generator[None]:
+    """Send the log to a stream until the block ends; nothing that happens to the stream stops the process.
+
+    Args:
+        stream: where to.
+        form: how.
+        least: the least severe level that is told; a command with progress of its own tells warnings only.
+    """
     with open_outlet(stream) as outlet:
         renderers: list[structlog.typing.Processor] = (
             [_first_things_first, structlog.processors.JSONRenderer(default=str)]
@@ -33,7 +41,7 @@ def open_logs(stream: TextIO, *, form: Literal["json", "text"]) -> Generator[Non
                 structlog.processors.format_exc_info,
                 *renderers,
             ],
-            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            wrapper_class=structlog.make_filtering_bound_logger(least),
             logger_factory=structlog.WriteLoggerFactory(outlet),  # type: ignore[arg-type]  # all of a TextIO that it uses
             cache_logger_on_first_use=False,
         )

@@ -5,15 +5,14 @@ from solders.keypair import Keypair
 from programs import loader
 from programs.deploy import (
     DeploymentFailed,
-    DeploymentProof,
     ProgramImage,
     Rent,
-    Step,
     plan_deployment,
-    prove_deployment,
 )
 from programs.localnet.bank import Bank, TransactionRefused
 from programs.localnet.window import derive_hash
+from programs.proof import DeploymentProof, prove_deployment
+from programs.step import Step
 
 
 def program_keypair(seed: int, number: int = 0) -> Keypair:
@@ -28,8 +27,7 @@ def deploy_immutable(bank: Bank, image: ProgramImage) -> DeploymentProof:
         DeploymentFailed: A transaction failed, or the proof does not hold.
     """
     payer = bank.faucet
-    buffer, program, probe = map(bank.rent_exempt_lamports, Rent.sizes(len(image.code)))
-    plan = plan_deployment(image, payer, Rent(buffer=buffer, program=program, probe=probe))
+    plan = plan_deployment(image, payer, Rent.of(len(image.code), bank.rent_exempt_lamports))
     for step in (plan.first, *plan.writes, plan.last):
         _land(bank, image, step)
     # The loader answers in the slot of a deployment that it is too early, not that the program is immutable.

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 
-from programs.deploy import DeploymentProof, ProgramImage
+from programs.deploy import ProgramImage
 from programs.localnet import jsonrpc
 from programs.localnet.bank import Bank, BankConfig
 from programs.localnet.genesis import deploy_immutable
@@ -28,6 +28,7 @@ from programs.localnet.methods import METHODS
 from programs.localnet.params import Params
 from programs.localnet.rpc_errors import RpcError
 from programs.localnet.websocket import Audience
+from programs.proof import DeploymentProof
 from programs.units import Lamports
 
 PORT: Final = 8899

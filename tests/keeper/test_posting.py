@@ -25,6 +25,7 @@ POOL = Pool(
     fee_per_liquidity_q64=0,
     high_this=0,
     high_previous=0,
+    inventory_cost=(0, 0),
 )
 MARKET = Market(
     outcomes=2,
@@ -48,6 +49,7 @@ MARKET = Market(
     yes_token_or_hash=Pubkey.from_bytes(TOKEN.to_bytes(32, "big")),
     no_token=Pubkey.default(),
     tokens=Pubkey.default(),
+    escrow=0,
     pools=(POOL,),
 )
 PRICE = Price(

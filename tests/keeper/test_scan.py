@@ -5,9 +5,10 @@ from solders.account import Account
 from solders.pubkey import Pubkey
 
 from keeper.scan import PlatformMissingError, scan
-from keeper.snapshot import Unreadable, take_markets, take_positions
+from keeper.snapshot import Unreadable, positions_of_chains, take_markets, take_positions
 from programs.addresses import global_address, vault_address
 from programs.layout import (
+    CHAIN_DTYPE,
     GLOBAL_DTYPE,
     MARKET_DTYPE,
     POOL_DTYPE,
@@ -76,6 +77,29 @@ def test_no_positions_make_an_empty_array():
     rows, addresses, skipped = take_positions([])
 
     assert (len(rows), len(addresses), skipped) == (0, 0, {})
+
+
+def chain_bytes(**position):
+    row = np.zeros(1, CHAIN_DTYPE)
+    row["kind"], row["version"] = AccountKind.CHAIN, 1
+    row["positions"][0][0] = np.frombuffer(position_bytes(**position), POSITION_DTYPE)[0]
+    return row.tobytes()
+
+
+def test_the_leveraged_position_of_a_chain_counts_under_the_address_of_the_chain():
+    held = positions_of_chains(
+        [
+            (address(1), chain_bytes(shares=10, debt=1 << 40)),
+            (address(2), chain_bytes(shares=20)),
+            (address(3), chain_bytes(debt=1)[:-1]),
+        ]
+    )
+
+    rows, addresses, skipped = take_positions([(address(9), position_bytes(shares=5)), *held])
+
+    assert rows["shares"].tolist() == [5, 10]
+    assert [each.tobytes() for each in addresses] == [address(9), address(1)]
+    assert skipped == {Unreadable.WRONG_LENGTH: 1}
 
 
 # -- markets --

@@ -20,11 +20,11 @@ from programs.deploy import (
     ProgramImage,
     Rent,
     plan_deployment,
-    prove_deployment,
 )
 from programs.localnet.bank import Bank
 from programs.localnet.genesis import deploy_immutable
-from programs.units import TRANSACTION_BYTES_MAX, Lamports
+from programs.proof import prove_deployment
+from programs.units import TRANSACTION_BYTES_MAX
 
 
 def elf(code: bytes) -> bytes:
@@ -202,5 +202,4 @@ def _with_data(account, data):
 
 
 def _rent(bank, image):
-    buffer, program, probe = map(bank.rent_exempt_lamports, Rent.sizes(len(image.code)))
-    return Rent(buffer=Lamports(buffer), program=program, probe=probe)
+    return Rent.of(len(image.code), bank.rent_exempt_lamports)

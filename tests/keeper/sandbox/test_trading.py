@@ -46,6 +46,7 @@ def pool_of(**changes) -> Pool:
         "fee_per_liquidity_q64": 0,
         "high_this": 0,
         "high_previous": 0,
+        "inventory_cost": (0, 0),
     }
     return Pool(**fields | changes)
 
@@ -75,6 +76,7 @@ def floor_of(pool, *held, slot=1_000, vault_usd=2_000_000, **changes) -> Floor:
             "cap_amount",
             "cap_used",
             "created_slot",
+            "escrow",
         ],
         0,
     )
@@ -94,7 +96,12 @@ def floor_of(pool, *held, slot=1_000, vault_usd=2_000_000, **changes) -> Floor:
         share_supply=0,
         bad_debt=0,
         inventory_cost=0,
+        locked_shares=0,
+        withdraw_slot=0,
+        withdrawn=0,
         tokens=nobody,
+        unvested=0,
+        vest_slot=0,
     )
     return Floor(slot=slot, address=MARKET, market=market, vault=vault, held=held)
 
