@@ -7,9 +7,9 @@ from solders.pubkey import Pubkey
 
 from bench.economics import model
 from bench.economics.model import Model
-from programs import accounts
+from programs import accounts, curve
 from programs.accounts import Position
-from programs.curve import Side
+from programs.curve import Curve, Side
 from tests.chain.harness import USD, Platform, User
 
 PURSE_USD: Final = 1_000_000_000
@@ -67,6 +67,15 @@ class Chain:
         """Send one batch."""
         targets = [self._positions[number][2] for number in numbers]
         self.platform.liquidate(self.user(keeper), self.market, targets)
+
+    def trade_to(self, owner: str, yes_e6: int) -> None:
+        """Buy NO until the pool is down at a YES price, or leave it when it is there."""
+        pool = self.platform.market(self.market).pools[0]
+        now = Curve(liquidity=pool.liquidity, q=pool.q)
+        shares = curve.shares_to_price(now, Side.YES, yes_e6)
+        if shares:
+            cost = curve.buy_shares(now, Side.NO, shares)
+            self.platform.open(self.user(owner), self.market, cost, side=accounts.Side.NO)
 
     def compare(self, mine: Model) -> None:
         """Find every number of the accounts equal to the model's."""

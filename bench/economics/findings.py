@@ -33,7 +33,7 @@ def proposal(study: Study) -> str:
         return ""
     profits = [
         [each.name, dollars(each.profit), dollars(proposed.profit)]
-        for each, proposed in zip(study.verdicts, study.proposed_verdicts, strict=True)
+        for each, proposed in zip(study.verdicts, study.proposed_verdicts, strict=False)
     ]
     losses = [
         [
@@ -91,4 +91,6 @@ def limits(study: Study) -> str:
         "the loss market by market only: markets that jump together lose together, and coverage of 0.5 lets eight markets "
         "borrow a tenth of the vault each, so that one event moving all eight as in the worst jump above would take "
         f"{percent(8 * worst)}.",
+        "A staker who keeps a request standing forgoes what the vault gains from then on, and may leave before a loss that "
+        "everybody sees coming is booked; a fifth of the vault per 150 slots can, and those who stay bear the loss.",
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.economics.attacks import liquidations
 from bench.economics.attacks.ground import Ground
-from bench.economics.attacks.registry import ATTACKS, Verdict, attempt
+from bench.economics.attacks.registry import ATTACKS, PROGRAM_ATTACKS, Verdict, attempt
 from bench.economics.jump import (
     JUMPS_POINTS,
     LIQUIDITY,
@@ -111,7 +111,10 @@ def study(*, is_quick: bool) -> Study:
             ]
         ],
         worths=worths(jumps, points),
-        verdicts=[attempt(attack, Ground(has_chain=not is_quick)) for attack in ATTACKS],
+        verdicts=[
+            *(attempt(attack, Ground(has_chain=not is_quick)) for attack in ATTACKS),
+            *(attempt(attack, Ground()) for attack in PROGRAM_ATTACKS),
+        ],
         proposed_jumps=grid(PROPOSED, points, has_chain=False),
         proposed_verdicts=[attempt(attack, model) for attack in ATTACKS],
         straddles=[straddle(liquidity, Ground()) for liquidity in LIQUIDITY],

@@ -8,7 +8,7 @@ import pytest
 
 from bench.economics.attacks import liquidations
 from bench.economics.attacks.ground import Ground
-from bench.economics.attacks.registry import ATTACKS, attempt
+from bench.economics.attacks.registry import ATTACKS, PROGRAM_ATTACKS, attempt
 from bench.economics.jump import LIQUIDITY, Arbitrage, Crowd, jump, open_book
 from bench.economics.markdown import dollars
 from bench.economics.rules import ALL_RULES, NO_RULES, WITHOUT
@@ -94,6 +94,11 @@ def test_no_attack_pays(request, best):
 def test_no_attack_would_pay_if_sales_repaid_the_debt(attack):
     ground = Ground(rules=replace(ALL_RULES, sales_repay=True), has_chain=False)
     assert attempt(attack, ground, every=EVERY).profit <= 0
+
+
+@pytest.mark.parametrize("attack", PROGRAM_ATTACKS, ids=lambda attack: attack.__name__)
+def test_no_attack_with_liquidity_stakes_or_chains_pays(attack):
+    assert attempt(attack, Ground(), every=EVERY).profit <= 0
 
 
 def test_charts_are_well_formed_and_hold_every_point():

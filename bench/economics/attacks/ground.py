@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from bench.economics.chain import Chain
 from bench.economics.jump import START_E6, VAULT
 from bench.economics.model import RefusedError
 from bench.economics.rules import ALL_RULES, Rules
@@ -28,6 +29,15 @@ class Ground:
         twin.stake("staker", VAULT)
         twin.add_liquidity("maker", liquidity)
         return twin
+
+    def program(self, liquidity: int, *, vault: int = VAULT) -> Chain:
+        """Return the same platform of the program alone, for instructions that the model does not have."""
+        assert self.rules == ALL_RULES, "the program has all rules"
+        chain = Chain(START_E6)
+        if vault:
+            chain.platform.stake(chain.user("staker"), vault)
+        chain.platform.add_liquidity(chain.user("maker"), chain.market, liquidity)
+        return chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from bench.economics.attacks import liquidations, trading
+from bench.economics.attacks import chains, liquidations, liquidity, staking, trading
 from bench.economics.attacks.ground import Attack, Ground
 
 ATTACKS: Final[Sequence[Attack]] = (
@@ -15,6 +15,15 @@ ATTACKS: Final[Sequence[Attack]] = (
     liquidations.liquidate_oneself,
     liquidations.yes_and_no_through_a_jump,
 )
+"""Those that the model can play too."""
+PROGRAM_ATTACKS: Final[Sequence[Attack]] = (
+    liquidity.add_trade_and_remove_liquidity,
+    staking.stake_around_fees,
+    staking.stake_around_a_loss,
+    staking.stake_first,
+    chains.two_opposite_chains,
+)
+"""Those of instructions that only the program has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
