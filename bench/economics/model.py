@@ -14,7 +14,6 @@ from programs import curve, leverage
 from programs.curve import Curve, CurveError, Side
 from programs.fixed import ceil_div, mul_div
 from programs.normal import price_e6
-from programs.units import PRICE_MAX_E6
 
 OUTCOMES: Final = 2
 ONE_E6: Final = 1_000_000
@@ -22,11 +21,6 @@ STEP_E6: Final = 20_000
 """The oracle moves at most two points per slot, and catches up on at most five slots."""
 STEP_SLOTS_MAX: Final = 5
 COVERAGE_MIN_E6: Final = 500_000
-FLOOR_GAP_E6: Final = 50_000
-PRICE_LOWEST_E6: Final = 1_000
-SMALL_POSITION: Final = 10_000_000
-BOUNTY_BPS: Final = 5
-BOUNTY_UNDERWATER_BPS: Final = 2
 _CURVE_REFUSALS: Final[dict[type[CurveError], str]] = {
     curve.CurveOverflow: "ARITHMETIC",
     curve.PriceRange: "PRICE_RANGE",
@@ -73,17 +67,6 @@ class Opening:
     shares: int
     fee: int
     margin_bps: int
-
-
-@dataclass(slots=True, kw_only=True)
-class Sale:
-    """What a liquidation wants of one position, and what it got."""
-
-    position: Position
-    value: int
-    want: int
-    is_underwater: bool
-    is_capped: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -273,20 +256,11 @@ class Model:
         self._book_fee(fee)
         if position.debt:
             self.leveraged[position.side] -= position.shares
-            self._end_loan(position.debt)
+            self.end_loan(position.debt)
             self.cash += position.debt
         self.residual -= position.residual
         self.wallets[position.owner] += proceeds - fee - position.debt + position.residual
         del self.positions[number]
-
-    def liquidate(self, keeper: str, numbers: list[int]) -> list[int]:
-        """Liquidate what is due of a batch; return what was, in the batch's order.
-
-        Refused when nothing was.
-        """
-        done = [number for number in numbers if self._liquidate_one(keeper, number)]
-        require(bool(done), "NOTHING_LIQUIDATED")
-        return done
 
     # -- parts of the above --
 
@@ -323,109 +297,7 @@ class Model:
         self.fees_makers += makers
         self.fees_vault += fee - treasury - makers
 
-    def _end_loan(self, amount: int) -> None:
+    def end_loan(self, amount: int) -> None:
+        """Take a loan off the books; the caller books the other side."""
         self.loans -= amount
         self.debt -= amount
-
-    def _liquidate_one(self, keeper: str, number: int) -> bool:
-        position = self.positions.get(number)
-        if position is None or not self.is_due(position):
-            return False
-        sale = self._judge(position)
-        if not sale.want:
-            return False
-        return self._sell(sale, keeper)
-
-    def _judge(self, position: Position) -> Sale:
-        """How much of a position that is due must go."""
-        price = self.side_price_e6(position.side)
-        value = position.shares * price // ONE_E6
-        is_underwater = value <= position.debt
-        reserve = self.required(0, position.shares, 0)
-        if is_underwater or value - position.debt < reserve or value < SMALL_POSITION:
-            return Sale(
-                position=position,
-                value=value,
-                want=position.shares,
-                is_underwater=is_underwater,
-                is_capped=False,
-            )
-        room = self._cap_room() * ONE_E6 // price
-        self.capped_sales += room < position.shares
-        return Sale(
-            position=position,
-            value=value,
-            want=min(room, position.shares),
-            is_underwater=False,
-            is_capped=True,
-        )
-
-    def _cap_room(self) -> int:
-        if self.cap_slot != self.slot:
-            interest = sum(self.leveraged[s] * self.side_price_e6(s) // ONE_E6 for s in Side)
-            self.cap_slot, self.cap_used = self.slot, 0
-            self.cap_amount = leverage.liquidation_cap(interest, self.sigma_e6)
-        return max(self.cap_amount - self.cap_used, 0)
-
-    def _sell(self, sale: Sale, keeper: str) -> bool:
-        """Sell on the pool down to the floor; under it the vault's inventory takes what the debt needs."""
-        position, side = sale.position, sale.position.side
-        oracle = self.side_price_e6(side)
-        room = (
-            curve.shares_to_price(self.curve, side, self._floor_e6(sale)) if self.liquidity else 0
-        )
-        sold = min(sale.want, room)
-        proceeds = curve.sell_shares(self.curve, side, sold) if sold else 0
-        is_cheap = sale.is_underwater and self.rules.underwater_bounty
-        bounty = proceeds * (BOUNTY_UNDERWATER_BPS if is_cheap else BOUNTY_BPS) // 10_000
-        received = proceeds - bounty
-        short, rest = max(position.debt - received, 0), sale.want - sold
-        taken = credit = 0
-        if rest and short and (price := self._inventory_price_e6(sale)):
-            taken = min(ceil_div(short * ONE_E6, price), rest)
-            credit = min(taken * price // ONE_E6, short)
-        if not sold and not taken:
-            return False
-        self.pool_cash -= proceeds
-        self.outstanding[side] -= sold
-        self.inventory[side] += taken
-        if sale.is_capped:
-            self.cap_used += ceil_div(sold * oracle, ONE_E6)
-        self._settle(position, gone=sold + taken, received=received, credit=credit)
-        self.wallets[keeper] += bounty
-        return True
-
-    def _floor_e6(self, sale: Sale) -> int:
-        """The lowest marginal price at which the pool may buy."""
-        oracle = self.side_price_e6(sale.position.side)
-        floor = max(oracle - FLOOR_GAP_E6, PRICE_LOWEST_E6)
-        if not self.rules.sale_floor:
-            floor = PRICE_LOWEST_E6
-        if self.rules.sales_repay:
-            kept = 10_000 - BOUNTY_BPS
-            repays = ceil_div(sale.position.debt * ONE_E6 * 10_000, sale.position.shares * kept)
-            floor = max(floor, min(repays, PRICE_MAX_E6), oracle if sale.is_underwater else 0)
-        return floor
-
-    def _inventory_price_e6(self, sale: Sale) -> int:
-        """What the vault pays for the shares that the pool does not buy; 0 when it takes none."""
-        oracle = self.side_price_e6(sale.position.side)
-        if self.rules.sales_repay:
-            return 0 if sale.is_capped else max(oracle, PRICE_LOWEST_E6)
-        return self._floor_e6(sale) if sale.is_underwater else 0
-
-    def _settle(self, position: Position, *, gone: int, received: int, credit: int) -> None:
-        repaid = min(received, position.debt)
-        left = position.shares - gone
-        position.debt -= repaid + credit
-        bad_debt = 0 if left else position.debt
-        position.debt -= bad_debt
-        self._end_loan(repaid + credit + bad_debt)
-        self.inventory_cost += credit
-        self.bad_debt += bad_debt
-        self.cash += repaid
-        position.residual += received - repaid
-        self.residual += received - repaid
-        position.margin = ceil_div(position.margin * left, position.shares)
-        self.leveraged[position.side] -= gone if position.debt else position.shares
-        position.shares = left

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final, Self
 
 from bench.economics.chain import Chain
+from bench.economics.liquidation import liquidate
 from bench.economics.model import ONE_E6, Model, RefusedError
 from bench.economics.rules import ALL_RULES, Rules
 from programs import curve, errors
@@ -102,7 +103,7 @@ class Twin:
 
     def liquidate(self, keeper: str, numbers: list[int]) -> None:
         """Send one batch."""
-        self.model.liquidate(keeper, numbers)
+        liquidate(self.model, keeper, numbers)
         self._act(partial(Chain.liquidate, keeper=keeper, numbers=numbers))
 
     def trade_to(self, owner: str, yes_e6: int) -> int | None:
