@@ -17,10 +17,12 @@ _TOKEN_ACCOUNT_BYTES: Final = 165
 _TOKEN_PROGRAM_BYTES: Final = 200_000
 """SPL Token's own code, loaded when it is called."""
 
-UPDATE_PRICES_CU: Final = ComputeUnits(800)
-UPDATE_PRICES_CU_PER_POOL: Final = ComputeUnits(85)
-LIQUIDATE_BASE_CU: Final = ComputeUnits(4_000)
-LIQUIDATE_CU_PER_POSITION: Final = ComputeUnits(6_000)
+UPDATE_PRICES_CU: Final = ComputeUnits(850)
+UPDATE_PRICES_CU_PER_POOL: Final = ComputeUnits(75)
+LIQUIDATE_CU_PER_POSITION: Final = ComputeUnits(900)
+_LIQUIDATE_CU: Final = 3_800
+_LIQUIDATE_CU_PER_SIDE: Final = 5_200
+"""All positions on one side of one pool are one sale."""
 SIMULATED_CU_MARGIN_PERCENT: Final = 10
 """Between simulation and landing a position may need one step more of the curve's root finding."""
 
@@ -28,6 +30,11 @@ SIMULATED_CU_MARGIN_PERCENT: Final = 10
 def _program_bytes() -> int:
     code = PROGRAM_SO.stat().st_size + PROGRAM_DATA_HEADER_BYTES + PROGRAM_BYTES
     return code + 2 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def liquidate_base_cu(sides: int) -> ComputeUnits:
+    """Bound what a liquidation uses beside its positions, when they lie on so many sides of pools."""
+    return ComputeUnits(_LIQUIDATE_CU + _LIQUIDATE_CU_PER_SIDE * sides)
 
 
 def update_prices_loaded_bytes(pools: int) -> int:

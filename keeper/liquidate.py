@@ -17,10 +17,10 @@ from spl.token.instructions import get_associated_token_address
 
 from keeper.config import LaneConfig
 from keeper.costs import (
-    LIQUIDATE_BASE_CU,
     LIQUIDATE_CU_PER_POSITION,
     LIQUIDATE_LOADED_BYTES_PER_POSITION,
     SIMULATED_CU_MARGIN_PERCENT,
+    liquidate_base_cu,
     liquidate_loaded_bytes,
 )
 from keeper.execute import Kit, Purse, Shipment, job_refs, resume_purse, ship, simulate
@@ -206,7 +206,7 @@ def _template(kit: Kit, address: Pubkey, market: Market) -> BatchTemplate:
         program=kit.program,
         accounts=tuple(liquidate_header(kit.program, keeper, tokens, address)),
         data=bytes([Tag.LIQUIDATE]),
-        base_cu=LIQUIDATE_BASE_CU,
+        base_cu=liquidate_base_cu(2 * len(market.pools)),
         cu_per_target=LIQUIDATE_CU_PER_POSITION,
         base_loaded_bytes=liquidate_loaded_bytes(len(market.pools)),
         loaded_bytes_per_target=LIQUIDATE_LOADED_BYTES_PER_POSITION,
@@ -273,10 +273,10 @@ def _note_events(kit: Kit, landed: Landed) -> None:
     try:
         for data in events.program_data(landed.logs, kit.program):
             event = events.decode(data)
-            if event.kind is EventKind.POSITION_LIQUIDATED:
-                positions += 1
-                bounty += event.amount("bounty")
-                bad_debt += event.amount("bad_debt")
+            if event.kind is EventKind.POSITIONS_LIQUIDATED:
+                positions += event.amount("positions")
+                bounty += event.amount("to_keeper")
+                bad_debt += sum(event.amounts("bad_debt"))
     except events.MalformedEventError as error:
         kit.tally.refusals[f"{LANE}.event_unread"] += 1
         log.warning("event.unread", signature=str(landed.signature), reason=str(error))

@@ -18,12 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.prices.price import CHAIN_CLASSES, PERMISSIONS
+from keeper.sale import BOUNTY_BPS, BOUNTY_UNDERWATER_BPS, floors_e6, rooms
 from keeper.snapshot import Markets
 from programs import leverage
 from programs.accounts import MarketStatus, PositionArray, Side
-from programs.curve import Curve, shares_to_price
-from programs.curve import Side as CurveSide
-from programs.units import PRICE_MIN_E6, PRICE_ONE_E6, U64_MAX, Slot
+from programs.units import PRICE_ONE_E6, U64_MAX, Slot
 
 Amounts = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
@@ -31,12 +30,8 @@ Flags = npt.NDArray[np.bool_]
 
 PRICE_AGE_MAX_SLOTS: Final = 150
 """An older oracle price liquidates nothing. Source: LEVERAGE_AGE_MAX_SLOTS of ledger.h."""
-FLOOR_POINTS_E6: Final = 50_000
-"""Sales go no lower than the oracle less five points. Source: GAP_POINTS_E6 of liquidate.c."""
 SMALL_POSITION: Final = 10_000_000
 """$10: outside the partial cap. Source: liquidate.c."""
-BOUNTY_BPS: Final = 5
-BOUNTY_UNDERWATER_BPS: Final = 2
 _BPS_ONE: Final = 10_000
 _RESERVE_DIVISOR: Final = 50
 _EXACT_BELOW: Final = 1 << 49
@@ -59,7 +54,7 @@ class Verdict(IntEnum):
     PRICE_STALE = 6
     """The oracle's price is more than 150 slots old."""
     AT_FLOOR = 7
-    """Unhealthy, but the pool stands at the floor of the sale, and equity is not negative."""
+    """Unhealthy, but a partial sale waits while the pool stands at its floor."""
     CAP_EMPTY = 8
     """Unhealthy, but a slot's partial cap has no room for a single share."""
 
@@ -78,7 +73,7 @@ class Assessment:
     bounty: Amounts
     """What the keeper earns at least, base units: the proceeds are taken at the floor of the sale."""
     shortfall: Amounts
-    """What the vault loses if the position is sold at the floor, base units."""
+    """What the vault loses at the oracle's price, base units."""
     counts: Mapping[Verdict, int]
     """Every position of the snapshot, by verdict."""
 
@@ -92,7 +87,8 @@ class Judgement:
     pool_row: Rows
     judged_e6: Amounts
     """The oracle's price of the position's side, with the band in the trader's favour under class degraded."""
-    floor_e6: Amounts
+    oracle_e6: Amounts
+    """The oracle's price of the position's side."""
     value: Amounts
     required: Amounts
     is_underwater: Flags
@@ -110,21 +106,22 @@ def assess(markets: Markets, positions: PositionArray, slot: Slot) -> Assessment
     shares, debt = positions["shares"][due], positions["debt"][due]
     side = positions["side"][due]
     is_underwater = judged.is_underwater[due]
-    want = _wanted(markets, judged, due, shares, debt)
-    room = _room(markets, judged.pool_row[due], side, judged.floor_e6[due])
+    oracle_e6 = judged.oracle_e6[due]
+    want, is_capped = _wanted(markets, judged, due, shares, debt)
+    floor_e6 = floors_e6(oracle_e6, shares, debt, is_underwater)
+    room = rooms(markets, judged.pool_row[due], side, floor_e6)
     sold = np.minimum(want, room)
-    # A position under water is taken into the vault's inventory where the pool has no room; another one waits.
+    # Where the pool has no room, the vault's inventory takes the shares that repay; only a partial sale waits.
     verdict = judged.verdict
-    verdict[due[(room == 0) & ~is_underwater]] = Verdict.AT_FLOOR
+    verdict[due[(room == 0) & is_capped]] = Verdict.AT_FLOOR
     verdict[due[want == 0]] = Verdict.CAP_EMPTY
-    floor_e6 = judged.floor_e6[due]
     bounty = _part(
         _part(sold, floor_e6, PRICE_ONE_E6),
         np.where(is_underwater, np.uint64(BOUNTY_UNDERWATER_BPS), np.uint64(BOUNTY_BPS)),
         _BPS_ONE,
     )
-    at_floor = _part(shares, floor_e6, PRICE_ONE_E6)
-    shortfall = np.where(debt > at_floor, debt - at_floor, np.uint64(0))
+    worth = _part(shares, oracle_e6, PRICE_ONE_E6)
+    shortfall = np.where(debt > worth, debt - worth, np.uint64(0))
     health = health_bps(judged.value[due], debt, judged.required[due])
     kept = np.flatnonzero(verdict[due] == Verdict.DUE)
     stake = bounty[kept] + shortfall[kept]
@@ -154,7 +151,7 @@ def judge(markets: Markets, positions: PositionArray, slot: Slot) -> Judgement:
         pool_row = np.zeros(len(positions), np.int64)
         table = np.zeros((2, 2), np.uint64)
     is_no = positions["side"] != Side.YES
-    judged_e6, floor_e6 = table[:, 2 * pool_row + is_no]
+    judged_e6, oracle_e6 = table[:, 2 * pool_row + is_no]
     shares, debt = positions["shares"].copy(), positions["debt"].copy()
     value = _part(shares, judged_e6, PRICE_ONE_E6)
     required = required_margin(positions["margin"].copy(), shares, positions["margin_bps"])
@@ -172,7 +169,7 @@ def judge(markets: Markets, positions: PositionArray, slot: Slot) -> Judgement:
         market_row=market_row,
         pool_row=pool_row,
         judged_e6=judged_e6,
-        floor_e6=floor_e6,
+        oracle_e6=oracle_e6,
         value=value,
         required=required,
         is_underwater=is_underwater,
@@ -207,7 +204,7 @@ def health_bps(value: Amounts, debt: Amounts, required: Amounts) -> Rows:
 
 
 def _price_table(markets: Markets) -> Amounts:
-    """Return judged and floor price by 2 * pool row + side."""
+    """Return the judged price and the oracle's by 2 * pool row + side."""
     counts = markets.rows["pools"].astype(np.int64)
     permits = [PERMISSIONS[each].liquidate_at_band for each in CHAIN_CLASSES]
     at_band = np.isin(markets.rows["price_class"], np.flatnonzero(permits)).repeat(counts)
@@ -215,9 +212,7 @@ def _price_table(markets: Markets) -> Amounts:
     band = np.where(at_band, markets.pools["band_e6"], 0).astype(np.uint64)
     oracle = np.stack([yes, PRICE_ONE_E6 - yes], axis=1)
     judged = np.minimum(oracle + band[:, None], PRICE_ONE_E6)
-    least = FLOOR_POINTS_E6 + PRICE_MIN_E6
-    floor = np.where(oracle > least, oracle - FLOOR_POINTS_E6, PRICE_MIN_E6)
-    return np.stack([judged.reshape(-1), floor.reshape(-1)]).astype(np.uint64)
+    return np.stack([judged.reshape(-1), oracle.reshape(-1)]).astype(np.uint64)
 
 
 def _gates(markets: Markets, slot: Slot) -> npt.NDArray[np.uint8]:
@@ -235,14 +230,14 @@ def _gates(markets: Markets, slot: Slot) -> npt.NDArray[np.uint8]:
 
 def _wanted(
     markets: Markets, judged: Judgement, due: Rows, shares: Amounts, debt: Amounts
-) -> Amounts:
-    """Return how many shares must go: all, or what a slot's partial cap leaves of a position that can wait."""
+) -> tuple[Amounts, Flags]:
+    """Return how many shares must go, and whether that is what a slot's partial cap leaves of them, not all."""
     value, is_underwater = judged.value[due], judged.is_underwater[due]
     reserve = _part(shares, np.uint64(1), _RESERVE_DIVISOR, round_up=True)
     can_wait = ~is_underwater & (value - debt >= reserve) & (value >= SMALL_POSITION)
     capped = np.flatnonzero(can_wait)
     if not len(capped):
-        return shares
+        return shares, can_wait
     rows, which = np.unique(judged.market_row[due[capped]], return_inverse=True)
     caps = np.array([_slot_cap(markets, int(row)) for row in rows], np.uint64)[which]
     price = judged.judged_e6[due[capped]]
@@ -250,7 +245,7 @@ def _wanted(
     affordable = whole * PRICE_ONE_E6 + caps % price * PRICE_ONE_E6 // price
     want = shares.copy()
     want[capped] = np.minimum(shares[capped], affordable)
-    return want
+    return want, can_wait
 
 
 def _slot_cap(markets: Markets, row: int) -> int:
@@ -263,24 +258,6 @@ def _slot_cap(markets: Markets, row: int) -> int:
         for side, price_e6 in ((Side.YES, yes_e6), (Side.NO, PRICE_ONE_E6 - yes_e6)):
             interest += int(pool["leveraged"][side]) * price_e6 // PRICE_ONE_E6
     return leverage.liquidation_cap(interest, int(market["sigma_e6"]))
-
-
-def _room(
-    markets: Markets, pool_row: Rows, side: npt.NDArray[np.uint8], floor_e6: Amounts
-) -> Amounts:
-    """Return how many shares each position's pool takes before it stands at the floor."""
-    keys, first, which = np.unique(2 * pool_row + side, return_index=True, return_inverse=True)
-    room = np.zeros(len(keys), np.uint64)
-    for at, key in enumerate(keys):
-        pool = markets.pools[int(key) // 2]
-        liquidity = int(pool["liquidity"])
-        if liquidity:
-            outstanding = pool["outstanding"]
-            q = int(outstanding[Side.YES]) - int(outstanding[Side.NO])
-            curve = Curve(liquidity=liquidity, q=q)
-            room[at] = shares_to_price(curve, CurveSide(int(key) % 2), int(floor_e6[first[at]]))
-    taken: Amounts = room[which]
-    return taken
 
 
 def _part(amount: Amounts, numerator: Any, denominator: int, *, round_up: bool = False) -> Amounts:  # noqa: ANN401 - an array or a scalar of u64

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from solders.pubkey import Pubkey
 
 from programs.layout import (
+    EPOCH_DTYPE,
     GLOBAL_DTYPE,
     LAYOUT_VERSION,
     MAKER_DTYPE,
@@ -23,6 +24,7 @@ from programs.layout import (
     STAKE_DTYPE,
     VAULT_DTYPE,
     AccountKind,
+    epoch_bytes,
     market_bytes,
 )
 
@@ -142,6 +144,11 @@ class Vault(_Record):
     def equity(self) -> int:
         """Cash and loans at book, base units: what caps a market's debt and the leverage ladder."""
         return self.cash + self.loans
+
+    @property
+    def value(self) -> int:
+        """Cash, loans at book and inventory at cost, base units: what stakers own."""
+        return self.equity + self.inventory_cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +281,57 @@ class Stake(_Record):
     requested_shares: int
     request_slot: int
     request_value: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch(_Record):
+    """One root of rewards, and which of its leaves are paid. Amounts are MMT base units (1e-9)."""
+
+    _dtype = EPOCH_DTYPE
+    _kind = AccountKind.EPOCH
+    root_number: int
+    """Of all roots ever posted, from 0; its events run in the series REWARDS_SERIES + root_number."""
+    epoch: int
+    index: int
+    """Of this root among the epoch's."""
+    leaf_count: int
+    total: int
+    root: Pubkey
+    paid: int
+    paid_count: int
+    event_sequence: int
+    bitmap: bytes
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Decode a root with its bitmap.
+
+        Raises:
+            MalformedAccountError: it is too short for its leaves, or of another kind or version.
+        """
+        if len(data) < EPOCH_DTYPE.itemsize or data[0] != cls._kind or data[1] != LAYOUT_VERSION:
+            raise MalformedAccountError(
+                f"found {len(data)} bytes of kind {data[0] if data else 'none'}, expected an epoch: "
+                f"kind {int(cls._kind)}, {EPOCH_DTYPE.itemsize} bytes and its bitmap"
+            )
+        fields = _fields(cls, data, EPOCH_DTYPE)
+        expected = epoch_bytes(fields["leaf_count"])
+        if len(data) < expected:
+            raise MalformedAccountError(
+                f"found {len(data)} bytes, expected {expected} for an epoch of "
+                f"{fields['leaf_count']} leaves"
+            )
+        return cls(**fields, bitmap=data[EPOCH_DTYPE.itemsize : expected])
+
+    def is_paid(self, leaf: int) -> bool:
+        """Say whether a leaf has been paid.
+
+        Raises:
+            IndexError: the root has no such leaf.
+        """
+        if not 0 <= leaf < self.leaf_count:
+            raise IndexError(f"found leaf {leaf}, expected 0 to {self.leaf_count - 1}")
+        return bool(self.bitmap[leaf // 8] >> leaf % 8 & 1)
 
 
 PositionArray = npt.NDArray[np.void]

@@ -77,3 +77,15 @@ def maker_address(program: Pubkey, market: Pubkey, pool: int, owner: Pubkey) -> 
 def stake_address(program: Pubkey, owner: Pubkey) -> tuple[Pubkey, int]:
     """Return the address and bump of an owner's vault shares."""
     return _derive(program, b"stake", bytes(owner))
+
+
+def epoch_address(program: Pubkey, epoch: int, index: int) -> tuple[Pubkey, int]:
+    """Return the address and bump of one of an epoch's reward roots; epoch u64, index u32."""
+    return _derive(program, b"epoch", epoch.to_bytes(8, "little"), index.to_bytes(4, "little"))
+
+
+def chain_address(
+    program: Pubkey, market: Pubkey, owner: Pubkey, chain_id: int
+) -> tuple[Pubkey, int]:
+    """Return the address and bump of one of an owner's chains; the id is the owner's choice, u32."""
+    return _derive(program, b"chain", bytes(market), bytes(owner), chain_id.to_bytes(4, "little"))

@@ -64,12 +64,12 @@ class ZeroAmount(CurveError):  # noqa: N818  # the same
 
 
 STATUS_ERRORS: Final[dict[int, type[CurveError]]] = {
-    1: CurveOverflow,
-    2: PriceRange,
-    3: NoLiquidity,
-    4: ZeroAmount,
+    113: CurveOverflow,
+    123: PriceRange,
+    130: NoLiquidity,
+    131: ZeroAmount,
 }
-"""By `enum curve_status` of curve.h."""
+"""By `enum curve_status` of curve.h, which are codes of errors.h."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +235,15 @@ def add_liquidity(curve: Curve, delta_liquidity: int, initial_price_e6: int) -> 
     if at > 0:
         return Added(cash=cash, surplus_yes=surplus, surplus_no=0, q=before + surplus)
     return Added(cash=cash, surplus_yes=0, surplus_no=surplus, q=before - surplus)
+
+
+def liquidity_for_cash(curve: Curve, cash: int) -> int:
+    """Return the most liquidity that cash pays for in a pool that is not empty, rounded down.
+
+    Raises:
+        CurveOverflow: it needs more than 64 bits.
+    """
+    return _amount(cash, E18, g(abs(u(curve))) + G_ERROR)
 
 
 def remove_liquidity(curve: Curve, delta_liquidity: int) -> Removed:

@@ -71,6 +71,10 @@ _TEXTS: Final = {
         "WITHDRAWAL_LIMIT",
         "the vault has paid out a fifth of itself in the last 150 slots, or has no cash: ask again later",
     ),
+    165: (
+        "VAULT_TOO_SMALL",
+        "the fees are more than the vault: they wait until more is staked",
+    ),
     170: (
         "BAD_CHAIN",
         "a chain has 1 to 5 steps, at most 2 borrows, OPEN last, and always covers its debt",

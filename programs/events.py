@@ -32,7 +32,7 @@ class EventKind(IntEnum):
     STAKED = 5
     POSITION_OPENED = 6
     POSITION_CLOSED = 7
-    POSITION_LIQUIDATED = 8
+    POSITIONS_LIQUIDATED = 8
     BAD_DEBT_BOOKED = 9
     LIQUIDITY_REMOVED = 10
     MAKER_FEES_CLAIMED = 11
@@ -96,7 +96,8 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
     EventKind.POSITION_OPENED: [
         ("position", _A),
         ("owner", _A),
-        ("pool", "I"),
+        ("pool", "H"),
+        ("holding", "H"),
         ("side", "I"),
         ("leverage", "I"),
         ("margin_bps", "I"),
@@ -114,7 +115,8 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
     EventKind.POSITION_CLOSED: [
         ("position", _A),
         ("owner", _A),
-        ("pool", "I"),
+        ("pool", "H"),
+        ("holding", "H"),
         ("side", "I"),
         ("shares", "Q"),
         ("shares_left", "Q"),
@@ -123,25 +125,10 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
         ("debt_repaid", "Q"),
         ("payout", "Q"),
     ],
-    EventKind.POSITION_LIQUIDATED: [
-        ("position", _A),
-        ("owner", _A),
-        ("pool", "I"),
-        ("side", "I"),
-        ("oracle_e6", "I"),
-        ("pool_price_e6", "I"),
-        ("shares_sold", "Q"),
-        ("proceeds", "Q"),
-        ("shares_to_inventory", "Q"),
-        ("inventory_credit", "Q"),
-        ("shares_left", "Q"),
-        ("debt_repaid", "Q"),
-        ("debt_left", "Q"),
-        ("bounty", "Q"),
-        ("residual", "Q"),
-        ("bad_debt", "Q"),
-        ("equity_before", "Q"),
-        ("required_before", "Q"),
+    EventKind.POSITIONS_LIQUIDATED: [
+        ("positions", "Q"),
+        ("to_vault", "Q"),
+        ("to_keeper", "Q"),
     ],
     EventKind.BAD_DEBT_BOOKED: [
         ("amount", "Q"),
@@ -199,15 +186,22 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
     ],
     EventKind.CHAIN_OPENED: [
         ("chain", _A),
+        ("kind", "B"),
+        ("version", "B"),
+        ("bump", "B"),
+        ("status", "B"),
+        ("pool", "B"),
+        ("side", "B"),
+        ("step_count", "B"),
+        ("next_step", "B"),
+        ("market", _A),
         ("owner", _A),
-        ("pool", "I"),
-        ("side", "I"),
+        ("chain_id", "I"),
         ("trigger_e6", "I"),
         ("is_above", "I"),
-        ("deposit", "Q"),
-        ("bounty", "Q"),
+        ("leverage_e6", "I"),
         ("expiry_slot", "Q"),
-        ("step_count", "Q"),
+        ("deposit", "Q"),
     ],
     EventKind.CHAIN_STEPPED: [
         ("chain", _A),
@@ -222,31 +216,27 @@ _BODIES: Final[dict[EventKind, list[tuple[str, str]]]] = {
     ],
     EventKind.CHAIN_CANCELLED: [
         ("chain", _A),
-        ("owner", _A),
         ("debt_repaid", "Q"),
+        ("bounty", "Q"),
         ("cash", "Q"),
         ("shares_staked", "Q"),
-        ("liquidity_removed", "Q"),
-        ("shares_yes", "Q"),
-        ("shares_no", "Q"),
-        ("bounty", "Q"),
         ("is_closed", "Q"),
     ],
     EventKind.PLEDGES_SEIZED: [
         ("chain", _A),
         ("debt_repaid", "Q"),
         ("stake_shares", "Q"),
-        ("liquidity_removed", "Q"),
+        ("cash", "Q"),
         ("inventory_shares", "Q"),
         ("inventory_credit", "Q"),
     ],
     EventKind.EPOCH_POSTED: [
-        ("account", _A),
-        ("root", _A),
         ("epoch", "Q"),
-        ("index", "Q"),
-        ("leaf_count", "Q"),
+        ("index", "I"),
+        ("leaf_count", "I"),
         ("total", "Q"),
+        ("root", _A),
+        ("account", _A),
         ("posted_mmt", "Q"),
         ("emitted_mmt", "Q"),
     ],
@@ -282,7 +272,28 @@ _TAILS: Final[dict[EventKind, tuple[str, list[tuple[str, str]]]]] = {
         "step_count",
         [("kind", "B"), ("padding", "B"), ("leverage", "H"), ("limit_e6", "I")],
     ),
-    EventKind.REWARDS_PAID: ("count", [("wallet", _A), ("leaf", "Q"), ("amount", "Q")]),
+    EventKind.POSITIONS_LIQUIDATED: (
+        "positions",
+        [
+            ("position", _A),
+            ("pool", "I"),
+            ("side", "I"),
+            ("shares_sold", "Q"),
+            ("proceeds", "Q"),
+            ("shares_to_inventory", "Q"),
+            ("inventory_credit", "Q"),
+            ("debt_repaid", "Q"),
+            ("debt_left", "Q"),
+            ("bounty", "Q"),
+            ("bad_debt", "Q"),
+            ("equity_before", "Q"),
+            ("required_before", "Q"),
+        ],
+    ),
+    EventKind.REWARDS_PAID: (
+        "count",
+        [("index", "I"), ("leaf", "I"), ("wallet", _A), ("amount", "Q")],
+    ),
     EventKind.MARKET_RESOLVED: ("pools", [("payout_e6", "Q")]),
 }
 """Kinds whose bodies are followed by records: the field that counts them, and the fields of one."""
@@ -328,12 +339,17 @@ class Event:
     fields: dict[str, Field]
     """Integers and addresses by the names of events.h."""
     records: tuple[dict[str, Field], ...] = ()
-    """What follows the body in some kinds: a reading per pool, a step of a chain, a leaf that was paid."""
+    """What follows the body in some kinds: a reading per pool, a liquidated position, a step of a chain,
+    a leaf that was paid."""
 
     @property
     def readings(self) -> tuple[tuple[int, int], ...]:
         """PRICES_UPDATED only: (price_e6, band_e6) per pool, after the clamp."""
-        return tuple((_integer(r["price_e6"]), _integer(r["band_e6"])) for r in self.records)
+        return tuple(zip(self.amounts("price_e6"), self.amounts("band_e6"), strict=True))
+
+    def amounts(self, name: str) -> tuple[int, ...]:
+        """Return an integer field of every record."""
+        return tuple(_integer(record[name]) for record in self.records)
 
     def amount(self, name: str) -> int:
         """Return an integer field."""

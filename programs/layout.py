@@ -135,7 +135,7 @@ POSITION_DTYPE: Final = np.dtype(
         *_HEAD,
         ("side", "u1"),
         ("pool", "u1"),
-        ("padding", "u1"),
+        ("is_in_batch", "u1"),
         ("margin_bps", "<u2"),
         ("market", _ADDRESS),
         ("owner", _ADDRESS),
@@ -191,16 +191,15 @@ CHAIN_DTYPE: Final = np.dtype(
         ("owner", _ADDRESS),
         ("chain_id", "<u4"),
         ("trigger_e6", "<u4"),
-        ("is_above", "u1"),
-        ("padding", "u1", (3,)),
+        ("is_above", "<u4"),
         ("leverage_e6", "<u4"),
-        ("opened_slot", "<u8"),
         ("expiry_slot", "<u8"),
         ("deposit", "<u8"),
+        ("steps", CHAIN_STEP_DTYPE, (5,)),
+        ("opened_slot", "<u8"),
         ("working", "<u8"),
         ("debt", "<u8"),
         ("bounty", "<u8"),
-        ("steps", CHAIN_STEP_DTYPE, (5,)),
         ("maker", MAKER_DTYPE),
         ("stake", STAKE_DTYPE),
         ("positions", POSITION_DTYPE, (3,)),
@@ -215,10 +214,10 @@ EPOCH_DTYPE: Final = np.dtype(
         ("index", "<u4"),
         ("leaf_count", "<u4"),
         ("total", "<u8"),
+        ("root", _ADDRESS),
         ("paid", "<u8"),
         ("paid_count", "<u8"),
         ("event_sequence", "<u8"),
-        ("root", _ADDRESS),
         ("reserved", "<u8", (2,)),
     ]
 )
@@ -229,6 +228,11 @@ POSITION_BYTES: Final = POSITION_DTYPE.itemsize
 def market_bytes(pools: int) -> int:
     """Return the size of a market account."""
     return MARKET_DTYPE.itemsize + pools * POOL_DTYPE.itemsize
+
+
+def epoch_bytes(leaves: int) -> int:
+    """Return the size of an epoch account."""
+    return EPOCH_DTYPE.itemsize + (leaves + 63) // 64 * 8
 
 
 def offset_of(dtype: np.dtype[np.void], field: str) -> int:

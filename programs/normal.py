@@ -14,21 +14,21 @@ P_ERROR: Final = 256
 """Bound on `price_e18`, in quanta of 1e-18; charged against the caller."""
 U_ERROR: Final = 100_000
 """Bound on `u_of_price`, likewise."""
-_PIECE_BITS: Final = 55
+_PIECE_BITS: Final = 57
 
 
 def g(u: int) -> int:
     """Return u Phi(u) + phi(u) at e18; never falls as u rises."""
-    (edge, slope, bends), offset = _piece_of(u)
-    slope -= mul_fraction(offset << 9, _bend(bends, offset << 9, 0)) >> 4
-    return ((edge - mul_fraction(offset << 4, slope)) >> 5) + max(u, 0)
+    (edge, slope, shift, bends), offset = _piece_of(u)
+    slope -= mul_fraction(_fraction(offset), _bend(bends, offset, 0))
+    return ((edge - (mul_fraction(offset << 4, slope) >> shift)) >> 5) + max(u, 0)
 
 
 def price_e18(u: int) -> int:
     """Return Phi(u): the price of the side whose coordinate u is, within P_ERROR."""
-    (_, slope, bends), offset = _piece_of(u)
-    slope -= mul_fraction(offset << 9, _bend(bends, offset << 9, 1)) >> 4
-    tail = (mul_fraction(slope, E18) + 1) >> 1
+    (_, slope, shift, bends), offset = _piece_of(u)
+    slope -= mul_fraction(_fraction(offset), _bend(bends, offset, 1))
+    tail = ((mul_fraction(slope, E18) >> shift) + 1) >> 1
     return E18 - tail if u > 0 else tail
 
 
@@ -39,8 +39,8 @@ def price_e6(u: int) -> int:
 
 def density_e18(u: int) -> int:
     """Return phi(u), within 1e-12."""
-    (_, _, bends), offset = _piece_of(u)
-    return mul_fraction(DENSITY_SCALE, _bend(bends, offset << 9, 2))
+    (_, _, shift, bends), offset = _piece_of(u)
+    return mul_fraction(DENSITY_SCALE, _bend(bends, offset, 2)) >> shift
 
 
 def u_of_price(price_e6: int) -> int:
@@ -53,31 +53,34 @@ def u_of_price(price_e6: int) -> int:
         return U_MAX if above else -U_MAX
     wanted = tail_e6 * 10**12
     wanted_slope = (tail_e6 << 44) // 10**6 << 21
-    low, high = 0, len(PIECES)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if PIECES[middle][1] >= wanted_slope:
-            low = middle
-        else:
-            high = middle
+    low = 0
+    while low + 1 < len(PIECES) and PIECES[low + 1][1] >> PIECES[low + 1][2] >= wanted_slope:
+        low += 1
     v = low << _PIECE_BITS
-    for _ in range(6):  # pragma: no branch  # four steps are enough; the cap is the program's
+    if low + 1 < len(PIECES):
+        v += 1 << (_PIECE_BITS - 1)
+    for _ in range(6):  # pragma: no branch  # three steps are enough; the cap is the program's
         tail = price_e18(-v)
         step = newton_step(abs(tail - wanted), density_e18(v) // 10**9)
+        square = (step // 10**9) ** 2
+        v += (
+            (9 * square + square // 4) * v
+        ) >> 64  # v step**2 / 2: Halley's term, as phi' = -v phi
         v = v + step if tail >= wanted else v - step
-        if step >> 29 == 0:  # convergence is quadratic: less than a quantum is left
+        if step >> 33 == 0:  # convergence is cubic: less than a quantum is left
             break
     return v if above else -v
 
 
 def slope_e9(u: int) -> int:
-    """Return Phi(u) at e9, within 1e-7: where Newton goes next, never what anything costs."""
-    (_, slope, bends), offset = _piece_of(u)
-    fraction = offset >> 23
-    bend = (bends[2] >> 32) * 4
+    """Return Phi(u) at e9, within 1e-6: where Newton goes next, never what anything costs."""
+    (_, slope, shift, bends), offset = _piece_of(u)
+    fraction = offset >> (_PIECE_BITS - 32)
+    bend = (bends[3] >> 32) * 5
+    bend = (bends[2] >> 32) * 4 + (fraction * bend >> 32)
     bend = (bends[1] >> 32) * 3 + (fraction * bend >> 32)
     bend = (bends[0] >> 32) * 2 + (fraction * bend >> 32)
-    tail = ((slope >> 33) - (fraction * bend >> 37)) * 10**9 >> 32
+    tail = ((slope >> 33) - (fraction * bend >> 33)) * 10**9 >> 32 >> shift
     return 10**9 - tail if u > 0 else tail
 
 
@@ -89,16 +92,24 @@ def newton_step(value: int, slope_e9: int) -> int:
     return whole * 10**9 + rest * 10**9 // slope_e9
 
 
-def _piece_of(u: int) -> tuple[tuple[int, int, tuple[int, ...]], int]:
+def _piece_of(u: int) -> tuple[tuple[int, int, int, tuple[int, ...]], int]:
     """Return the piece of |u| and the offset into it; the end of the range stands for what lies beyond."""
     v = min(abs(u), U_MAX)
     return PIECES[v >> _PIECE_BITS], v & ((1 << _PIECE_BITS) - 1)
 
 
-def _bend(bends: tuple[int, ...], fraction: int, order: int) -> int:
+def _fraction(offset: int) -> int:
+    """Return how far into a piece an offset is, 2**64."""
+    return offset << (64 - _PIECE_BITS)
+
+
+def _bend(bends: tuple[int, ...], offset: int, order: int) -> int:
     """Horner over the bends, or over those of the first or second derivative of s * S(s)."""
-    bend = 0
-    for power in range(len(bends), 0, -1):
+    *most, last = bends
+    bend = (
+        last * (1, 10, 90)[order] * (_fraction(offset) >> 36)
+    ) >> 28  # 28 bits are enough for it
+    for power in range(len(most), 1, -1):
         factor = (1, power + 1, power * (power + 1))[order]
-        bend = bends[power - 1] * factor + mul_fraction(fraction, bend)
-    return bend
+        bend = mul_fraction(_fraction(offset), most[power - 1] * factor + bend)
+    return most[0] * (1, 2, 2)[order] + bend

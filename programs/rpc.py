@@ -153,6 +153,10 @@ class TransactionFacts:
     fee_lamports: Lamports
     cu_used: ComputeUnits | None
     logs: tuple[str, ...]
+    wire: bytes = b""
+    """What was signed; empty where the node left it out."""
+    loaded: tuple[Pubkey, ...] = ()
+    """Addresses out of lookup tables, which follow those of the message: writable ones first."""
 
 
 class Rpc(Protocol):

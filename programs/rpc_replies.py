@@ -132,12 +132,17 @@ def read_facts(found: Any) -> TransactionFacts | None:  # noqa: ANN401 - JSON
         return None
     meta = found["meta"]
     used = meta.get("computeUnitsConsumed")
+    loaded = meta.get("loadedAddresses") or {"writable": (), "readonly": ()}
     return TransactionFacts(
         slot=Slot(read_number(found["slot"])),
         err=meta["err"],
         fee_lamports=Lamports(int(meta["fee"])),
         cu_used=None if used is None else ComputeUnits(int(used)),
         logs=tuple(meta.get("logMessages") or ()),
+        wire=_base64(found["transaction"]) if "transaction" in found else b"",
+        loaded=tuple(
+            Pubkey.from_string(text) for text in (*loaded["writable"], *loaded["readonly"])
+        ),
     )
 
 

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 import click
 
 from keeper.cli.check import check_command
+from keeper.cli.decode import decode_command
 from keeper.cli.deploy import deploy_command
 from keeper.cli.genesis import genesis_command
+from keeper.cli.idl import idl_command
 from keeper.cli.localnet import localnet_command
+from keeper.cli.profile import profile_command
 from keeper.cli.run import run_command
 from keeper.cli.sandbox import sandbox_command
 from keeper.cli.verify import verify_command
@@ -33,6 +36,9 @@ Examples:
   keeper localnet                a Solana JSON-RPC network on loopback
   keeper deploy, genesis         the program onto a cluster, for good; what is fixed for ever
   keeper verify                  audit a deployment against the specification
+  keeper profile                 what every instruction costs, beside what was aimed at
+  keeper decode SIGNATURE        a transaction or an account of the program, by name
+  keeper idl                     the program's interface as Codama JSON
 """
 
 
@@ -54,6 +60,9 @@ cli.add_command(genesis_command)
 cli.add_command(verify_command)
 cli.add_command(sandbox_command)
 cli.add_command(localnet_command)
+cli.add_command(profile_command)
+cli.add_command(decode_command)
+cli.add_command(idl_command)
 
 _EXPECTED = (KeeperError, StateError, ListenError, DeploymentFailed, GenesisRefused)
 """Errors that are an operator's to mend: one sentence, no traceback."""

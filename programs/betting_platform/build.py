@@ -9,6 +9,7 @@ import hashlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from programs.betting_platform.link import link
 SOURCE: Final = Path(__file__).parent
 PROGRAM_SO: Final = SOURCE / "betting_platform.so"
 _FLAGS: Final = (
-    "-target", "bpfel-freestanding", "-mcpu=v2", "-O2", "-std=c11", "-ffreestanding", "-fno-builtin",
+    "-target", "bpfel-freestanding", "-mcpu=v2", "-Oz", "-std=c11", "-ffreestanding", "-fno-builtin",
     "-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror", "-mllvm", "-bpf-stack-size=4096",
 )  # fmt: skip
 
@@ -26,8 +27,11 @@ class CompileError(Exception):
     """The compiler refused the source."""
 
 
-def build(source: Path = SOURCE / "program.c") -> bytes:
+def build(source: Path = SOURCE / "program.c", defines: Sequence[str] = ()) -> bytes:
     """Return the program's bytes, built from source.
+
+    Args:
+        defines: macros to define; the committed program has none.
 
     Raises:
         CompileError: with the compiler's words.
@@ -35,8 +39,12 @@ def build(source: Path = SOURCE / "program.c") -> bytes:
     """
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "program.o"
+        macros = [f"-D{name}" for name in defines]
         done = subprocess.run(  # noqa: S603  # our own interpreter and fixed flags
-            [sys.executable, "-m", "ziglang", "cc", *_FLAGS, "-c", str(source), "-o", str(target)],
+            [
+                *(sys.executable, "-m", "ziglang", "cc", *_FLAGS, *macros),
+                *("-c", str(source), "-o", str(target)),
+            ],
             capture_output=True,
             text=True,
             check=False,

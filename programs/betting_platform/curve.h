@@ -20,21 +20,23 @@
 
 #include "math.h"
 #include "normal.h"
+#include "sections.h"
 #include "tables.h"
 
 #define CURVE_G_ERROR 3ULL
 #define CURVE_LIQUIDITY_MAX 1000000000000000000ULL /* q then fits an i64 */
 #define CURVE_ITERATIONS_MAX 10U
-#define CURVE_IMPACT_MAX_E9 100000000ULL   /* 0.1 */
-#define CURVE_IMPACT_ORDER 1000000000ULL   /* $1_000 */
-#define CURVE_IMPACT_PER_BPS_E9 100000ULL  /* 1 bp = 1e-4 of price */
+#define CURVE_IMPACT_MAX_E9 100000000ULL  /* 0.1 */
+#define CURVE_IMPACT_ORDER 1000000000ULL  /* $1_000 */
+#define CURVE_IMPACT_PER_BPS_E9 100000ULL /* 1 bp = 1e-4 of price */
 
-enum curve_status {
-    CURVE_OK = 0,
-    CURVE_OVERFLOW = 1,     /* an amount would not fit 64 bits, or liquidity would pass CURVE_LIQUIDITY_MAX */
-    CURVE_PRICE_RANGE = 2,  /* the YES price would leave [0.001, 0.999] */
-    CURVE_NO_LIQUIDITY = 3, /* an empty pool, or more liquidity asked back than there is */
-    CURVE_ZERO = 4,         /* nothing asked, or the amount is too small to move anything */
+enum curve_status { /* the program's errors (errors.h): a refusal of the curve is the program's */
+                    CURVE_OK = 0,
+                    CURVE_OVERFLOW = MATH_OVERFLOW, /* an amount would not fit 64 bits, or liquidity would pass
+                                                       CURVE_LIQUIDITY_MAX */
+                    CURVE_PRICE_RANGE = 123,        /* the YES price would leave [0.001, 0.999] */
+                    CURVE_NO_LIQUIDITY = 130,       /* an empty pool, or more liquidity asked back than there is */
+                    CURVE_ZERO = 131,               /* nothing asked, or the amount is too small to move anything */
 };
 
 enum curve_side { CURVE_YES = 0, CURVE_NO = 1 };
@@ -58,36 +60,31 @@ struct curve_removed {
 };
 
 /* q in the coordinates of a side (never I64_MIN): buying that side makes it grow. */
-MATH_INLINE i64 curve_side_q(const struct curve *c, u32 side) {
-    return side == CURVE_NO ? -c->q : c->q;
-}
+MATH_INLINE i64 curve_side_q(const struct curve* c, u32 side) { return side == CURVE_NO ? -c->q : c->q; }
 
 MATH_SHARED i64 curve_u_of(u64 liquidity, i64 q) {
+    SECTION(curve);
     u64 v;
     if (!mul_div(magnitude(q), CURVE_ONE, liquidity, false, &v) || v > (u64)I64_MAX) v = liquidity ? I64_MAX : 0;
     return q < 0 ? -(i64)v : (i64)v;
 }
 
 /* u at e18, truncated towards zero; 0 for an empty pool. */
-MATH_INLINE i64 curve_u(const struct curve *c) {
-    return curve_u_of(c->liquidity, c->q);
-}
+MATH_INLINE i64 curve_u(const struct curve* c) { return curve_u_of(c->liquidity, c->q); }
 
-MATH_INLINE bool curve_is_tradable(i64 u) {
-    return magnitude(u) <= TABLE_U_MAX;
-}
+MATH_INLINE bool curve_is_tradable(i64 u) { return magnitude(u) <= TABLE_U_MAX; }
 
 /* u * liquidity, rounded towards plus or minus infinity. */
-MATH_SHARED bool curve_q_of(i64 u, u64 liquidity, bool round_up, i64 *q) {
+MATH_SHARED u64 curve_q_of(i64 u, u64 liquidity, bool round_up, i64* q) {
     u64 size;
-    if (!mul_div(magnitude(u), liquidity, CURVE_ONE, round_up == (u > 0), &size)) return false;
-    if (size > (u64)I64_MAX) return false;
+    if (mul_div_or(magnitude(u), liquidity, CURVE_ONE, round_up == (u > 0), &size)) return CURVE_OVERFLOW;
+    if (size > (u64)I64_MAX) return CURVE_OVERFLOW;
     *q = u < 0 ? -(i64)size : (i64)size;
-    return true;
+    return CURVE_OK;
 }
 
 /* Where u of a side stands, and where `shares` more (bought) or fewer (sold) leave it. */
-MATH_SHARED u32 curve_move(const struct curve *c, u32 side, u64 shares, bool is_buy, i64 u[2]) {
+MATH_SHARED u64 curve_move(const struct curve* c, u32 side, u64 shares, bool is_buy, i64 u[2]) {
     if (c->liquidity == 0) return CURVE_NO_LIQUIDITY;
     if (shares == 0) return CURVE_ZERO;
     i64 q = curve_side_q(c, side);
@@ -98,32 +95,34 @@ MATH_SHARED u32 curve_move(const struct curve *c, u32 side, u64 shares, bool is_
 }
 
 /* What `shares` of a side cost, rounded up: at least the curve's amount, and at least shares * the price before. */
-MATH_SHARED u32 curve_buy_shares(const struct curve *c, u32 side, u64 shares, u64 *cost) {
+MATH_SHARED u64 curve_buy_shares(const struct curve* c, u32 side, u64 shares, u64* cost) {
+    SECTION(curve);
     i64 u[2];
-    u32 status = curve_move(c, side, shares, true, u);
+    u64 status = curve_move(c, side, shares, true, u);
     if (status != CURVE_OK) return status;
     u64 rise = curve_g(u[1]) - curve_g(u[0]) + CURVE_G_ERROR;
     u64 price = curve_price_e18(u[0]) + CURVE_P_ERROR;
     u64 by_curve, by_price;
-    if (!mul_div(c->liquidity, rise, CURVE_ONE, true, &by_curve)) return CURVE_OVERFLOW;
-    if (!mul_div(shares, price, CURVE_ONE, true, &by_price)) return CURVE_OVERFLOW;
+    if (mul_div_or(c->liquidity, rise, CURVE_ONE, true, &by_curve)) return CURVE_OVERFLOW;
+    if (mul_div_or(shares, price, CURVE_ONE, true, &by_price)) return CURVE_OVERFLOW;
     *cost = by_curve > by_price ? by_curve : by_price;
     return CURVE_OK;
 }
 
 /* What `shares` of a side sell for, rounded down: at most the curve's amount, and at most shares * the price
  * before. May be 0. */
-MATH_SHARED u32 curve_sell_shares(const struct curve *c, u32 side, u64 shares, u64 *proceeds) {
+MATH_SHARED u64 curve_sell_shares(const struct curve* c, u32 side, u64 shares, u64* proceeds) {
+    SECTION(curve);
     i64 u[2];
-    u32 status = curve_move(c, side, shares, false, u);
+    u64 status = curve_move(c, side, shares, false, u);
     if (status != CURVE_OK) return status;
     u64 fall = curve_g(u[0]) - curve_g(u[1]);
     fall = fall > CURVE_G_ERROR ? fall - CURVE_G_ERROR : 0;
     u64 price = curve_price_e18(u[0]);
     price = price > CURVE_P_ERROR ? price - CURVE_P_ERROR : 0;
     u64 by_curve, by_price;
-    if (!mul_div(c->liquidity, fall, CURVE_ONE, false, &by_curve)) return CURVE_OVERFLOW;
-    if (!mul_div(shares, price, CURVE_ONE, false, &by_price)) return CURVE_OVERFLOW;
+    if (mul_div_or(c->liquidity, fall, CURVE_ONE, false, &by_curve)) return CURVE_OVERFLOW;
+    if (mul_div_or(shares, price, CURVE_ONE, false, &by_price)) return CURVE_OVERFLOW;
     *proceeds = by_curve < by_price ? by_curve : by_price;
     return CURVE_OK;
 }
@@ -147,7 +146,7 @@ MATH_INLINE i64 curve_first_guess(i64 low, u64 price, u64 climb, u64 aim) {
 /* A u of at least `low` with wanted - tolerance <= g(u) <= wanted, where g(low) <= wanted <= g(CURVE_U_MAX).
  * g is convex, so Newton from above stays above; it aims at the middle of the tolerance, fenced by bisection.
  * At the cap it returns the best u below: g(u) <= wanted always. */
-MATH_SHARED i64 curve_u_of_g(i64 low, i64 guess, u64 wanted, u64 tolerance, u32 *iterations) {
+MATH_SHARED i64 curve_u_of_g(i64 low, i64 guess, u64 wanted, u64 tolerance, u32* iterations) {
     u64 aim = wanted - tolerance / 2;
     i64 high = CURVE_U_MAX, u = guess;
     for (*iterations = 1;; ++*iterations) {
@@ -166,7 +165,8 @@ MATH_SHARED i64 curve_u_of_g(i64 low, i64 guess, u64 wanted, u64 tolerance, u32 
 
 /* The shares of a side that `cash` buys: curve_buy_shares of the result costs at most `cash`, and for L <= 1e16 at
  * least cash - 2 base units. The rest is the pool's. */
-MATH_SHARED u32 curve_buy_cash(const struct curve *c, u32 side, u64 cash, u64 *shares, u32 *iterations) {
+MATH_SHARED u64 curve_buy_cash(const struct curve* c, u32 side, u64 cash, u64* shares, u32* iterations) {
+    SECTION(curve);
     *iterations = 0;
     u64 liquidity = c->liquidity, rise;
     if (liquidity == 0) return CURVE_NO_LIQUIDITY;
@@ -186,7 +186,7 @@ MATH_SHARED u32 curve_buy_cash(const struct curve *c, u32 side, u64 cash, u64 *s
     u = curve_u_of_g(u, curve_first_guess(u, price, aim - here, aim), wanted, tolerance, iterations);
     i64 reached; /* the largest q whose u is at most this one */
     u64 most;
-    if (!curve_q_of(u, liquidity, false, &reached)) return CURVE_OVERFLOW;
+    if (curve_q_of(u, liquidity, false, &reached)) return CURVE_OVERFLOW;
     u64 bought = reached > q ? (u64)reached - (u64)q : 0;
     /* A buy also costs at least shares * the price before. */
     if (mul_div(cash, CURVE_ONE, price + CURVE_P_ERROR, false, &most) && bought > most) bought = most;
@@ -197,43 +197,57 @@ MATH_SHARED u32 curve_buy_cash(const struct curve *c, u32 side, u64 cash, u64 *s
 
 /* How many shares of a side can be sold while its marginal price stays at or above the floor; 0 when it is below
  * already. A floor under 1_000 is 1_000: the pool goes no lower. */
-MATH_SHARED u32 curve_shares_to_price(const struct curve *c, u32 side, u32 floor_price_e6, u64 *shares) {
+MATH_SHARED u64 curve_shares_to_price(const struct curve* c, u32 side, u32 floor_price_e6, u64* shares) {
+    SECTION(curve);
     if (c->liquidity == 0) return CURVE_NO_LIQUIDITY;
     i64 u = curve_u_of_price_e6(floor_price_e6) + CURVE_U_ERROR;
     i64 q = curve_side_q(c, side), lowest;
-    if (!curve_q_of(u, c->liquidity, true, &lowest)) return CURVE_OVERFLOW;
+    if (curve_q_of(u, c->liquidity, true, &lowest)) return CURVE_OVERFLOW;
     *shares = q > lowest ? (u64)q - (u64)lowest : 0;
     return CURVE_OK;
+}
+
+/* What liquidity dL is of a pool, against the maker: dL g(|u|) complete sets, and the dL |u| by which one side is more.
+ * Added, the sets are rounded up and the rest down; removed, the other way round. */
+MATH_SHARED u64 curve_portion(const struct curve* c, u64 delta_liquidity, bool is_added, u64* sets, u64* rest) {
+    u64 g = curve_g((i64)magnitude(curve_u(c))) + (is_added ? CURVE_G_ERROR : 0 - CURVE_G_ERROR);
+    u64 status = mul_div_or(delta_liquidity, g, CURVE_ONE, is_added, sets);
+    return status ? status : mul_div_or(magnitude(c->q), delta_liquidity, c->liquidity, !is_added, rest);
 }
 
 /* A maker adds liquidity dL at the pool's u; an empty pool takes its u from `initial_price_e6`.
  * The maker pays M = ceil(dL g(|u|)) complete sets and keeps the surplus D = floor(dL |u|) of the side the pool needs
  * less of. The reserves grow by M and M - D, q by +-D. Why that is enough: F is convex and homogeneous, so
  * F(L + dL, q + dq) <= F(L, q) + F(dL, dq), and F of the minor side is dL g(D / dL) - D <= dL g(|u|) - D <= M - D. */
-MATH_SHARED u32 curve_add_liquidity(
-    const struct curve *c, u64 delta_liquidity, u32 initial_price_e6, struct curve_added *out
-) {
-    u64 surplus, cash;
+MATH_SHARED u64 curve_add_liquidity(const struct curve* c, u64 delta_liquidity, u32 initial_price_e6,
+                                    struct curve_added* out) {
+    SECTION(curve);
+    struct curve at = *c;
+    u64 surplus;
     if (delta_liquidity == 0) return CURVE_ZERO;
     if (delta_liquidity > CURVE_LIQUIDITY_MAX || c->liquidity > CURVE_LIQUIDITY_MAX - delta_liquidity) {
         return CURVE_OVERFLOW;
     }
-    bool is_empty = c->liquidity == 0;
-    if (is_empty && (initial_price_e6 < CURVE_PRICE_MIN_E6 || initial_price_e6 > CURVE_PRICE_MAX_E6)) {
-        return CURVE_PRICE_RANGE;
+    i64 before = c->q;
+    if (c->liquidity == 0) { /* it is added to as if one unit of liquidity stood at that price */
+        if (initial_price_e6 < CURVE_PRICE_MIN_E6 || initial_price_e6 > CURVE_PRICE_MAX_E6) return CURVE_PRICE_RANGE;
+        at = (struct curve){CURVE_ONE, curve_u_of_price_e6(initial_price_e6)};
+        before = 0;
     }
-    i64 u = is_empty ? curve_u_of_price_e6(initial_price_e6) : curve_u(c);
-    u64 g = curve_g((i64)magnitude(u)) + CURVE_G_ERROR;
-    if (!mul_div(delta_liquidity, g, CURVE_ONE, true, &cash)) return CURVE_OVERFLOW;
-    u64 of = is_empty ? magnitude(u) : magnitude(c->q), over = is_empty ? CURVE_ONE : c->liquidity;
-    if (!mul_div(of, delta_liquidity, over, false, &surplus)) return CURVE_OVERFLOW;
-    i64 before = is_empty ? 0 : c->q;
+    u64 status = curve_portion(&at, delta_liquidity, true, &out->cash, &surplus);
+    if (status) return status;
     if (surplus > (u64)I64_MAX - magnitude(before)) return CURVE_OVERFLOW;
-    out->cash = cash;
-    out->surplus_yes = u > 0 ? surplus : 0;
-    out->surplus_no = u > 0 ? 0 : surplus;
-    out->q = u > 0 ? before + (i64)surplus : before - (i64)surplus;
+    out->surplus_yes = at.q > 0 ? surplus : 0;
+    out->surplus_no = at.q > 0 ? 0 : surplus;
+    out->q = at.q > 0 ? before + (i64)surplus : before - (i64)surplus;
     return CURVE_OK;
+}
+
+/* The most liquidity that `cash` pays for in a pool that is not empty: curve_add_liquidity of it costs at most that. */
+MATH_SHARED u32 curve_liquidity_for_cash(const struct curve* c, u64 cash, u64* delta_liquidity) {
+    SECTION(curve);
+    u64 g = curve_g((i64)magnitude(curve_u(c))) + CURVE_G_ERROR;
+    return mul_div(cash, CURVE_ONE, g, false, delta_liquidity) ? CURVE_OK : CURVE_OVERFLOW;
 }
 
 /* A maker takes liquidity dL back at the pool's u: floor(dL g(|u|)) of the side the pool holds more of, and
@@ -241,13 +255,13 @@ MATH_SHARED u32 curve_add_liquidity(
  * Why the rest is enough, with r = ceil(dL |u|) - dL |u|: F(L - dL, q') = (L - dL) g(-|u| + r / (L - dL))
  * <= (L - dL) g(-|u|) + r, and the minor side gives up at most dL g(-|u|) - r.
  * CURVE_ZERO when dL is too small for that (below $0.004 of liquidity); all of a pool can always leave. */
-MATH_SHARED u32 curve_remove_liquidity(const struct curve *c, u64 delta_liquidity, struct curve_removed *out) {
+MATH_SHARED u64 curve_remove_liquidity(const struct curve* c, u64 delta_liquidity, struct curve_removed* out) {
+    SECTION(curve);
     u64 major, difference;
     if (delta_liquidity == 0) return CURVE_ZERO;
     if (delta_liquidity > c->liquidity) return CURVE_NO_LIQUIDITY;
-    u64 g = curve_g((i64)magnitude(curve_u(c))) - CURVE_G_ERROR;
-    if (!mul_div(delta_liquidity, g, CURVE_ONE, false, &major)) return CURVE_OVERFLOW;
-    if (!mul_div(magnitude(c->q), delta_liquidity, c->liquidity, true, &difference)) return CURVE_OVERFLOW;
+    u64 status = curve_portion(c, delta_liquidity, false, &major, &difference);
+    if (status) return status;
     if (difference > major) return CURVE_ZERO;
     u64 minor = major - difference;
     out->yes = c->q > 0 ? minor : major;
@@ -256,25 +270,34 @@ MATH_SHARED u32 curve_remove_liquidity(const struct curve *c, u64 delta_liquidit
     return CURVE_OK;
 }
 
+/* Phi and phi where a pool stands, both e18: the price of YES, and what liquidity is worth there. */
+struct curve_point {
+    u64 price, density;
+};
+
+MATH_INLINE void curve_point_of(i64 u, struct curve_point* out) {
+    out->price = curve_price_e18(u);
+    out->density = curve_density_e18(u);
+}
+
 /* floor(dL phi(u)), base units: the value liquidity adds to the pool (V = L phi). */
-MATH_INLINE u64 curve_liquidity_value(i64 u, u64 delta_liquidity) {
+MATH_INLINE u64 curve_liquidity_value(const struct curve_point* at, u64 delta_liquidity) {
     u64 value = 0;
-    (void)mul_div(delta_liquidity, curve_density_e18(u), CURVE_ONE, false, &value); /* phi < 1: it fits */
+    (void)mul_div(delta_liquidity, at->density, CURVE_ONE, false, &value); /* phi < 1: it fits */
     return value;
 }
 
 /* min(phi(u) $1_000 / (P L), 0.1) at e9, P the YES price: how far a $1_000 order moves the price. 0.1 for no pool. */
-MATH_SHARED u64 curve_impact_e9(i64 u, u64 liquidity) {
-    u64 ratio_e9, impact;
-    if (liquidity == 0) return CURVE_IMPACT_MAX_E9;
-    if (!mul_div(curve_density_e18(u), 1000000000ULL, curve_price_e18(u), false, &ratio_e9)) return CURVE_IMPACT_MAX_E9;
-    if (!mul_div(ratio_e9, CURVE_IMPACT_ORDER, liquidity, false, &impact)) return CURVE_IMPACT_MAX_E9;
+MATH_SHARED u64 curve_impact_e9(const struct curve_point* at, u64 liquidity) {
+    u64 ratio_e9 = U64_MAX, impact = CURVE_IMPACT_MAX_E9;
+    (void)mul_div(at->density, 1000000000ULL, at->price, false, &ratio_e9);
+    (void)mul_div(ratio_e9, CURVE_IMPACT_ORDER, liquidity, false, &impact);
     return impact < CURVE_IMPACT_MAX_E9 ? impact : CURVE_IMPACT_MAX_E9;
 }
 
-/* Fall of the impact from L_before to L_after at u, in whole bps of price; 0 when it does not fall. */
-MATH_INLINE u64 curve_improvement_bps(i64 u, u64 liquidity_before, u64 liquidity_after) {
-    u64 before = curve_impact_e9(u, liquidity_before), after = curve_impact_e9(u, liquidity_after);
+/* Fall of the impact from L_before to L_after, in whole bps of price; 0 when it does not fall. */
+MATH_INLINE u64 curve_improvement_bps(const struct curve_point* at, u64 liquidity_before, u64 liquidity_after) {
+    u64 before = curve_impact_e9(at, liquidity_before), after = curve_impact_e9(at, liquidity_after);
     return before > after ? (before - after) / CURVE_IMPACT_PER_BPS_E9 : 0;
 }
 

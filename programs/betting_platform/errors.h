@@ -53,6 +53,7 @@
     E(163, STAKE_LOCKED, "an unstake request waits for 150 slots")                                            \
     E(164, WITHDRAWAL_LIMIT,                                                                                  \
       "the vault has paid out a fifth of itself in the last 150 slots, or has no cash: ask again later")      \
+    E(165, VAULT_TOO_SMALL, "the fees are more than the vault: they wait until more is staked")               \
     E(170, BAD_CHAIN, "a chain has 1 to 5 steps, at most 2 borrows, OPEN last, and always covers its debt")   \
     E(171, NOT_TRIGGERED, "the oracle's price has not crossed the chain's trigger")                           \
     E(172, CHAIN_EXPIRED, "the chain has expired")                                                            \

@@ -1,5 +1,5 @@
-/* Events: one per state change, through sol_log_data. Every field is an integer or an address; programs/events.py
- * mirrors the structs. Numbers run per market, with one more series for the vault. */
+/* Events: one per state change (a batch of liquidations is one), through sol_log_data. Every field is an integer or an
+ * address; programs/events.py mirrors the structs. Numbers run per market, with one more series for the vault. */
 #ifndef EVENTS_H
 #define EVENTS_H
 
@@ -17,7 +17,7 @@ enum event_kind {
     EVENT_STAKED = 5,
     EVENT_POSITION_OPENED = 6,
     EVENT_POSITION_CLOSED = 7,
-    EVENT_POSITION_LIQUIDATED = 8,
+    EVENT_POSITIONS_LIQUIDATED = 8,
     EVENT_BAD_DEBT_BOOKED = 9,
     EVENT_LIQUIDITY_REMOVED = 10,
     EVENT_MAKER_FEES_CLAIMED = 11,
@@ -54,7 +54,7 @@ struct event_market_created {
     struct address market, condition_id;
     u64 outcomes, pools;
 };
-struct event_prices_updated { /* followed by `pools` pairs of u32: price_e6 after the clamp, band_e6 */
+struct event_prices_updated { /* followed by `pools` struct reading: after the clamp */
     struct event head;
     u32 price_class, pools;
     u64 publish_slot;
@@ -74,7 +74,8 @@ struct event_staked {
 struct event_position_opened {
     struct event head;
     struct address position, owner;
-    u32 pool, side, leverage, margin_bps;
+    u16 pool, holding; /* which of a chain's positions; zero for a position account */
+    u32 side, leverage, margin_bps;
     u64 margin, notional, shares, debt, fee, fee_rate_ubp, coverage_e6;
     u32 oracle_e6, pool_price_e6; /* YES, after */
     u64 trade_number;
@@ -82,18 +83,22 @@ struct event_position_opened {
 struct event_position_closed {
     struct event head;
     struct address position, owner;
-    u32 pool, side;
+    u16 pool, holding; /* which of a chain's positions; zero for a position account */
+    u32 side;
     u64 shares, shares_left, proceeds, fee, debt_repaid, payout;
 };
-struct event_position_liquidated {
+struct event_positions_liquidated { /* of one batch; followed by `positions` struct liquidated */
     struct event head;
-    struct address position, owner;
-    u32 pool, side, oracle_e6, pool_price_e6;
-    u64 shares_sold, proceeds, shares_to_inventory, inventory_credit, shares_left;
-    u64 debt_repaid, debt_left, bounty, residual, bad_debt;
+    u64 positions, to_vault, to_keeper; /* cash: loans repaid; bounties */
+};
+struct liquidated { /* proceeds - bounty - (debt repaid - inventory credit) stays with the position, for its owner */
+    struct address position; /* or the chain that holds it */
+    u32 pool, side;
+    u64 shares_sold, proceeds, shares_to_inventory, inventory_credit;
+    u64 debt_repaid, debt_left, bounty, bad_debt;
     u64 equity_before, required_before; /* at the judged price; equity 0 when negative */
 };
-struct event_bad_debt { /* of one batch; each position's own event has its part */
+struct event_bad_debt { /* of one batch; each position's record has its part */
     struct event head;
     u64 amount, positions, market_id, total;
 };
@@ -133,33 +138,39 @@ struct event_inventory_bought {
     u32 pool, side;
     u64 shares, cash, inventory_cost;
 };
-struct event_chain_opened { /* followed by `step_count` struct chain_step */
+struct event_chain_opened { /* the account up to its steps, followed by `step_count` struct chain_step */
     struct event head;
-    struct address chain, owner;
-    u32 pool, side, trigger_e6, is_above;
-    u64 deposit, bounty, expiry_slot, step_count;
+    struct address chain;
+    u8 kind, version, bump, status, pool, side, step_count, next_step;
+    struct address market, owner;
+    u32 chain_id, trigger_e6, is_above, leverage_e6;
+    u64 expiry_slot, deposit; /* the bounty is 2 bp of the deposit, rounded up */
 };
 struct event_chain_stepped { /* what a step bought, added or staked has an event of its own before this one */
     struct event head;
     struct address chain;
     u32 step, kind;
-    u64 amount, shares, working, debt, bounty; /* after; amount 0: a recorded no-op */
+    u64 amount, shares; /* of this step: cash, and what it became; amount 0: a recorded no-op */
+    u64 working, debt, bounty; /* after */
     u64 leverage_e6;
 };
-struct event_chain_cancelled {
+struct event_chain_cancelled { /* the stake's and the liquidity's ends have events of their own before this one */
     struct event head;
-    struct address chain, owner;
-    u64 debt_repaid, cash, shares_staked, liquidity_removed, shares_yes, shares_no, bounty, is_closed;
+    struct address chain;
+    u64 debt_repaid, bounty, cash, shares_staked, is_closed; /* cash: all that the owner gets; shares: that ended */
 };
 struct event_pledges_seized {
     struct event head;
     struct address chain;
-    u64 debt_repaid, stake_shares, liquidity_removed, inventory_shares, inventory_credit;
+    u64 debt_repaid, stake_shares, cash, inventory_shares, inventory_credit; /* cash: of what the liquidity gave */
 };
 struct event_epoch_posted {
     struct event head;
-    struct address account, root;
-    u64 epoch, index, leaf_count, total, posted_mmt, emitted_mmt;
+    u64 epoch;
+    u32 index, leaf_count;
+    u64 total;
+    struct address root, account;
+    u64 posted_mmt, emitted_mmt;
 };
 struct event_rewards_paid { /* followed by `count` struct paid_leaf */
     struct event head;
@@ -167,11 +178,12 @@ struct event_rewards_paid { /* followed by `count` struct paid_leaf */
     u32 index, count;
     u64 amount;
 };
-struct paid_leaf {
+struct paid_leaf { /* as it is hashed */
+    u32 index, leaf;
     struct address wallet;
-    u64 leaf, amount;
+    u64 amount;
 };
-struct event_market_resolved { /* followed by `pools` u64: what one YES share pays, e6 */
+struct event_market_resolved { /* followed by `pools` u64 payout_e6: what one YES share pays */
     struct event head;
     u64 pools;
 };
@@ -187,16 +199,26 @@ struct event_halted {
 };
 
 static KEEP u64 emit(void* event, u64 bytes) {
+    SECTION(events);
     struct slice slice = {event, bytes};
     sol_log_data(&slice, 1);
     return 0;
 }
 
-static inline void head_market(struct event* e, u8 kind, struct market* m, u64 slot) {
+static KEEP void head_market(struct event* e, u8 kind, struct market* m, u64 slot) {
     *e = (struct event){EVENT_VERSION, kind, 0, m->market_id, ++m->event_sequence, slot};
 }
-static inline void head_vault(struct event* e, u8 kind, struct vault* v, u64 slot) {
+static KEEP void head_vault(struct event* e, u8 kind, struct vault* v, u64 slot) {
     *e = (struct event){EVENT_VERSION, kind, 0, VAULT_SERIES, ++v->event_sequence, slot};
+}
+/* Both at once. */
+static KEEP u64 emit_market(void* event, u64 bytes, u8 kind, struct market* m, u64 slot) {
+    head_market(event, kind, m, slot);
+    return emit(event, bytes);
+}
+static KEEP u64 emit_vault(void* event, u64 bytes, u8 kind, struct vault* v, u64 slot) {
+    head_vault(event, kind, v, slot);
+    return emit(event, bytes);
 }
 
 #endif

@@ -2,7 +2,11 @@
  * dispatcher, the account checks (sdk.h), the IDL and the tests of wrong accounts read.
  *
  * A(name, rule): the rule is what the account must be, and whether it signs, is written, or must belong to the
- * instruction's first account. ANY: checked by the instruction itself, or by the program that it calls. */
+ * instruction's first account. ANY: checked by the instruction itself, or by the program that it calls.
+ *
+ * programs/interface.py reads comments too: `PDA [seeds]`; `written ...`, in that case only; `then, CASE: NAME,
+ * writable`, one more account in that case; `then, writable: ...`, any number of them; in a struct `then ...`, more
+ * data. */
 #ifndef INSTRUCTIONS_H
 #define INSTRUCTIONS_H
 
@@ -10,37 +14,37 @@
 
 /* The first eight are account kinds: ours, of this kind and version, and of the market given before it. */
 enum rule {
-            GLOBAL = KIND_GLOBAL,
-            VAULT = KIND_VAULT,
-            MARKET = KIND_MARKET,
-            POSITION = KIND_POSITION,
-            MAKER = KIND_MAKER,
-            STAKE = KIND_STAKE,
-            CHAIN = KIND_CHAIN,
-            EPOCH = KIND_EPOCH,
-            ANY,
-            MARKET_TOKENS, /* of the market given before it */
-            VAULT_TOKENS,  /* of the vault given before it */
-            QUOTE_MINT,    /* of the global account given before it */
-            TOKEN_PROGRAM, /* SPL Token */
-            RULE_MASK = 0x1f,
-            OWNED = 0x20, /* its owner is the first account */
-            WRITES = 0x40,
-            SIGNS = 0x80
+    GLOBAL = KIND_GLOBAL,
+    VAULT = KIND_VAULT,
+    MARKET = KIND_MARKET,
+    POSITION = KIND_POSITION,
+    MAKER = KIND_MAKER,
+    STAKE = KIND_STAKE,
+    CHAIN = KIND_CHAIN,
+    EPOCH = KIND_EPOCH,
+    ANY,
+    MARKET_TOKENS, /* of the market given before it */
+    VAULT_TOKENS,  /* of the vault given before it */
+    QUOTE_MINT,    /* of the global account given before it */
+    TOKEN_PROGRAM, /* SPL Token */
+    RULE_MASK = 0x1f,
+    OWNED = 0x20, /* its owner is the first account */
+    WRITES = 0x40,
+    SIGNS = 0x80
 };
 
-#define INITIALIZE_ACCOUNTS(A)       \
-    A(payer, ANY | SIGNS)            \
-    A(program, ANY | SIGNS)          \
-    A(global, ANY | WRITES)          \
-    A(vault, ANY | WRITES)           \
-    A(vault_tokens, ANY | WRITES)    \
-    A(quote_mint, ANY)               \
-    A(mmt_mint, ANY | WRITES)        \
-    A(sink_tokens, ANY | WRITES)     \
-    A(sink_owner, ANY)               \
-    A(treasury_tokens, ANY | WRITES) \
-    A(token_program, TOKEN_PROGRAM)  \
+#define INITIALIZE_ACCOUNTS(A)                                     \
+    A(payer, ANY | SIGNS) /* written by the system program */      \
+    A(program, ANY | SIGNS)                                        \
+    A(global, ANY | WRITES)                                        \
+    A(vault, ANY | WRITES)                                         \
+    A(vault_tokens, ANY | WRITES)                                  \
+    A(quote_mint, ANY)                                             \
+    A(mmt_mint, ANY | WRITES)                                      \
+    A(sink_tokens, ANY | WRITES)     /* PDA ["sink_tokens"] */     \
+    A(sink_owner, ANY)               /* PDA ["entropy_sink"] */    \
+    A(treasury_tokens, ANY | WRITES) /* PDA ["treasury_tokens"] */ \
+    A(token_program, TOKEN_PROGRAM)                                \
     A(system_program, ANY)
 struct initialize_data {
     u8 tag, global_bump, vault_bump, vault_tokens_bump, sink_tokens_bump, sink_owner_bump, treasury_tokens_bump,
@@ -157,22 +161,22 @@ struct request_unstake_data {
     u64 shares; /* in place of an earlier request; zero takes it back */
 };
 #define UNSTAKE_ACCOUNTS(A)                \
-    A(owner, ANY | SIGNS)                  \
+    A(owner, ANY | SIGNS | WRITES)         \
     A(vault, VAULT | WRITES)               \
     A(vault_tokens, VAULT_TOKENS | WRITES) \
     A(owner_tokens, ANY | WRITES)          \
     A(stake, STAKE | WRITES | OWNED)       \
     A(token_program, TOKEN_PROGRAM)
 
-#define OPEN_POSITION_ACCOUNTS(A) /* VAULT is written, and VAULT_TOKENS follows, with leverage only */ \
-    A(owner, ANY | SIGNS | WRITES)                                                                     \
-    A(global, GLOBAL)                                                                                  \
-    A(market, MARKET | WRITES)                                                                         \
-    A(market_tokens, MARKET_TOKENS | WRITES)                                                           \
-    A(owner_tokens, ANY | WRITES)                                                                      \
-    A(position, ANY | WRITES)                                                                          \
-    A(vault, VAULT)                                                                                    \
-    A(token_program, TOKEN_PROGRAM)                                                                    \
+#define OPEN_POSITION_ACCOUNTS(A) /* then, with leverage: vault_tokens, writable */ \
+    A(owner, ANY | SIGNS | WRITES)                                                  \
+    A(global, GLOBAL) /* written by one of the first 100 trades */                  \
+    A(market, MARKET | WRITES)                                                      \
+    A(market_tokens, MARKET_TOKENS | WRITES)                                        \
+    A(owner_tokens, ANY | WRITES)                                                   \
+    A(position, ANY | WRITES)                                                       \
+    A(vault, VAULT) /* written with leverage */                                     \
+    A(token_program, TOKEN_PROGRAM)                                                 \
     A(system_program, ANY)
 struct open_position_data {
     u8 tag, pool, side, bump;
@@ -181,14 +185,14 @@ struct open_position_data {
     u32 leverage, worst_price_e6; /* whole multiples; average cost per share before the fee */
 };
 
-#define CLOSE_POSITION_ACCOUNTS(A) /* VAULT is written, and VAULT_TOKENS follows, with debt only */ \
-    A(owner, ANY | SIGNS | WRITES)                                                                  \
-    A(global, GLOBAL)                                                                               \
-    A(market, MARKET | WRITES)                                                                      \
-    A(market_tokens, MARKET_TOKENS | WRITES)                                                        \
-    A(owner_tokens, ANY | WRITES)                                                                   \
-    A(position, ANY | WRITES) /* or the chain that holds it */                                      \
-    A(vault, VAULT)                                                                                 \
+#define CLOSE_POSITION_ACCOUNTS(A) /* then, with debt: vault_tokens, writable */ \
+    A(owner, ANY | SIGNS | WRITES)                                               \
+    A(global, GLOBAL)                                                            \
+    A(market, MARKET | WRITES)                                                   \
+    A(market_tokens, MARKET_TOKENS | WRITES)                                     \
+    A(owner_tokens, ANY | WRITES)                                                \
+    A(position, ANY | WRITES) /* or the chain that holds it */                   \
+    A(vault, VAULT)           /* written with debt */                            \
     A(token_program, TOKEN_PROGRAM)
 struct close_position_data {
     u8 tag, holding, padding[2]; /* which of a chain's positions; zero for a position account */
@@ -211,14 +215,14 @@ struct buy_inventory_data {
     u64 shares, cost_max;
 };
 
-#define LIQUIDATE_ACCOUNTS(A) /* then positions, and chains that hold one, all of this market and writable */ \
-    A(keeper, ANY | SIGNS)                                                                                    \
-    A(global, GLOBAL)                                                                                         \
-    A(market, MARKET | WRITES)                                                                                \
-    A(market_tokens, MARKET_TOKENS | WRITES)                                                                  \
-    A(vault, VAULT | WRITES)                                                                                  \
-    A(vault_tokens, VAULT_TOKENS | WRITES)                                                                    \
-    A(keeper_tokens, ANY | WRITES)                                                                            \
+#define LIQUIDATE_ACCOUNTS(A) /* then, writable: positions, and chains that hold one, all of this market */ \
+    A(keeper, ANY | SIGNS)                                                                                  \
+    A(global, GLOBAL)                                                                                       \
+    A(market, MARKET | WRITES)                                                                              \
+    A(market_tokens, MARKET_TOKENS | WRITES)                                                                \
+    A(vault, VAULT | WRITES)                                                                                \
+    A(vault_tokens, VAULT_TOKENS | WRITES)                                                                  \
+    A(keeper_tokens, ANY | WRITES)                                                                          \
     A(token_program, TOKEN_PROGRAM)
 
 #define OPEN_CHAIN_ACCOUNTS(A)               \
@@ -230,12 +234,10 @@ struct buy_inventory_data {
     A(chain, ANY | WRITES)                   \
     A(token_program, TOKEN_PROGRAM)          \
     A(system_program, ANY)
-struct open_chain_data {
-    u8 tag, pool, side, bump;
-    u32 chain_id;
-    u64 deposit, expiry_slot;
-    u32 trigger_e6;
-    u8 is_above, step_count, padding[2];
+struct open_chain_data { /* from chain_id on as in the account */
+    u8 tag, bump, padding[2], pool, side, step_count, more_padding;
+    u32 chain_id, trigger_e6, is_above, still_more_padding;
+    u64 expiry_slot, deposit;
     struct chain_step steps[5]; /* unused ones are zero */
 };
 #define CANCEL_CHAIN_ACCOUNTS(A)             \
@@ -250,15 +252,15 @@ struct open_chain_data {
     A(owner_tokens, ANY | WRITES)            \
     A(caller_tokens, ANY | WRITES)           \
     A(token_program, TOKEN_PROGRAM)
-#define EXECUTE_CHAIN_ACCOUNTS(A)            \
-    A(keeper, ANY | SIGNS)                   \
-    A(global, GLOBAL)                        \
-    A(market, MARKET | WRITES)               \
-    A(market_tokens, MARKET_TOKENS | WRITES) \
-    A(vault, VAULT | WRITES)                 \
-    A(vault_tokens, VAULT_TOKENS | WRITES)   \
-    A(keeper_tokens, ANY | WRITES)           \
-    A(chain, CHAIN | WRITES)                 \
+#define EXECUTE_CHAIN_ACCOUNTS(A)                                  \
+    A(keeper, ANY | SIGNS)                                         \
+    A(global, GLOBAL) /* written by one of the first 100 trades */ \
+    A(market, MARKET | WRITES)                                     \
+    A(market_tokens, MARKET_TOKENS | WRITES)                       \
+    A(vault, VAULT | WRITES)                                       \
+    A(vault_tokens, VAULT_TOKENS | WRITES)                         \
+    A(keeper_tokens, ANY | WRITES)                                 \
+    A(chain, CHAIN | WRITES)                                       \
     A(token_program, TOKEN_PROGRAM)
 struct execute_chain_data {
     u8 tag, first_step, step_count, padding[5]; /* a repeat finds the chain at a later step and is refused */
@@ -270,16 +272,17 @@ struct execute_chain_data {
     A(epoch, ANY | WRITES)             \
     A(system_program, ANY)
 struct post_epoch_data {
-    u8 tag, bump, padding[2];
+    u8 tag, bump, padding[6];
+    u64 epoch;
     u32 index; /* of this root among the epoch's */
-    u64 epoch, total;
-    u32 leaf_count, more_padding;
+    u32 leaf_count;
+    u64 total;
     struct address root;
 };
-#define PAY_REWARDS_ACCOUNTS(A) /* then one MMT token account a leaf that is paid */ \
-    A(global, GLOBAL)                                                                \
-    A(epoch, EPOCH | WRITES)                                                         \
-    A(treasury_tokens, ANY | WRITES)                                                 \
+#define PAY_REWARDS_ACCOUNTS(A) /* then, writable: one MMT token account a leaf that is paid */ \
+    A(global, GLOBAL)                                                                           \
+    A(epoch, EPOCH | WRITES)                                                                    \
+    A(treasury_tokens, ANY | WRITES)                                                            \
     A(token_program, TOKEN_PROGRAM)
 struct pay_rewards_data {
     u8 tag, height, paid_mask, padding; /* 2^height leaves; bit i: leaf first + i is paid, from the next account */

@@ -103,7 +103,7 @@ struct pool {
 /* PDA ["position", market, owner, position id]: long one side of one pool. */
 struct position {
     u8 kind, version, bump, side;
-    u8 pool, padding;
+    u8 pool, is_in_batch; /* of the liquidation that runs; zero at rest */
     u16 margin_bps; /* maintenance margin, fixed at the open */
     struct address market, owner;
     u64 shares, margin, debt;
@@ -139,18 +139,20 @@ struct chain_step {
     u32 limit_e6; /* ARBITRAGE, OPEN: worst average price; LIQUIDITY: how far the pool may be from the oracle */
 };
 
-/* PDA ["chain", market, owner, chain id]. Escrows into one account; embeds what its steps made. */
+/* PDA ["chain", market, owner, chain id]. Escrows into one account; embeds what its steps made. Up to the steps it is
+ * what open_chain was given and CHAIN_OPENED tells. */
 struct chain {
     u8 kind, version, bump, status;
     u8 pool, side, step_count, next_step;
     struct address market, owner;
     u32 chain_id, trigger_e6;
-    u8 is_above, padding[3]; /* due when the oracle's price of `side` is at or above the trigger, else at or below */
-    u32 leverage_e6;         /* product of the multipliers of the steps that ran */
-    u64 opened_slot, expiry_slot;
-    u64 deposit, working, debt, bounty; /* debt: borrowed by steps, until OPEN moves it into the position */
+    u32 is_above;    /* due when the oracle's price of `side` is at or above the trigger, else at or below */
+    u32 leverage_e6; /* product of the multipliers of the steps that ran */
+    u64 expiry_slot, deposit;
     struct chain_step steps[5];
-    struct maker maker; /* pledged to the debt, like the stake */
+    u64 opened_slot;
+    u64 working, debt, bounty; /* debt: borrowed by steps, until OPEN moves it into the position */
+    struct maker maker;        /* pledged to the debt, like the stake */
     struct stake stake;
     struct position positions[3]; /* what OPEN bought; YES and NO shares bought or left over by the other steps */
 };
@@ -161,9 +163,9 @@ struct epoch {
     u32 root_number; /* also the event series, added to REWARDS_SERIES */
     u64 epoch;
     u32 index, leaf_count;
-    u64 total, paid; /* MMT base units */
-    u64 paid_count, event_sequence;
+    u64 total; /* MMT base units */
     struct address root;
+    u64 paid, paid_count, event_sequence;
     u64 reserved[2];
 };
 

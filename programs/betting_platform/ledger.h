@@ -10,7 +10,22 @@
 #define LEVERAGE_AGE_MAX_SLOTS 150 /* leveraged opens, liquidations */
 #define SPOT_AGE_MAX_SLOTS 750     /* spot opens, a pool's first liquidity */
 
-static inline bool add_to(u64* total, u64 amount) { return (*total += amount) >= amount; }
+static inline bool add_to(u64* total, u64 amount) {
+    u64 sum = *total + amount;
+    /* Otherwise clang makes this an add with overflow, which here takes six instructions more. */
+    __asm__("" : "+r"(sum));
+    if (sum < amount) return false;
+    *total = sum;
+    return true;
+}
+
+/* ---- what an instruction may do now ---- */
+
+static KEEP u64 require_valid_price(const struct loaded* in) {
+    REQUIRE(in->market->price_class == PRICE_VALID, PRICE_CLASS);
+    REQUIRE(in->slot - in->market->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
+    return 0;
+}
 
 /* ---- pools ---- */
 
@@ -18,23 +33,18 @@ static inline struct curve curve_of(const struct pool* p) {
     return (struct curve){p->liquidity, (i64)(p->outstanding[SIDE_YES] - p->outstanding[SIDE_NO])};
 }
 
-static inline u64 side_price(const struct pool* p, u8 side) {
+static KEEP u64 side_price(const struct pool* p, u64 side) {
     return side == SIDE_YES ? p->price_e6 : PRICE_ONE_E6 - p->price_e6;
 }
 
-static KEEP u64 curve_error(u32 status) {
-    switch (status) {
-        case CURVE_OK: return 0;
-        case CURVE_PRICE_RANGE: return ERR_PRICE_RANGE;
-        case CURVE_NO_LIQUIDITY: return ERR_NO_LIQUIDITY;
-        case CURVE_ZERO: return ERR_ZERO_AMOUNT;
-        default: return ERR_ARITHMETIC;
-    }
-}
+_Static_assert((u64)CURVE_OVERFLOW == ERR_ARITHMETIC && (u64)CURVE_PRICE_RANGE == ERR_PRICE_RANGE &&
+                   (u64)CURVE_NO_LIQUIDITY == ERR_NO_LIQUIDITY && (u64)CURVE_ZERO == ERR_ZERO_AMOUNT,
+               "the curve's refusals");
+static inline u64 curve_error(u64 status) { return status; }
 
 /* Highest L of this and the previous epoch, brought up to date before L changes: L was constant since its last
  * change, so an epoch without one had this L throughout. */
-static inline void roll_high(struct pool* p, const struct global* g, u64 slot) {
+static KEEP void roll_high(struct pool* p, const struct global* g, u64 slot) {
     u64 epoch = (slot - g->season_start_slot) / EPOCH_SLOTS + 1; /* 0: never rolled */
     if (epoch == p->high_epoch) return;
     p->high_previous = epoch == p->high_epoch + 1 ? p->high_this : p->liquidity;
@@ -48,8 +58,8 @@ static KEEP u64 book_fee(struct market* m, struct pool* p, u64 fee) {
     u64 treasury = fee / 10, makers = fee / 5;
     if (!p->liquidity) makers = 0;
     if (makers) { /* fee_per_liquidity += makers * 2^64 / L; whole units first, so that 64-bit division serves */
-        u64 whole = makers / p->liquidity, rest = makers % p->liquidity, remainder;
-        u64 fraction = udiv128_64(rest, 0, p->liquidity, &remainder);
+        u64 whole = makers / p->liquidity, rest = makers % p->liquidity;
+        u64 fraction = udiv128_64(rest, 0, p->liquidity);
         struct wide* sum = &p->fee_per_liquidity_q64;
         u64 carry = __builtin_add_overflow(sum->low, fraction, &sum->low);
         REQUIRE(add_to(&sum->high, whole) && add_to(&sum->high, carry), ARITHMETIC);
@@ -67,17 +77,28 @@ static inline u64 vault_coverage_e6(const struct vault* v) {
 }
 /* Cash and loans at book. Inventory counts for stakers (vault_value), not for how much may be lent. */
 static inline u64 vault_equity(const struct vault* v) { return v->cash + v->loans; }
-static inline u64 vault_value(const struct vault* v) { return v->cash + v->loans + v->inventory_cost; }
+static KEEP u64 vault_value(const struct vault* v) { return v->cash + v->loans + v->inventory_cost; }
+
+/* The vault's sum of weighted debt, more or less by a loan's. */
+static KEEP u64 weigh(struct vault* v, const struct market* m, u64 amount, bool is_over) {
+    struct wide* sum = &v->weighted_debt_e6;
+    u64 tail = tail_loss_e6(m->outcomes), low = amount * tail, high = mul_high_shared(amount, tail);
+    if (is_over) {
+        high += __builtin_sub_overflow(sum->low, low, &sum->low);
+        REQUIRE(sum->high >= high, ARITHMETIC);
+        sum->high -= high;
+        return 0;
+    }
+    high += __builtin_add_overflow(sum->low, low, &sum->low);
+    REQUIRE(add_to(&sum->high, high), ARITHMETIC);
+    return 0;
+}
 
 static KEEP u64 lend(struct vault* v, struct market* m, u64 amount) {
     REQUIRE(amount <= v->cash, VAULT_CASH);
     v->cash -= amount;
     REQUIRE(add_to(&v->loans, amount) && add_to(&m->debt, amount), ARITHMETIC);
-    u128 weighted = umul128(amount, tail_loss_e6(m->outcomes));
-    u64 carry = __builtin_add_overflow(v->weighted_debt_e6.low, (u64)weighted, &v->weighted_debt_e6.low);
-    u64 high = (u64)(weighted >> 64);
-    REQUIRE(add_to(&v->weighted_debt_e6.high, high) && add_to(&v->weighted_debt_e6.high, carry), ARITHMETIC);
-    return 0;
+    return weigh(v, m, amount, false);
 }
 
 /* A loan ends: repaid in cash, in inventory, or as bad debt. The caller books the other side. */
@@ -85,23 +106,34 @@ static KEEP u64 end_loan(struct vault* v, struct market* m, u64 amount) {
     REQUIRE(amount <= v->loans && amount <= m->debt, ARITHMETIC);
     v->loans -= amount;
     m->debt -= amount;
-    u128 weighted = umul128(amount, tail_loss_e6(m->outcomes));
-    u64 borrow = __builtin_sub_overflow(v->weighted_debt_e6.low, (u64)weighted, &v->weighted_debt_e6.low);
-    u64 high = (u64)(weighted >> 64);
-    REQUIRE(v->weighted_debt_e6.high >= high + borrow, ARITHMETIC);
-    v->weighted_debt_e6.high -= high + borrow;
-    return 0;
+    return weigh(v, m, amount, true);
+}
+
+/* What nobody repays: the vault's loss, told in its own series. One event for what ends together. */
+static KEEP u64 book_bad_debt(struct loaded* in, u64 amount, u64 positions) {
+    if (!amount) return 0;
+    struct event_bad_debt e;
+    e.amount = amount;
+    e.positions = positions;
+    e.market_id = in->market->market_id;
+    REQUIRE(add_to(&in->vault->bad_debt, amount), ARITHMETIC);
+    e.total = in->vault->bad_debt;
+    return emit_vault(&e, sizeof e, EVENT_BAD_DEBT_BOOKED, in->vault, in->slot);
 }
 
 /* ---- trades against a pool ---- */
+
+static KEEP u64 book_buy(struct pool* p, u8 side, u64 cash, u64 shares) {
+    REQUIRE(add_to(&p->cash, cash) && add_to(&p->outstanding[side], shares), ARITHMETIC);
+    return 0;
+}
 
 static KEEP u64 buy_for_cash(struct pool* p, u8 side, u64 cash, u64* shares) {
     struct curve curve = curve_of(p);
     u32 iterations;
     TRY(curve_error(curve_buy_cash(&curve, side, cash, shares, &iterations)));
     REQUIRE(*shares, ZERO_AMOUNT);
-    REQUIRE(add_to(&p->cash, cash) && add_to(&p->outstanding[side], *shares), ARITHMETIC);
-    return 0;
+    return book_buy(p, side, cash, *shares);
 }
 
 static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) {
@@ -113,9 +145,33 @@ static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) 
     return 0;
 }
 
-static inline u32 pool_price_e6(const struct pool* p) {
+/* Shares become what the resolution pays for them, rounded down. Of a resolved market only: `price_e6` is the payout. */
+static KEEP u64 redeem_shares(struct pool* p, u8 side, u64 shares, u64* value) {
+    TRY(mul_div_or(shares, side_price(p, side), PRICE_ONE_E6, false, value));
+    REQUIRE(*value <= p->cash && shares <= p->outstanding[side], ARITHMETIC);
+    p->cash -= *value;
+    p->outstanding[side] -= shares;
+    return 0;
+}
+
+static KEEP u64 pool_price_e6(const struct pool* p) {
     struct curve curve = curve_of(p);
     return curve_price_e6(curve_u(&curve));
+}
+
+/* The vault's inventory takes shares over for a debt, at the oracle's price: as many as the debt asks for, and at most
+ * taken[0]. It becomes how many, and taken[1] what they count for. */
+static KEEP u64 take_over(struct pool* p, u64 side, u64 debt, u64* taken) {
+    u64 price = side_price(p, (u8)side), shares, credit;
+    TRY(mul_div_or(debt, PRICE_ONE_E6, price, true, &shares));
+    if (shares > taken[0]) shares = taken[0];
+    credit = value_at(shares, price);
+    if (credit > debt) credit = debt;
+    taken[0] = shares;
+    taken[1] = credit;
+    p->inventory[side] += shares; /* parts of what is outstanding, and of what was lent */
+    p->inventory_cost[side] += credit;
+    return 0;
 }
 
 #endif

@@ -12,6 +12,8 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from programs.betting_platform.relax import relax
+
 CODE_ADDRESS: Final = 1 << 32
 SYSCALLS: Final = (
     "sol_get_sysvar",
@@ -113,11 +115,14 @@ def link(object_bytes: bytes, entrypoint: str = "entrypoint") -> bytes:
             for offset, info in struct.iter_unpack("<QQ", section.data):
                 symbol = symbols[info >> 32]
                 _relocate(image, base + offset, info & 0xFFFFFFFF, symbol, address_of)
-    _check_instructions(code)
     entry = next((s for s in symbols if s.name == entrypoint and s.section in address_of), None)
     if entry is None:
         raise LinkError(f"no symbol {entrypoint!r}: found no entry point")
-    return _executable(bytes(code), bytes(constants), address_of[entry.section] + entry.value)
+    _check_instructions(code)
+    # The lengths of code and constants are what an account of the program pays rent for.
+    start = address_of[entry.section] + entry.value - CODE_ADDRESS
+    shorter, start = relax(bytes(code), start)
+    return _executable(shorter, bytes(constants), CODE_ADDRESS + start)
 
 
 def _read_sections(data: bytes) -> list[_Section]:

@@ -1,194 +1,240 @@
 /* liquidate: one market's positions in a batch. Healthy or foreign accounts are skipped, so one that was closed or
- * topped up a slot ago fails nobody else. */
+ * topped up a slot ago fails nobody else.
+ *
+ * Two passes. The first judges every position and adds up what must be sold on each side of each pool; then each side
+ * sells, once for those whose debt exceeds their value and once for the others. The second hands out what was sold in
+ * the batch's order, and the proceeds pro rata: all who sell together get one price, wherever in the batch they stand.
+ * The last also gets what rounding leaves, less than two base units for each of the others.
+ *
+ * Floors. A pool can be pushed by whoever gains from it, so no sale goes under a price that repays: not under the
+ * oracle's for those under water, and for the others not under what their debt and the bounty need a share, nor five
+ * points under the oracle. What the pool does not take, the vault's inventory takes at the oracle's price, as far as
+ * the debt needs it; only a partial sale waits instead. */
+#include "holdings.h"
 #include "ledger.h"
 #include "payments.h"
+#include "pledges.h"
 
-#define GAP_POINTS_E6 50000        /* sales go no lower than the oracle less five points */
+#define GAP_POINTS_E6 50000
 #define SMALL_POSITION 10000000ULL /* $10: outside the partial cap */
 #define BOUNTY_BPS 5
 #define BOUNTY_UNDERWATER_BPS 2
 
-struct liquidation {
-    struct market* m;
-    struct vault* v;
-    u64 slot, to_vault, to_keeper, done, bad_debt, ruined; /* ruined: positions that left bad debt */
+/* Targets that sell in one trade. */
+struct group {
+    u64 want, floor_e6;
+    u64 unsold, undivided; /* what is left of the sale to hand out: shares, cash */
+    u64 rate_q64;          /* cash a share */
 };
+/* One side of one pool: under water, and not. */
+struct side_sales {
+    struct group groups[2];
+    u64 is_done;
+};
+
+/* A position that must go, in whole or in part. Equity is value - debt, zero when negative. */
+struct target {
+    struct position* position;
+    account account;
+    struct side_sales* sales;
+    u64 want, judged_e6, equity, required;
+    u64 is_underwater, is_capped;
+};
+
+/* Too much for a frame of the stack: it lies on the heap, which the runtime hands out zeroed. */
+struct liquidation {
+    const struct context* context;
+    struct loaded* in;
+    u64 count, reserved;                            /* targets; value that they take of the slot's cap */
+    u64 credit, bad_debt, ruined, residual, seized; /* ruined: positions that left bad debt; seized: cash of pledges */
+    struct event_positions_liquidated e;            /* with its records, as they are logged */
+    struct liquidated records[ACCOUNTS_MAX];
+    struct target targets[ACCOUNTS_MAX];
+    struct side_sales sales[2 * OUTCOMES_MAX];
+};
+#define HEAP ((struct liquidation*)0x300000000ULL)
+_Static_assert(sizeof(struct liquidation) <= 32 * 1024, "the heap");
 
 /* Value of all leveraged shares at the oracle's price; the base of the cap, taken at a slot's first liquidation. */
-static KEEP u64 open_interest(struct market* m, u64* total) {
-    *total = 0;
-    for (u64 i = 0; i < m->pools; i++) {
-        const struct pool* p = pool_of(m, i);
-        for (u8 side = SIDE_YES; side <= SIDE_NO; side++) {
-            u64 value;
-            REQUIRE(mul_div(p->leveraged[side], side_price(p, side), PRICE_ONE_E6, false, &value), ARITHMETIC);
-            REQUIRE(add_to(total, value), ARITHMETIC);
-        }
+static KEEP void start_slot(struct market* m, u64 slot) {
+    if (m->cap_slot == slot) return;
+    u64 interest = 0; /* of shares that were paid for: it fits */
+    for (u64 i = 0; i < 2ULL * m->pools; i++) {
+        const struct pool* p = pool_of(m, i / 2);
+        interest += value_at(p->leveraged[i % 2], side_price(p, i % 2));
     }
-    return 0;
-}
-
-static KEEP u64 start_slot(struct liquidation* l) {
-    struct market* m = l->m;
-    if (m->cap_slot == l->slot) return 0;
-    u64 interest;
-    TRY(open_interest(m, &interest));
-    m->cap_slot = l->slot;
+    m->cap_slot = slot;
     m->cap_used = 0;
     m->cap_amount = liquidation_cap(interest, m->sigma_e6);
-    return 0;
 }
-
-struct sale {
-    u64 judged_e6, value, equity_plus, required; /* equity is value - debt, zero when negative */
-    u64 want, sold, proceeds, inventory, credit, repaid, bounty, bad_debt;
-    bool underwater, capped;
-};
 
 /* Decide how many shares must go. Zero: healthy, or the slot's cap is used up. */
-static KEEP u64 judge(struct liquidation* l, const struct position* s, struct sale* x) {
-    const struct pool* p = pool_of(l->m, s->pool);
-    u64 price = side_price(p, s->side);
-    if (l->m->price_class == PRICE_DEGRADED) price += p->band_e6; /* unhealthy even in the trader's favour */
-    x->judged_e6 = price > PRICE_ONE_E6 ? PRICE_ONE_E6 : price;
-    x->want = 0;
-    x->capped = false;
-    REQUIRE(mul_div(s->shares, x->judged_e6, PRICE_ONE_E6, false, &x->value), ARITHMETIC);
-    x->required = required_margin(s->margin, s->shares, s->margin_bps);
-    x->underwater = x->value <= s->debt;
-    x->equity_plus = x->underwater ? 0 : x->value - s->debt;
-    if (!x->underwater && x->equity_plus >= x->required) return 0;
-    u64 reserve = required_margin(0, s->shares, 0); /* the gap reserve alone */
-    if (x->underwater || x->equity_plus < reserve || x->value < SMALL_POSITION) {
-        x->want = s->shares;
+static KEEP u64 judge(struct liquidation* l, const struct position* s, struct target* t) {
+    struct market* m = l->in->market;
+    const struct pool* p = pool_of(m, s->pool);
+    u64 price = side_price(p, s->side), shares = s->shares;
+    if (m->price_class == PRICE_DEGRADED) price += p->band_e6; /* unhealthy even in the trader's favour */
+    if (price > PRICE_ONE_E6) price = PRICE_ONE_E6;
+    u64 value = value_at(shares, price);
+    t->judged_e6 = price;
+    t->required = required_margin(s->margin, shares, s->margin_bps);
+    t->want = shares;
+    if (value <= s->debt) {
+        t->is_underwater = true;
         return 0;
     }
-    TRY(start_slot(l));
-    u64 room = l->m->cap_amount > l->m->cap_used ? l->m->cap_amount - l->m->cap_used : 0;
-    u64 shares;
-    REQUIRE(mul_div(room, PRICE_ONE_E6, x->judged_e6, false, &shares), ARITHMETIC);
-    x->want = shares < s->shares ? shares : s->shares;
-    x->capped = true;
-    return 0;
-}
-
-/* Sell on the pool down to the floor; below it the vault's inventory takes over, if equity is negative. */
-static KEEP u64 sell(struct liquidation* l, struct position* s, struct sale* x) {
-    struct pool* p = pool_of(l->m, s->pool);
-    u64 oracle = side_price(p, s->side);
-    u32 floor_e6 = oracle > GAP_POINTS_E6 + 1000 ? (u32)(oracle - GAP_POINTS_E6) : 1000;
-    struct curve curve = curve_of(p);
-    u64 room = 0;
-    if (p->liquidity) TRY(curve_error(curve_shares_to_price(&curve, s->side, floor_e6, &room)));
-    x->sold = x->want < room ? x->want : room;
-    x->proceeds = x->inventory = x->credit = 0;
-    if (x->sold) TRY(sell_shares(p, s->side, x->sold, &x->proceeds));
-    u64 bps = x->underwater ? BOUNTY_UNDERWATER_BPS : BOUNTY_BPS;
-    REQUIRE(mul_div(x->proceeds, bps, 10000, false, &x->bounty), ARITHMETIC);
-    u64 cash = x->proceeds - x->bounty, rest = x->want - x->sold;
-    u64 debt_left = s->debt > cash ? s->debt - cash : 0;
-    if (x->underwater && rest && debt_left) {
-        u64 shares;
-        REQUIRE(mul_div(debt_left, PRICE_ONE_E6, floor_e6, true, &shares), ARITHMETIC);
-        x->inventory = shares < rest ? shares : rest;
-        REQUIRE(mul_div(x->inventory, floor_e6, PRICE_ONE_E6, false, &x->credit), ARITHMETIC);
-        if (x->credit > debt_left) x->credit = debt_left;
-        REQUIRE(add_to(&p->inventory[s->side], x->inventory), ARITHMETIC);
+    t->equity = value - s->debt;
+    if (t->equity < gap_reserve(shares)) return 0;
+    if (t->equity >= t->required) {
+        t->want = 0;
+        return 0;
     }
-    u64 used = 0;
-    if (x->capped) REQUIRE(mul_div(x->sold, x->judged_e6, PRICE_ONE_E6, true, &used), ARITHMETIC);
-    REQUIRE(add_to(&l->m->cap_used, used), ARITHMETIC);
+    if (value < SMALL_POSITION) return 0;
+    start_slot(m, l->in->slot);
+    u64 used = m->cap_used + l->reserved;
+    TRY(mul_div_or(m->cap_amount > used ? m->cap_amount - used : 0, PRICE_ONE_E6, price, false, &t->want));
+    if (t->want > shares) t->want = shares;
+    t->is_capped = true;
+    l->reserved += value_at_up(t->want, price);
     return 0;
 }
 
-static KEEP u64 settle(struct liquidation* l, struct position* s, struct sale* x) {
-    struct pool* p = pool_of(l->m, s->pool);
-    u64 gone = x->sold + x->inventory, cash = x->proceeds - x->bounty;
-    u64 repaid_cash = cash < s->debt ? cash : s->debt;
-    u64 left = s->shares - gone;
-    x->repaid = repaid_cash + x->credit; /* credit never exceeds the debt that cash leaves */
-    s->debt -= x->repaid;
-    x->bad_debt = left ? 0 : s->debt;
-    TRY(end_loan(l->v, l->m, x->repaid + x->bad_debt));
-    s->debt -= x->bad_debt;
-    l->bad_debt += x->bad_debt; /* a part of what v->bad_debt adds up without overflow */
-    l->ruined += x->bad_debt != 0;
-    REQUIRE(add_to(&l->v->inventory_cost, x->credit) && add_to(&l->v->bad_debt, x->bad_debt), ARITHMETIC);
-    REQUIRE(add_to(&l->v->cash, repaid_cash) && add_to(&l->to_vault, repaid_cash) && add_to(&l->to_keeper, x->bounty),
-            ARITHMETIC);
-    REQUIRE(add_to(&s->residual, cash - repaid_cash) && add_to(&l->m->residual, cash - repaid_cash), ARITHMETIC);
+/* First pass: a target, unless the account is none of ours, read-only, healthy, or in the batch already. */
+static KEEP u64 consider(struct liquidation* l, account a) {
+    struct position* s;
+    const struct liquidate_accounts* listed = (const void*)l->context->accounts;
+    if (!is_writable(a) || holding_of(l->context, a, 0, listed->market, &s) || !s->debt || s->is_in_batch) return 0;
+    struct target* t = &l->targets[l->count];
+    t->equity = t->is_underwater = t->is_capped = 0;
+    TRY(judge(l, s, t));
+    if (!t->want) return 0;
+    l->count++;
+    s->is_in_batch = true;
+    t->position = s;
+    t->account = a;
+    t->sales = &l->sales[2 * s->pool + s->side];
+    struct group* g = &t->sales->groups[t->is_underwater ? 0 : 1];
+    u64 least = side_price(pool_of(l->in->market, s->pool), s->side);
+    if (!t->is_underwater) { /* ceil(debt / shares / (1 - bounty)) */
+        TRY(mul_div_or(s->debt, PRICE_ONE_E6 * BPS_ONE, s->shares, true, &least));
+        least = (least + BPS_ONE - BOUNTY_BPS - 1) / (BPS_ONE - BOUNTY_BPS);
+    }
+    if (least > g->floor_e6) g->floor_e6 = least;
+    g->want += t->want; /* no more than the pool has outstanding */
+    return 0;
+}
+
+/* Sell what a group wants in one trade on the pool, down to its floor. */
+static KEEP u64 sell_group(struct group* g, struct pool* p, u8 side) {
+    if (!g->want || !p->liquidity) return 0;
+    u64 oracle = side_price(p, side), floor_e6 = g->floor_e6, room;
+    if (floor_e6 + GAP_POINTS_E6 < oracle) floor_e6 = oracle - GAP_POINTS_E6;
+    struct curve curve = curve_of(p);
+    TRY(curve_shares_to_price(&curve, side, (u32)floor_e6, &room));
+    u64 sold = g->want < room ? g->want : room;
+    if (!sold) return 0;
+    TRY(sell_shares(p, side, sold, &g->undivided));
+    REQUIRE(g->undivided < sold, ARITHMETIC); /* no price reaches one */
+    g->rate_q64 = udiv128_64(g->undivided, 0, sold);
+    g->unsold = sold;
+    return 0;
+}
+
+/* A target's part of the sale, and what of the rest the vault's inventory takes. */
+static KEEP u64 share(struct pool* p, const struct target* t, struct liquidated* r) {
+    struct group* g = &t->sales->groups[t->is_underwater ? 0 : 1];
+    u64 sold = t->want < g->unsold ? t->want : g->unsold, rest = t->want - sold;
+    u64 proceeds = sold < g->unsold ? mul_high_shared(sold, g->rate_q64) : g->undivided, debt = t->position->debt;
+    u64 bps = t->is_underwater ? BOUNTY_UNDERWATER_BPS : BOUNTY_BPS;
+    u64 bounty = proceeds / BPS_ONE * bps + proceeds % BPS_ONE * bps / BPS_ONE; /* floor, without overflow */
+    u64 cash = proceeds - bounty;
+    r->shares_sold = sold;
+    r->proceeds = proceeds;
+    r->bounty = bounty;
+    r->shares_to_inventory = r->inventory_credit = 0;
+    r->debt_repaid = cash < debt ? cash : debt;
+    g->unsold -= sold;
+    g->undivided -= proceeds;
+    if (t->is_capped || !rest || debt <= cash) return 0;
+    debt -= cash;
+    r->shares_to_inventory = rest;
+    TRY(take_over(p, t->position->side, debt, &r->shares_to_inventory));
+    r->debt_repaid += r->inventory_credit;
+    return 0;
+}
+
+/* Second pass: what a target's record says, done. */
+static KEEP u64 settle(struct liquidation* l, const struct target* t) {
+    struct position* s = t->position;
+    struct pool* p = pool_of(l->in->market, s->pool);
+    struct liquidated* r = &l->records[l->e.positions];
+    s->is_in_batch = false;
+    if (!t->sales->is_done) { /* those under water first: only above the oracle's price, where the others may follow */
+        t->sales->is_done = true;
+        TRY(sell_group(&t->sales->groups[0], p, s->side));
+        TRY(sell_group(&t->sales->groups[1], p, s->side));
+    }
+    TRY(share(p, t, r));
+    u64 freed = r->shares_sold + r->shares_to_inventory;
+    if (!freed) return 0; /* the pool is at the floor already, and a partial sale waits */
     /* Margin shrinks with the shares, rounded up: the requirement never falls faster than the position. */
-    REQUIRE(mul_div(s->margin, left, s->shares, true, &s->margin), ARITHMETIC);
-    u64 freed = s->debt ? gone : s->shares; /* without debt the rest is no longer leveraged */
-    REQUIRE(p->leveraged[s->side] >= freed, ARITHMETIC);
-    p->leveraged[s->side] -= freed;
-    s->shares = left;
+    TRY(mul_div_or(s->margin, s->shares - freed, s->shares, true, &s->margin));
+    s->shares -= freed;
+    s->debt -= r->debt_repaid;
+    r->bad_debt = 0;
+    if (!s->shares) {
+        if (is_chain(t->account)) TRY(seize_pledges(t->account, l->in, &s->debt, &l->seized));
+        r->bad_debt = s->debt;
+        s->debt = 0;
+    }
+    if (!s->debt) freed += s->shares; /* without debt the rest is no longer leveraged */
+    u64 side = s->side;
+    REQUIRE(p->leveraged[side] >= freed, ARITHMETIC);
+    p->leveraged[side] -= freed;
+    if (t->is_capped) l->in->market->cap_used += value_at_up(r->shares_sold, t->judged_e6);
+    /* Parts of sums that end_loan and the token accounts bound: they fit. */
+    u64 in_cash = r->debt_repaid - r->inventory_credit, residual = r->proceeds - r->bounty - in_cash;
+    s->residual += residual;
+    l->residual += residual;
+    l->credit += r->inventory_credit;
+    l->bad_debt += r->bad_debt;
+    l->ruined += r->bad_debt != 0;
+    l->e.to_vault += in_cash;
+    l->e.to_keeper += r->bounty;
+    l->e.positions++;
+    copy_key(&r->position, t->account);
+    r->pool = s->pool;
+    r->side = s->side;
+    r->debt_left = s->debt;
+    r->equity_before = t->equity;
+    r->required_before = t->required;
     return 0;
 }
 
-static KEEP u64 emit_liquidated(struct liquidation* l, account target, const struct position* s, const struct sale* x) {
-    const struct pool* p = pool_of(l->m, s->pool);
-    struct event_position_liquidated e;
-    head_market(&e.head, EVENT_POSITION_LIQUIDATED, l->m, l->slot);
-    e.position = *key_of(target);
-    e.owner = s->owner;
-    e.pool = s->pool;
-    e.side = s->side;
-    e.oracle_e6 = p->price_e6;
-    e.pool_price_e6 = p->liquidity ? pool_price_e6(p) : p->price_e6;
-    e.shares_sold = x->sold;
-    e.proceeds = x->proceeds;
-    e.shares_to_inventory = x->inventory;
-    e.inventory_credit = x->credit;
-    e.shares_left = s->shares;
-    e.debt_repaid = x->repaid;
-    e.debt_left = s->debt;
-    e.bounty = x->bounty;
-    e.residual = s->residual;
-    e.bad_debt = x->bad_debt;
-    e.equity_before = x->equity_plus;
-    e.required_before = x->required;
-    return emit(&e, sizeof e);
+/* What the batch changes in the vault. A transaction's logs are cut at 10_000 bytes, so bad debt is one event too. */
+static KEEP u64 book_batch(struct liquidation* l) {
+    struct vault* v = l->in->vault;
+    struct market* m = l->in->market;
+    TRY(end_loan(v, m, l->e.to_vault + l->credit + l->bad_debt));
+    REQUIRE(add_to(&v->cash, l->e.to_vault) && add_to(&v->inventory_cost, l->credit), ARITHMETIC);
+    REQUIRE(add_to(&m->residual, l->residual), ARITHMETIC);
+    u64 records = l->e.positions * sizeof(struct liquidated);
+    TRY(emit_market(&l->e, sizeof l->e + records, EVENT_POSITIONS_LIQUIDATED, m, l->in->slot));
+    return book_bad_debt(l->in, l->bad_debt, l->ruined);
 }
 
-/* One a batch: a transaction's logs are cut at 10_000 bytes, and the positions' own events say how much each left. */
-static KEEP u64 emit_bad_debt(struct liquidation* l) {
-    if (!l->bad_debt) return 0;
-    struct event_bad_debt e;
-    head_vault(&e.head, EVENT_BAD_DEBT_BOOKED, l->v, l->slot);
-    e.amount = l->bad_debt;
-    e.positions = l->ruined;
-    e.market_id = l->m->market_id;
-    e.total = l->v->bad_debt;
-    return emit(&e, sizeof e);
-}
-
-static KEEP u64 liquidate_one(const struct context* c, struct liquidation* l, account target) {
-    if (require_state(c, target, KIND_POSITION, sizeof(struct position)) || !is_writable(target)) return 0;
-    struct position* s = data_of(target);
-    if (!same(&s->market, key_of(((const struct liquidate_accounts*)c->accounts)->market)) || !s->debt) return 0;
-    struct sale x;
-    TRY(judge(l, s, &x));
-    if (!x.want) return 0;
-    TRY(sell(l, s, &x));
-    if (!x.sold && !x.inventory) return 0; /* the pool is at the floor already, and equity is not negative */
-    TRY(settle(l, s, &x));
-    l->done++;
-    return emit_liquidated(l, target, s, &x);
-}
-
-static KEEP u64 process_liquidate(const struct context* c) {
-    const struct liquidate_accounts* a;
-    struct loaded in;
-    REQUIRE(c->data_length == sizeof(struct tag_data), BAD_INSTRUCTION_DATA);
-    LOAD(c, LIQUIDATE, a, &in);
+static KEEP u64 process_liquidate(const struct context* c, struct loaded* in) {
+    const struct liquidate_accounts* a = (const void*)c->accounts;
+    struct liquidation* l = HEAP;
+    __asm__("" : "+r"(l)); /* a base with offsets, not a constant for each field */
+    l->context = c;
+    l->in = in;
     REQUIRE(c->count > sizeof LIQUIDATE_RULES, NOT_ENOUGH_ACCOUNTS);
-    struct liquidation l = {.m = in.market, .v = in.vault, .slot = in.slot};
-    REQUIRE(l.m->status == MARKET_OPEN, MARKET_NOT_OPEN);
-    REQUIRE(l.slot - l.m->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
-    for (u64 i = sizeof LIQUIDATE_RULES; i < c->count; i++) TRY(liquidate_one(c, &l, c->accounts[i]));
-    REQUIRE(l.done, NOTHING_LIQUIDATED);
-    TRY(emit_bad_debt(&l));
-    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, l.to_vault));
-    return transfer_as_market(a->market, a->market_tokens, a->keeper_tokens, l.to_keeper);
+    REQUIRE(l->in->slot - l->in->market->publish_slot <= LEVERAGE_AGE_MAX_SLOTS, PRICE_STALE);
+    for (u64 i = sizeof LIQUIDATE_RULES; i < c->count; i++) TRY(consider(l, c->accounts[i]));
+    for (u64 i = 0; i < l->count; i++) TRY(settle(l, &l->targets[i]));
+    REQUIRE(l->e.positions, NOTHING_LIQUIDATED);
+    TRY(book_batch(l));
+    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, l->e.to_vault + l->seized));
+    return transfer_as_market(a->market, a->market_tokens, a->keeper_tokens, l->e.to_keeper);
 }

@@ -1,108 +1,81 @@
-/* add_liquidity: a maker pays for complete sets, leaves both reserves, and keeps the surplus side as a position. */
-#include "ledger.h"
-#include "payments.h"
+/* add_liquidity: a maker pays for complete sets, leaves both reserves, and keeps the surplus side as a position.
+ * remove_liquidity: the reserves come back, pairs as cash and the rest as a position, with the maker's fees. */
+#include "liquidity.h"
+#include "positions.h"
 
-static KEEP u64 open_surplus_position(const struct context* c, const struct add_liquidity_data* d, u8 side, u64 shares,
-                                      u64 slot) {
+/* Accounts and data lie in the same places in both instructions, but for the pool and the bumps. */
+static KEEP void start_change(const struct context* c, const struct loaded* in, u64 liquidity, struct provision* x) {
     const struct add_liquidity_accounts* a = (const void*)c->accounts;
-    struct slice seeds[5] = {
-        {"position", 8}, {key_of(a->market), 32}, {key_of(a->owner), 32}, {&d->position_id, 4}, {&d->position_bump, 1}};
-    struct birth birth = {a->owner, a->position, a->market, seeds, 5};
-    TRY(create_state(c, KIND_POSITION, &birth));
-    struct position* s = data_of(a->position);
-    s->side = side;
-    s->pool = d->pool;
-    s->shares = shares;
-    s->opened_slot = slot;
-    s->position_id = d->position_id;
-    return 0;
+    x->g = in->global;
+    x->m = in->market;
+    x->k = in->maker;
+    x->p = pool_of(in->market, in->maker->pool);
+    x->owner = key_of(a->owner);
+    x->position = key_of(a->position);
+    x->slot = in->slot;
+    x->liquidity = liquidity;
 }
 
-static KEEP u64 load_or_create_maker(const struct context* c, const struct add_liquidity_data* d, struct maker** out) {
+/* Within the bounds on the price, the shares that the maker keeps become a position. */
+static KEEP u64 keep_shares(const struct context* c, const struct provision* x, u8 bump) {
     const struct add_liquidity_accounts* a = (const void*)c->accounts;
-    struct maker* k = data_of(a->maker);
-    if (same(owner_of(a->maker), &SYSTEM_PROGRAM_ID)) {
-        struct slice seeds[5] = {
-            {"maker", 5}, {key_of(a->market), 32}, {&d->pool, 1}, {key_of(a->owner), 32}, {&d->maker_bump, 1}};
-        struct birth birth = {a->owner, a->maker, a->market, seeds, 5};
-        TRY(create_state(c, KIND_MAKER, &birth));
-        k->pool = d->pool;
-    }
-    TRY(require_state(c, a->maker, KIND_MAKER, sizeof(struct maker)));
-    REQUIRE(same(&k->market, key_of(a->market)) && same(&k->owner, key_of(a->owner)) && k->pool == d->pool,
-            WRONG_ADDRESS);
-    *out = k;
-    return 0;
+    const struct add_liquidity_data* d = (const void*)c->data;
+    REQUIRE(x->price_e6 >= d->price_min_e6 && x->price_e6 <= d->price_max_e6, SLIPPAGE);
+    u64 shares = x->shares[SIDE_YES] | x->shares[SIDE_NO];
+    if (!shares) return 0;
+    struct buy_inventory_data holding = {.pool = x->k->pool,
+                                         .side = x->shares[SIDE_NO] != 0,
+                                         .bump = bump,
+                                         .position_id = d->position_id,
+                                         .shares = shares};
+    return hold_shares(c, a->market, a->position, &holding, x->slot);
 }
 
-/* Fees earned since the last change of this maker's liquidity, rounded down: owed += (per L now - paid) * L. */
-static KEEP u64 settle_maker_fees(struct maker* k, const struct pool* p) {
-    const struct wide* now = &p->fee_per_liquidity_q64;
-    struct wide* paid = &k->fee_per_liquidity_paid_q64;
-    u64 low, borrow = __builtin_sub_overflow(now->low, paid->low, &low);
-    u64 high = now->high - paid->high - borrow;
-    u128 whole = umul128(high, k->liquidity);
-    u64 fraction = mul_high(low, k->liquidity);
-    REQUIRE(!(u64)(whole >> 64) && add_to(&k->fees_owed, (u64)whole) && add_to(&k->fees_owed, fraction), ARITHMETIC);
-    *paid = *now;
-    return 0;
-}
-
-static KEEP u64 process_add_liquidity(const struct context* c) {
-    const struct add_liquidity_data* d;
-    const struct add_liquidity_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, ADD_LIQUIDITY, a, &in);
-    struct market* m = in.market;
-    u64 slot = in.slot;
-    REQUIRE(!in.global->halted, HALTED);
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
-    REQUIRE(d->pool < m->pools, BAD_POOL);
+static KEEP u64 process_add_liquidity(const struct context* c, struct loaded* in) {
+    const struct add_liquidity_data* d = (const void*)c->data;
+    const struct add_liquidity_accounts* a = (const void*)c->accounts;
+    REQUIRE(d->pool < in->market->pools, BAD_POOL);
     REQUIRE(d->liquidity, ZERO_AMOUNT);
-    struct pool* p = pool_of(m, d->pool);
-    if (!p->liquidity) REQUIRE(slot - m->publish_slot <= SPOT_AGE_MAX_SLOTS, PRICE_STALE);
-
-    struct curve before = curve_of(p);
-    struct curve_added added;
-    TRY(curve_error(curve_add_liquidity(&before, d->liquidity, p->price_e6, &added)));
-    REQUIRE(added.cash, ZERO_AMOUNT);
-    REQUIRE(added.cash <= d->cash_max, SLIPPAGE);
-    struct maker* k;
-    TRY(load_or_create_maker(c, d, &k));
-    TRY(settle_maker_fees(k, p));
-    roll_high(p, in.global, slot);
-    u64 liquidity_before = p->liquidity;
-    u64 high = p->high_this > p->high_previous ? p->high_this : p->high_previous;
-    if (high < liquidity_before) high = liquidity_before;
-    REQUIRE(add_to(&p->liquidity, d->liquidity) && add_to(&k->liquidity, d->liquidity), ARITHMETIC);
-    REQUIRE(add_to(&p->cash, added.cash), ARITHMETIC);
-    REQUIRE(add_to(&p->outstanding[SIDE_YES], added.surplus_yes) && add_to(&p->outstanding[SIDE_NO], added.surplus_no),
-            ARITHMETIC);
-    if (p->high_this < p->liquidity) p->high_this = p->liquidity;
-    k->last_add_slot = slot;
-    u64 surplus = added.surplus_yes | added.surplus_no; /* at most one side has any */
-    if (surplus) TRY(open_surplus_position(c, d, added.surplus_yes ? SIDE_YES : SIDE_NO, surplus, slot));
-    TRY(transfer_tokens(a->owner_tokens, a->market_tokens, a->owner, added.cash, 0));
-
-    struct curve after = curve_of(p);
-    i64 u = curve_u(&after);
-    u32 price_e6 = curve_price_e6(u); /* liquidity leaves it where it was */
-    REQUIRE(price_e6 >= d->price_min_e6 && price_e6 <= d->price_max_e6, SLIPPAGE);
-    struct event_liquidity_added e;
-    head_market(&e.head, EVENT_LIQUIDITY_ADDED, m, slot);
-    e.owner = *key_of(a->owner);
-    e.position = surplus ? *key_of(a->position) : (struct address){{0}};
-    e.pool = d->pool;
-    e.price_e6 = price_e6;
-    e.liquidity_added = d->liquidity;
-    e.liquidity_before = liquidity_before;
-    e.liquidity_high = high;
-    e.liquidity_after = p->liquidity;
-    e.cash = added.cash;
-    e.surplus_yes = added.surplus_yes;
-    e.surplus_no = added.surplus_no;
-    e.value = curve_liquidity_value(u, d->liquidity);
-    e.improvement_bps = curve_improvement_bps(u, high, p->liquidity);
-    return emit(&e, sizeof e);
+    if (!pool_of(in->market, d->pool)->liquidity)
+        REQUIRE(in->slot - in->market->publish_slot <= SPOT_AGE_MAX_SLOTS, PRICE_STALE);
+    struct slice seeds[5] = {
+        {"maker", 5}, {key_of(a->market), 32}, {&d->pool, 1}, {key_of(a->owner), 32}, {&d->maker_bump, 1}};
+    struct birth birth = {a->owner, a->maker, a->market, seeds, 5};
+    TRY(load_or_create(c, KIND_MAKER, &birth));
+    in->maker = data_of(a->maker);
+    if (!in->maker->liquidity) in->maker->pool = d->pool; /* it is new: one that loses its liquidity closes */
+    REQUIRE(in->maker->pool == d->pool, WRONG_ADDRESS);
+    struct provision x;
+    start_change(c, in, d->liquidity, &x);
+    TRY(put_liquidity(&x));
+    REQUIRE(x.cash <= d->cash_max, SLIPPAGE);
+    TRY(keep_shares(c, &x, d->position_bump));
+    return transfer_tokens(a->owner_tokens, a->market_tokens, a->owner, x.cash, 0);
 }
+
+#define ALL_LIQUIDITY (~0ULL)
+
+/* Neither a halt nor a resolution keeps a maker in. */
+static KEEP u64 process_remove_liquidity(const struct context* c, struct loaded* in) {
+    const struct remove_liquidity_data* d = (const void*)c->data;
+    const struct remove_liquidity_accounts* a = (const void*)c->accounts;
+    struct provision x;
+    start_change(c, in, d->liquidity == ALL_LIQUIDITY ? in->maker->liquidity : d->liquidity, &x);
+    TRY(require_removable(&x));
+    TRY(take_liquidity(&x));
+    REQUIRE(x.cash >= d->cash_min, SLIPPAGE);
+    TRY(keep_shares(c, &x, d->position_bump));
+    TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, x.cash + x.fees)); /* parts of its balance */
+    TRY(emit_removed(&x));
+    if (!in->maker->liquidity) close_account(a->maker, a->owner);
+    return 0;
+}
+
+#define SAME_PLACE(field)                                                       \
+    _Static_assert(__builtin_offsetof(struct add_liquidity_data, field) ==      \
+                       __builtin_offsetof(struct remove_liquidity_data, field), \
+                   "see start_change")
+SAME_PLACE(position_id);
+SAME_PLACE(price_min_e6);
+SAME_PLACE(price_max_e6);
+_Static_assert(sizeof ADD_LIQUIDITY_RULES == sizeof REMOVE_LIQUIDITY_RULES, "see start_change");

@@ -21,18 +21,18 @@ from mpmath import mp, mpf
 mp.dps = 60
 
 E18: Final = 10**18
-PIECE_BITS: Final = 55
-"""A piece is 2**55 quanta of 1e-18 wide (0.036): index and offset are a shift and a mask."""
+PIECE_BITS: Final = 57
+"""A piece is 2**57 quanta of 1e-18 wide (0.144): index and offset are a shift and a mask."""
 PIECE: Final = 1 << PIECE_BITS
 WIDTH: Final = mpf(PIECE) / E18
-DEGREE: Final = 6
+DEGREE: Final = 9
 """Of the slope polynomial S: its error, 1e-19, is then below the rounding of g."""
 EDGE_BITS: Final = 5
 """The h at an edge carries 5 bits below 1e-18, so that joints are tuned far below one quantum."""
 SLOPE_BITS: Final = 65
-"""Scale of S: S <= 1/2, so 64 bits hold it."""
-BEND_BITS: Final = 4
-"""The higher coefficients carry 4 more bits than S."""
+"""Scale of S in the first pieces: S <= 1/2, so 64 bits hold it. Where S is smaller, its scale is larger."""
+LAST_BITS: Final = 28
+"""The last coefficient is small: it is multiplied by as many bits of s, in 64 bits."""
 SQRT_OUTCOMES_MAX: Final = 16
 TANGENTS: Final = (2, 8, 40, 250)
 """Inverse slopes of the tangents that bound Newton's start: the worst search then takes 6 steps, not 9."""
@@ -46,14 +46,16 @@ PYTHON_FILE: Final = HERE.parent / "tables.py"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """h(v) = g(-v) on one piece: (edge - t * slope(s) / 2**60) / 2**5, t = v - left edge, s = t / 2**55."""
+    """h(v) = g(-v) on one piece: (edge - t * S(s) / 2**(60 + shift)) / 2**5, t = v - left edge, s = t / 2**57."""
 
     edge: int
     """h at the left edge, e18 * 2**5, rounded so that the final shift rounds to nearest."""
     slope: int
-    """Phi(-v) at the left edge, 2**65."""
+    """Phi(-v) at the left edge, 2**(65 + shift)."""
+    shift: int
+    """How many more bits S has here: as many as fit, for g cannot fall while t times the last bit of S is below S."""
     bend: tuple[int, ...]
-    """Coefficients of s**1 ... s**6 in (slope - S(s)), 2**69, signed."""
+    """Coefficients of s**1 ... s**9 in (slope - S(s)), at the scale of the slope, signed."""
 
 
 def normal_cdf(x: mpf) -> mpf:
@@ -86,15 +88,16 @@ def interpolate(function: Callable[[mpf], mpf], degree: int) -> list[mpf]:
 def slope_at(piece: Piece, t: int) -> int:
     """Return S at offset t, in the integers of normal.h; t may be one past the piece, to look at the joint."""
     s = t << (64 - PIECE_BITS)
-    bend = 0
-    for coefficient in reversed(piece.bend):
-        bend = coefficient + ((s * bend) >> 64)
-    return piece.slope - ((s * bend) >> (64 + BEND_BITS))
+    *most, last = piece.bend
+    bend = (last * (s >> (64 - LAST_BITS))) >> LAST_BITS
+    for coefficient in reversed(most):
+        bend = (s * (coefficient + bend)) >> 64
+    return piece.slope - bend
 
 
 def fall_at(piece: Piece, t: int) -> int:
     """Return edge - h at offset t, at e18 * 2**5."""
-    return (t * slope_at(piece, t)) >> (SLOPE_BITS - EDGE_BITS)
+    return (t * slope_at(piece, t)) >> (SLOPE_BITS - EDGE_BITS + piece.shift)
 
 
 def edge_at(index: int) -> int:
@@ -111,14 +114,19 @@ def make_piece(index: int) -> Piece:
         return (falling_branch(left) - falling_branch(left + s * WIDTH)) / (s * WIDTH)
 
     coefficients = interpolate(chord, DEGREE)
+    shift = 0
+    while coefficients[0] * 2 ** (SLOPE_BITS + shift + 1) < 2**64:
+        shift += 1
+    scale = 2 ** (SLOPE_BITS + shift)
     piece = Piece(
         edge=edge_at(index),
-        slope=int(mp.nint(coefficients[0] * 2**SLOPE_BITS)),
-        bend=tuple(int(mp.nint(-c * 2 ** (SLOPE_BITS + BEND_BITS))) for c in coefficients[1:]),
+        slope=int(mp.nint(coefficients[0] * scale)),
+        shift=shift,
+        bend=tuple(int(mp.nint(-c * scale)) for c in coefficients[1:]),
     )
     # Ending in the middle of the edge's last bit keeps the joint exact under the floor.
     drop = piece.edge - edge_at(index + 1)
-    units_per_edge_bit = 1 << (SLOPE_BITS - EDGE_BITS - PIECE_BITS)
+    units_per_edge_bit = 1 << (SLOPE_BITS + shift - EDGE_BITS - PIECE_BITS)
     wanted = drop * units_per_edge_bit + units_per_edge_bit // 2
     slope = piece.slope + wanted - slope_at(piece, PIECE)
     # Phi(0) = 2**64 at this scale: the first piece keeps one unit less and bends that much less.
@@ -127,7 +135,8 @@ def make_piece(index: int) -> Piece:
     return Piece(
         edge=piece.edge,
         slope=slope - excess,
-        bend=(first - (excess << BEND_BITS), *rest),
+        shift=shift,
+        bend=(first - excess, *rest),
     )
 
 
@@ -136,20 +145,21 @@ def prove_monotone(piece: Piece, following: Piece, last_offset: int) -> None:
 
     Write x(t) = t * S(t). h falls iff x(t + 1) >= x(t), that is S(t + 1) >= t * (S(t) - S(t + 1)). S falls in
     one step by at most the ceiling of the step of s * B(s), where B is the Horner sum inside; that step is at
-    most max|B| / 2**55 plus the largest step of B, and so on inwards. All in integers, rounded up.
+    most max|B| / 2**57 plus the largest step of B, and so on inwards. All in integers, rounded up.
     """
-    step = 0  # the innermost coefficient is constant
-    size = 0
-    for coefficient in reversed(piece.bend):
-        step += -(-size // PIECE)
+    *most, last = piece.bend
+    if abs(last) * 90 >= 1 << (63 - LAST_BITS):
+        raise ValueError(f"the last bend is too large for {LAST_BITS} bits of s: {last}")
+    size = abs(last) + 1
+    fall = -(-size >> LAST_BITS)  # whenever another of the few bits is set
+    for coefficient in reversed(most):
         size += abs(coefficient) + 1
-    # The step of s * B / 2**4, before its floor: B / 2**59 + step / 2**4.
-    fall = -(-(size + step * PIECE) // (PIECE << BEND_BITS))
+        fall += -(-size // PIECE)
     least = slope_at(piece, last_offset)
     if least < last_offset * fall:
         raise ValueError(f"h may rise inside a piece: S {least}, offset {last_offset}, fall {fall}")
-    # One quantum moves x by at most S + t * (rise of S); g(u) = h + u needs that below 2**65.
-    if piece.slope + (size >> BEND_BITS) + last_offset * fall >= 1 << SLOPE_BITS:
+    # One quantum moves x by at most S + t * (rise of S); g(u) = h + u needs that below one.
+    if piece.slope + size + last_offset * fall >= 1 << (SLOPE_BITS + piece.shift):
         raise ValueError("h may fall by more than one quantum inside a piece")
     if last_offset == PIECE and piece.edge - fall_at(piece, PIECE) != following.edge:
         raise ValueError("two pieces do not meet")
@@ -195,8 +205,8 @@ def constants() -> dict[str, int]:
     return {
         "U_MAX": largest_u(),
         "G_AT_U_MAX": g_at_u_max(),
-        # phi = (2**69 value) * 1e36 / 2**124: as a 64-bit fraction.
-        "DENSITY_SCALE": int(mp.floor(mpf(10) ** 36 / 2**60)),
+        # phi = (2**65 value) * 1e36 / 2**122: as a 64-bit fraction.
+        "DENSITY_SCALE": int(mp.floor(mpf(10) ** 36 / 2**58)),
         # exp(-3 c) = 2**-(c * 3 / ln 2): the exponent of one millionth of coverage, 2**58.
         "HALVINGS_PER_E6": int(mp.nint(3 / mp.log(2) / 10**6 * 2**58)),
     }
@@ -225,11 +235,12 @@ def render_c() -> str:
     lines += [f"#define TABLE_{name} {value}ULL" for name, value in constants().items()]
     lines += [
         "",
-        "/* One piece of h(v) = g(-v), 2^55 quanta wide; see the head of normal.h. */",
+        "/* One piece of h(v) = g(-v), 2^57 quanta wide; see the head of normal.h. */",
         "struct curve_piece {",
         "    u64 edge;    /* h at the left edge, e18 * 2^5, half a quantum added */",
-        "    u64 slope;   /* Phi(-v) at the left edge, 2^65 */",
-        f"    i64 bend[{DEGREE}]; /* how the slope bends: powers 1.. of s = t / 2^55, 2^69 */",
+        "    u64 slope;   /* Phi(-v) at the left edge, 2^(65 + shift) */",
+        "    u64 shift;",
+        f"    i64 bend[{DEGREE}]; /* how the slope bends: powers 1.. of s = t / 2^57, at the slope's scale */",
         "};",
         "",
     ]
@@ -237,7 +248,7 @@ def render_c() -> str:
     lines.append(f"static const struct curve_piece CURVE_PIECES[{len(pieces)}] = {{")
     for piece in pieces:
         bend = ", ".join(f"{value}LL" for value in piece.bend)
-        lines.append(f"    {{{piece.edge}ULL, {piece.slope}ULL, {{{bend}}}}},")
+        lines.append(f"    {{{piece.edge}ULL, {piece.slope}ULL, {piece.shift}, {{{bend}}}}},")
     lines += ["};", ""]
     lines.append("/* A tangent of g: it reaches a height at inverse_slope * height - offset. */")
     lines.append("struct curve_tangent { u64 inverse_slope; i64 offset; };")
@@ -263,10 +274,11 @@ def render_python() -> str:
         "",
     ]
     lines += [f"{name}: Final = {value}" for name, value in constants().items()]
-    lines += ["", "# (edge, slope, bend): the columns of struct curve_piece in tables.h."]
+    lines += ["", "# (edge, slope, shift, bend): the columns of struct curve_piece in tables.h."]
     lines.append("PIECES: Final = (")
     for piece in make_pieces():
-        lines += ["    (", f"        {piece.edge},", f"        {piece.slope},", "        ("]
+        lines += ["    (", f"        {piece.edge},", f"        {piece.slope},"]
+        lines += [f"        {piece.shift},", "        ("]
         lines += [f"            {value}," for value in piece.bend]
         lines += ["        ),", "    ),"]
     lines += [")", "", "# (k, c): a tangent of g reaches a height at u = k * height - c."]

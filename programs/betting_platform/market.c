@@ -1,6 +1,7 @@
 /* create_market and update_prices. */
 #include "curve.h"
 #include "events.h"
+#include "payments.h"
 #include "risk.h"
 
 #define PRICE_SUM_TOLERANCE_E6 50000
@@ -18,13 +19,10 @@ static inline u64 check_sum(u64 pools, u64 sum_e6) {
     return 0;
 }
 
-static KEEP u64 process_create_market(const struct context* c) {
-    const struct create_market_data* d;
-    const struct create_market_accounts* a;
-    struct loaded in;
-    READ_DATA(c, d);
-    LOAD(c, CREATE_MARKET, a, &in);
-    REQUIRE(same(key_of(a->authority), &in.global->market_authority), WRONG_AUTHORITY);
+static KEEP u64 process_create_market(const struct context* c, struct loaded* in) {
+    const struct create_market_data* d = (const void*)c->data;
+    const struct create_market_accounts* a = (const void*)c->accounts;
+    TRY(require_same(key_of(a->authority), &in->global->market_authority, ERR_WRONG_AUTHORITY));
     REQUIRE(d->outcomes >= 2 && d->outcomes <= OUTCOMES_MAX, BAD_OUTCOMES);
     u64 pools = pools_of(d->outcomes), sum = 0;
     for (u64 i = 0; i < pools; i++) {
@@ -34,56 +32,42 @@ static KEEP u64 process_create_market(const struct context* c) {
     TRY(check_sum(pools, sum));
 
     struct slice market_seeds[3] = {{"market", 6}, {&d->condition_id, 32}, {&d->market_bump, 1}};
-    TRY(require_first_address(c, a->market, market_seeds, 2, d->market_bump)); /* one market a condition */
-    struct signer market_signer = {market_seeds, 3};
-    struct creation market_creation = {a->authority, a->market, c->program, MARKET_BYTES(pools), &market_signer};
-    TRY(create_account(&market_creation));
+    struct first market = {a->market, market_seeds, 3, MARKET_BYTES(pools), KIND_MARKET, 0, 0};
+    TRY(create_first(c, &market)); /* one market a condition */
     struct slice token_seeds[3] = {{"market_tokens", 13}, {key_of(a->market), 32}, {&d->tokens_bump, 1}};
-    TRY(require_first_address(c, a->market_tokens, token_seeds, 2, d->tokens_bump));
-    struct signer token_signer = {token_seeds, 3};
-    struct creation token_creation = {a->authority, a->market_tokens, &TOKEN_PROGRAM_ID, TOKEN_ACCOUNT_BYTES,
-                                      &token_signer};
-    TRY(create_token_account(&token_creation, a->quote_mint, key_of(a->market)));
+    struct first tokens = {a->market_tokens, token_seeds, 3, TOKEN_ACCOUNT_BYTES, 0, a->quote_mint, key_of(a->market)};
+    TRY(create_first(c, &tokens));
 
     struct market* m = data_of(a->market);
-    m->kind = KIND_MARKET;
-    m->version = LAYOUT_VERSION;
-    m->bump = d->market_bump;
     m->tokens_bump = d->tokens_bump;
     m->outcomes = d->outcomes;
     m->pools = (u8)pools;
     m->status = MARKET_OPEN;
     m->price_class = PRICE_DEGRADED; /* leverage waits for the oracle's first reading */
-    m->market_id = in.global->market_count++;
-    m->publish_slot = m->price_update_slot = m->created_slot = in.slot;
-    m->condition_id = d->condition_id;
-    m->yes_token_or_hash = d->yes_token_or_hash;
-    m->no_token = d->no_token;
-    m->tokens = *key_of(a->market_tokens);
+    m->market_id = in->global->market_count++;
+    m->publish_slot = m->price_update_slot = m->created_slot = in->slot;
+    copy_words(&m->condition_id, &d->condition_id, 3 * 4); /* and the venue's two tokens */
+    copy_key(&m->tokens, a->market_tokens);
     for (u64 i = 0; i < pools; i++) pool_of(m, i)->price_e6 = d->price_e6[i];
 
     struct event_market_created e;
-    head_market(&e.head, EVENT_MARKET_CREATED, m, in.slot);
-    e.market = *key_of(a->market);
-    e.condition_id = d->condition_id;
+    copy_key(&e.market, a->market);
+    copy_address(&e.condition_id, &d->condition_id);
     e.outcomes = d->outcomes;
     e.pools = pools;
-    return emit(&e, sizeof e);
+    return emit_market(&e, sizeof e, EVENT_MARKET_CREATED, m, in->slot);
 }
 
-static KEEP u64 process_update_prices(const struct context* c) {
+static KEEP u64 process_update_prices(const struct context* c, struct loaded* in) {
+    SECTION(prices);
     const struct update_prices_data* d = (const void*)c->data;
-    const struct update_prices_accounts* a;
-    struct loaded in;
-    REQUIRE(c->data_length >= sizeof *d, BAD_INSTRUCTION_DATA);
-    LOAD(c, UPDATE_PRICES, a, &in);
-    struct market* m = in.market;
-    REQUIRE(same(key_of(a->authority), &in.global->oracle_authority), WRONG_AUTHORITY);
-    REQUIRE(m->status == MARKET_OPEN, MARKET_NOT_OPEN);
+    const struct update_prices_accounts* a = (const void*)c->accounts;
+    struct market* m = in->market;
+    TRY(require_same(key_of(a->authority), &in->global->oracle_authority, ERR_WRONG_AUTHORITY));
     REQUIRE(d->pools == m->pools && c->data_length == sizeof *d + d->pools * sizeof(struct reading),
             BAD_INSTRUCTION_DATA);
     REQUIRE(d->price_class == PRICE_VALID || d->price_class == PRICE_DEGRADED, PRICE_CLASS);
-    u64 slot = in.slot;
+    u64 slot = in->slot;
     REQUIRE(d->publish_slot <= slot, PRICE_FROM_FUTURE);
     REQUIRE(slot - d->publish_slot <= PUBLISH_AGE_MAX_SLOTS, PRICE_STALE);
     REQUIRE(d->publish_slot >= m->publish_slot, PRICE_OUT_OF_ORDER);
@@ -124,9 +108,8 @@ static KEEP u64 process_update_prices(const struct context* c) {
     m->publish_slot = d->publish_slot;
     m->price_update_slot = slot;
 
-    head_market(&e.fixed.head, EVENT_PRICES_UPDATED, m, slot);
     e.fixed.price_class = d->price_class;
     e.fixed.pools = d->pools;
     e.fixed.publish_slot = d->publish_slot;
-    return emit(&e, sizeof e.fixed + d->pools * sizeof(struct reading));
+    return emit_market(&e, sizeof e.fixed + d->pools * sizeof(struct reading), EVENT_PRICES_UPDATED, m, slot);
 }

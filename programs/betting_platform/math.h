@@ -31,7 +31,7 @@ typedef unsigned __int128 u128;
 /* A function small enough to disappear into its caller. */
 #define MATH_INLINE static inline __attribute__((always_inline, unused))
 
-/* High 64 bits of a * b: floor(a * b / 2^64). */
+/* High 64 bits of a * b: floor(a * b / 2^64). Inline where the curve is evaluated. */
 MATH_INLINE u64 mul_high(u64 a, u64 b) {
     u64 a0 = (u32)a, a1 = a >> 32, b0 = (u32)b, b1 = b >> 32;
     u64 middle = a1 * b0 + (a0 * b0 >> 32); /* at most (2^32 - 1) * 2^32: cannot wrap */
@@ -40,34 +40,41 @@ MATH_INLINE u64 mul_high(u64 a, u64 b) {
     u64 other = a0 * b1 + (u32)middle;
     return a1 * b1 + (middle >> 32) + (other >> 32);
 }
+/* The same in one place, for everybody else: 30 instructions fewer a use, 6 CU more. */
+MATH_SHARED u64 mul_high_shared(u64 a, u64 b) {
+    return mul_high(a, b);
+}
 
-/* floor(fraction * x / 2^64) for a signed x; floor, not truncation, also below zero. */
+/* floor(fraction * x / 2^64) for a signed x; floor, not truncation, also below zero: only the upper half is signed. */
 MATH_INLINE i64 mul_fraction(u64 fraction, i64 x) {
-    u64 correction = x < 0 ? fraction : 0;
-    return (i64)(mul_high(fraction, (u64)x) - correction);
+    u64 f0 = (u32)fraction, f1 = fraction >> 32, x0 = (u32)x;
+    i64 x1 = x >> 32;
+    u64 middle = f1 * x0 + (f0 * x0 >> 32);
+    __asm__("" : "+r"(middle)); /* as above */
+    i64 other = x1 * (i64)f0 + (i64)(u32)middle;
+    return x1 * (i64)f1 + (i64)(middle >> 32) + (other >> 32);
 }
 
 /* a * b in 128 bits. */
 MATH_INLINE u128 umul128(u64 a, u64 b) {
-    return (u128)mul_high(a, b) << 64 | a * b;
+    return (u128)mul_high_shared(a, b) << 64 | a * b;
 }
 
-/* Quotient and remainder of (high:low) / divisor.
+/* Quotient of (high:low) / divisor. The remainder is low - quotient * divisor, modulo 2^64.
  * Needs high < divisor (so the quotient fits 64 bits, and divisor is not zero): callers check.
  * Source: Knuth, TAOCP 2, algorithm 4.3.1 D with two 32-bit digits; Hacker's Delight, divlu. */
-MATH_SHARED u64 udiv128_64(u64 high, u64 low, u64 divisor, u64 *remainder) {
-    if (high == 0) {
-        *remainder = low % divisor;
-        return low / divisor;
-    }
-    u32 shift = (u32)__builtin_clzll(divisor);
-    divisor <<= shift;
-    if (shift) {
-        high = high << shift | low >> (64 - shift);
-        low <<= shift;
+MATH_SHARED u64 udiv128_64(u64 high, u64 low, u64 divisor) {
+    if (high == 0) return low / divisor;
+#pragma clang loop unroll(disable)
+    for (u32 step = 32; step; step >>= 1) { /* until the divisor's top bit is set */
+        if (divisor >> (64 - step)) continue;
+        divisor <<= step;
+        high = high << step | low >> (64 - step);
+        low <<= step;
     }
     u64 d1 = divisor >> 32, d0 = (u32)divisor;
     u64 quotient = 0;
+#pragma clang loop unroll(disable)
     for (u32 digit = 0; digit < 2; digit++) {
         u64 next = low >> 32; /* the next 32 bits of the dividend */
         low <<= 32;
@@ -82,22 +89,23 @@ MATH_SHARED u64 udiv128_64(u64 high, u64 low, u64 divisor, u64 *remainder) {
         high = (high << 32 | next) - guess * divisor; /* modulo 2^64: the true value is below divisor */
         quotient = quotient << 32 | guess;
     }
-    *remainder = high >> shift;
     return quotient;
 }
 
-/* *out = a * b / d, rounded down or up. False, leaving *out alone, when d is zero or the result needs
- * more than 64 bits. */
-MATH_SHARED bool mul_div(u64 a, u64 b, u64 d, bool round_up, u64 *out) {
-    u64 high = mul_high(a, b), remainder;
-    if (high >= d) return false; /* also refuses d == 0 */
-    u64 quotient = udiv128_64(high, a * b, d, &remainder);
-    if (round_up && remainder != 0) {
-        if (quotient == U64_MAX) return false;
-        quotient++;
-    }
+#define MATH_OVERFLOW 113 /* ERR_ARITHMETIC, for those who have no errors.h */
+
+/* *out = a * b / d, rounded down or up: 0. MATH_OVERFLOW, leaving *out alone, when d is zero or the result needs more
+ * than 64 bits. */
+MATH_SHARED u64 mul_div_or(u64 a, u64 b, u64 d, bool round_up, u64 *out) {
+    u64 high = mul_high_shared(a, b), low = a * b;
+    if (high >= d) return MATH_OVERFLOW; /* also refuses d == 0 */
+    u64 quotient = udiv128_64(high, low, d);
+    if (round_up && low != quotient * d && ++quotient == 0) return MATH_OVERFLOW;
     *out = quotient;
-    return true;
+    return 0;
+}
+MATH_INLINE bool mul_div(u64 a, u64 b, u64 d, bool round_up, u64 *out) {
+    return mul_div_or(a, b, d, round_up, out) == 0;
 }
 
 MATH_INLINE u64 magnitude(i64 x) {

@@ -6,9 +6,11 @@
 #define BETTING_RISK_H
 
 #include "math.h"
+#include "sections.h"
 #include "tables.h"
 
 #define COVERAGE_MAX_E6 1000000000ULL   /* 1_000.0 */
+#define COVERAGE_MIN_E6 500000ULL       /* 0.5: below it nothing is lent */
 #define FEE_BASE_UBP 3000000ULL         /* 3 bp */
 #define FEE_SLOPE_UBP 25000000ULL       /* 25 bp */
 #define FEE_WHOLE_UBP 10000000000ULL    /* a rate of 100 % */
@@ -24,6 +26,7 @@
 
 /* 3 + 25 exp(-3 coverage) bp, rounded up; the error is below 2 ubp. Never rises with coverage. */
 MATH_SHARED u64 fee_rate_ubp(u64 coverage_e6) {
+    SECTION(fee);
     if (coverage_e6 == 0) return FEE_BASE_UBP + FEE_SLOPE_UBP;
     if (coverage_e6 >= FEE_FLAT_COVERAGE_E6) return FEE_BASE_UBP + 1;
     u64 halvings = coverage_e6 * TABLE_HALVINGS_PER_E6; /* 2^58; below 2^64 under the flat coverage */
@@ -32,12 +35,15 @@ MATH_SHARED u64 fee_rate_ubp(u64 coverage_e6) {
     for (u32 i = sizeof(EXP_BEND) / sizeof(EXP_BEND[0]); i > 0; i--) {
         power = EXP_BEND[i - 1] + mul_fraction(fraction, power);
     }
-    return FEE_BASE_UBP + mul_high(FEE_SLOPE_UBP << 2, (u64)power >> (halvings >> 58)) + 1;
+    return FEE_BASE_UBP + mul_high_shared(FEE_SLOPE_UBP << 2, (u64)power >> (halvings >> 58)) + 1;
 }
 
-/* The fee on a notional, rounded up. False when it does not fit. */
+/* The fee on a notional, rounded up. An error (of mul_div_or) when it does not fit. */
+MATH_INLINE u64 fee_amount_or(u64 notional, u64 rate_ubp, u64 *out) {
+    return mul_div_or(notional, rate_ubp, FEE_WHOLE_UBP, true, out);
+}
 MATH_INLINE bool fee_amount(u64 notional, u64 rate_ubp, u64 *out) {
-    return mul_div(notional, rate_ubp, FEE_WHOLE_UBP, true, out);
+    return fee_amount_or(notional, rate_ubp, out) == 0;
 }
 
 /* tail_loss(N) = 1 - 1/N at e6, rounded up; 1.0 for an N that no market has. The vault sums debt * this. */
@@ -55,11 +61,12 @@ MATH_INLINE void weigh_debt(u128 *weighted_e6, u64 debt, u32 outcomes, bool is_r
 /* Unlent cash over weighted debt, rounded down. 0 without cash; the cap without debt, and never above it.
  * A weighted debt of 2^64 or more ($18M) loses at most one part in 2^63, downwards. */
 MATH_SHARED u64 coverage_e6(u64 cash, const u128 *weighted_debt_e6) {
-    u64 top = (u64)(*weighted_debt_e6 >> 64), divisor = (u64)*weighted_debt_e6, remainder;
+    SECTION(coverage);
+    u64 top = (u64)(*weighted_debt_e6 >> 64), divisor = (u64)*weighted_debt_e6;
     if (cash == 0) return 0;
     if (top == 0 && divisor == 0) return COVERAGE_MAX_E6;
     /* Debt is at e6 and the result too. */
-    u64 high = mul_high(cash, 1000000000000ULL), low = cash * 1000000000000ULL;
+    u64 high = mul_high_shared(cash, 1000000000000ULL), low = cash * 1000000000000ULL;
     /* Halve both until the divisor fits, it upwards (a u128 shifts inline by constants only). */
     while (top) {
         u64 odd = divisor & 1;
@@ -69,12 +76,12 @@ MATH_SHARED u64 coverage_e6(u64 cash, const u128 *weighted_debt_e6) {
         high >>= 1;
     }
     if (high >= divisor) return COVERAGE_MAX_E6;
-    u64 coverage = udiv128_64(high, low, divisor, &remainder);
+    u64 coverage = udiv128_64(high, low, divisor);
     return coverage < COVERAGE_MAX_E6 ? coverage : COVERAGE_MAX_E6;
 }
 
 /* The cap on whole multiples of leverage in a market of N outcomes. */
-MATH_INLINE u32 tier_cap(u32 outcomes) {
+MATH_INLINE u32 tier_cap(u64 outcomes) {
     if (outcomes <= 1) return 100;
     if (outcomes <= 2) return 70;
     if (outcomes <= 4) return 25;
@@ -85,28 +92,43 @@ MATH_INLINE u32 tier_cap(u32 outcomes) {
 
 /* min(coverage * 100 / sqrt(N), tier cap, ladder by vault equity), in whole multiples, down, never below 1.
  * The ladder: below $1k 1, then one multiple per whole $1k, and from $10k on none. 1 for an N that no market has. */
-MATH_SHARED u32 leverage_max(u64 coverage_e6_value, u32 outcomes, u64 vault_equity) {
+MATH_SHARED u64 leverage_max(u64 coverage_e6_value, u64 outcomes, u64 vault_equity) {
+    SECTION(leverage);
     if (outcomes == 0 || outcomes > OUTCOMES_MAX) return 1;
     if (coverage_e6_value > COVERAGE_MAX_E6) coverage_e6_value = COVERAGE_MAX_E6;
     u64 leverage = coverage_e6_value * 100 / SQRT_E6[outcomes];
     if (leverage > tier_cap(outcomes)) leverage = tier_cap(outcomes);
     if (vault_equity < LADDER_END && leverage > vault_equity / LADDER_STEP) leverage = vault_equity / LADDER_STEP;
-    return leverage > 1 ? (u32)leverage : 1;
+    return leverage > 1 ? leverage : 1;
 }
 
-/* max(ceil(mm_bps * margin), ceil(0.02 * shares)): maintenance margin, or the reserve for a two-point gap.
- * Needs mm_bps <= 10_000, so that it fits. */
-MATH_INLINE u64 required_margin(u64 margin, u64 shares, u32 mm_bps) {
-    u64 maintenance = margin;
-    (void)mul_div(margin, mm_bps, BPS_ONE, true, &maintenance);
-    u64 reserve = shares / GAP_RESERVE_DIVISOR + (shares % GAP_RESERVE_DIVISOR != 0);
+/* floor(shares * price) at a price of at most 1_000_000: it fits. The 64-bit way serves up to $17M. */
+MATH_SHARED u64 value_at(u64 shares, u64 price_e6) {
+    u64 value = U64_MAX;
+    if (!(shares >> 44)) return shares * price_e6 / PRICE_ONE_E6;
+    (void)mul_div(shares, price_e6, PRICE_ONE_E6, false, &value);
+    return value;
+}
+/* The same, rounded up. */
+MATH_INLINE u64 value_at_up(u64 shares, u64 price_e6) {
+    return shares - value_at(shares, PRICE_ONE_E6 - price_e6);
+}
+
+/* ceil(0.02 * shares): what a two-point gap takes. */
+MATH_INLINE u64 gap_reserve(u64 shares) {
+    return shares / GAP_RESERVE_DIVISOR + (shares % GAP_RESERVE_DIVISOR != 0);
+}
+
+/* max(ceil(mm_bps * margin), gap reserve): maintenance margin, or the reserve. Needs mm_bps <= 10_000: it fits. */
+MATH_SHARED u64 required_margin(u64 margin, u64 shares, u64 mm_bps) {
+    u64 reserve = gap_reserve(shares), maintenance = margin / BPS_ONE * mm_bps;
+    maintenance += (margin % BPS_ONE * mm_bps + BPS_ONE - 1) / BPS_ONE;
     return maintenance > reserve ? maintenance : reserve;
 }
 
 /* floor(shares * price) - debt at a price of at most 1_000_000, clamped to an i64. */
 MATH_SHARED i64 position_equity(u64 shares, u64 price_e6, u64 debt) {
-    u64 value = U64_MAX;
-    (void)mul_div(shares, price_e6, PRICE_ONE_E6, false, &value);
+    u64 value = value_at(shares, price_e6);
     if (value >= debt) return value - debt > (u64)I64_MAX ? I64_MAX : (i64)(value - debt);
     return debt - value > (u64)I64_MAX ? I64_MIN : -(i64)(debt - value);
 }

@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "instructions.h"
 #include "layout.h"
+#include "sections.h"
 
 #define ACCOUNTS_MAX 64
 #define KEEP __attribute__((noinline, unused)) /* one copy in the program: bytes on chain cost rent */
@@ -31,8 +32,18 @@ static inline u64* lamports_of(account a) { return (u64*)(a + 72); }
 static inline u64 length_of(account a) { return *(volatile u64*)(a + 80); }
 static inline void* data_of(account a) { return a + 88; }
 
-static KEEP bool same(const struct address* a, const struct address* b) {
-    return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] && a->word[3] == b->word[3];
+/* The error when the two differ, else 0. */
+static KEEP u64 require_same(const struct address* a, const struct address* b, u64 error) {
+    if (a->word[0] != b->word[0] || a->word[1] != b->word[1]) return error;
+    return a->word[2] == b->word[2] && a->word[3] == b->word[3] ? 0 : error;
+}
+static inline bool same(const struct address* a, const struct address* b) { return !require_same(a, b, 1); }
+/* In a call: inline it takes eight instructions. */
+static KEEP void copy_address(struct address* to, const struct address* from) { *to = *from; }
+static KEEP void copy_key(struct address* to, account from) { *to = *key_of(from); }
+/* Neighbours in two structs, in the same order. */
+static KEEP void copy_words(void* to, const void* from, u64 words) {
+    for (u64 i = 0; i < words; i++) ((u64*)to)[i] = ((const u64*)from)[i];
 }
 
 struct context {
@@ -93,12 +104,11 @@ static inline u64 require_writable(account a) {
     return 0;
 }
 static inline u64 require_address(account a, const struct address* expected) {
-    REQUIRE(same(key_of(a), expected), WRONG_ADDRESS);
-    return 0;
+    return require_same(key_of(a), expected, ERR_WRONG_ADDRESS);
 }
 /* A state account: ours, of this kind and version, at least this long. */
 static KEEP u64 require_state(const struct context* c, account a, u64 kind, u64 bytes) {
-    REQUIRE(same(owner_of(a), c->program), WRONG_OWNER);
+    TRY(require_same(owner_of(a), c->program, ERR_WRONG_OWNER));
     const u8* data = data_of(a);
     REQUIRE(length_of(a) >= bytes && data[0] == kind && data[1] == LAYOUT_VERSION, WRONG_ACCOUNT_KIND);
     return 0;
@@ -138,14 +148,17 @@ static KEEP u64 load_state(const struct context* c, account a, u8 rule, account 
     const struct kind_layout* layout = &KINDS[kind];
     TRY(require_state(c, a, kind, layout->bytes));
     const u8* data = data_of(a);
-    if (layout->market) REQUIRE(same((const void*)(data + layout->market), key_of(market)), WRONG_ADDRESS);
-    if (rule & OWNED) REQUIRE(same((const void*)(data + layout->owner), key_of(c->accounts[0])), WRONG_AUTHORITY);
+    if (layout->market) TRY(require_address(market, (const void*)(data + layout->market)));
+    if (rule & OWNED) {
+        TRY(require_same((const void*)(data + layout->owner), key_of(c->accounts[0]), ERR_WRONG_AUTHORITY));
+    }
     ((void**)out)[kind] = data_of(a);
     return 0;
 }
 
 /* Check every account that the rules name, in order, and read the slot. */
 static KEEP u64 load(const struct context* c, const u8* rules, u64 n, struct loaded* out) {
+    SECTION(accounts);
     REQUIRE(c->count >= n, NOT_ENOUGH_ACCOUNTS);
     account market = 0;
     for (u64 i = 0; i < n; i++) {
@@ -159,38 +172,22 @@ static KEEP u64 load(const struct context* c, const u8* rules, u64 n, struct loa
             case MARKET_TOKENS: expected = &out->market->tokens; break;
             case VAULT_TOKENS: expected = &out->vault->tokens; break;
             case QUOTE_MINT: expected = &out->global->quote_mint; break;
-            case TOKEN_PROGRAM: REQUIRE(same(key_of(a), &TOKEN_PROGRAM_ID), WRONG_TOKEN_PROGRAM); continue;
+            case TOKEN_PROGRAM: TRY(require_same(key_of(a), &TOKEN_PROGRAM_ID, ERR_WRONG_TOKEN_PROGRAM)); continue;
             case MARKET: market = a; /* fall through */
             default: TRY(load_state(c, a, rule, market, out)); continue;
         }
-        REQUIRE(same(key_of(a), expected), WRONG_ADDRESS);
+        TRY(require_address(a, expected));
     }
     return read_slot(&out->slot);
 }
-/* Over the accounts of an instruction: `a` points to them by name, `in` to what they hold. */
-#define LOAD(context, NAME, a, in)                                     \
-    do {                                                               \
-        (a) = (const void*)(context)->accounts;                        \
-        TRY(load((context), NAME##_RULES, sizeof NAME##_RULES, (in))); \
-    } while (0)
-
 /* A token account of this owner: where somebody else's instruction pays to. Its mint is the token program's to check.
  */
 static KEEP u64 require_tokens_of(account a, const struct address* owner) {
-    REQUIRE(same(owner_of(a), &TOKEN_PROGRAM_ID) && length_of(a) == TOKEN_ACCOUNT_BYTES, WRONG_TOKEN_ACCOUNT);
-    REQUIRE(same((const struct address*)((u8*)data_of(a) + 32), owner), WRONG_TOKEN_ACCOUNT);
-    return 0;
+    REQUIRE(length_of(a) == TOKEN_ACCOUNT_BYTES, WRONG_TOKEN_ACCOUNT);
+    TRY(require_same(owner_of(a), &TOKEN_PROGRAM_ID, ERR_WRONG_TOKEN_ACCOUNT));
+    return require_same((const struct address*)((u8*)data_of(a) + 32), owner, ERR_WRONG_TOKEN_ACCOUNT);
 }
 static inline struct pool* pool_of(struct market* m, u64 index) { return (struct pool*)(m + 1) + index; }
-
-/* ---- instruction data: the runtime aligns it to 8 bytes, so it is read in place as a struct with the tag first ----
- */
-
-#define READ_DATA(context, into)                                                  \
-    do {                                                                          \
-        REQUIRE((context)->data_length == sizeof(*(into)), BAD_INSTRUCTION_DATA); \
-        (into) = (const void*)(context)->data;                                    \
-    } while (0)
 
 /* ---- cross-program calls ---- */
 
@@ -221,18 +218,6 @@ struct signer {
 _Static_assert(sizeof(struct meta) == 16 && sizeof(struct info) == 56 && sizeof(struct instruction) == 40,
                "runtime ABI");
 
-static inline void describe(account a, struct info* out) {
-    out->key = key_of(a);
-    out->lamports = lamports_of(a);
-    out->length = length_of(a);
-    out->data = data_of(a);
-    out->owner = owner_of(a);
-    out->rent_epoch = 0; /* the runtime no longer reads it */
-    out->signer = a[1];
-    out->writable = a[2];
-    out->executable = a[3];
-}
-
 struct call {
     struct meta metas[4];
     struct info infos[4];
@@ -240,15 +225,23 @@ struct call {
     u64 n;
 };
 
-static inline void call_with(struct call* call, account a, bool writable, bool signer) {
-    call->metas[call->n] = (struct meta){key_of(a), writable, signer, {0}};
-    describe(a, &call->infos[call->n]);
-    call->n++;
+static KEEP void call_with(struct call* call, account a, bool writable, bool signer) {
+    struct meta* meta = &call->metas[call->n];
+    struct info* info = &call->infos[call->n++];
+    meta->key = info->key = key_of(a);
+    meta->writable = writable;
+    meta->signer = signer;
+    info->lamports = lamports_of(a);
+    info->length = length_of(a);
+    info->data = data_of(a);
+    info->owner = owner_of(a);
+    info->rent_epoch = 0;                 /* the runtime no longer reads it */
+    *(u32*)&info->signer = *(u32*)a >> 8; /* signer, writable, executable lie in the same order */
 }
 
-static KEEP u64 invoke(struct call* call, const struct address* program, const struct slice* data,
+static KEEP u64 invoke(struct call* call, const struct address* program, const void* data, u64 data_length,
                        const struct signer* signer) {
-    call->instruction = (struct instruction){program, call->metas, call->n, data->start, data->length};
+    call->instruction = (struct instruction){program, call->metas, call->n, data, data_length};
     return sol_invoke_signed_c(&call->instruction, call->infos, call->n, signer, signer ? 1 : 0)
                ? ERR_CROSS_PROGRAM_CALL
                : 0;
@@ -259,28 +252,29 @@ struct call_data {
     u64 tag;
     u64 words[6];
 };
-static inline struct slice tagged_u8(struct call_data* d, u8 tag, u64 words) {
-    ((u8*)d)[7] = tag;
-    return (struct slice){(u8*)d + 7, 1 + words * 8};
-}
-static inline struct slice tagged_u32(struct call_data* d, u32 tag, u64 words) {
-    ((u32*)d)[1] = tag;
-    return (struct slice){(u8*)d + 4, 4 + words * 8};
-}
-static inline void put_address(u64* words, const struct address* a) { *(struct address*)words = *a; }
 
-/* Move tokens; `signer` is null when the authority signed the transaction. */
-static KEEP u64 transfer_tokens(account from, account to, account authority, u64 amount, const struct signer* signer) {
+/* Call SPL Token: a tag of one byte, then words. */
+static KEEP u64 invoke_token(struct call* call, struct call_data* d, u8 tag, u64 words, const struct signer* signer) {
+    ((u8*)d)[7] = tag;
+    return invoke(call, &TOKEN_PROGRAM_ID, (u8*)d + 7, 1 + words * 8, signer);
+}
+
+/* An amount of tokens from `from` to `to`, which `authority` signs for: transferred, or minted. */
+static KEEP u64 move_tokens(const account accounts[3], u8 tag, u64 amount, const struct signer* signer) {
     if (!amount) return 0;
     struct call_data data;
     data.words[0] = amount;
-    struct slice bytes = tagged_u8(&data, 3, 1);
     struct call call;
     call.n = 0;
-    call_with(&call, from, true, false);
-    call_with(&call, to, true, false);
-    call_with(&call, authority, false, true);
-    return invoke(&call, &TOKEN_PROGRAM_ID, &bytes, signer);
+    for (u64 i = 0; i < 3; i++) call_with(&call, accounts[i], i < 2, i == 2);
+    return invoke_token(&call, &data, tag, 1, signer);
+}
+
+/* Move tokens; `signer` is null when the authority signed the transaction. */
+static KEEP u64 transfer_tokens(account from, account to, account authority, u64 amount, const struct signer* signer) {
+    SECTION(transfers);
+    const account accounts[3] = {from, to, authority};
+    return move_tokens(accounts, 3, amount, signer);
 }
 
 struct creation {
@@ -290,18 +284,23 @@ struct creation {
     const struct signer* signer;
 };
 
-static KEEP u64 system_call(const struct creation* c, const struct slice* data, bool pays, bool target_signs) {
+enum system_tag { CREATE_ACCOUNT = 0, ASSIGN = 1, TRANSFER = 2, ALLOCATE = 8 };
+
+/* Call the system program: a tag of four bytes, then words. The payer signs what moves lamports. */
+static KEEP u64 system_call(const struct creation* c, struct call_data* d, u64 tag, u64 words) {
     struct call call;
     call.n = 0;
-    if (pays) call_with(&call, c->payer, true, true);
-    call_with(&call, c->target, true, target_signs);
-    return invoke(&call, &SYSTEM_PROGRAM_ID, data, c->signer);
+    if (tag == CREATE_ACCOUNT || tag == TRANSFER) call_with(&call, c->payer, true, true);
+    call_with(&call, c->target, true, tag != TRANSFER);
+    ((u32*)d)[1] = (u32)tag;
+    return invoke(&call, &SYSTEM_PROGRAM_ID, (u8*)d + 4, 4 + words * 8, c->signer);
 }
 
 /* Seeds name up to 256 addresses, one a bump. Where a second account of the same seeds must not exist, only the first
  * address counts, the one that clients derive. Costs 1_500 CU a bump tried: for what is created rarely. */
 static KEEP u64 require_first_address(const struct context* c, account a, const struct slice* seeds, u64 n_seeds,
                                       u8 bump) {
+    SECTION(addresses);
     struct address found;
     u8 first;
     REQUIRE(sol_try_find_program_address(seeds, n_seeds, c->program, &found, &first) == 0, WRONG_ADDRESS);
@@ -314,6 +313,7 @@ static KEEP u64 require_first_address(const struct context* c, account a, const 
  * Anyone may send lamports to the address beforehand, and CreateAccount refuses a funded one: then it is topped up,
  * allocated and assigned instead. */
 static KEEP u64 create_account(const struct creation* c) {
+    SECTION(creation);
     REQUIRE(same(owner_of(c->target), &SYSTEM_PROGRAM_ID) && length_of(c->target) == 0, ALREADY_INITIALIZED);
     TRY(require_writable(c->target));
     REQUIRE(!is_signer(c->target), WRONG_ADDRESS);
@@ -323,37 +323,32 @@ static KEEP u64 create_account(const struct creation* c) {
     struct call_data data;
     data.words[0] = rent;
     data.words[1] = c->bytes;
-    put_address(&data.words[2], c->owner);
-    struct slice create = tagged_u32(&data, 0, 6);
-    if (!held) return system_call(c, &create, true, true);
+    copy_words(&data.words[2], c->owner, 4);
+    if (!held) return system_call(c, &data, CREATE_ACCOUNT, 6);
     if (held < rent) {
         data.words[0] = rent - held;
-        struct slice transfer = tagged_u32(&data, 2, 1);
-        TRY(system_call(c, &transfer, true, false));
+        TRY(system_call(c, &data, TRANSFER, 1));
     }
     data.words[0] = c->bytes;
-    struct slice allocate = tagged_u32(&data, 8, 1);
-    TRY(system_call(c, &allocate, false, true));
-    put_address(&data.words[0], c->owner);
-    struct slice assign = tagged_u32(&data, 1, 4);
-    return system_call(c, &assign, false, true);
+    TRY(system_call(c, &data, ALLOCATE, 1));
+    copy_words(&data.words[0], c->owner, 4);
+    return system_call(c, &data, ASSIGN, 4);
 }
 
 /* Create a token account at a program-derived address. */
 static KEEP u64 create_token_account(const struct creation* c, account mint, const struct address* authority) {
     TRY(create_account(c));
     struct call_data data;
-    put_address(&data.words[0], authority);
-    struct slice initialize = tagged_u8(&data, 18, 4); /* InitializeAccount3 */
+    copy_words(&data.words[0], authority, 4);
     struct call call;
     call.n = 0;
     call_with(&call, c->target, true, false);
     call_with(&call, mint, false, false);
-    return invoke(&call, &TOKEN_PROGRAM_ID, &initialize, 0);
+    return invoke_token(&call, &data, 18, 4, 0); /* InitializeAccount3 */
 }
 
 /* Give an account's lamports back and leave it to the system program; the runtime zeroes what is left. */
-static inline void close_account(account a, account to) {
+static KEEP void close_account(account a, account to) {
     *lamports_of(to) += *lamports_of(a);
     *lamports_of(a) = 0;
     *(u64*)(a + 80) = 0;

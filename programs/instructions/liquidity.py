@@ -10,7 +10,10 @@ from programs import addresses
 from programs.addresses import SYSTEM_PROGRAM, TOKEN_PROGRAM
 from programs.instructions.metas import readable, writable
 from programs.instructions.tags import Tag
+from programs.units import U64_MAX
 
+ALL_LIQUIDITY: Final = U64_MAX
+"""Passed to remove_liquidity for all that the maker has."""
 PRICE_ONE_E6: Final = 1_000_000
 
 
@@ -48,6 +51,56 @@ def add_liquidity(
             position_id,
             liquidity,
             cash_max,
+            price_min_e6,
+            price_max_e6,
+        ),
+        [
+            writable(owner, signer=True),
+            readable(addresses.global_address(program)[0]),
+            writable(market),
+            writable(addresses.market_tokens_address(program, market)[0]),
+            writable(owner_tokens),
+            writable(maker),
+            writable(position),
+            readable(TOKEN_PROGRAM),
+            readable(SYSTEM_PROGRAM),
+        ],
+    )
+
+
+def remove_liquidity(
+    program: Pubkey,
+    owner: Pubkey,
+    owner_tokens: Pubkey,
+    market: Pubkey,
+    *,
+    pool: int,
+    position_id: int,
+    liquidity: int = ALL_LIQUIDITY,
+    cash_min: int = 0,
+    price_min_e6: int = 0,
+    price_max_e6: int = PRICE_ONE_E6,
+) -> Instruction:
+    """Take liquidity back with the fees it earned: pairs as cash, the rest as position `position_id`.
+
+    Once the market is resolved all of it is cash. Refused for 150 slots after the maker last added some.
+
+    Args:
+        cash_min: least that must come back as cash, the fees apart.
+        price_min_e6: lowest YES price of the pool to leave at, and `price_max_e6` the highest; of a resolved market,
+            what a YES share pays.
+    """
+    maker, _ = addresses.maker_address(program, market, pool, owner)
+    position, bump = addresses.position_address(program, market, owner, position_id)
+    return Instruction(
+        program,
+        struct.pack(
+            "<BB2xIQQII",
+            Tag.REMOVE_LIQUIDITY,
+            bump,
+            position_id,
+            liquidity,
+            cash_min,
             price_min_e6,
             price_max_e6,
         ),

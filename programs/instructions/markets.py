@@ -76,3 +76,23 @@ def update_prices(
             writable(market),
         ],
     )
+
+
+def resolve_market(
+    program: Pubkey, authority: Pubkey, market: Pubkey, *, payouts_e6: Sequence[int]
+) -> Instruction:
+    """Say what one YES share of each pool pays; a NO share pays the rest of one. Once, for good.
+
+    Args:
+        payouts_e6: one for two outcomes, else one per outcome, which sum to 1_000_000.
+    """
+    data = struct.pack(f"<BBxx{len(payouts_e6)}I", Tag.RESOLVE_MARKET, len(payouts_e6), *payouts_e6)
+    return Instruction(
+        program,
+        data,
+        [
+            readable(authority, signer=True),
+            readable(addresses.global_address(program)[0]),
+            writable(market),
+        ],
+    )

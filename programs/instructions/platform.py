@@ -65,3 +65,16 @@ def initialize(
             readable(SYSTEM_PROGRAM),
         ],
     )
+
+
+def halt(program: Pubkey, authority: Pubkey) -> Instruction:
+    """Stop new exposure for good; the authority is gone with it."""
+    return Instruction(
+        program,
+        bytes([Tag.HALT]),
+        [
+            readable(authority, signer=True),
+            writable(addresses.global_address(program)[0]),
+            writable(addresses.vault_address(program)[0]),
+        ],
+    )

@@ -80,12 +80,44 @@ def close_position(
     shares: int = ALL_SHARES,
     worst_price_e6: int = 0,
 ) -> Instruction:
-    """Sell shares of a position; with debt, the proceeds must cover all of it.
+    """Sell shares of a position account; with debt, the proceeds must cover all of it.
 
     Args:
         worst_price_e6: lowest average proceeds per share, before the fee.
     """
     position, _ = addresses.position_address(program, market, owner, position_id)
+    return close_holding(
+        program,
+        owner,
+        owner_tokens,
+        market,
+        position,
+        holding=0,
+        has_debt=has_debt,
+        shares=shares,
+        worst_price_e6=worst_price_e6,
+    )
+
+
+def close_holding(
+    program: Pubkey,
+    owner: Pubkey,
+    owner_tokens: Pubkey,
+    market: Pubkey,
+    target: Pubkey,
+    *,
+    holding: int,
+    has_debt: bool,
+    shares: int = ALL_SHARES,
+    worst_price_e6: int = 0,
+) -> Instruction:
+    """Sell shares of a position account, or of what a chain holds.
+
+    Args:
+        target: the position account or the chain.
+        holding: 0 for a position account and for what a chain's OPEN bought; 1 and 2 for a chain's YES and NO shares.
+        worst_price_e6: lowest average proceeds per share, before the fee.
+    """
     vault = addresses.vault_address(program)[0]
     accounts = [
         writable(owner, signer=True),
@@ -93,14 +125,16 @@ def close_position(
         writable(market),
         writable(addresses.market_tokens_address(program, market)[0]),
         writable(owner_tokens),
-        writable(position),
+        writable(target),
         writable(vault) if has_debt else readable(vault),
         readable(TOKEN_PROGRAM),
     ]
     if has_debt:
         accounts.append(writable(addresses.vault_tokens_address(program)[0]))
     return Instruction(
-        program, struct.pack("<B3xIQ", Tag.CLOSE_POSITION, worst_price_e6, shares), accounts
+        program,
+        struct.pack("<BB2xIQ", Tag.CLOSE_POSITION, holding, worst_price_e6, shares),
+        accounts,
     )
 
 
@@ -130,3 +164,38 @@ def liquidate(
     """Liquidate a batch of one market's positions; healthy ones are skipped on chain."""
     header = liquidate_header(program, keeper, keeper_tokens, market)
     return Instruction(program, bytes([Tag.LIQUIDATE]), header + [writable(p) for p in positions])
+
+
+def redeem(
+    program: Pubkey,
+    caller: Pubkey,
+    owner: Pubkey,
+    owner_tokens: Pubkey,
+    market: Pubkey,
+    account: Pubkey,
+    *,
+    holding: int = 0,
+) -> Instruction:
+    """Turn a resolved market's shares into cash: the loan is repaid, the rest goes to the owner. Anyone may call.
+
+    Args:
+        owner: of the position; gets its rent.
+        owner_tokens: a quote token account of that owner's; needs to exist only if something is left to pay.
+        account: the position, or the chain that holds it.
+        holding: which of a chain's positions; 0 for a position account.
+    """
+    return Instruction(
+        program,
+        bytes([Tag.REDEEM, holding]),
+        [
+            readable(caller, signer=True),
+            writable(market),
+            writable(addresses.market_tokens_address(program, market)[0]),
+            writable(addresses.vault_address(program)[0]),
+            writable(addresses.vault_tokens_address(program)[0]),
+            writable(account),
+            writable(owner),
+            writable(owner_tokens),
+            readable(TOKEN_PROGRAM),
+        ],
+    )

@@ -37,6 +37,7 @@ from programs.accounts import (
 )
 from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import PROGRAM_SO
+from programs.chain_account import Chain, Step, position_bytes
 from programs.genesis import MINT_BYTES, create_mint
 from tests.chain.books import Books, check
 
@@ -107,6 +108,11 @@ class Platform:
     markets: list[Pubkey] = field(default_factory=list)
     positions: set[Pubkey] = field(default_factory=set)
     """Every position address used so far."""
+    chains: set[Pubkey] = field(default_factory=set)
+    """Every chain address used so far."""
+    makers: set[Pubkey] = field(default_factory=set)
+    stakes: set[Pubkey] = field(default_factory=set)
+    """Every maker and stake address used so far."""
     books: Books = field(default_factory=Books)
     minted: int = 0
     is_audited: bool = True
@@ -183,14 +189,27 @@ class Platform:
     def audit(self) -> None:
         """Compare tokens, accounts and events."""
         assert self.quote_total() == self.minted
-        accounts = [a for p in self.positions if (a := self.svm.get_account(p)) and a.lamports]
+        held = self.existing(self.chains)
+        chains = [Chain.from_bytes(data) for data in held]
+        embedded = [position_bytes(data, holding) for data in held for holding in range(3)]
+        makers = [Maker.from_bytes(data) for data in self.existing(self.makers)]
+        stakes = [Stake.from_bytes(data) for data in self.existing(self.stakes)]
         check(
             self.books,
             self.vault(),
             self.vault_tokens(),
             [(m, self.market(m), self.market_tokens(m)) for m in self.markets],
-            positions_from_bytes([a.data for a in accounts]),
+            positions_from_bytes([*self.existing(self.positions), *embedded]),
+            makers + [chain.maker for chain in chains],
+            stakes + [chain.stake for chain in chains],
+            chains,
         )
+        treasury = addresses.treasury_tokens_address(self.program)[0]
+        self.books.rewards.check(self.global_(), self.slot, self.tokens(treasury), self.data)
+
+    def existing(self, addresses: Iterable[Pubkey]) -> list[bytes]:
+        """Return the data of those accounts that exist."""
+        return [self.data(address) for address in addresses if self.exists(address)]
 
     def quote_total(self) -> int:
         """Quote tokens in every token account of the platform and its users."""
@@ -298,6 +317,7 @@ class Platform:
     ) -> Receipt:
         position_id = user.take_position_id()
         self.positions.add(self.position_address(user, market, position_id))
+        self.makers.add(self.maker_address(user, market, pool))
         return self.send(
             instructions.add_liquidity(
                 self.program,
@@ -313,10 +333,88 @@ class Platform:
             [user.key],
         )
 
-    def stake(self, user: User, amount: int) -> Receipt:
+    def remove_liquidity(
+        self,
+        user: User,
+        market: Pubkey,
+        liquidity: int = instructions.ALL_LIQUIDITY,
+        pool: int = 0,
+        **bounds: int,
+    ) -> Receipt:
+        position_id = user.take_position_id()
+        self.positions.add(self.position_address(user, market, position_id))
         return self.send(
-            instructions.stake(self.program, user.address, user.tokens, amount=amount), [user.key]
+            instructions.remove_liquidity(
+                self.program,
+                user.address,
+                user.tokens,
+                market,
+                pool=pool,
+                liquidity=liquidity,
+                position_id=position_id,
+                **bounds,
+            ),
+            [user.key],
         )
+
+    def claim_maker_fees(self, user: User, market: Pubkey, pool: int = 0) -> Receipt:
+        on = (self.program, user.address, user.tokens, market)
+        return self.send(instructions.claim_maker_fees(*on, pool=pool), [user.key])
+
+    def withdraw_fees(self, market: Pubkey, tokens: Pubkey) -> Receipt:
+        admin = self.admin.pubkey()
+        return self.send(
+            instructions.withdraw_fees(self.program, admin, tokens, market), [self.admin]
+        )
+
+    def sweep_fees(self, market: Pubkey) -> Receipt:
+        return self.send(instructions.sweep_fees(self.program, market), [self.admin])
+
+    def stake(self, user: User, amount: int, shares_min: int = 0) -> Receipt:
+        self.stakes.add(self.stake_address(user))
+        return self.send(
+            instructions.stake(
+                self.program, user.address, user.tokens, amount=amount, shares_min=shares_min
+            ),
+            [user.key],
+        )
+
+    def request_unstake(self, user: User, shares: int | None = None) -> Receipt:
+        """Ask for these shares, or for all of them."""
+        if shares is None:
+            shares = self.stake_of(user).shares
+        return self.send(
+            instructions.request_unstake(self.program, user.address, shares=shares), [user.key]
+        )
+
+    def unstake(self, user: User) -> Receipt:
+        return self.send(instructions.unstake(self.program, user.address, user.tokens), [user.key])
+
+    def buy_inventory(
+        self,
+        user: User,
+        market: Pubkey,
+        shares: int,
+        *,
+        pool: int = 0,
+        side: Side = Side.YES,
+        cost_max: int = 2**63,
+    ) -> tuple[int, Receipt]:
+        """Buy shares as a position under the user's next id."""
+        position_id = user.take_position_id()
+        self.positions.add(self.position_address(user, market, position_id))
+        instruction = instructions.buy_inventory(
+            self.program,
+            user.address,
+            user.tokens,
+            market,
+            pool=pool,
+            side=side,
+            position_id=position_id,
+            shares=shares,
+            cost_max=cost_max,
+        )
+        return position_id, self.send(instruction, [user.key])
 
     def open_instruction(
         self,
@@ -379,6 +477,89 @@ class Platform:
         """Close a position on the terms of `close_instruction`."""
         return self.send(self.close_instruction(user, market, position_id, **terms), [user.key])
 
+    def open_chain(
+        self, user: User, market: Pubkey, deposit: int, *steps: Step, **terms: Any
+    ) -> Pubkey:
+        """Open a chain under the user's next id: due at once, for 10_000 slots, on YES of pool 0."""
+        chain_id = terms.pop("chain_id", None)
+        chain_id = user.take_position_id() if chain_id is None else chain_id
+        chain = addresses.chain_address(self.program, market, user.address, chain_id)[0]
+        defaults = {
+            "pool": 0,
+            "side": Side.YES,
+            "trigger_e6": 1_000,
+            "is_above": True,
+            "expiry_slot": self.slot + 10_000,
+        }
+        self.chains.add(chain)
+        self.send(
+            instructions.open_chain(
+                self.program,
+                user.address,
+                user.tokens,
+                market,
+                chain_id=chain_id,
+                deposit=deposit,
+                steps=steps,
+                **defaults | terms,
+            ),
+            [user.key],
+        )
+        return chain
+
+    def execute_instruction(
+        self, keeper: User, chain: Pubkey, step_count: int = 5, first_step: int | None = None
+    ) -> Instruction:
+        state = self.chain(chain)
+        return instructions.execute_chain(
+            self.program,
+            keeper.address,
+            keeper.tokens,
+            state.market,
+            chain,
+            first_step=state.next_step if first_step is None else first_step,
+            step_count=step_count,
+            counts_trade=True,
+        )
+
+    def execute(self, keeper: User, chain: Pubkey, *args: int, **terms: int) -> Receipt:
+        """Execute steps of a chain on the terms of `execute_instruction`."""
+        return self.send(self.execute_instruction(keeper, chain, *args, **terms), [keeper.key])
+
+    def cancel_instruction(self, caller: User, chain: Pubkey) -> Instruction:
+        state = self.chain(chain)
+        owner = next(user for user in self.users if user.address == state.owner)
+        return instructions.cancel_chain(
+            self.program,
+            caller.address,
+            caller.tokens,
+            state.market,
+            chain,
+            owner.address,
+            owner.tokens,
+        )
+
+    def cancel(self, caller: User, chain: Pubkey) -> Receipt:
+        """Unwind a chain as far as it goes by now."""
+        return self.send(self.cancel_instruction(caller, chain), [caller.key])
+
+    def close_holding(self, user: User, chain: Pubkey, holding: int, **terms: int) -> Receipt:
+        """Sell what a chain holds on the terms of `instructions.close_holding`."""
+        instruction = instructions.close_holding(
+            self.program,
+            user.address,
+            user.tokens,
+            self.chain(chain).market,
+            chain,
+            holding=holding,
+            has_debt=holding == 0 and self.chain(chain).position.debt > 0,
+            **terms,
+        )
+        return self.send(instruction, [user.key])
+
+    def chain(self, address: Pubkey) -> Chain:
+        return Chain.from_bytes(self.data(address))
+
     def pay(self, user: User, target: Pubkey, lamports: int) -> Instruction:
         return transfer(
             TransferParams(from_pubkey=user.address, to_pubkey=target, lamports=lamports)
@@ -393,6 +574,52 @@ class Platform:
 
     def liquidate(self, keeper: User, market: Pubkey, positions: Iterable[Pubkey]) -> Receipt:
         return self.send(self.liquidate_instruction(keeper, market, positions), [keeper.key])
+
+    def resolve(self, market: Pubkey, *payouts_e6: int) -> Receipt:
+        return self.send(
+            instructions.resolve_market(
+                self.program, self.admin.pubkey(), market, payouts_e6=payouts_e6
+            ),
+            [self.admin],
+        )
+
+    def redeem_instruction(
+        self, user: User, market: Pubkey, position_id: int, caller: User | None = None
+    ) -> Instruction:
+        return instructions.redeem(
+            self.program,
+            (caller or user).address,
+            user.address,
+            user.tokens,
+            market,
+            self.position_address(user, market, position_id),
+        )
+
+    def redeem(
+        self, user: User, market: Pubkey, position_id: int, caller: User | None = None
+    ) -> Receipt:
+        """Redeem a user's position, himself or somebody else."""
+        instruction = self.redeem_instruction(user, market, position_id, caller)
+        return self.send(instruction, [(caller or user).key])
+
+    def redeem_holding(self, caller: User, chain: Pubkey, holding: int) -> Receipt:
+        """Redeem one of a chain's positions; anybody may."""
+        state = self.chain(chain)
+        owner = next(user for user in self.users if user.address == state.owner)
+        instruction = instructions.redeem(
+            self.program,
+            caller.address,
+            owner.address,
+            owner.tokens,
+            state.market,
+            chain,
+            holding=holding,
+        )
+        return self.send(instruction, [caller.key])
+
+    def halt(self, authority: Keypair | None = None) -> Receipt:
+        key = authority or self.admin
+        return self.send(instructions.halt(self.program, key.pubkey()), [key])
 
     def simulate(self, instruction: Instruction, user: User) -> int:
         """Compute units of an instruction that must succeed; nothing changes."""
@@ -442,12 +669,17 @@ class Platform:
     def position(self, user: User, market: Pubkey, position_id: int) -> Position:
         return Position.from_bytes(self.data(self.position_address(user, market, position_id)))
 
+    def maker_address(self, user: User, market: Pubkey, pool: int = 0) -> Pubkey:
+        return addresses.maker_address(self.program, market, pool, user.address)[0]
+
     def maker_of(self, user: User, market: Pubkey, pool: int = 0) -> Maker:
-        address = addresses.maker_address(self.program, market, pool, user.address)[0]
-        return Maker.from_bytes(self.data(address))
+        return Maker.from_bytes(self.data(self.maker_address(user, market, pool)))
+
+    def stake_address(self, user: User) -> Pubkey:
+        return addresses.stake_address(self.program, user.address)[0]
 
     def stake_of(self, user: User) -> Stake:
-        return Stake.from_bytes(self.data(addresses.stake_address(self.program, user.address)[0]))
+        return Stake.from_bytes(self.data(self.stake_address(user)))
 
     def tokens(self, address: Pubkey) -> int:
         """Amount in an SPL token account."""

@@ -7,7 +7,9 @@
 from dataclasses import dataclass, field
 
 import pytest
+from chain_terms import BORROW, STAKE
 from harness import USD, Platform, User, keypair
+from reward_desk import RewardDesk
 from solders.account import Account
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
@@ -19,7 +21,12 @@ from solders.transaction_status import InstructionErrorCustom, TransactionErrorI
 
 from programs import addresses, errors, instructions
 from programs.accounts import Side
+from programs.layout import MARKET_DTYPE, POOL_DTYPE
+from programs.merkle import Reward, RewardTree, build_tree
+from programs.units import BaseUnits
 
+CHAIN = 7
+"""Chain id of every user in every market."""
 LENT, SPOT = 1, 2
 """Position ids of every user in every market; the surplus of their liquidity is position 0."""
 FOREIGN_PROGRAM = keypair("another program").pubkey()
@@ -49,7 +56,15 @@ class World:
                 platform.add_liquidity(user, market, 10**9)
                 platform.open(user, market, 100 * USD, leverage=10)
                 platform.open(user, market, 100 * USD)
+                platform.open_chain(user, market, 100 * USD, BORROW, chain_id=CHAIN)
+        self.let_leave()
         platform.move_oracle(self.market, 460_000)
+        self.resolved = {
+            market: self.resolve(name)
+            for market, name in ((self.market, "three"), (self.other, "four"))
+        }
+        self.desk = RewardDesk(platform)
+        self.trees = {user.address: self.post_root(user) for user in (self.user, self.stranger)}
         self.keys = {
             key.pubkey(): key
             for key in (
@@ -64,7 +79,41 @@ class World:
             self.keys[key.pubkey()] = key
             platform.svm.airdrop(key.pubkey(), 10**10)
 
-    def build(
+    def let_leave(self) -> None:
+        """Locks pass, requests wait, and the vault holds shares of both markets, however it came by them."""
+        platform = self.platform
+        for user in (self.user, self.stranger):
+            platform.request_unstake(user)
+        platform.warp(150)
+        platform.is_audited = False
+        at = MARKET_DTYPE.itemsize + POOL_DTYPE.fields["inventory"][1]
+        for market in (self.market, self.other):
+            platform.post(market, 500_000)
+            data = platform.data(market)
+            platform.set_data(market, data[:at] + USD.to_bytes(8, "little") + data[at + 8 :])
+
+    def resolve(self, name: str) -> Pubkey:
+        """A resolved market in which both users hold a position with debt."""
+        market = self.platform.create_market(name)
+        self.platform.post(market, 500_000)
+        self.platform.add_liquidity(self.maker, market, 1_000_000 * USD)
+        for user in (self.user, self.stranger):
+            instruction = self.platform.open_instruction(
+                user, market, 100 * USD, position_id=LENT, leverage=2
+            )
+            self.platform.send(instruction, [user.key])
+        self.platform.resolve(market, 1_000_000)
+        return market
+
+    def post_root(self, user: User) -> RewardTree:
+        """A root that pays this user."""
+        self.desk.next_index += 1
+        rewards = [Reward(wallet=user.address, amount=BaseUnits(5))]
+        tree = build_tree(0, self.desk.next_index, rewards)
+        self.desk.post(tree)
+        return tree
+
+    def build(  # noqa: C901, PLR0912  # one case an instruction
         self, name: str, user: User | None = None, market: Pubkey | None = None
     ) -> Instruction:
         """An instruction that lands as it stands."""
@@ -116,6 +165,72 @@ class World:
             case "liquidate":
                 target = platform.position_address(user, market, LENT)
                 built = instructions.liquidate(*on, [target])
+            case "post_epoch":
+                root = {"root": bytes(32), "leaf_count": 1, "total": BaseUnits(1)}
+                built = instructions.post_epoch(program, admin, epoch=0, index=9, **root)
+            case "pay_rewards":
+                batch = self.trees[user.address].batch(0, 0)
+                built = instructions.pay_rewards(
+                    program, batch, [self.desk.tokens_of(user.address)]
+                )
+            case "resolve_market":
+                built = instructions.resolve_market(program, admin, market, payouts_e6=[500_000])
+            case "redeem":
+                market = self.resolved[market]
+                position = platform.position_address(user, market, LENT)
+                built = instructions.redeem(program, user.address, *on[1:3], market, position)
+            case "halt":
+                built = instructions.halt(program, admin)
+            case "open_chain" | "execute_chain" | "cancel_chain":
+                built = self.build_chain(name, user, market)
+            case _:
+                built = self.build_way_out(name, user, market)
+        return built
+
+    def build_chain(self, name: str, user: User, market: Pubkey) -> Instruction:
+        program = self.platform.program
+        on = (program, user.address, user.tokens, market)
+        chain = addresses.chain_address(program, market, user.address, CHAIN)[0]
+        if name == "execute_chain":
+            return instructions.execute_chain(
+                *on, chain, first_step=0, step_count=1, counts_trade=True
+            )
+        if name == "cancel_chain":
+            return instructions.cancel_chain(*on, chain, user.address, user.tokens)
+        return instructions.open_chain(
+            *on,
+            chain_id=3_000,
+            pool=0,
+            side=Side.YES,
+            deposit=USD,
+            trigger_e6=1_000,
+            is_above=True,
+            expiry_slot=2**40,
+            steps=[STAKE],
+        )
+
+    def build_way_out(self, name: str, user: User, market: Pubkey) -> Instruction:
+        program = self.platform.program
+        on = (program, user.address, user.tokens, market)
+        match name:
+            case "remove_liquidity":
+                built = instructions.remove_liquidity(*on, pool=0, position_id=1_000)
+            case "claim_maker_fees":
+                built = instructions.claim_maker_fees(*on, pool=0)
+            case "withdraw_fees":
+                built = instructions.withdraw_fees(
+                    program, self.platform.admin.pubkey(), user.tokens, market
+                )
+            case "sweep_fees":
+                built = instructions.sweep_fees(program, market)
+            case "request_unstake":
+                built = instructions.request_unstake(program, user.address, shares=1)
+            case "unstake":
+                built = instructions.unstake(*on[:3])
+            case "buy_inventory":
+                built = instructions.buy_inventory(
+                    *on, pool=0, side=Side.YES, position_id=1_000, shares=USD, cost_max=USD
+                )
             case _:
                 raise ValueError(name)
         return built
@@ -197,7 +312,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
     "create_market": {
         "authority": {
             "stranger": "WRONG_AUTHORITY",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
             "unsigned": "MISSING_SIGNATURE",
         },
         "global": {
@@ -231,7 +346,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "owner": {
             "stranger": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
             "unsigned": "MISSING_SIGNATURE",
         },
         "global": {
@@ -250,13 +365,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "maker": {
             "stranger": "runtime",
@@ -273,7 +388,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "owner": {
             "stranger": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "lands",
+            "readonly": "NOT_WRITABLE",
             "unsigned": "MISSING_SIGNATURE",
         },
         "global": {
@@ -290,13 +405,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "vault_tokens": {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "stake": {
             "stranger": "runtime",
@@ -308,11 +423,230 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
         "system": {"stranger": "lands"},
     },
+    "remove_liquidity": {
+        "owner": {
+            "stranger": "WRONG_AUTHORITY",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "maker": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+        },
+        "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system": {"stranger": "runtime"},
+    },
+    "claim_maker_fees": {
+        "owner": {
+            "stranger": "WRONG_AUTHORITY",
+            "twin": "WRONG_AUTHORITY",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "maker": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "withdraw_fees": {
+        "authority": {"stranger": "WRONG_AUTHORITY", "unsigned": "MISSING_SIGNATURE"},
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "authority_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "sweep_fees": {
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "request_unstake": {
+        "owner": {
+            "stranger": "WRONG_AUTHORITY",
+            "twin": "WRONG_AUTHORITY",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "stake": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+        },
+    },
+    "unstake": {
+        "owner": {
+            "stranger": "WRONG_AUTHORITY",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "stake": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "buy_inventory": {
+        "owner": {
+            "stranger": "runtime",
+            "twin": "runtime",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "runtime",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "runtime",
+            "readonly": "NOT_WRITABLE",
+        },
+        "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system": {"stranger": "runtime"},
+    },
     "open_spot": {
         "owner": {
             "stranger": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
             "unsigned": "MISSING_SIGNATURE",
         },
         "global": {
@@ -332,13 +666,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
         "vault": {
@@ -353,7 +687,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "owner": {
             "stranger": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
             "unsigned": "MISSING_SIGNATURE",
         },
         "global": {
@@ -373,13 +707,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "runtime",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "position": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
         "vault": {
@@ -419,13 +753,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "lands",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "position": {
             "stranger": "WRONG_OWNER",
@@ -464,13 +798,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "owner_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "lands",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "position": {
             "stranger": "WRONG_OWNER",
@@ -515,7 +849,7 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
             "twin": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "vault": {
             "stranger": "WRONG_OWNER",
@@ -526,13 +860,13 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
         "vault_tokens": {
             "stranger": "WRONG_ADDRESS",
             "foreign": "WRONG_ADDRESS",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "keeper_tokens": {
             "stranger": "runtime",
             "foreign": "runtime",
             "twin": "lands",
-            "readonly": "runtime",
+            "readonly": "NOT_WRITABLE",
         },
         "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
         "position": {
@@ -543,20 +877,292 @@ EXPECTED: dict[str, dict[str, dict[str, str]]] = {
             "readonly": "NOTHING_LIQUIDATED",
         },
     },
+    "post_epoch": {
+        "authority": {
+            "stranger": "WRONG_AUTHORITY",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "epoch": {"stranger": "WRONG_ADDRESS", "readonly": "NOT_WRITABLE"},
+        "system": {"stranger": "runtime"},
+    },
+    "pay_rewards": {
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "epoch": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "BAD_PROOF",
+            "readonly": "NOT_WRITABLE",
+        },
+        "treasury_tokens": {
+            "stranger": "WRONG_TOKEN_ACCOUNT",
+            "foreign": "WRONG_TOKEN_ACCOUNT",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "tokens": {
+            "stranger": "WRONG_TOKEN_ACCOUNT",
+            "foreign": "WRONG_TOKEN_ACCOUNT",
+            "twin": "BAD_PROOF",
+            "readonly": "runtime",
+        },
+    },
+    "resolve_market": {
+        "authority": {"stranger": "WRONG_AUTHORITY", "unsigned": "MISSING_SIGNATURE"},
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+    },
+    "redeem": {
+        "caller": {"stranger": "lands", "twin": "lands", "unsigned": "MISSING_SIGNATURE"},
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "position": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner": {"stranger": "WRONG_ADDRESS", "twin": "WRONG_ADDRESS", "readonly": "NOT_WRITABLE"},
+        "owner_tokens": {
+            "stranger": "WRONG_TOKEN_ACCOUNT",
+            "foreign": "WRONG_TOKEN_ACCOUNT",
+            "twin": "WRONG_TOKEN_ACCOUNT",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    "halt": {
+        "authority": {"stranger": "WRONG_AUTHORITY", "unsigned": "MISSING_SIGNATURE"},
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+    },
+    "open_chain": {
+        "owner": {
+            "stranger": "runtime",
+            "twin": "runtime",
+            "readonly": "NOT_WRITABLE",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "runtime",
+            "readonly": "NOT_WRITABLE",
+        },
+        "chain": {"stranger": "runtime", "twin": "runtime", "readonly": "NOT_WRITABLE"},
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+        "system_program": {"stranger": "runtime"},
+    },
+    # Any keeper may, for any chain, and send the bounty to whomever it likes. BORROW counts no trade.
+    "execute_chain": {
+        "keeper": {"stranger": "lands", "twin": "lands", "unsigned": "MISSING_SIGNATURE"},
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "lands",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "keeper_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "chain": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "lands",
+            "readonly": "NOT_WRITABLE",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
+    # The owner cancels: caller and owner, and both token accounts, are one and stay writable.
+    "cancel_chain": {
+        "caller": {
+            "stranger": "NOT_CANCELLABLE",
+            "twin": "NOT_CANCELLABLE",
+            "readonly": "lands",
+            "unsigned": "MISSING_SIGNATURE",
+        },
+        "global": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+        },
+        "market": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "market_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "twin": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "readonly": "NOT_WRITABLE",
+        },
+        "vault_tokens": {
+            "stranger": "WRONG_ADDRESS",
+            "foreign": "WRONG_ADDRESS",
+            "readonly": "NOT_WRITABLE",
+        },
+        "chain": {
+            "stranger": "WRONG_OWNER",
+            "foreign": "WRONG_OWNER",
+            "kind": "WRONG_ACCOUNT_KIND",
+            "twin": "NOT_CANCELLABLE",
+            "readonly": "NOT_WRITABLE",
+        },
+        "owner": {"stranger": "WRONG_ADDRESS", "twin": "WRONG_ADDRESS", "readonly": "lands"},
+        "owner_tokens": {
+            "stranger": "WRONG_TOKEN_ACCOUNT",
+            "foreign": "WRONG_TOKEN_ACCOUNT",
+            "twin": "WRONG_TOKEN_ACCOUNT",
+            "readonly": "lands",
+        },
+        "caller_tokens": {
+            "stranger": "runtime",
+            "foreign": "runtime",
+            "twin": "lands",
+            "readonly": "lands",
+        },
+        "token_program": {"stranger": "WRONG_TOKEN_PROGRAM"},
+    },
 }
 """By instruction and account, in the order of both. What lands, and why that is harmless:
 
 - update_prices with the twin: the oracle may post for any market.
-- stake with a read-only owner or without the system program: nothing is created, so nobody pays.
-- close with another user's tokens: the owner who signs may give the payout away.
+- stake without the system program: nothing is created, so nobody needs it.
+- close, remove_liquidity, claim_maker_fees, withdraw_fees, unstake with another user's tokens: who signs may give away
+  what is paid.
+- resolve_market with the twin: the oracle may resolve any market.
+- redeem by a stranger: anyone may, the owner is paid.
 - liquidate by a stranger, for another's tokens, or of another's position: anyone may be the keeper.
 """
 HARMLESS_DUPLICATES = {
+    "remove_liquidity": {("owner_tokens", "market_tokens")},
+    "claim_maker_fees": {("owner_tokens", "market_tokens")},
+    "withdraw_fees": {("authority_tokens", "market_tokens")},
+    "unstake": {("owner_tokens", "vault_tokens")},
     "stake": {("system", other) for other in EXPECTED["stake"] if other != "system"},
     # A payout or bounty into the platform's own token accounts is a gift that no counter has.
     "close_spot": {("owner_tokens", "market_tokens")},
     "close_leveraged": {("owner_tokens", "market_tokens"), ("owner_tokens", "vault_tokens")},
+    "redeem": {("owner", "caller")},  # the same account here
     "liquidate": {("keeper_tokens", "market_tokens"), ("keeper_tokens", "vault_tokens")},
+    "execute_chain": {("keeper_tokens", "market_tokens"), ("keeper_tokens", "vault_tokens")},
+    "cancel_chain": {
+        ("caller_tokens", "market_tokens"),
+        ("caller_tokens", "vault_tokens"),
+        # The same accounts here.
+        ("owner", "caller"),
+        ("owner_tokens", "caller_tokens"),
+        ("caller_tokens", "owner_tokens"),
+    },
 }
 CASES = [
     pytest.param(name, index, expected, id=f"{name}-{account}")
@@ -620,7 +1226,10 @@ def test_data_of_another_length_is_refused(world, name, change):
         ("open_leveraged", "position"),
         ("add_liquidity", "position"),
         ("add_liquidity", "maker"),
+        ("remove_liquidity", "position"),
+        ("buy_inventory", "position"),
         ("stake", "stake"),
+        ("open_chain", "chain"),
     ],
 )
 def test_a_new_account_at_a_wallet_that_signs_is_refused(world, name, account):

@@ -12,6 +12,7 @@ from solders.pubkey import Pubkey
 
 from programs import events
 from programs.accounts import (
+    Epoch,
     Global,
     Maker,
     MalformedAccountError,
@@ -24,7 +25,7 @@ from programs.accounts import (
 from programs.events import EventKind, MalformedEventError, TruncatedLogsError
 from programs.layout import POSITION_BYTES, POSITION_DTYPE
 
-KINDS = [Global, Vault, Market, Position, Maker, Stake]
+KINDS = [Global, Vault, Market, Position, Maker, Stake, Epoch]
 OURS, THEIRS = Pubkey.from_bytes(bytes([1] * 32)), Pubkey.from_bytes(bytes([2] * 32))
 LETTERS = "Program data:invoke[1]success=+/ \n\0\u00e9\u4e2d"
 STAKED = struct.pack("<BBHIQQ", 1, 5, 0, events.VAULT_SERIES, 1, 9) + bytes(32) + bytes(32)
@@ -54,6 +55,18 @@ def test_the_sentence_of_a_malformed_account_says_what_was_found():
         Vault.from_bytes(bytes([4, 1]) + bytes(174))
     with pytest.raises(MalformedAccountError, match="for a market of 2 pools"):
         Market.from_bytes(bytes([3, 1, 0, 0, 3, 2]) + bytes(260))
+    with pytest.raises(MalformedAccountError, match="found 104 bytes, expected 112 for an epoch"):
+        Epoch.from_bytes(bytes([8, 1, *bytes(18), 1]) + bytes(83))
+    with pytest.raises(MalformedAccountError, match="found 0 bytes of kind none, expected an ep"):
+        Epoch.from_bytes(b"")
+
+
+def test_a_bitmap_answers_for_its_leaves_alone():
+    epoch = Epoch.from_bytes(bytes([8, 1, *bytes(18), 10]) + bytes(83) + b"\x81\x02" + bytes(6))
+    assert [leaf for leaf in range(10) if epoch.is_paid(leaf)] == [0, 7, 9]
+    for leaf in (-1, 10):
+        with pytest.raises(IndexError, match="expected 0 to 9"):
+            epoch.is_paid(leaf)
 
 
 @given(
@@ -104,7 +117,9 @@ def test_an_event_decodes_or_is_malformed(data, kind, version):
 def test_every_field_of_an_event_comes_back(kind, data):
     values = [
         data.draw(
-            st.binary(min_size=32, max_size=32) if code == "32s" else st.integers(0, 2**32 - 1)
+            st.binary(min_size=32, max_size=32)
+            if code == "32s"
+            else st.integers(0, 2 ** (8 * struct.calcsize(code)) - 1)
         )
         for _, code in events._BODIES[kind]
     ]
@@ -122,7 +137,7 @@ def test_every_field_of_an_event_comes_back(kind, data):
     event = events.decode(encoded + tail)
     assert (event.series, event.sequence, event.slot) == (3, 4, 5)
     assert [
-        {name: bytes(value) if name == "wallet" else value for name, value in found.items()}
+        {name: value if isinstance(value, int) else bytes(value) for name, value in found.items()}
         for found in event.records
     ] == records
     for (name, code), value in zip(events._BODIES[kind], values, strict=True):

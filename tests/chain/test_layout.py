@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from solders.pubkey import Pubkey
 
-from programs import accounts, errors, events, instructions, layout
+from programs import accounts, chain_account, chains, errors, events, instructions, layout, merkle
 from programs.betting_platform.build import _FLAGS, SOURCE
 
 STRUCTS = {
@@ -63,7 +63,70 @@ INSTRUCTIONS = [
             ADDRESS, ADDRESS, ADDRESS, ADDRESS, pool=0, liquidity=1, cash_max=1, position_id=0
         ),
     ),
+    (
+        "remove_liquidity",
+        "sizeof REMOVE_LIQUIDITY_RULES",
+        instructions.remove_liquidity(
+            ADDRESS, ADDRESS, ADDRESS, ADDRESS, pool=0, liquidity=1, position_id=0
+        ),
+    ),
+    (
+        "tag",
+        "sizeof CLAIM_MAKER_FEES_RULES",
+        instructions.claim_maker_fees(ADDRESS, ADDRESS, ADDRESS, ADDRESS, pool=0),
+    ),
+    (
+        "tag",
+        "sizeof WITHDRAW_FEES_RULES",
+        instructions.withdraw_fees(ADDRESS, ADDRESS, ADDRESS, ADDRESS),
+    ),
+    ("tag", "sizeof SWEEP_FEES_RULES", instructions.sweep_fees(ADDRESS, ADDRESS)),
     ("stake", "sizeof STAKE_RULES", instructions.stake(ADDRESS, ADDRESS, ADDRESS, amount=1)),
+    (
+        "request_unstake",
+        "sizeof REQUEST_UNSTAKE_RULES",
+        instructions.request_unstake(ADDRESS, ADDRESS, shares=1),
+    ),
+    ("tag", "sizeof UNSTAKE_RULES", instructions.unstake(ADDRESS, ADDRESS, ADDRESS)),
+    (
+        "buy_inventory",
+        "sizeof BUY_INVENTORY_RULES",
+        instructions.buy_inventory(
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            pool=0,
+            side=accounts.Side.YES,
+            position_id=0,
+            shares=1,
+            cost_max=1,
+        ),
+    ),
+    (
+        "open_chain",
+        "sizeof OPEN_CHAIN_RULES",
+        instructions.open_chain(
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            ADDRESS,
+            chain_id=0,
+            pool=0,
+            side=accounts.Side.YES,
+            deposit=1,
+            trigger_e6=1,
+            is_above=True,
+            expiry_slot=1,
+            steps=[],
+        ),
+    ),
+    (
+        "execute_chain",
+        "sizeof EXECUTE_CHAIN_RULES",
+        instructions.execute_chain(*[ADDRESS] * 5, first_step=0, step_count=1, counts_trade=False),
+    ),
+    ("tag", "sizeof CANCEL_CHAIN_RULES", instructions.cancel_chain(*[ADDRESS] * 7)),
     (
         "open_position",
         "sizeof OPEN_POSITION_RULES",
@@ -88,6 +151,19 @@ INSTRUCTIONS = [
             ADDRESS, ADDRESS, ADDRESS, ADDRESS, position_id=0, has_debt=True
         ),
     ),
+    (
+        "post_epoch",
+        "sizeof POST_EPOCH_RULES",
+        instructions.post_epoch(
+            ADDRESS, ADDRESS, epoch=0, index=0, root=bytes(32), leaf_count=1, total=1
+        ),
+    ),
+    (
+        "redeem",
+        "sizeof REDEEM_RULES",
+        instructions.redeem(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS),
+    ),
+    ("tag", "sizeof HALT_RULES", instructions.halt(ADDRESS, ADDRESS)),
 ]
 
 
@@ -116,8 +192,23 @@ def account_assertions() -> list[str]:
     lines += [f"KIND_{kind.name} == {kind.value}" for kind in layout.AccountKind]
     lines += [f"MARKET_{status.name} == {status.value}" for status in accounts.MarketStatus]
     lines += [f"SIDE_{side.name} == {side.value}" for side in accounts.Side]
+    lines += [f"CHAIN_{status.name} == {status.value}" for status in chain_account.ChainStatus]
+    lines += [f"STEP_{kind.name} == {kind.value}" for kind in chain_account.StepKind]
+    lines += [
+        f"CHAIN_STEPS_MAX == {chain_account.STEPS_MAX}",
+        f"CHAIN_DEPOSIT_MAX == {chains.DEPOSIT_MAX}",
+        f"CHAIN_LEVERAGE_MAX == {chains.OPEN_LEVERAGE_MAX}",
+        f"BOUNTY_PART_BPS == {chains.BOUNTY_BPS}",
+        f"ARBITRAGE_GAP_E6 == {chains.ARBITRAGE_GAP_E6}",
+        f"LEVERAGE_AGE_MAX_SLOTS == {chains.EXECUTION_AGE_MAX_SLOTS}",
+    ]
     lines.append(f"LAYOUT_VERSION == {layout.LAYOUT_VERSION}")
     lines += [f"MARKET_BYTES({n}) == {layout.market_bytes(n)}" for n in (1, 16)]
+    lines += [f"EPOCH_BYTES({n}) == {layout.epoch_bytes(n)}" for n in (1, 64, 65, 65_536)]
+    lines += [
+        f"LEAVES_MAX == {merkle.LEAVES_MAX}",
+        f"BATCH_HEIGHT_MAX == {merkle.BATCH_HEIGHT_MAX}",
+    ]
     return lines
 
 
@@ -135,7 +226,7 @@ def event_assertions() -> list[str]:
         lines.append(f"EVENT_{kind.name} == {kind.value}")
         offset = events._HEAD.size
         for field, code in body:
-            size = {"I": 4, "Q": 8, "32s": 32}[code]
+            size = {"B": 1, "H": 2, "I": 4, "Q": 8, "32s": 32}[code]
             lines.append(f"__builtin_offsetof(struct {struct}, {field}) == {offset}")
             lines.append(f"sizeof(((struct {struct}*)0)->{field}) == {size}")
             offset += size
@@ -157,6 +248,13 @@ def instruction_assertions() -> list[str]:
         f"sizeof(struct update_prices_data) + 2 * sizeof(struct reading) == {len(update.data)}"
     )
     lines.append(f"sizeof UPDATE_PRICES_RULES == {len(update.accounts)}")
+    resolve = instructions.resolve_market(ADDRESS, ADDRESS, ADDRESS, payouts_e6=[1, 2])
+    lines.append(f"sizeof(struct resolve_market_data) + 2 * sizeof(u32) == {len(resolve.data)}")
+    lines.append(f"sizeof RESOLVE_MARKET_RULES == {len(resolve.accounts)}")
+    tree = merkle.build_tree(0, 0, [merkle.Reward(wallet=ADDRESS, amount=1)])
+    pay = instructions.pay_rewards(ADDRESS, tree.batch(0, 0), [])
+    lines.append(f"sizeof(struct pay_rewards_data) + sizeof(u64) == {len(pay.data)}")
+    lines.append(f"sizeof PAY_REWARDS_RULES == {len(pay.accounts)}")
     return lines
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from harness import USD, refused
 
-from programs import curve, leverage
+from programs import curve, leverage, normal
 from programs.accounts import Side
 from programs.curve import Curve
 from programs.events import EventKind
@@ -24,10 +24,11 @@ def addresses_of(platform, user, market, ids):
 
 
 def only(receipt):
-    """The one event of a batch that liquidated one position."""
-    (event,) = receipt.events
-    assert event.kind is EventKind.POSITION_LIQUIDATED
-    return event
+    """The one record of a batch that liquidated one position."""
+    event = receipt.events[0]
+    assert event.kind is EventKind.POSITIONS_LIQUIDATED
+    (record,) = event.records
+    return record
 
 
 def push_pool(platform, market, price_e6):
@@ -70,22 +71,22 @@ def test_an_unhealthy_position_is_sold_and_pays_debt_bounty_and_owner(platform, 
     platform.move_oracle(staked, 466_000)
     expected = curve.sell_shares(state(platform, staked), Side.YES, before.shares)
     tokens = platform.tokens(keeper.tokens)
-    event = only(
-        platform.liquidate(keeper, staked, addresses_of(platform, user, staked, [position_id]))
+    receipt = platform.liquidate(
+        keeper, staked, addresses_of(platform, user, staked, [position_id])
     )
+    (event,) = receipt.events
+    record = only(receipt)
     after = platform.position(user, staked, position_id)
     bounty = expected * 5 // 10_000
-    assert (event.amount("proceeds"), event.amount("bounty")) == (expected, bounty)
+    assert (record["proceeds"], record["bounty"]) == (expected, bounty)
+    assert (event.amount("to_vault"), event.amount("to_keeper")) == (9_000 * USD, bounty)
     assert platform.tokens(keeper.tokens) == tokens + bounty
-    assert event.amount("debt_repaid") == 9_000 * USD
+    assert record["debt_repaid"] == 9_000 * USD
     assert (after.shares, after.debt, after.margin) == (0, 0, 0)
-    assert after.residual == event.amount("residual") == expected - bounty - 9_000 * USD
+    assert after.residual == expected - bounty - 9_000 * USD
     value = before.shares * 466_000 // 1_000_000
-    assert event.amount("equity_before") == value - 9_000 * USD
-    assert event.amount("required_before") == leverage.required_margin(
-        1_000 * USD, before.shares, 500
-    )
-    assert event.amount("oracle_e6") == 466_000
+    assert record["equity_before"] == value - 9_000 * USD
+    assert record["required_before"] == leverage.required_margin(1_000 * USD, before.shares, 500)
 
 
 def test_the_owner_collects_the_residual_and_the_rent(platform, staked):
@@ -138,8 +139,8 @@ def test_a_batch_skips_what_cannot_be_liquidated_and_does_the_rest(platform, sta
         keeper.address,
         *addresses_of(platform, user, staked, [bad, bad]),
     ]
-    event = only(platform.liquidate(keeper, staked, batch))
-    assert event.address("position") == platform.position_address(user, staked, bad)
+    record = only(platform.liquidate(keeper, staked, batch))
+    assert record["position"] == platform.position_address(user, staked, bad)
     assert platform.position(user, other, foreign).debt > 0
 
 
@@ -175,20 +176,61 @@ def test_a_read_only_position_is_skipped(platform, underwater, staked):
         )
 
 
-def test_no_share_is_sold_under_the_oracle_less_five_points(platform, staked, underwater):
-    user, position_id = underwater
+def test_a_position_under_water_is_sold_no_lower_than_the_oracles_price(platform, staked):
+    user = platform.user()
+    position_id, _ = platform.open(user, staked, 1_000 * USD, leverage=10)
     shares = platform.position(user, staked, position_id).shares
-    room = curve.shares_to_price(state(platform, staked), Side.YES, 400_000 - FLOOR_GAP)
-    event = only_liquidation(
+    push_pool(platform, staked, 403_000)
+    platform.move_oracle(staked, 400_000)
+    room = curve.shares_to_price(state(platform, staked), Side.YES, 400_000)
+    assert 0 < room < shares
+    record = only(
         platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
     )
-    assert event.amount("shares_sold") == min(shares, room)
-    assert event.amount("pool_price_e6") >= 350_000
+    assert record["shares_sold"] == room
+    assert record["shares_to_inventory"] == shares - room
+    assert normal.price_e6(curve.u(state(platform, staked))) >= 400_000
 
 
-def only_liquidation(receipt):
-    (event,) = [e for e in receipt.events if e.kind is EventKind.POSITION_LIQUIDATED]
-    return event
+def test_a_sale_with_equity_ends_where_it_no_longer_repays_the_debt_and_the_bounty(
+    platform, staked
+):
+    user = platform.user()
+    position_id, _ = platform.open(user, staked, 1_000 * USD, leverage=10)
+    before = platform.position(user, staked, position_id)
+    push_pool(platform, staked, 457_000)
+    platform.move_oracle(staked, 463_000)
+    repays = -(-before.debt * 10**10 // (before.shares * 9_995))
+    assert 463_000 - FLOOR_GAP < repays < 457_000
+    room = curve.shares_to_price(state(platform, staked), Side.YES, repays)
+    assert 0 < room < before.shares
+    record = only(
+        platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
+    )
+    assert record["shares_sold"] == room
+    in_cash = record["debt_repaid"] - record["inventory_credit"]
+    assert in_cash == record["proceeds"] - record["bounty"]
+    # The rest of the debt ends in shares at the oracle's price; what is more stays its owner's.
+    rest = before.debt - in_cash
+    assert record["inventory_credit"] == rest
+    assert record["shares_to_inventory"] == -(-rest * 1_000_000 // 463_000)
+    after = platform.position(user, staked, position_id)
+    assert after.shares == before.shares - room - record["shares_to_inventory"] > 0
+    assert (after.debt, record["bad_debt"], platform.vault().bad_debt) == (0, 0, 0)
+    platform.close(user, staked, position_id)
+
+
+def test_no_share_is_sold_under_the_oracle_less_five_points(platform, staked):
+    user = platform.user()
+    position_id, _ = platform.open(user, staked, 2_000 * USD, leverage=2)
+    target = platform.position_address(user, staked, position_id)
+    push_pool(platform, staked, 450_040)
+    data = platform.data(target)
+    platform.set_data(target, data[:80] + struct.pack("<Q", 2**40) + data[88:])  # of margin
+    room = curve.shares_to_price(state(platform, staked), Side.YES, 500_000 - FLOOR_GAP)
+    assert room > 0
+    record = only(platform.liquidate(user, staked, [target]))
+    assert record["shares_sold"] == room
 
 
 def test_below_the_floor_the_inventory_takes_the_rest_and_bad_debt_is_booked(platform, staked):
@@ -198,13 +240,13 @@ def test_below_the_floor_the_inventory_takes_the_rest_and_bad_debt_is_booked(pla
     push_pool(platform, staked, 300_000)
     platform.move_oracle(staked, 400_000)
     receipt = platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
-    sold, booked = receipt.events
-    credit = before.shares * 350_000 // 1_000_000
-    assert sold.amount("shares_sold") == sold.amount("bounty") == 0
-    assert sold.amount("shares_to_inventory") == before.shares
-    assert sold.amount("inventory_credit") == credit
-    assert sold.amount("bad_debt") == before.debt - credit
-    assert sold.amount("equity_before") == 0
+    sold, (_, booked) = only(receipt), receipt.events
+    credit = before.shares * 400_000 // 1_000_000
+    assert sold["shares_sold"] == sold["bounty"] == 0
+    assert sold["shares_to_inventory"] == before.shares
+    assert sold["inventory_credit"] == credit
+    assert sold["bad_debt"] == before.debt - credit
+    assert sold["equity_before"] == sold["debt_left"] == 0
     assert booked.kind is EventKind.BAD_DEBT_BOOKED
     assert booked.amount("amount") == booked.amount("total") == before.debt - credit
     assert (booked.amount("positions"), booked.amount("market_id")) == (1, 0)
@@ -213,7 +255,8 @@ def test_below_the_floor_the_inventory_takes_the_rest_and_bad_debt_is_booked(pla
     assert vault.inventory_cost == credit
     assert vault.cash == 1_000_000 * USD - before.debt
     assert vault.loans == 0
-    assert platform.market(staked).pools[0].inventory == (before.shares, 0)
+    pool = platform.market(staked).pools[0]
+    assert (pool.inventory, pool.inventory_cost) == ((before.shares, 0), (credit, 0))
 
 
 def test_inventory_takes_no_more_shares_than_the_debt_needs(platform, staked):
@@ -223,21 +266,19 @@ def test_inventory_takes_no_more_shares_than_the_debt_needs(platform, staked):
     shares = platform.position(user, staked, position_id).shares
     platform.move_oracle(staked, 445_000)
     push_pool(platform, staked, 400_000)
-    event = only_liquidation(
+    record = only(
         platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
     )
     left = platform.position(user, staked, position_id)
-    assert event.amount("shares_to_inventory") + event.amount("shares_sold") + left.shares == shares
+    assert record["shares_to_inventory"] + record["shares_sold"] + left.shares == shares
     assert left.debt == 0
 
 
-def test_a_pool_at_its_floor_leaves_a_position_with_equity_alone(platform, staked):
-    user = platform.user()
-    position_id, _ = platform.open(user, staked, 1_000 * USD, leverage=10)
-    platform.move_oracle(staked, 462_000)
-    push_pool(platform, staked, 400_000)
+def test_a_partial_sale_waits_while_the_pool_is_at_its_floor(platform, capped):
+    user, market, ids = capped
+    push_pool(platform, market, 400_000)
     with refused("NOTHING_LIQUIDATED"):
-        platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
+        platform.liquidate(user, market, addresses_of(platform, user, market, ids))
 
 
 def test_the_bounty_is_five_basis_points_and_two_when_equity_is_gone(platform, staked):
@@ -247,10 +288,10 @@ def test_the_bounty_is_five_basis_points_and_two_when_equity_is_gone(platform, s
     for position_id, bps in zip(ids, (2, 5), strict=True):
         if bps == 5:
             platform.move_oracle(staked, 405_000)
-        event = only(
+        record = only(
             platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
         )
-        assert event.amount("bounty") == event.amount("proceeds") * bps // 10_000
+        assert record["bounty"] == record["proceeds"] * bps // 10_000
 
 
 def test_degraded_prices_liquidate_only_beyond_their_band(platform, staked):
@@ -290,8 +331,8 @@ def test_a_slot_sells_no_more_than_its_cap_in_one_transaction_or_two(platform, c
     cap = leverage.liquidation_cap(interest, now.sigma_e6)
     assert interest // 50 <= cap <= interest * 8 // 100
     targets = addresses_of(platform, user, market, ids)
-    event = only(platform.liquidate(user, market, targets[:1]))
-    assert event.amount("shares_sold") == cap * 1_000_000 // 471_200
+    record = only(platform.liquidate(user, market, targets[:1]))
+    assert record["shares_sold"] == cap * 1_000_000 // 471_200
     after = platform.market(market)
     assert (after.cap_slot, after.cap_amount) == (platform.slot, cap)
     assert after.cap_used <= cap
@@ -308,7 +349,7 @@ def test_the_cap_is_shared_by_the_positions_of_a_batch(platform, capped):
     for _ in range(5):
         receipt = platform.liquidate(user, market, addresses_of(platform, user, market, ids))
         after = platform.market(market)
-        spent = sum(e.amount("shares_sold") * 471_200 / 1_000_000 for e in receipt.events)
+        spent = sum(receipt.events[0].amounts("shares_sold")) * 471_200 / 1_000_000
         assert after.cap_amount - 2 <= after.cap_used <= after.cap_amount
         assert spent <= after.cap_amount
         debts.append(after.debt)
@@ -341,15 +382,15 @@ def test_a_position_under_ten_dollars_is_outside_the_cap(platform, capped):
     platform.is_audited = False
     data = platform.data(target)
     platform.set_data(target, data[:72] + struct.pack("<3Q", *scaled) + data[96:])
-    event = only(platform.liquidate(user, market, addresses_of(platform, user, market, ids[1:2])))
-    assert event.amount("shares_left") == 0
+    record = only(platform.liquidate(user, market, addresses_of(platform, user, market, ids[1:2])))
+    assert record["shares_sold"] == small
 
 
 def test_below_the_gap_reserve_a_position_goes_whole_whatever_the_cap(platform, capped):
     user, market, ids = capped
     platform.move_oracle(market, 469_000)
-    event = only(platform.liquidate(user, market, addresses_of(platform, user, market, ids[:1])))
-    assert event.amount("shares_left") == 0
+    platform.liquidate(user, market, addresses_of(platform, user, market, ids[:1]))
+    assert platform.position(user, market, ids[0]).shares == 0
     assert platform.market(market).cap_used == 0
 
 
@@ -363,38 +404,3 @@ def test_tokens_of_the_market_or_the_vault_in_place_of_the_keepers_pay_the_keepe
     platform.liquidate(user, staked, addresses_of(platform, user, staked, [position_id]))
     user.tokens = own
     assert platform.quote_total() == platform.minted
-
-
-def test_thirty_positions_go_in_one_transaction_whose_logs_are_whole(platform, market):
-    platform.is_audited = False
-    platform.stake(platform.user(10_000_000), 1_000_000 * USD)
-    user = platform.user(10_000_000)
-    ids = [platform.open(user, market, 20 * USD, leverage=10)[0] for _ in range(30)]
-    push_pool(platform, market, 150_000)
-    platform.move_oracle(market, 250_000)
-    platform.is_audited = True
-    receipt = platform.liquidate(user, market, addresses_of(platform, user, market, ids))
-    assert len(receipt.events) == 31
-    assert receipt.events[-1].amount("positions") == 30
-    assert receipt.cu < 300_000
-    assert platform.market(market).debt == 0
-
-
-def test_a_further_position_costs_the_same_as_the_one_before(platform, market):
-    platform.is_audited = False
-    platform.stake(platform.user(10_000_000), 1_000_000 * USD)
-    user = platform.user(10_000_000)
-    ids = [platform.open(user, market, 20 * USD, leverage=10)[0] for _ in range(8)]
-    platform.move_oracle(market, 440_000)
-    costs = [
-        platform.simulate(
-            platform.liquidate_instruction(
-                user, market, addresses_of(platform, user, market, ids[:n])
-            ),
-            user,
-        )
-        for n in range(1, 9)
-    ]
-    further = [b - a for a, b in pairwise(costs)]
-    assert max(further) - min(further) < 2_000
-    assert max(further) < 8_000

@@ -5,12 +5,14 @@ everything as it was, which the next audit shows.
 """
 
 import pytest
+from chain_terms import ARBITRAGE, BORROW, LIQUIDITY, STAKE, opening
 from harness import USD, Platform, refused
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from programs.accounts import Side
+from programs.chain_account import ChainStatus
 from programs.errors import ProgramError
 
 AMOUNTS = st.one_of(
@@ -32,7 +34,7 @@ class Wandering(RuleBasedStateMachine):
             platform.create_market("three", 500_000, 300_000, 200_000),
         ]
         self.people = [platform.user(20_000_000) for _ in range(4)]
-        self.opened = []
+        self.opened, self.chains = [], []
         platform.stake(self.people[0], 500_000 * USD)
         for market, prices in zip(
             self.markets, ([600_000], [500_000, 300_000, 200_000]), strict=True
@@ -61,6 +63,55 @@ class Wandering(RuleBasedStateMachine):
             amount,
             pool if market else 0,
         )
+
+    @rule(who=USERS, market=MARKETS, pool=st.integers(0, 2), part=st.integers(1, 3))
+    def remove_liquidity(self, who, market, pool, part):
+        address, pool = self.markets[market], pool if market else 0
+        user = self.maker(who, address, pool)
+        self.platform.warp(150)
+        amount = self.platform.maker_of(user, address, pool).liquidity // part
+        if self.attempt(self.platform.remove_liquidity, user, address, amount, pool):
+            self.opened.append((user, address, user.next_position_id - 1))
+
+    @rule(who=USERS, market=MARKETS, pool=st.integers(0, 2))
+    def take_fees(self, who, market, pool):
+        address, pool = self.markets[market], pool if market else 0
+        user = self.maker(who, address, pool)
+        self.attempt(self.platform.claim_maker_fees, user, address, pool)
+        self.attempt(self.platform.withdraw_fees, address, user.tokens)
+        self.attempt(self.platform.sweep_fees, address)
+
+    def maker(self, who, market, pool):
+        """Somebody with liquidity in a pool, this user if any; a new maker when nobody has."""
+        for user in (self.people[who], *self.people):
+            if self.platform.exists(self.platform.maker_address(user, market, pool)):
+                return user
+        self.attempt(
+            self.platform.post, market, *[p.price_e6 for p in self.platform.market(market).pools]
+        )
+        self.platform.add_liquidity(self.people[who], market, 300_000 * USD, pool)
+        return self.people[who]
+
+    @rule(who=USERS, part=st.integers(1, 4), slots=st.integers(0, 400))
+    def unstake(self, who, part, slots):
+        user = self.people[who]
+        if not self.platform.exists(self.platform.stake_address(user)):
+            return
+        shares = self.platform.stake_of(user).shares // part
+        self.attempt(self.platform.request_unstake, user, shares)
+        self.platform.warp(slots)
+        self.attempt(self.platform.unstake, user)
+
+    @rule(who=USERS, market=MARKETS, part=st.integers(1, 3))
+    def buy_inventory(self, who, market, part):
+        user, address = self.people[who], self.markets[market]
+        for pool, state in enumerate(self.platform.market(address).pools):
+            for side in Side:
+                if shares := state.inventory[side] // part:
+                    terms = {"pool": pool, "side": side}
+                    done = self.attempt(self.platform.buy_inventory, user, address, shares, **terms)
+                    if done:
+                        self.opened.append((user, address, done[0]))
 
     @rule(
         who=USERS,
@@ -102,6 +153,49 @@ class Wandering(RuleBasedStateMachine):
         )
 
     @rule(
+        who=USERS,
+        market=MARKETS,
+        pool=st.integers(0, 2),
+        side=st.sampled_from(Side),
+        deposit=AMOUNTS,
+        steps=st.lists(
+            st.sampled_from([BORROW, LIQUIDITY, STAKE, ARBITRAGE, opening(2), opening(5)]),
+            min_size=1,
+            max_size=5,
+        ),
+    )
+    def open_chain(self, who, market, pool, side, deposit, steps):
+        chain = self.attempt(
+            self.platform.open_chain,
+            self.people[who],
+            self.markets[market],
+            deposit,
+            *steps,
+            pool=pool if market else 0,
+            side=side,
+        )
+        if chain:
+            self.chains.append((self.people[who], chain))
+
+    @rule(who=USERS, which=st.integers(0, 63), count=st.integers(1, 5), holding=st.integers(0, 2))
+    def use_chain(self, who, which, count, holding):
+        """Execute; and when nothing more runs, sell what it holds, cancel, or liquidate what it owes."""
+        if not self.chains:
+            return
+        owner, chain = self.chains[which % len(self.chains)]
+        platform, keeper = self.platform, self.people[who]
+        if not platform.exists(chain):
+            return
+        if platform.chain(chain).status is ChainStatus.RUNNING and which % 4:
+            self.attempt(platform.execute, keeper, chain, count)
+            return
+        self.attempt(platform.liquidate, keeper, platform.chain(chain).market, [chain])
+        self.attempt(platform.close_holding, owner, chain, holding)
+        self.attempt(platform.cancel, owner, chain)
+        if which % 2:
+            platform.warp(150)
+
+    @rule(
         market=MARKETS,
         first=st.integers(20_000, 980_000),
         share=st.integers(10, 90),
@@ -127,8 +221,9 @@ class Wandering(RuleBasedStateMachine):
     )
     def crash(self, who, which, extent, push, batches):
         """The oracle goes where one leveraged position is worth this part of its debt; keepers come."""
-        lent = [opened for opened in self.opened if self.debt(*opened)]
-        if not lent:
+        if not (lent := self.lent()):
+            self.open(who, which % 2, which % 3, Side.YES, 10_000 * USD, 9)
+        if not (lent := self.lent()):
             return
         user, market, position_id = lent[which % len(lent)]
         platform, position = self.platform, self.platform.position(user, market, position_id)
@@ -151,8 +246,14 @@ class Wandering(RuleBasedStateMachine):
             self.attempt(platform.post, market, *prices)
         targets = [platform.position_address(*opened) for opened in self.opened[-20:]]
         targets.append(platform.position_address(user, market, position_id))
+        targets += [chain for _, chain in self.chains[-5:]]
         for _ in range(batches):
             self.attempt(platform.liquidate, self.people[who], market, targets)
+        if push:  # the vault may have taken shares over
+            self.buy_inventory(who, self.markets.index(market), batches)
+
+    def lent(self):
+        return [opened for opened in self.opened if self.debt(*opened)]
 
     def debt(self, user, market, position_id):
         if not self.platform.exists(self.platform.position_address(user, market, position_id)):
@@ -167,8 +268,8 @@ class Wandering(RuleBasedStateMachine):
 
 TestWandering = Wandering.TestCase
 TestWandering.settings = settings(
-    max_examples=25,
-    stateful_step_count=30,
+    max_examples=60,
+    stateful_step_count=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
@@ -214,6 +315,43 @@ def test_add_liquidity_moves_the_makers_cash_to_the_market(platform, staked):
 def test_stake_moves_cash_to_the_vault(platform, staked):
     change = moved(platform, lambda: platform.stake(platform.users[0], 12_345))
     assert change == {"user 0": -12_345, "vault": 12_345}
+
+
+def test_remove_liquidity_moves_cash_and_fees_to_the_maker(platform, staked):
+    maker = platform.users[0]
+    platform.open(platform.user(), staked, 10_000 * USD)
+    platform.warp(150)
+    receipts = []
+    change = moved(
+        platform, lambda: receipts.append(platform.remove_liquidity(maker, staked, 10**9))
+    )
+    (event,) = receipts[0].events
+    cash = event.amount("cash") + event.amount("fees_paid")
+    assert change == {"user 0": cash, "market 0": -cash}
+
+
+def test_fees_move_to_the_maker_the_treasury_and_the_vault(platform, staked):
+    platform.open(platform.user(), staked, 10_000 * USD)
+    maker, treasury = platform.users[0], platform.user()
+    fees = platform.market(staked)
+    change = moved(platform, lambda: platform.claim_maker_fees(maker, staked))
+    assert change == {"user 0": -change["market 0"], "market 0": change["market 0"]}
+    assert fees.fees_makers - 1 <= change["user 0"] <= fees.fees_makers
+    due = fees.fees_treasury
+    change = moved(platform, lambda: platform.withdraw_fees(staked, treasury.tokens))
+    assert change == {"user 3": due, "market 0": -due}
+    change = moved(platform, lambda: platform.sweep_fees(staked))
+    assert change == {"vault": fees.fees_vault, "market 0": -fees.fees_vault}
+
+
+def test_unstake_moves_cash_from_the_vault_and_a_request_moves_none(platform, staked):
+    user = platform.user()
+    platform.stake(user, 1_000 * USD)
+    assert moved(platform, lambda: platform.request_unstake(user)) == {}
+    platform.warp(150)
+    change = moved(platform, lambda: platform.unstake(user))
+    assert change == {"user 2": change["user 2"], "vault": -change["user 2"]}
+    assert 1_000 * USD - 1 <= change["user 2"] <= 1_000 * USD
 
 
 def test_a_spot_open_moves_margin_and_fee_to_the_market(platform, staked):

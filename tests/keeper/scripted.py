@@ -78,19 +78,23 @@ def position_row(number, *, market=0, shares=100 * USD, debt=60 * USD, margin=10
     return bytes(position_address(number)), row.tobytes()
 
 
-def liquidated(position, *, bounty=1_000, bad_debt=7):
-    """The log line of one liquidation."""
-    body = {"position": bytes(position), "owner": bytes(32), "bounty": bounty, "bad_debt": bad_debt}
-    kind = EventKind.POSITION_LIQUIDATED
-    values = [body.get(name, 0) for name, _ in events._BODIES[kind]]
-    data = events._HEAD.pack(1, kind, 0, 0, 0, 0) + events._STRUCTS[kind].pack(*values)
+def liquidated(positions, *, bounty=1_000, bad_debt=7):
+    """The log line of one batch."""
+    kind = EventKind.POSITIONS_LIQUIDATED
+    body = {"positions": len(positions), "to_keeper": bounty * len(positions)}
+    data = events._HEAD.pack(1, kind, 0, 0, 0, 0)
+    data += events._STRUCTS[kind].pack(*(body.get(name, 0) for name, _ in events._BODIES[kind]))
+    for position in positions:
+        record = {"position": bytes(position), "bounty": bounty, "bad_debt": bad_debt}
+        values = (record.get(name, 0) for name, _ in events._TAILS[kind][1])
+        data += events._TAIL_STRUCTS[kind].pack(*values)
     return f"Program data: {b64encode(data).decode()}"
 
 
 def logs_of_liquidation(accounts):
     """What the program logs when every position of a batch is liquidated."""
-    inside = [liquidated(position) for position in accounts[HEADER_ACCOUNTS:]]
-    return (f"Program {PROGRAM} invoke [1]", *inside, f"Program {PROGRAM} success")
+    inside = liquidated(accounts[HEADER_ACCOUNTS:])
+    return (f"Program {PROGRAM} invoke [1]", inside, f"Program {PROGRAM} success")
 
 
 @dataclass

@@ -4,10 +4,10 @@ import pytest
 from harness import USD, Platform
 
 from keeper.costs import (
-    LIQUIDATE_BASE_CU,
     LIQUIDATE_CU_PER_POSITION,
     UPDATE_PRICES_CU,
     UPDATE_PRICES_CU_PER_POOL,
+    liquidate_base_cu,
 )
 from programs.accounts import Side
 
@@ -47,5 +47,5 @@ def test_a_liquidations_bound_holds_and_wastes_less_than_half(platform, count):
     targets = [platform.position_address(trader, market, position) for position in opened]
     receipt = platform.liquidate(keeper, market, targets)
     used = receipt.cu - LIMIT_INSTRUCTION_CU
-    bound = LIQUIDATE_BASE_CU + LIQUIDATE_CU_PER_POSITION * count
+    bound = liquidate_base_cu(1) + LIQUIDATE_CU_PER_POSITION * count
     assert used <= bound <= used * 3 / 2, used

@@ -15,9 +15,12 @@ from solders.transaction import Transaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
 from keeper.risk import Verdict, assess, health_bps, judge, required_margin
+from keeper.sale import floors_e6, rooms
 from keeper.snapshot import Markets, take_markets
 from programs import instructions, leverage
 from programs.accounts import Side
+from programs.curve import Curve, shares_to_price
+from programs.fixed import ceil_div
 from programs.layout import MARKET_DTYPE, POOL_DTYPE, POSITION_DTYPE, VAULT_DTYPE, AccountKind
 from programs.units import U64_MAX, Slot
 
@@ -140,27 +143,58 @@ def test_without_debt_nothing_is_ever_due():
     assert assess(markets_of(), rows, NOW).counts == {Verdict.NO_DEBT: 1}
 
 
-def test_a_pool_at_the_floor_liquidates_only_what_is_under_water():
+PARTIAL = {"shares": 1_000 * USD, "debt": 400 * USD, "margin": 1_200 * USD, "margin_bps": 1_000}
+"""At .5: equity of $100 under the requirement of $120, above the gap reserve of $20: it waits for the slot's cap."""
+
+
+def test_a_pool_at_the_floor_lets_a_partial_sale_wait_and_the_inventory_take_the_rest():
     outstanding = [0, 20_000 * USD]  # u = -0.2: YES at .42, below the floor of .45
     rows = positions_of(
-        {"shares": 100 * USD, "debt": 49 * USD}, {"shares": 100 * USD, "debt": 50 * USD}
+        {"shares": 100 * USD, "debt": 49 * USD}, {"shares": 100 * USD, "debt": 50 * USD}, PARTIAL
     )
+    leveraged = [[1_000 * USD, 0]]
 
-    found = assess(markets_of(outstanding=[outstanding]), rows, NOW)
+    found = assess(markets_of(outstanding=[outstanding], leveraged=leveraged), rows, NOW)
 
-    assert found.counts == {Verdict.DUE: 1, Verdict.AT_FLOOR: 1}
-    assert list(found.index) == [1]
-    assert list(found.bounty) == [0]
+    assert found.counts == {Verdict.DUE: 2, Verdict.AT_FLOOR: 1}
+    assert sorted(found.index) == [0, 1]
+    assert list(found.bounty) == [0, 0]
+    assert assess(markets_of(leveraged=leveraged), rows, NOW).counts == {Verdict.DUE: 3}
 
 
 def test_a_pool_without_liquidity_takes_no_share():
-    rows = positions_of(
-        {"shares": 100 * USD, "debt": 49 * USD}, {"shares": 100 * USD, "debt": 51 * USD}
-    )
+    rows = positions_of({"shares": 100 * USD, "debt": 49 * USD}, PARTIAL)
 
-    found = assess(markets_of(liquidity=0), rows, NOW)
+    found = assess(markets_of(liquidity=0, leveraged=[[1_000 * USD, 0]]), rows, NOW)
 
     assert found.counts == {Verdict.DUE: 1, Verdict.AT_FLOOR: 1}
+
+
+@given(shares=st.integers(1, U64_MAX >> 4), data=st.data())
+def test_the_floor_of_a_sale_is_the_programs(shares, data):
+    oracle = data.draw(st.integers(1_000, 999_000))
+    debt = data.draw(st.integers(0, shares))
+    is_underwater = shares * oracle // 1_000_000 <= debt
+    columns = (np.array([each], np.uint64) for each in (oracle, shares, debt))
+    repays = ceil_div(debt * 10**10, shares * 9_995)
+    expected = oracle if is_underwater else max(oracle - 50_000, repays)
+    assert floors_e6(*columns, np.array([is_underwater])) == expected
+
+
+@given(
+    outstanding=st.integers(-250_000, 250_000),
+    floors=st.lists(st.integers(1, 1_010_000), min_size=1, max_size=20),
+)
+def test_a_pools_room_is_never_overstated_and_zero_only_where_it_is(outstanding, floors):
+    held = [max(outstanding, 0) * USD, max(-outstanding, 0) * USD]
+    markets = markets_of(outstanding=[held])
+    rows = np.zeros(len(floors), np.int64)
+    found = rooms(markets, rows, rows.astype(np.uint8), np.array(floors, np.uint64))
+    pool = Curve(liquidity=100_000 * USD, q=held[0] - held[1])
+    for floor, room in zip(floors, found.tolist(), strict=True):
+        exact = shares_to_price(pool, Side.YES, floor)
+        assert room <= exact
+        assert (room == 0) == (exact == 0)
 
 
 # -- order and money --
@@ -176,11 +210,12 @@ def test_more_money_at_stake_goes_first_then_the_least_healthy():
 
     found = assess(markets_of(), rows, NOW)
 
-    assert list(found.index) == [1, 2, 0]
-    assert list(found.health_bps) == [5_000, -50_000, 5_000]
-    assert list(found.shortfall) == [400 * USD, 15 * USD, 4 * USD]
-    # At least the floor of .45: 5 bp of $45, and 2 bp under water.
-    assert list(found.bounty) == [2_250_000, 9_000, 22_500]
+    assert list(found.index) == [2, 1, 0]
+    assert list(found.health_bps) == [-50_000, 5_000, 5_000]
+    assert list(found.shortfall) == [10 * USD, 0, 0]
+    # Nothing under water sells in a pool that stands at the oracle's price; the others go down to what repays, .490245.
+    assert list(found.bounty)[::2] == [0, 100 * 490_245 * 5 // 10_000]
+    assert found.bounty[1] > 500_000
     assert found.counts == {Verdict.DUE: 3, Verdict.HEALTHY: 1}
 
 
@@ -194,8 +229,8 @@ def test_a_partial_cap_bounds_the_bounty_expected():
     found = assess(markets, rows, NOW)
 
     assert list(found.index) == [0]
-    # The cap is $10 of $500: 20 shares, at least $9, 5 bp of it.
-    assert list(found.bounty) == [4_500]
+    # The cap is $10 of $500: 20 shares, at .470236 or more, 5 bp of it.
+    assert list(found.bounty) == [4_702]
     assert assess(markets_of(), rows, NOW).counts == {Verdict.CAP_EMPTY: 1}
 
 

@@ -55,9 +55,9 @@ E u32 x_remove_liquidity(u64 l, i64 q, u32 unused, u64 delta, u64 *out) {
     out[0] = removed.yes; out[1] = removed.no; out[2] = (u64)removed.q;
     return status;
 }
-E u64 x_liquidity_value(i64 u, u64 delta) { return curve_liquidity_value(u, delta); }
-E u64 x_impact_e9(i64 u, u64 l) { return curve_impact_e9(u, l); }
-E u64 x_improvement_bps(i64 u, u64 before, u64 after) { return curve_improvement_bps(u, before, after); }
+E u64 x_liquidity_value(i64 u, u64 delta) { struct curve_point at; curve_point_of(u, &at); return curve_liquidity_value(&at, delta); }
+E u64 x_impact_e9(i64 u, u64 l) { struct curve_point at; curve_point_of(u, &at); return curve_impact_e9(&at, l); }
+E u64 x_improvement_bps(i64 u, u64 before, u64 after) { struct curve_point at; curve_point_of(u, &at); return curve_improvement_bps(&at, before, after); }
 E u64 x_fee_rate_ubp(u64 coverage) { return fee_rate_ubp(coverage); }
 E u32 x_fee_amount(u64 notional, u64 rate, u64 *out) { return fee_amount(notional, rate, out); }
 E u64 x_coverage_e6(u64 cash, u64 high, u64 low) {
@@ -143,7 +143,7 @@ BPF_FLAGS = (  # as the program is built
         "-target",
         "bpfel-freestanding",
         "-mcpu=v2",
-        "-O2",
+        "-Oz",
         "-std=c11",
         "-ffreestanding",
         "-fno-builtin",

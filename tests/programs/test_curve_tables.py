@@ -1,5 +1,6 @@
 """What the head of normal.h claims of g, Phi and phi, against mpmath and exhaustively at the joints."""
 
+from dataclasses import replace
 from random import Random
 
 from mpmath import mp, mpf
@@ -8,7 +9,7 @@ from programs import normal
 from programs.betting_platform import make_tables
 from programs.tables import PIECES, U_MAX
 
-PIECE = 1 << 55
+PIECE = make_tables.PIECE
 
 
 def probe_points(count: int) -> list[int]:
@@ -72,9 +73,9 @@ def test_the_generator_refuses_pieces_that_do_not_meet():
     first, second = make_tables.make_piece(3), make_tables.make_piece(4)
     make_tables.prove_monotone(first, second, PIECE)
     for broken in (
-        make_tables.Piece(edge=first.edge + 40, slope=first.slope, bend=first.bend),
-        make_tables.Piece(edge=first.edge, slope=2**65, bend=first.bend),
-        make_tables.Piece(edge=first.edge, slope=2**56, bend=(1 << 66, *first.bend[1:])),
+        replace(first, edge=first.edge + 40),
+        replace(first, slope=2**65),
+        replace(first, slope=2**56, bend=(1 << 66, *first.bend[1:])),
     ):
         try:
             make_tables.prove_monotone(broken, second, PIECE)

@@ -1,0 +1,1 @@
+"""What every instruction costs, measured in a real SVM."""

@@ -1,0 +1,1 @@
+"""Cases to measure, by family of instructions."""
