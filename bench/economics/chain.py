@@ -63,6 +63,14 @@ class Chain:
         position = Position.from_bytes(self.platform.data(address))
         self.platform.close(user, self.market, position_id, has_debt=position.debt > 0)
 
+    def buy_inventory(self, owner: str, side: Side, shares: int, number: int) -> None:
+        """Buy of the vault's inventory what the model knows by this number."""
+        user = self.user(owner)
+        position_id, _ = self.platform.buy_inventory(
+            user, self.market, shares, side=accounts.Side(side)
+        )
+        self._remember(number, user, position_id)
+
     def liquidate(self, keeper: str, numbers: Sequence[int]) -> None:
         """Send one batch."""
         targets = [self._positions[number][2] for number in numbers]
@@ -92,6 +100,7 @@ class Chain:
         _same("outstanding", list(pool.outstanding), mine.outstanding)
         _same("leveraged", list(pool.leveraged), mine.leveraged)
         _same("inventory", list(pool.inventory), mine.inventory)
+        _same("inventory's cost", list(pool.inventory_cost), mine.inventory_costs)
         for name, amount in mine.wallets.items():
             _same(f"wallet of {name}", self.wallet(name), amount)
         for number, position in mine.positions.items():

@@ -1,8 +1,9 @@
-"""The second half of the page: attacks, what would end those that pay, and the limit of the design."""
+"""The second half of the page: attacks, the rule that ends the worst of them, and the limit of the design."""
+
+from collections.abc import Iterator
 
 from bench.economics.jump import USD, Arbitrage
 from bench.economics.markdown import dollars, percent, section, table
-from bench.economics.rules import SALES_REPAY
 from bench.economics.straddle import NEWS_POINTS
 from bench.economics.study import Study
 
@@ -10,10 +11,12 @@ from bench.economics.study import Study
 def attacks(study: Study) -> str:
     """Tell what every attack earns."""
     paying = [each for each in study.verdicts if each.profit > 0]
-    summary = "None pays."
+    summary = (
+        "None pays. What a larger move pays whoever waited for it is the last section's subject."
+    )
     if paying:
         names = " and ".join(f"*{each.name}*" for each in paying)
-        summary = f"**{len(paying)} of them pay: {names}.** The next section says why, and what would end it."
+        summary = f"**{len(paying)} of them pay: {names}.**"
     rows = [
         [each.name, each.sentence, str(each.variants), f"{each.profit / USD:,.6f}", each.best]
         for each in study.verdicts
@@ -22,41 +25,44 @@ def attacks(study: Study) -> str:
         "## Attacks",
         "Each is played through the program in every variant. The attacker is alone but for the keeper, so nobody else's "
         "trade pays him; the profit is what his wallets hold at the end, everything closed that can be, less what they "
-        f"held at the start. {summary}",
+        "held at the start. The oracle moves in updates of two points at most, which is what positions keep in reserve. "
+        f"{summary}",
         table(["attack", "what is tried", "variants", "best profit, $", "best variant"], rows),
     )
 
 
-def proposal(study: Study) -> str:
-    """Tell why attacks pay and which rule would end it; nothing when none pays."""
-    if all(each.profit <= 0 for each in study.verdicts):
-        return ""
+def sales_repay(study: Study) -> str:
+    """Tell what the rule that liquidations repay the debt is worth, and what it costs."""
+    alike = {each.name: each for each in study.verdicts}
     profits = [
-        [each.name, dollars(each.profit), dollars(proposed.profit)]
-        for each, proposed in zip(study.verdicts, study.proposed_verdicts, strict=False)
+        [without.name, dollars(without.profit), dollars(alike[without.name].profit)]
+        for without in study.unrepaid_verdicts
     ]
     losses = [
         [
             arbitrage.value,
             *(
                 str(max(each.loss_bps for each in results if each.arbitrage == arbitrage.value))
-                for results in (study.jumps, study.proposed_jumps)
+                for results in (study.unrepaid_jumps, study.jumps)
             ),
         ]
         for arbitrage in Arbitrage
     ]
+    heads = ["without the rule", "with it"]
     return section(
-        "## Liquidating oneself, and what would end it",
-        "A position is due while it still has equity of up to two points a share, and is then sold on the pool at prices "
-        "down to five points under the oracle. Whoever holds it can push the pool there first: the sale brings less than "
-        "the debt, the vault books the rest as bad debt, and the shares that the attacker bought in order to push are "
-        "worth that much more when he closes them. It takes no jump: the oracle only has to move by what a new position "
-        "at full leverage has above its reserve, which is less than a point.",
-        f"In the model one rule ends it: {SALES_REPAY}. Best profit of each attack:",
-        table(["attack", "as the program is", "with that rule"], profits),
-        "It costs something where the price runs on and the pool is thin, for the vault then holds through the move what "
-        "the pool would have bought at a discount. Worst jump, in bps of vault equity:",
-        table(["pool before the keeper", "as the program is", "with that rule"], losses),
+        "### Why a liquidation never sells for less than repays the debt",
+        "A position is due while it still has equity of up to two points a share. If the pool could then buy it at any "
+        "price down to five points under the oracle, whoever holds it would push the pool there first: the sale brings "
+        "less than the debt, the vault books the rest as bad debt, and the shares that the attacker bought in order to "
+        "push are worth that much more when he closes them. It takes no jump: the oracle only has to move by what a new "
+        "position at full leverage has above its reserve, which is less than a point.",
+        "So the program sells only at prices that repay the debt and the bounty; what is underwater, only above the "
+        "oracle's price; and the vault takes what the pool does not buy into inventory at the oracle's price, as much as "
+        "the debt needs. Best profit of each attack, in the model:",
+        table(["attack", *heads], profits),
+        "**What it costs**: where the pool is thin, or there before the keeper, and the price runs on, the vault holds "
+        "through the move what the pool would have bought at a discount. Worst jump, in bps of vault equity:",
+        table(["pool before the keeper", *heads], losses),
     )
 
 
@@ -87,6 +93,7 @@ def limits(study: Study) -> str:
              "quiet times per jump at which the vault is even"],
             rows,
         ),
+        *_pushed(study),
         "If such jumps come more often than that, staking loses money however well the keeper works. The debt cap bounds "
         "the loss market by market only: markets that jump together lose together, and coverage of 0.5 lets eight markets "
         "borrow a tenth of the vault each, so that one event moving all eight as in the worst jump above would take "
@@ -94,3 +101,34 @@ def limits(study: Study) -> str:
         "A staker who keeps a request standing forgoes what the vault gains from then on, and may leave before a loss that "
         "everybody sees coming is booked; a fifth of the vault per 150 slots can, and those who stay bear the loss.",
     )  # fmt: skip
+
+
+def _pushed(study: Study) -> Iterator[str]:
+    """Tell what the same option earns without the others."""
+    ways = list(dict.fromkeys((each.slots, each.buys_back) for each in study.pushed))
+    rows = [
+        [f"{points:g}"] + [f"{dollars(each.profit)} ({dollars(each.vault_loss)})" for each in row]
+        for points in dict.fromkeys(each.points for each in study.pushed)
+        for row in [[each for each in study.pushed if each.points == points]]
+    ]
+    heads = [
+        f"{_every(slots)}, {'bought back' if buys_back else 'left'}" for slots, buys_back in ways
+    ]
+    yield (
+        "Nor does he need the others. He pushes the pool to the oracle himself, his leveraged shares go to the vault's "
+        "inventory at the oracle's price then, the price runs on, and he buys them back at the oracle's price later; and "
+        "where an update is late and moves further than the reserve, what is underwater sells on the pool above the "
+        "oracle's price, and he need not buy back. What he earns so, holding YES at full leverage and as much NO, in the "
+        "best of some variants, and in parentheses what it costs the vault; *left* and *bought back* is the inventory:"
+    )
+    yield table(["fall, points", *heads], rows)
+    yield (
+        "No rule of liquidation helps against that: once somebody is in the pool before the keeper, what the debt of a "
+        "share exceeds the price after the jump by is gone, whoever gets it. He gets less than the vault loses, and "
+        "nothing within the reserve; he cannot bring the fall about, and when the price turns back the vault keeps the "
+        "gain on what it took over. What bounds it is the debt cap."
+    )
+
+
+def _every(slots: int) -> str:
+    return "an update a slot" if slots == 1 else f"one in {slots} slots"

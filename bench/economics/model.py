@@ -85,6 +85,7 @@ class Model:
     outstanding: list[int] = field(default_factory=lambda: [0, 0])
     leveraged: list[int] = field(default_factory=lambda: [0, 0])
     inventory: list[int] = field(default_factory=lambda: [0, 0])
+    inventory_costs: list[int] = field(default_factory=lambda: [0, 0])
     debt: int = 0
     fees_vault: int = 0
     fees_makers: int = 0
@@ -98,7 +99,6 @@ class Model:
     loans: int = 0
     share_supply: int = 0
     bad_debt: int = 0
-    inventory_cost: int = 0
 
     positions: dict[int, Position] = field(default_factory=dict)
     opened: int = 0
@@ -123,6 +123,11 @@ class Model:
     def vault_equity(self) -> int:
         """Cash and loans at book."""
         return self.cash + self.loans
+
+    @property
+    def inventory_cost(self) -> int:
+        """What the vault has let go of debt for the shares in its inventory."""
+        return sum(self.inventory_costs)
 
     @property
     def weighted_debt_e6(self) -> int:
@@ -261,6 +266,22 @@ class Model:
         self.residual -= position.residual
         self.wallets[position.owner] += proceeds - fee - position.debt + position.residual
         del self.positions[number]
+
+    def buy_inventory(self, owner: str, side: Side, shares: int) -> int:
+        """Buy what the vault took over, at the oracle's price; return the position's number."""
+        require(bool(shares), "ZERO_AMOUNT")
+        held = self.inventory[side]
+        require(shares <= held, "NO_INVENTORY")
+        paid = ceil_div(shares * self.side_price_e6(side), ONE_E6)
+        self.inventory_costs[side] -= ceil_div(self.inventory_costs[side] * shares, held)
+        self.inventory[side] -= shares
+        self.cash += paid
+        self.wallets[owner] -= paid
+        number = self._take_number()
+        self.positions[number] = Position(
+            owner=owner, side=side, shares=shares, margin=0, debt=0, margin_bps=0
+        )
+        return number
 
     # -- parts of the above --
 

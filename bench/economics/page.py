@@ -58,7 +58,7 @@ def page(study: Study, images: str) -> str:
             _elsewhere(study),
             _worths(study, images),
             findings.attacks(study),
-            findings.proposal(study),
+            findings.sales_repay(study),
             findings.limits(study),
         ]
     )

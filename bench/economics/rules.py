@@ -6,12 +6,6 @@ Source: SPEC.md section 4, where they are marked with a dagger, and the oracle's
 from dataclasses import dataclass, field, fields, replace
 from typing import Final, Self
 
-SALES_REPAY: Final = (
-    "liquidations sell on the pool only at prices that repay the debt; the vault takes the rest of what is below "
-    "its gap reserve into inventory, at the oracle's price"
-)
-"""A rule that the program does not have; the page says what it would be worth."""
-
 
 def _rule(sentence: str) -> bool:
     """A rule, in force unless said otherwise, and what the platform does when it is not."""
@@ -33,7 +27,9 @@ class Rules:
     debt_cap: bool = _rule("a market may borrow more than 10 % of the vault's equity")
     price_clamp: bool = _rule("the oracle's price arrives at once, not two points per slot")
     sale_floor: bool = _rule("liquidations sell at any price; the vault takes no inventory")
-    sales_repay: bool = field(default=False, metadata={"with": SALES_REPAY})
+    sales_repay: bool = _rule(
+        "liquidations sell below what repays the debt, down to oracle - 5 points"
+    )
     underwater_bounty: bool = _rule("the keeper earns 5 bp, not 2, on what has no equity left")
 
     def without(self, name: str) -> Self:
@@ -43,7 +39,7 @@ class Rules:
 
 ALL_RULES: Final = Rules()
 WITHOUT: Final[dict[str, str]] = {
-    each.name: str(each.metadata["without"]) for each in fields(Rules) if each.default
+    each.name: str(each.metadata["without"]) for each in fields(Rules)
 }
 """By the rule's name: what the platform does without it."""
 NO_RULES: Final = replace(ALL_RULES, **dict.fromkeys(WITHOUT, False))

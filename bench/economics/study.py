@@ -1,7 +1,7 @@
 """Everything that the page tells, measured: jumps through the program, rules in the model, attacks through the program."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from bench.economics.attacks import liquidations
@@ -18,10 +18,12 @@ from bench.economics.jump import (
     jump,
     open_book,
 )
+from bench.economics.pushed import FALLS_POINTS, WAYS, Pushed, pushed
 from bench.economics.rules import ALL_RULES, NO_RULES, WITHOUT, Rules
 from bench.economics.straddle import Straddle, straddle
 
-PROPOSED: Final = replace(ALL_RULES, sales_repay=True)
+UNREPAID: Final = ALL_RULES.without("sales_repay")
+"""What that rule is worth fills a section of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +50,10 @@ class Study:
     """From other prices than one half."""
     worths: Sequence[Worth]
     verdicts: Sequence[Verdict]
-    proposed_jumps: Sequence[Result]
-    proposed_verdicts: Sequence[Verdict]
+    unrepaid_jumps: Sequence[Result]
+    unrepaid_verdicts: Sequence[Verdict]
     straddles: Sequence[Straddle]
+    pushed: Sequence[Pushed]
 
 
 def grid(rules: Rules, points: Sequence[int], *, has_chain: bool) -> list[Result]:
@@ -98,7 +101,7 @@ def study(*, is_quick: bool) -> Study:
     """Measure everything; quick: fewer jumps, and the attacks in the model, which the program agrees with."""
     points = (2, 30) if is_quick else JUMPS_POINTS
     jumps = grid(ALL_RULES, points, has_chain=True)
-    model = Ground(rules=PROPOSED, has_chain=False)
+    model = Ground(rules=UNREPAID, has_chain=False)
     return Study(
         jumps=jumps,
         elsewhere=[
@@ -115,7 +118,12 @@ def study(*, is_quick: bool) -> Study:
             *(attempt(attack, Ground(has_chain=not is_quick)) for attack in ATTACKS),
             *(attempt(attack, Ground()) for attack in PROGRAM_ATTACKS),
         ],
-        proposed_jumps=grid(PROPOSED, points, has_chain=False),
-        proposed_verdicts=[attempt(attack, model) for attack in ATTACKS],
+        unrepaid_jumps=grid(UNREPAID, points, has_chain=False),
+        unrepaid_verdicts=[attempt(attack, model) for attack in ATTACKS],
         straddles=[straddle(liquidity, Ground()) for liquidity in LIQUIDITY],
+        pushed=[
+            pushed(points, slots, Ground(has_chain=not is_quick), buys_back=buys_back)
+            for points in FALLS_POINTS
+            for slots, buys_back in WAYS
+        ],
     )

@@ -106,6 +106,15 @@ class Twin:
         liquidate(self.model, keeper, numbers)
         self._act(partial(Chain.liquidate, keeper=keeper, numbers=numbers))
 
+    def buy_inventory(self, owner: str, side: Side) -> None:
+        """Buy all that the vault holds of a side, if it holds any."""
+        shares = self.model.inventory[side]
+        if shares:
+            number = self.model.buy_inventory(owner, side, shares)
+            self._act(
+                partial(Chain.buy_inventory, owner=owner, side=side, shares=shares, number=number)
+            )
+
     def trade_to(self, owner: str, yes_e6: int) -> int | None:
         """Buy whichever side brings the pool to a YES price; the position's number, or None when it is there."""
         yes_e6 = min(max(yes_e6, _EDGE_E6), ONE_E6 - _EDGE_E6)

@@ -6,7 +6,6 @@ from functools import partial
 from itertools import product
 from typing import Final
 
-from programs.chain_account import Step, StepKind
 from solders.pubkey import Pubkey
 
 from bench.economics.attacks.ground import TRADER, WALLETS, Ground, Variant
@@ -15,6 +14,7 @@ from bench.economics.chain import Chain
 from bench.economics.jump import LIQUIDITY, START_E6, USD
 from bench.economics.twin import POINT_E6
 from programs.accounts import Side
+from programs.chain_account import Step, StepKind
 from programs.errors import ProgramError
 
 DEPOSIT: Final = 200 * USD

@@ -14,6 +14,7 @@ from programs.curve import Side
 TRADER: Final = "trader"
 WALLETS: Final = (TRADER, Side.YES.name, Side.NO.name)
 """All the attacker's; leveraged ones go by their side."""
+_LEAVES: Final = {"PROCEEDS_BELOW_DEBT", "PRICE_RANGE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +55,25 @@ Attack = Callable[[], Iterator[Variant]]
 
 
 def settle(twin: Twin) -> int:
-    """Close all that the attacker holds, last first, and count; a loan that no sale covers is left to the vault."""
+    """Close all that the attacker holds, last first, and count.
+
+    What is refused he tries again when the rest is closed; a loan that no sale covers, or shares that the pool has no
+    room for, he leaves.
+    """
     mine = [number for number, each in twin.model.positions.items() if each.owner in WALLETS]
-    for number in reversed(mine):
-        try:
-            twin.close(number)
-        except RefusedError as refusal:
-            if refusal.name != "PROCEEDS_BELOW_DEBT":
-                raise
+    while refused := [number for number in reversed(mine) if not _close(twin, number)]:
+        if len(refused) == len(mine):
+            break
+        mine = refused[::-1]
     twin.audit()
     return sum(twin.model.wallets[name] for name in WALLETS)
+
+
+def _close(twin: Twin, number: int) -> bool:
+    try:
+        twin.close(number)
+    except RefusedError as refusal:
+        if refusal.name not in _LEAVES:
+            raise
+        return False
+    return True

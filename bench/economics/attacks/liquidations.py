@@ -16,9 +16,11 @@ SLICES: Final = 10
 """Full leverage is built in parts, with the pool brought back after each: slippage forbids it in one."""
 STARTS_E6: Final = (350_000, 500_000, 900_000)
 PUSHES_POINTS: Final = (None, -4.0, 0.0, 2.0, 4.0, 4.9, 7.0)
-FALLS_POINTS: Final = (0.8, 2.0, 5.0, 30.0)
-PACES: Final = (1, 5)
-"""The oracle's clamp lets a price that was late by five slots move by ten points."""
+FALLS: Final = ((0.8, 1), (2.0, 1), (5.0, 1), (30.0, 1), (0.8, 5), (2.0, 5))
+"""Points, and slots from one update to the next: no update moves further than the two points that are in reserve.
+
+One that was late by five slots moves up to ten; `pushed.py` has what that is worth to whoever waited for it.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +65,14 @@ def liquidate_oneself() -> Iterator[Variant]:
     return _falls([Side.YES] * SLICES, TRADER)
 
 
-def yes_and_no_through_a_jump() -> Iterator[Variant]:
-    """Hold YES and NO at full leverage through a jump: one wallet's loss ends at its margin."""
+def yes_and_no_through_a_fall() -> Iterator[Variant]:
+    """Hold YES and NO at full leverage through a fall: one wallet's loss ends at its margin."""
     return _falls([Side.YES, Side.NO] * SLICES, "keeper")
 
 
 def _falls(sides: Sequence[Side], keeper: str) -> Iterator[Variant]:
-    for liquidity, start_e6, slots, points, push in product(
-        LIQUIDITY, STARTS_E6, PACES, FALLS_POINTS, PUSHES_POINTS
+    for liquidity, start_e6, (points, slots), push in product(
+        LIQUIDITY, STARTS_E6, FALLS, PUSHES_POINTS
     ):
         fall = Fall(liquidity=liquidity, start_e6=start_e6, points=points, push=push, slots=slots)
         yield Variant(name=str(fall), play=partial(_fall, fall, sides, keeper))

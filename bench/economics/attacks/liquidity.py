@@ -30,14 +30,16 @@ def add_trade_and_remove_liquidity() -> Iterator[Variant]:
 def _play(liquidity: int, add: int, trade: int, side: Side, order: str, ground: Ground) -> int:
     chain = ground.program(liquidity)
     platform, market, user = chain.platform, chain.market, chain.user(TRADER)
+    traded: list[int] = []
     for step in order:
         match step:
             case "A":
                 platform.add_liquidity(user, market, add)
             case "T":
-                traded, _ = platform.open(user, market, trade, side=side)
+                number, _ = platform.open(user, market, trade, side=side)
+                traded.append(number)
             case "U":
-                platform.close(user, market, traded)
+                platform.close(user, market, traded.pop())
             case "L":
                 platform.warp(LOCK_SLOTS)
                 platform.post(market, START_E6)

@@ -13,7 +13,7 @@ ATTACKS: Final[Sequence[Attack]] = (
     trading.both_sides_at_one_price,
     trading.many_tiny_orders,
     liquidations.liquidate_oneself,
-    liquidations.yes_and_no_through_a_jump,
+    liquidations.yes_and_no_through_a_fall,
 )
 """Those that the model can play too."""
 PROGRAM_ATTACKS: Final[Sequence[Attack]] = (
