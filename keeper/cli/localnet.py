@@ -15,6 +15,7 @@ from solders.pubkey import Pubkey
 
 import programs.betting_platform
 from keeper.cli.refusal import Refusal
+from keeper.sandbox.cast import PROGRAM_KEY
 from programs.deploy import DeploymentFailed, ProgramImage
 from programs.localnet.bank import BankConfig, TransactionRefused
 from programs.localnet.genesis import program_keypair
@@ -29,6 +30,7 @@ _EXAMPLES: Final = """\b
 Examples:
   keeper localnet
   keeper localnet --port 0 --json
+  keeper localnet & sleep 3; keeper verify
   keeper localnet --slot-ms 50 --finality-slots 4 --airdrop ADDRESS=100
   keeper localnet --program build/my.so --program-keypair my-program.json
 """
@@ -84,6 +86,7 @@ Examples:
     help="Keypair file whose address is the program id, one for each --program.",
 )
 @click.option("--no-program", is_flag=True, help="Deploy nothing.")
+@click.option("--no-genesis", is_flag=True, help="Leave the committed program without its genesis.")
 @click.option(
     "--airdrop",
     "airdrops",
@@ -103,13 +106,16 @@ def localnet_command(
     program_paths: tuple[Path, ...],
     keypair_paths: tuple[Path, ...],
     no_program: bool,
+    no_genesis: bool,
     airdrops: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Run a Solana network in this process, until Ctrl-C.
 
-    Programs execute in a real SVM; nothing is kept when it ends. Any Solana client can use it.
+    Programs execute in a real SVM; nothing is kept when it ends. Any Solana client can use it. Unless told otherwise
+    it starts with the committed program, deployed for good at the sandbox's program id, and its genesis done.
     """
+    images = () if no_program else _images(program_paths, keypair_paths, seed)
     config = LocalnetConfig(
         host=host,
         port=port,
@@ -121,7 +127,8 @@ def localnet_command(
             finality_slots=finality_slots,
             genesis_unix_s=int(time.time()),
         ),
-        programs=() if no_program else _images(program_paths, keypair_paths, seed),
+        programs=images,
+        is_founded=bool(images) and not program_paths and not no_genesis,
         airdrops=tuple(_parse_airdrop(text) for text in airdrops),
     )
     try:
@@ -193,7 +200,8 @@ def _images(
             " give one keypair for each program, in order, or none"
         )
     keypairs = [_load_keypair(path) for path in keypair_paths] or [
-        program_keypair(seed, number) for number in range(len(paths))
+        PROGRAM_KEY if path == COMMITTED_PROGRAM else program_keypair(seed, number)
+        for number, path in enumerate(paths)
     ]
     return tuple(
         ProgramImage(program=keypair, code=path.read_bytes())

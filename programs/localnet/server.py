@@ -22,7 +22,7 @@ from starlette.routing import Route, WebSocketRoute
 from programs.deploy import ProgramImage
 from programs.localnet import jsonrpc
 from programs.localnet.bank import Bank, BankConfig
-from programs.localnet.genesis import deploy_immutable
+from programs.localnet.genesis import deploy_immutable, found_platform
 from programs.localnet.listen import BoundedListener, BoundedStream, open_pair
 from programs.localnet.methods import METHODS
 from programs.localnet.params import Params
@@ -51,6 +51,8 @@ class LocalnetConfig:
     bank: BankConfig = field(default_factory=BankConfig)
     programs: tuple[ProgramImage, ...] = ()
     """Deployed at start through the upgradeable loader, authority burned."""
+    is_founded: bool = False
+    """Whether the first program is the platform's, and its genesis happens at start."""
     airdrops: tuple[tuple[Pubkey, Lamports], ...] = ()
     """Paid at start."""
 
@@ -87,7 +89,7 @@ async def serve(
 
     Raises:
         ListenError: The ports cannot be had.
-        DeploymentFailed: A program cannot be deployed.
+        DeploymentFailed: A program cannot be deployed, or genesis was refused.
     """
     first, second = await open_pair(config.host, config.port, config.ws_port)
     async with first, second, trio.open_nursery() as nursery:
@@ -112,6 +114,8 @@ async def _genesis(config: LocalnetConfig) -> tuple[Bank, tuple[DeploymentProof,
     for image in config.programs:
         deployments.append(deploy_immutable(bank, image))
         await trio.lowlevel.checkpoint()
+    if config.is_founded:
+        found_platform(bank, config.programs[0].program)
     for address, lamports in config.airdrops:
         bank.airdrop(address, lamports)
     bank.advance_slot(config.bank.finality_slots)

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -59,6 +60,23 @@ def test_it_says_when_it_is_ready_and_ends_with_0_on_interrupt(program):
     assert (deployed["id"], deployed["upgrade_authority"]) == (str(address), None)
     assert deployed["refused"] == ["Upgrade", "SetAuthority", "Close"]
     assert (process.returncode, rest, errors) == (0, b"", b"")
+
+
+def test_a_fresh_network_is_the_platform_of_the_specification():
+    command = [sys.executable, "-m", "keeper.cli.localnet", "--port", "0", "--json"]
+    with subprocess.Popen([*command, "--slot-ms", "50"], stdout=subprocess.PIPE) as process:
+        try:
+            ready = json.loads(process.stdout.readline())
+            (deployed,) = ready["programs"]
+            target = ["--url", ready["url"], "--program", deployed["id"], "--json"]
+            verify = [Path(sys.executable).with_name("keeper"), "verify", *target]
+            audited = subprocess.run(verify, capture_output=True, text=True, check=False)
+        finally:
+            process.kill()
+    found = json.loads(audited.stdout)
+    assert (audited.returncode, found["immutable"], found["differences"]) == (0, True, [])
+    assert found["entropy_sink_base_units"] == 90_000_000 * 10**9
+    assert found["mint_authority"] is None
 
 
 def test_help_shows_examples(invoke):
