@@ -124,9 +124,10 @@ def _pushed(study: Study) -> Iterator[str]:
     yield table(["fall, points", *heads], rows)
     yield (
         "No rule of liquidation helps against that: once somebody is in the pool before the keeper, what the debt of a "
-        "share exceeds the price after the jump by is gone, whoever gets it. He gets less than the vault loses, and "
-        "nothing within the reserve; he cannot bring the fall about, and when the price turns back the vault keeps the "
-        "gain on what it took over. What bounds it is the debt cap."
+        "share exceeds the price after the jump by is gone, whoever gets it. He gets less than the vault loses, and he "
+        "cannot bring the fall about. Where no news runs ahead of the oracle it is an even bet: the vault took the shares "
+        "at the oracle's price, and gains as much when the price turns back as it loses when it runs on. News that the "
+        "clamp lets through in parts makes it uneven, and the debt cap bounds it."
     )
 
 

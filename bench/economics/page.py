@@ -188,8 +188,9 @@ def _worths(study: Study, images: str) -> str:
         ),
         "Rules that guard the same thing hide each other here: without the gap reserve the buffer at the open still asks "
         "for equity, and the reverse. The limit on slippage guards the trader's own margin: whatever slips, equity right "
-        "after the open is 1.25 times what is required, and that is what the vault relies on. What is underwater goes to "
-        "the inventory rather than to the pool in these jumps, so its bounty hardly matters.",
+        "after the open is 1.25 times what is required, and that is what the vault relies on. With an update a slot "
+        "nothing goes underwater in these jumps, so the bounty for it does not matter: what the vault loses is inventory "
+        "that falls on.",
         "The other marked rules have nothing to measure in a jump. The split of the fee and the numbers of trades and "
         "events are bookkeeping in the market's account: they spare the platform a write lock that all markets share, and "
         "move no money. The roundings of the curve are tried by the attacks at one price below, and proved by the tests of "

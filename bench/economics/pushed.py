@@ -2,7 +2,7 @@
 
 What he gains the vault loses, as it would if others had brought the pool to the news: once somebody is in the pool
 before the keeper, what a share's debt exceeds the price after the jump by is gone, whoever gets it. He cannot bring the
-jump about.
+jump about; a fall here is news that the oracle follows at its clamp's pace.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """The rules that came out of simulation, each of which the model can go without.
 
-Source: SPEC.md section 4, where they are marked with a dagger, and the oracle's clamp of section 5.
+Source: SPEC.md section 4, where they are marked with a dagger, the oracle's clamp of section 5, and `sales_repay`, which
+came out of this study.
 """
 
 from dataclasses import dataclass, field, fields, replace

@@ -88,12 +88,7 @@ class Twin:
             name = refusal.name
         else:
             raise AssertionError("the model opens what should be refused")
-        if self._chain:
-            try:
-                self._chain.open(owner, side, margin, multiple, -1)
-            except errors.BY_NAME[name]:
-                return name
-            raise AssertionError(f"the program opens what the model refuses: {name}")
+        self._refuses(name, lambda chain: chain.open(owner, side, margin, multiple, -1))
         return name
 
     def close(self, number: int) -> None:
@@ -102,9 +97,18 @@ class Twin:
         self._act(partial(Chain.close, number=number))
 
     def liquidate(self, keeper: str, numbers: list[int]) -> None:
-        """Send one batch."""
-        liquidate(self.model, keeper, numbers)
-        self._act(partial(Chain.liquidate, keeper=keeper, numbers=numbers))
+        """Send one batch.
+
+        Raises:
+            RefusedError: by both.
+        """
+        act = partial(Chain.liquidate, keeper=keeper, numbers=numbers)
+        try:
+            liquidate(self.model, keeper, numbers)
+        except RefusedError as refusal:
+            self._refuses(refusal.name, act)
+            raise
+        self._act(act)
 
     def buy_inventory(self, owner: str, side: Side) -> None:
         """Buy all that the vault holds of a side, if it holds any."""
@@ -130,3 +134,13 @@ class Twin:
         self._acts.append(act)
         if self._chain:
             act(self._chain)
+
+    def _refuses(self, name: str, act: Callable[[Chain], object]) -> None:
+        """Find the program refusing what the model refuses, by the same name."""
+        if not self._chain:
+            return
+        try:
+            act(self._chain)
+        except errors.BY_NAME[name]:
+            return
+        raise AssertionError(f"the program does what the model refuses: {name}")

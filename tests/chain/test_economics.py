@@ -1,18 +1,34 @@
 """The short form of `python -m bench.economics`: a jump, what the rules are worth, and attacks."""
 
 import xml.etree.ElementTree as ET
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from bench.economics.attacks import liquidations
 from bench.economics.attacks.ground import Ground
 from bench.economics.attacks.registry import ATTACKS, PROGRAM_ATTACKS, attempt
-from bench.economics.jump import LIQUIDITY, VAULT, Arbitrage, Crowd, jump, open_book
+from bench.economics.jump import (
+    LIQUIDITY,
+    START_E6,
+    USD,
+    VAULT,
+    Arbitrage,
+    Crowd,
+    fill,
+    jump,
+    keep,
+    open_book,
+)
 from bench.economics.markdown import dollars
+from bench.economics.model import RefusedError
 from bench.economics.pushed import LATE_SLOTS, pushed
 from bench.economics.rules import ALL_RULES, NO_RULES, WITHOUT
 from bench.economics.svg import Panel, bar_chart, line_charts
+from bench.economics.twin import POINT_E6
+from programs.curve import Side
 
 PAGE = Path(__file__).parents[2] / "docs/economics.md"
 MODEL = Ground(has_chain=False)
@@ -31,6 +47,32 @@ def test_a_jump_of_thirty_points_costs_the_vault_at_most_six_percent(worst):
     assert (worst.positions, worst.liquidated) == (100, 100)
     assert 0 < worst.loss_bps <= 600
     assert worst.loss == worst.bad_debt + worst.inventory_cost - worst.inventory_value
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_model_and_program_agree_on_batches_of_every_kind_in_any_order(seed):
+    """Of leverage 2 to 20, a point around where the cap binds: healthy, partial, whole, underwater, and listed twice."""
+    chance = Random(seed)
+    twin = Ground().found(LIQUIDITY[1], 900_000)
+    numbers = []
+    for multiple in chance.choices((2, 3, 10, 20), (4, 1, 1, 1), k=14):
+        twin.trade_to("arbitrageur", 900_000 + chance.choice((-2_000, 0, 0, 4_000)))
+        margin = chance.randrange(4, 400) * USD // (multiple - 1)
+        numbers.append(twin.open("YES", Side.YES, margin, multiple))
+    numbers.append(twin.open("NO", Side.NO, 20 * USD, 2))
+    oracle_e6 = chance.choice((469_000, 471_000, 471_800, 474_000))
+    while twin.model.price_e6 != oracle_e6:
+        for _ in range(5):
+            twin.next_slot()
+        twin.post(oracle_e6)
+    twin.trade_to("arbitrageur", oracle_e6 + chance.choice((-60_000, -1_000, 5_000, 60_000)))
+    for _ in range(3):
+        batch = chance.sample(numbers, 12)
+        with suppress(RefusedError):
+            twin.liquidate("keeper", batch + batch[:2])
+        twin.compare()
+        twin.next_slot()
+    twin.audit()
 
 
 def test_the_page_tells_what_that_jump_costs(worst):
@@ -104,6 +146,24 @@ def test_no_attack_with_liquidity_stakes_or_chains_pays(attack):
 def test_an_update_beyond_the_reserve_pays_who_waited_for_it_less_than_the_vault_loses(buys_back):
     best = pushed(10.0, LATE_SLOTS, Ground(), buys_back=buys_back)
     assert 0 < best.profit < best.vault_loss < VAULT // 10
+
+
+def test_what_the_inventory_took_at_the_oracles_price_is_an_even_bet():
+    twin = MODEL.found(LIQUIDITY[1])
+    fill(twin, [Side.YES] * 10, arbitrageur="trader")
+    twin.next_slot()
+    twin.post(START_E6 - POINT_E6)
+    twin.trade_to("trader", START_E6 - 3 * POINT_E6)
+    assert list(keep(twin))
+    gains = []
+    for move in (-2 * POINT_E6, 2 * POINT_E6):
+        fork = twin.fork()
+        fork.next_slot()
+        fork.post(fork.model.price_e6 + move)
+        fork.buy_inventory("anybody", Side.YES)
+        gains.append(fork.model.vault_equity - VAULT)
+    assert abs(gains[0]) > 400 * USD
+    assert 0 <= sum(gains) <= 20, "roundings of the ten positions and of the sales, for the vault"
 
 
 def test_an_update_within_the_reserve_pays_nobody():
