@@ -217,8 +217,6 @@ def add_liquidity(curve: Curve, delta_liquidity: int, initial_price_e6: int) -> 
     """
     if delta_liquidity == 0:
         raise ZeroAmount
-    if curve.liquidity + delta_liquidity > LIQUIDITY_MAX:
-        raise CurveOverflow
     if curve.liquidity == 0:
         if not PRICE_MIN_E6 <= initial_price_e6 <= PRICE_MAX_E6:
             raise PriceRange
@@ -230,6 +228,8 @@ def add_liquidity(curve: Curve, delta_liquidity: int, initial_price_e6: int) -> 
         surplus = _amount(abs(curve.q), delta_liquidity, curve.liquidity)
         before = curve.q
     cash = _amount(delta_liquidity, g(abs(at)) + G_ERROR, E18, round_up=True)
+    if curve.liquidity + delta_liquidity > LIQUIDITY_MAX:
+        raise CurveOverflow
     if surplus > I64_MAX - abs(before):
         raise CurveOverflow
     if at > 0:

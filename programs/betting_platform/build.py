@@ -20,6 +20,7 @@ PROGRAM_SO: Final = SOURCE / "betting_platform.so"
 _FLAGS: Final = (
     "-target", "bpfel-freestanding", "-mcpu=v2", "-Oz", "-std=c11", "-ffreestanding", "-fno-builtin",
     "-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror", "-mllvm", "-bpf-stack-size=4096",
+    "-mllvm", "-enable-pre=0",
 )  # fmt: skip
 
 

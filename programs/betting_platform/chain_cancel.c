@@ -12,7 +12,7 @@ static KEEP u64 removable(const struct loaded* in) {
     if (in->market->status == MARKET_RESOLVED) return ~0ULL;
     u64 yes = p->leveraged[SIDE_YES], no = p->leveraged[SIDE_NO];
     u64 needed = (yes > no ? yes : no) * SIDE_CAP_DIVISOR; /* the pool's liquidity has been as much */
-    return p->liquidity > needed ? p->liquidity - needed : 0;
+    return excess(p->liquidity, needed);
 }
 
 /* Debt first, then what is not locked: cash to the owner is told in `e`, but for what the vault pays for the stake. */
@@ -70,5 +70,5 @@ static KEEP u64 process_cancel_chain(const struct context* c, struct loaded* in)
     e.cash += unstaked;
     copy_key(&e.chain, a->chain);
     if (e.is_closed) close_account(a->chain, a->owner);
-    return emit_market(&e, sizeof e, EVENT_CHAIN_CANCELLED, in->market, in->slot);
+    return EMIT(in, e, CHAIN_CANCELLED);
 }

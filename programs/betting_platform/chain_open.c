@@ -36,7 +36,7 @@ static KEEP u64 emit_chain_opened(const struct chain* h, account chain, const st
     copy_key(&e.fixed.chain, chain);
     copy_words(&e.fixed.kind, h, (__builtin_offsetof(struct chain, opened_slot)) / 8);
     u64 bytes = sizeof e.fixed + h->step_count * sizeof(struct chain_step);
-    return emit_market(&e, bytes, EVENT_CHAIN_OPENED, in->market, in->slot);
+    return emit_in(in, &e, EVENT_CHAIN_OPENED | bytes << 8);
 }
 
 static KEEP u64 process_open_chain(const struct context* c, struct loaded* in) {

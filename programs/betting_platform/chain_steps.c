@@ -6,6 +6,7 @@
 #include "pledges.h"
 
 #define ARBITRAGE_GAP_E6 10000 /* the pool prices a side at least one point under the oracle */
+#define STEEPEST_E6 400000     /* shares / L moves the price by at most phi(0) = 0.39894 of that */
 
 struct execution {
     struct loaded* in;
@@ -36,8 +37,7 @@ static KEEP u64 step_liquidity(struct execution* x) {
     struct provision v;
     start_pledge(x->chain, x->in, &v);
     REQUIRE(v.p->liquidity, NO_LIQUIDITY);
-    struct curve curve = curve_of(v.p);
-    TRY(curve_liquidity_for_cash(&curve, x->budget, &v.liquidity));
+    v.cash = x->budget;
     u64 oracle_e6 = v.price_e6;
     TRY(put_liquidity(&v));
     u64 pool_e6 = v.price_e6;
@@ -70,7 +70,27 @@ static KEEP u64 record_bought(struct execution* x, u64 cash) {
     x->e.amount = cash;
     x->e.shares = x->o.e.shares;
     x->spent = cash + x->o.e.fee;
-    return emit_opened(&x->o, key_of(x->chain), &x->in->chain->owner);
+    return emit_opened(&x->o, x->chain, &x->in->chain->owner);
+}
+
+/* How much of the side to buy with at most the notional: no further than the oracle's price, within the limit. */
+static KEEP u64 fit_arbitrage(struct opening* o, u64 gap_e6) {
+    const struct pool* p = o->p;
+    struct curve curve = curve_of(p);
+    u64 side = o->e.side, other = side ^ 1, most = o->e.notional, room = U64_MAX, moved_e6 = U64_MAX;
+    u32 iterations;
+    o->e.shares = U64_MAX; /* what cannot be bought would pass any price */
+    (void)curve_buy_cash(&curve, (u32)side, most, &o->e.shares, &iterations);
+    (void)mul_div_or(o->e.shares, STEEPEST_E6, p->liquidity, true, &moved_e6);
+    /* Only what may pass the oracle's price is worth the 3_000 CU of finding where that lies. Selling the other side
+     * down to its own price moves the pool by as much. */
+    if (moved_e6 >= gap_e6) TRY(curve_shares_to_price(&curve, (u32)other, (u32)side_price(p, other), &room));
+    if (o->e.shares > room) {
+        o->e.shares = room;
+        TRY(curve_buy_shares(&curve, (u32)side, room, &o->e.notional));
+    }
+    REQUIRE(o->e.notional <= most && o->e.notional <= value_at(o->e.shares, o->worst_price_e6), SLIPPAGE);
+    return 0;
 }
 
 /* Buy the side that the pool prices a point under the oracle, up to the oracle's price. No such side, or none within
@@ -79,26 +99,17 @@ static KEEP u64 step_arbitrage(struct execution* x) {
     SECTION(step_arbitrage);
     struct opening* o = &x->o;
     struct pool* p = o->p;
-    struct curve curve = curve_of(p);
     i64 gap_e6 = (i64)p->price_e6 - pool_price_e6(p);
     u8 side = gap_e6 < 0;
-    if (magnitude(gap_e6) < ARBITRAGE_GAP_E6) return 0;
-    /* Selling the other side down to its own price moves the pool by as much. */
-    u64 most = cash_beside_fee(x, x->budget, 1), room, shares, cost = most;
-    u32 iterations;
-    if (curve_shares_to_price(&curve, !side, (u32)side_price(p, !side), &room)) return 0;
-    if (curve_buy_cash(&curve, side, most, &shares, &iterations) || shares > room) {
-        shares = room;
-        if (curve_buy_shares(&curve, side, shares, &cost)) return 0;
-    }
-    if (cost > most || cost > value_at(shares, o->worst_price_e6)) return 0;
     o->e.side = side;
+    o->e.notional = cash_beside_fee(x, x->budget, 1);
+    if (magnitude(gap_e6) < ARBITRAGE_GAP_E6 || fit_arbitrage(o, magnitude(gap_e6))) return 0;
+    u64 cost = o->e.notional;
     o->e.holding = 1 + side;
     o->e.leverage = 1;
-    o->e.margin = o->e.notional = cost;
-    o->e.shares = shares;
-    x->in->chain->positions[1 + side].shares += shares;
-    TRY(book_buy(p, side, cost, shares));
+    o->e.margin = cost;
+    x->in->chain->positions[1 + side].shares += o->e.shares;
+    TRY(book_buy(p, side, cost, o->e.shares));
     TRY(pay_fee(o));
     return record_bought(x, cost);
 }
@@ -161,7 +172,7 @@ static KEEP u64 next_step(struct execution* x) {
     copy_words(&x->e.working, &h->working, 3);
     x->e.leverage_e6 = h->leverage_e6;
     copy_key(&x->e.chain, x->chain);
-    return emit_market(&x->e, sizeof x->e, EVENT_CHAIN_STEPPED, x->in->market, x->in->slot);
+    return EMIT(x->in, x->e, CHAIN_STEPPED);
 }
 
 static u64 check_due(const struct loaded* in, const struct execute_chain_data* d) {

@@ -208,26 +208,25 @@ MATH_SHARED u64 curve_shares_to_price(const struct curve* c, u32 side, u32 floor
 }
 
 /* What liquidity dL is of a pool, against the maker: dL g(|u|) complete sets, and the dL |u| by which one side is more.
- * Added, the sets are rounded up and the rest down; removed, the other way round. */
-MATH_SHARED u64 curve_portion(const struct curve* c, u64 delta_liquidity, bool is_added, u64* sets, u64* rest) {
+ * Added, the sets are rounded up and the rest down; removed, the other way round. No dL: the most that *sets pay for. */
+MATH_SHARED u64 curve_portion(const struct curve* c, u64* delta_liquidity, bool is_added, u64* sets, u64* rest) {
     u64 g = curve_g((i64)magnitude(curve_u(c))) + (is_added ? CURVE_G_ERROR : 0 - CURVE_G_ERROR);
-    u64 status = mul_div_or(delta_liquidity, g, CURVE_ONE, is_added, sets);
-    return status ? status : mul_div_or(magnitude(c->q), delta_liquidity, c->liquidity, !is_added, rest);
+    if (!*delta_liquidity && mul_div_or(*sets, CURVE_ONE, g, false, delta_liquidity)) return CURVE_OVERFLOW;
+    u64 status = mul_div_or(*delta_liquidity, g, CURVE_ONE, is_added, sets);
+    return status ? status : mul_div_or(magnitude(c->q), *delta_liquidity, c->liquidity, !is_added, rest);
 }
 
-/* A maker adds liquidity dL at the pool's u; an empty pool takes its u from `initial_price_e6`.
+/* A maker adds liquidity dL at the pool's u; an empty pool takes its u from `initial_price_e6`. For no dL it becomes the
+ * most that `out->cash` pays for.
  * The maker pays M = ceil(dL g(|u|)) complete sets and keeps the surplus D = floor(dL |u|) of the side the pool needs
  * less of. The reserves grow by M and M - D, q by +-D. Why that is enough: F is convex and homogeneous, so
  * F(L + dL, q + dq) <= F(L, q) + F(dL, dq), and F of the minor side is dL g(D / dL) - D <= dL g(|u|) - D <= M - D. */
-MATH_SHARED u64 curve_add_liquidity(const struct curve* c, u64 delta_liquidity, u32 initial_price_e6,
+MATH_SHARED u64 curve_add_liquidity(const struct curve* c, u64* delta_liquidity, u32 initial_price_e6,
                                     struct curve_added* out) {
     SECTION(curve);
     struct curve at = *c;
     u64 surplus;
-    if (delta_liquidity == 0) return CURVE_ZERO;
-    if (delta_liquidity > CURVE_LIQUIDITY_MAX || c->liquidity > CURVE_LIQUIDITY_MAX - delta_liquidity) {
-        return CURVE_OVERFLOW;
-    }
+    if (!(*delta_liquidity | out->cash)) return CURVE_ZERO;
     i64 before = c->q;
     if (c->liquidity == 0) { /* it is added to as if one unit of liquidity stood at that price */
         if (initial_price_e6 < CURVE_PRICE_MIN_E6 || initial_price_e6 > CURVE_PRICE_MAX_E6) return CURVE_PRICE_RANGE;
@@ -236,18 +235,15 @@ MATH_SHARED u64 curve_add_liquidity(const struct curve* c, u64 delta_liquidity, 
     }
     u64 status = curve_portion(&at, delta_liquidity, true, &out->cash, &surplus);
     if (status) return status;
+    if (*delta_liquidity == 0) return CURVE_ZERO;
+    if (*delta_liquidity > CURVE_LIQUIDITY_MAX || c->liquidity > CURVE_LIQUIDITY_MAX - *delta_liquidity) {
+        return CURVE_OVERFLOW;
+    }
     if (surplus > (u64)I64_MAX - magnitude(before)) return CURVE_OVERFLOW;
     out->surplus_yes = at.q > 0 ? surplus : 0;
     out->surplus_no = at.q > 0 ? 0 : surplus;
     out->q = at.q > 0 ? before + (i64)surplus : before - (i64)surplus;
     return CURVE_OK;
-}
-
-/* The most liquidity that `cash` pays for in a pool that is not empty: curve_add_liquidity of it costs at most that. */
-MATH_SHARED u32 curve_liquidity_for_cash(const struct curve* c, u64 cash, u64* delta_liquidity) {
-    SECTION(curve);
-    u64 g = curve_g((i64)magnitude(curve_u(c))) + CURVE_G_ERROR;
-    return mul_div(cash, CURVE_ONE, g, false, delta_liquidity) ? CURVE_OK : CURVE_OVERFLOW;
 }
 
 /* A maker takes liquidity dL back at the pool's u: floor(dL g(|u|)) of the side the pool holds more of, and
@@ -260,7 +256,7 @@ MATH_SHARED u64 curve_remove_liquidity(const struct curve* c, u64 delta_liquidit
     u64 major, difference;
     if (delta_liquidity == 0) return CURVE_ZERO;
     if (delta_liquidity > c->liquidity) return CURVE_NO_LIQUIDITY;
-    u64 status = curve_portion(c, delta_liquidity, false, &major, &difference);
+    u64 status = curve_portion(c, &delta_liquidity, false, &major, &difference);
     if (status) return status;
     if (difference > major) return CURVE_ZERO;
     u64 minor = major - difference;

@@ -11,7 +11,7 @@ static KEEP u64 process_claim_maker_fees(const struct context* c, struct loaded*
     TRY(take_maker_fees(in->market, in->maker, pool_of(in->market, e.pool), &e.amount));
     REQUIRE(e.amount, ZERO_AMOUNT);
     TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, e.amount));
-    return emit_market(&e, sizeof e, EVENT_MAKER_FEES_CLAIMED, in->market, in->slot);
+    return EMIT(in, e, MAKER_FEES_CLAIMED);
 }
 
 static KEEP u64 process_withdraw_fees(const struct context* c, struct loaded* in) {
@@ -22,7 +22,7 @@ static KEEP u64 process_withdraw_fees(const struct context* c, struct loaded* in
     REQUIRE(e.amount, ZERO_AMOUNT);
     in->market->fees_treasury = 0;
     TRY(transfer_as_market(a->market, a->market_tokens, a->authority_tokens, e.amount));
-    return emit_market(&e, sizeof e, EVENT_FEES_WITHDRAWN, in->market, in->slot);
+    return EMIT(in, e, FEES_WITHDRAWN);
 }
 
 /* Once the market is resolved, what the vault took over in liquidations pays like any share. */
@@ -55,5 +55,5 @@ static KEEP u64 process_sweep_fees(const struct context* c, struct loaded* in) {
     TRY(end_inventory(v, e.inventory_cost, e.inventory_cash, in->slot));
     TRY(end_inventory(v, 0, e.fees, in->slot));
     TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, e.fees + e.inventory_cash));
-    return emit_market(&e, sizeof e, EVENT_FEES_SWEPT, m, in->slot);
+    return EMIT(in, e, FEES_SWEPT);
 }

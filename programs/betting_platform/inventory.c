@@ -30,9 +30,8 @@ static KEEP u64 process_buy_inventory(const struct context* c, struct loaded* in
     e.shares = d->shares;
     TRY(transfer_tokens(a->owner_tokens, a->vault_tokens, a->owner, e.cash, 0));
 
-    copy_key(&e.position, a->position);
-    copy_key(&e.owner, a->owner);
+    tell_whose(&e.position, a->position, key_of(a->owner));
     e.pool = d->pool;
     e.side = d->side;
-    return emit_market(&e, sizeof e, EVENT_INVENTORY_BOUGHT, m, in->slot);
+    return EMIT(in, e, INVENTORY_BOUGHT);
 }

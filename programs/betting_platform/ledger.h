@@ -19,6 +19,41 @@ static inline bool add_to(u64* total, u64 amount) {
     return true;
 }
 
+/* What `a` has beyond `b`, or zero. */
+static inline u64 excess(u64 a, u64 b) {
+    u64 rest = a - b;
+    __asm__("" : "+r"(rest)); /* as above: a saturating subtraction takes three instructions more */
+    return a > b ? rest : 0;
+}
+
+/* Sums of 128 bits: a carry is a branch, for the machine has no flag to add. */
+static KEEP u64 add_wide(struct wide* sum, u64 high, u64 low) {
+    low += sum->low;
+    if (low < sum->low) {
+        high++;
+        __asm__("" : "+r"(high));
+    }
+    sum->low = low;
+    REQUIRE(add_to(&sum->high, high), ARITHMETIC);
+    return 0;
+}
+static KEEP u64 subtract_wide(struct wide* sum, u64 high, u64 low) {
+    if (sum->low < low) {
+        high++;
+        __asm__("" : "+r"(high));
+    }
+    REQUIRE(sum->high >= high, ARITHMETIC);
+    sum->low -= low;
+    sum->high -= high;
+    return 0;
+}
+
+/* Everything that happens in a market, told in its series: `what` is the event's kind, and its bytes above 8 bits. */
+static KEEP u64 emit_in(const struct loaded* in, void* event, u64 what) {
+    return emit_market(event, what >> 8, (u8)what, in->market, in->slot);
+}
+#define EMIT(in, event, NAME) emit_in(in, &(event), EVENT_##NAME | sizeof(event) << 8)
+
 /* ---- what an instruction may do now ---- */
 
 static KEEP u64 require_valid_price(const struct loaded* in) {
@@ -44,8 +79,8 @@ static inline u64 curve_error(u64 status) { return status; }
 
 /* Highest L of this and the previous epoch, brought up to date before L changes: L was constant since its last
  * change, so an epoch without one had this L throughout. */
-static KEEP void roll_high(struct pool* p, const struct global* g, u64 slot) {
-    u64 epoch = (slot - g->season_start_slot) / EPOCH_SLOTS + 1; /* 0: never rolled */
+static KEEP void roll_high(struct pool* p, const struct loaded* in) {
+    u64 epoch = (in->slot - in->global->season_start_slot) / EPOCH_SLOTS + 1; /* 0: never rolled */
     if (epoch == p->high_epoch) return;
     p->high_previous = epoch == p->high_epoch + 1 ? p->high_this : p->liquidity;
     p->high_this = p->liquidity;
@@ -59,10 +94,7 @@ static KEEP u64 book_fee(struct market* m, struct pool* p, u64 fee) {
     if (!p->liquidity) makers = 0;
     if (makers) { /* fee_per_liquidity += makers * 2^64 / L; whole units first, so that 64-bit division serves */
         u64 whole = makers / p->liquidity, rest = makers % p->liquidity;
-        u64 fraction = udiv128_64(rest, 0, p->liquidity);
-        struct wide* sum = &p->fee_per_liquidity_q64;
-        u64 carry = __builtin_add_overflow(sum->low, fraction, &sum->low);
-        REQUIRE(add_to(&sum->high, whole) && add_to(&sum->high, carry), ARITHMETIC);
+        TRY(add_wide(&p->fee_per_liquidity_q64, whole, udiv128_64(rest, 0, p->liquidity)));
     }
     REQUIRE(add_to(&m->fees_treasury, treasury) && add_to(&m->fees_makers, makers), ARITHMETIC);
     REQUIRE(add_to(&m->fees_vault, fee - treasury - makers), ARITHMETIC);
@@ -83,15 +115,7 @@ static KEEP u64 vault_value(const struct vault* v) { return v->cash + v->loans +
 static KEEP u64 weigh(struct vault* v, const struct market* m, u64 amount, bool is_over) {
     struct wide* sum = &v->weighted_debt_e6;
     u64 tail = tail_loss_e6(m->outcomes), low = amount * tail, high = mul_high_shared(amount, tail);
-    if (is_over) {
-        high += __builtin_sub_overflow(sum->low, low, &sum->low);
-        REQUIRE(sum->high >= high, ARITHMETIC);
-        sum->high -= high;
-        return 0;
-    }
-    high += __builtin_add_overflow(sum->low, low, &sum->low);
-    REQUIRE(add_to(&sum->high, high), ARITHMETIC);
-    return 0;
+    return is_over ? subtract_wide(sum, high, low) : add_wide(sum, high, low);
 }
 
 static KEEP u64 lend(struct vault* v, struct market* m, u64 amount) {
@@ -119,6 +143,30 @@ static KEEP u64 book_bad_debt(struct loaded* in, u64 amount, u64 positions) {
     REQUIRE(add_to(&in->vault->bad_debt, amount), ARITHMETIC);
     e.total = in->vault->bad_debt;
     return emit_vault(&e, sizeof e, EVENT_BAD_DEBT_BOOKED, in->vault, in->slot);
+}
+
+/* ---- positions ---- */
+
+/* What an event says first: which account, and whose. */
+static KEEP void tell_whose(struct address to[2], account which, const struct address* owner) {
+    copy_key(&to[0], which);
+    copy_address(&to[1], owner);
+}
+
+/* Shares that cease to be leveraged. */
+static KEEP u64 unlever(struct pool* p, u64 side, u64 shares) {
+    REQUIRE(p->leveraged[side] >= shares, ARITHMETIC);
+    p->leveraged[side] -= shares;
+    return 0;
+}
+
+/* What liquidations left to the owner joins what is paid now: tokens that exist, so the sum fits. */
+static KEEP u64 pay_residual(struct market* m, struct position* s, u64* payout) {
+    REQUIRE(s->residual <= m->residual, ARITHMETIC);
+    m->residual -= s->residual;
+    *payout += s->residual;
+    s->residual = 0;
+    return 0;
 }
 
 /* ---- trades against a pool ---- */

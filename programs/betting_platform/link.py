@@ -47,7 +47,9 @@ _JUMPS: Final = (
 )  # fmt: skip
 _BYTE_SWAPS: Final = (0xD4, 0xDC)
 """le and be: class ALU32 by encoding, 64-bit by meaning."""
-_OPCODES: Final = frozenset({_LDDW, *_MEMORY, *_ALU64, *_JUMPS, *_BYTE_SWAPS})
+_MOV32: Final = 0xBC
+"""Of a register: clears the upper half on the compiler's machine and on sBPF alike, unlike 32-bit sums."""
+_OPCODES: Final = frozenset({_LDDW, *_MEMORY, *_ALU64, *_JUMPS, *_BYTE_SWAPS, _MOV32})
 """Everything else is refused, known to be harmful or not."""
 
 
@@ -216,7 +218,7 @@ def _check_instructions(code: bytearray) -> None:
     at = 0
     while at < len(code):
         opcode = code[at]
-        if opcode & 7 == _CLASS_ALU32 and opcode not in _BYTE_SWAPS:
+        if opcode & 7 == _CLASS_ALU32 and opcode not in (*_BYTE_SWAPS, _MOV32):
             raise LinkError(f"32-bit ALU opcode {opcode:#04x} at {at:#x}: compile with -mcpu=v2")
         if opcode & 7 == _CLASS_JMP32:
             raise LinkError(f"32-bit jump {opcode:#04x} at {at:#x}: compile with -mcpu=v2")

@@ -92,7 +92,7 @@ static KEEP u64 judge(struct liquidation* l, const struct position* s, struct ta
     if (value < SMALL_POSITION) return 0;
     start_slot(m, l->in->slot);
     u64 used = m->cap_used + l->reserved;
-    TRY(mul_div_or(m->cap_amount > used ? m->cap_amount - used : 0, PRICE_ONE_E6, price, false, &t->want));
+    TRY(mul_div_or(excess(m->cap_amount, used), PRICE_ONE_E6, price, false, &t->want));
     if (t->want > shares) t->want = shares;
     t->is_capped = true;
     l->reserved += value_at_up(t->want, price);
@@ -188,9 +188,7 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
         s->debt = 0;
     }
     if (!s->debt) freed += s->shares; /* without debt the rest is no longer leveraged */
-    u64 side = s->side;
-    REQUIRE(p->leveraged[side] >= freed, ARITHMETIC);
-    p->leveraged[side] -= freed;
+    TRY(unlever(p, s->side, freed));
     if (t->is_capped) l->in->market->cap_used += value_at_up(r->shares_sold, t->judged_e6);
     /* Parts of sums that end_loan and the token accounts bound: they fit. */
     u64 in_cash = r->debt_repaid - r->inventory_credit, residual = r->proceeds - r->bounty - in_cash;
@@ -219,7 +217,7 @@ static KEEP u64 book_batch(struct liquidation* l) {
     REQUIRE(add_to(&v->cash, l->e.to_vault) && add_to(&v->inventory_cost, l->credit), ARITHMETIC);
     REQUIRE(add_to(&m->residual, l->residual), ARITHMETIC);
     u64 records = l->e.positions * sizeof(struct liquidated);
-    TRY(emit_market(&l->e, sizeof l->e + records, EVENT_POSITIONS_LIQUIDATED, m, l->in->slot));
+    TRY(emit_in(l->in, &l->e, EVENT_POSITIONS_LIQUIDATED | (sizeof l->e + records) << 8));
     return book_bad_debt(l->in, l->bad_debt, l->ruined);
 }
 

@@ -6,14 +6,13 @@
 /* Accounts and data lie in the same places in both instructions, but for the pool and the bumps. */
 static KEEP void start_change(const struct context* c, const struct loaded* in, u64 liquidity, struct provision* x) {
     const struct add_liquidity_accounts* a = (const void*)c->accounts;
-    x->g = in->global;
-    x->m = in->market;
+    x->in = in;
     x->k = in->maker;
     x->p = pool_of(in->market, in->maker->pool);
     x->owner = key_of(a->owner);
     x->position = key_of(a->position);
-    x->slot = in->slot;
     x->liquidity = liquidity;
+    x->cash = 0;
 }
 
 /* Within the bounds on the price, the shares that the maker keeps become a position. */
@@ -28,7 +27,7 @@ static KEEP u64 keep_shares(const struct context* c, const struct provision* x, 
                                          .bump = bump,
                                          .position_id = d->position_id,
                                          .shares = shares};
-    return hold_shares(c, a->market, a->position, &holding, x->slot);
+    return hold_shares(c, a->market, a->position, &holding, x->in->slot);
 }
 
 static KEEP u64 process_add_liquidity(const struct context* c, struct loaded* in) {

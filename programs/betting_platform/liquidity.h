@@ -12,12 +12,11 @@
 
 /* One change of a maker's liquidity: the caller fills the first half, put_liquidity or take_liquidity the rest. */
 struct provision {
-    const struct global* g; /* none is needed once the market is resolved */
-    struct market* m;
+    const struct loaded* in; /* no global is needed once the market is resolved */
     struct pool* p;
     struct maker* k;                        /* its `pool` is set; a new one is zero otherwise */
     const struct address *owner, *position; /* whom the event names, and where it says that shares went */
-    u64 slot, liquidity;                    /* added or removed */
+    u64 liquidity;                          /* added or removed; added and zero: as much as `cash` pays for */
 
     u64 cash;      /* added: the price of the complete sets; removed: sets that merged, or what a resolved pool pays */
     u64 shares[2]; /* that the maker keeps beside it, by side: at most one side has any */
@@ -27,12 +26,12 @@ struct provision {
 
 /* Fees earned since the last change of this maker's liquidity, rounded down: owed += (per L now - paid) * L. */
 static KEEP u64 settle_maker_fees(struct maker* k, const struct pool* p) {
-    const struct wide* now = &p->fee_per_liquidity_q64;
-    struct wide* paid = &k->fee_per_liquidity_paid_q64;
-    u64 low, borrow = __builtin_sub_overflow(now->low, paid->low, &low), whole;
-    TRY(mul_div_or(now->high - paid->high - borrow, k->liquidity, 1, false, &whole));
-    REQUIRE(add_to(&k->fees_owed, whole) && add_to(&k->fees_owed, mul_high_shared(low, k->liquidity)), ARITHMETIC);
-    *paid = *now;
+    struct wide *paid = &k->fee_per_liquidity_paid_q64, grown = p->fee_per_liquidity_q64;
+    u64 whole;
+    TRY(subtract_wide(&grown, paid->high, paid->low));
+    TRY(mul_div_or(grown.high, k->liquidity, 1, false, &whole));
+    REQUIRE(add_to(&k->fees_owed, whole) && add_to(&k->fees_owed, mul_high_shared(grown.low, k->liquidity)), ARITHMETIC);
+    *paid = p->fee_per_liquidity_q64;
     return 0;
 }
 
@@ -77,7 +76,7 @@ static KEEP u64 emit_added(struct provision* x, u64 high) {
     copy_words(&e.cash, &x->cash, 3);
     e.value = curve_liquidity_value(&at, x->liquidity);
     e.improvement_bps = curve_improvement_bps(&at, high, p->liquidity);
-    return emit_market(&e, sizeof e, EVENT_LIQUIDITY_ADDED, x->m, x->slot);
+    return EMIT(x->in, e, LIQUIDITY_ADDED);
 }
 
 /* Add liquidity: at the pool's price, or at the oracle's into an empty pool, whose age the caller checks. */
@@ -86,10 +85,11 @@ static KEEP u64 put_liquidity(struct provision* x) {
     struct maker* k = x->k;
     struct curve before = curve_of(p);
     struct curve_added added;
-    TRY(curve_add_liquidity(&before, x->liquidity, p->price_e6, &added));
+    added.cash = x->cash;
+    TRY(curve_add_liquidity(&before, &x->liquidity, p->price_e6, &added));
     REQUIRE(added.cash, ZERO_AMOUNT);
     TRY(settle_maker_fees(k, p));
-    roll_high(p, x->g, x->slot);
+    roll_high(p, x->in);
     u64 high = p->high_this > p->high_previous ? p->high_this : p->high_previous;
     if (high < p->liquidity) high = p->liquidity;
     x->cash = added.cash;
@@ -98,7 +98,7 @@ static KEEP u64 put_liquidity(struct provision* x) {
     REQUIRE(add_to(&p->cash, x->cash), ARITHMETIC);
     TRY(hand_out(x, added.surplus_yes, added.surplus_no));
     if (p->high_this < p->liquidity) p->high_this = p->liquidity;
-    k->last_add_slot = x->slot;
+    k->last_add_slot = x->in->slot;
     return emit_added(x, high);
 }
 
@@ -106,8 +106,8 @@ static KEEP u64 put_liquidity(struct provision* x) {
  * holders need no pool: their shares redeem at resolution, so all of it may leave under them. */
 static KEEP u64 require_removable(const struct provision* x) {
     const struct pool* p = x->p;
-    REQUIRE(x->slot - x->k->last_add_slot >= LIQUIDITY_LOCK_SLOTS, LIQUIDITY_LOCKED);
-    if (x->m->status == MARKET_RESOLVED) return 0;
+    REQUIRE(x->in->slot - x->k->last_add_slot >= LIQUIDITY_LOCK_SLOTS, LIQUIDITY_LOCKED);
+    if (x->in->market->status == MARKET_RESOLVED) return 0;
     u64 cap =
         (p->liquidity - x->liquidity) / SIDE_CAP_DIVISOR; /* wraps for more than there is: take_liquidity's to say */
     REQUIRE(p->leveraged[SIDE_YES] <= cap && p->leveraged[SIDE_NO] <= cap, SIDE_CAP);
@@ -130,7 +130,7 @@ static KEEP u64 share_of_resolved(struct provision* x) {
 static KEEP u64 share_of_open(struct provision* x) {
     struct curve before = curve_of(x->p);
     struct curve_removed removed;
-    roll_high(x->p, x->g, x->slot);
+    roll_high(x->p, x->in);
     TRY(curve_remove_liquidity(&before, x->liquidity, &removed));
     x->price_e6 = pool_price_e6(x->p);
     x->cash = removed.yes < removed.no ? removed.yes : removed.no;
@@ -143,8 +143,8 @@ static KEEP u64 take_liquidity(struct provision* x) {
     struct maker* k = x->k;
     REQUIRE(x->liquidity, ZERO_AMOUNT);
     REQUIRE(x->liquidity <= k->liquidity && x->liquidity <= p->liquidity, NOT_ENOUGH_LIQUIDITY);
-    TRY(take_maker_fees(x->m, k, p, &x->fees));
-    TRY(x->m->status == MARKET_RESOLVED ? share_of_resolved(x) : share_of_open(x));
+    TRY(take_maker_fees(x->in->market, k, p, &x->fees));
+    TRY(x->in->market->status == MARKET_RESOLVED ? share_of_resolved(x) : share_of_open(x));
     REQUIRE(x->cash <= p->cash, ARITHMETIC);
     p->cash -= x->cash;
     p->liquidity -= x->liquidity;
@@ -157,7 +157,7 @@ static KEEP u64 emit_removed(const struct provision* x) {
     tell_change(x, &e);
     e.liquidity_after = x->p->liquidity;
     copy_words(&e.cash, &x->cash, 4);
-    return emit_market(&e, sizeof e, EVENT_LIQUIDITY_REMOVED, x->m, x->slot);
+    return EMIT(x->in, e, LIQUIDITY_REMOVED);
 }
 
 _Static_assert(__builtin_offsetof(struct event_liquidity_added, liquidity_added) ==

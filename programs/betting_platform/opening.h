@@ -52,7 +52,7 @@ static KEEP u64 check_margin(struct opening* o) {
     u64 side = o->e.side, margin = o->e.margin, shares = o->e.shares;
     u64 value = value_at(shares, side_price(p, side));
     u64 required = required_margin(margin, shares, o->e.margin_bps);
-    u64 equity = value > o->e.debt ? value - o->e.debt : 0;
+    u64 equity = excess(value, o->e.debt);
     REQUIRE(equity >= required + (required + 3) / 4, MARGIN_TOO_THIN);
     REQUIRE(equity >= margin - margin / 5, SLIPPAGE_TOO_LARGE);
     REQUIRE(add_to(&p->leveraged[side], shares), ARITHMETIC);
@@ -97,12 +97,11 @@ static KEEP void write_opened(const struct opening* o, struct position* s) {
     s->trade_number = (u32)o->e.trade_number;
 }
 
-static KEEP u64 emit_opened(struct opening* o, const struct address* position, const struct address* owner) {
-    copy_address(&o->e.position, position);
-    copy_address(&o->e.owner, owner);
+static KEEP u64 emit_opened(struct opening* o, account position, const struct address* owner) {
+    tell_whose(&o->e.position, position, owner);
     o->e.oracle_e6 = o->p->price_e6;
     o->e.pool_price_e6 = pool_price_e6(o->p);
-    return emit_market(&o->e, sizeof o->e, EVENT_POSITION_OPENED, o->in->market, o->in->slot);
+    return EMIT(o->in, o->e, POSITION_OPENED);
 }
 
 #endif

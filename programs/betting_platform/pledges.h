@@ -9,13 +9,11 @@
 
 static KEEP void start_pledge(account chain, const struct loaded* in, struct provision* x) {
     struct chain* h = data_of(chain);
-    x->g = in->global;
-    x->m = in->market;
+    x->in = in;
     x->p = pool_of(in->market, h->pool);
     x->k = &h->maker;
     x->owner = &h->owner;
     x->position = key_of(chain);
-    x->slot = in->slot;
     x->price_e6 = x->p->price_e6;
     x->liquidity = x->cash = x->fees = x->shares[SIDE_YES] = x->shares[SIDE_NO] = 0;
 }
@@ -47,7 +45,7 @@ static KEEP u64 seize_liquidity(account chain, const struct loaded* in, u64 debt
     debt -= e->cash;
     freed -= e->cash;
     h->working += freed;
-    x.m->escrow += freed;
+    in->market->escrow += freed;
     u64 side = !x.shares[SIDE_YES];
     e->inventory_shares = x.shares[side];
     if (!e->inventory_shares) return 0;
@@ -78,7 +76,7 @@ static KEEP u64 seize_pledges(account chain, struct loaded* in, u64* debt, u64* 
     v->inventory_cost += e.inventory_credit;
     TRY(end_loan(v, in->market, e.debt_repaid));
     copy_key(&e.chain, chain);
-    return emit_market(&e, sizeof e, EVENT_PLEDGES_SEIZED, in->market, in->slot);
+    return EMIT(in, e, PLEDGES_SEIZED);
 }
 
 #endif

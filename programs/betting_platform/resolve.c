@@ -25,7 +25,7 @@ static KEEP u64 process_resolve_market(const struct context* c, struct loaded* i
     m->status = MARKET_RESOLVED;
 
     e.fixed.pools = d->pools;
-    return emit_market(&e, sizeof e.fixed + d->pools * sizeof(u64), EVENT_MARKET_RESOLVED, m, in->slot);
+    return emit_in(in, &e, EVENT_MARKET_RESOLVED | (sizeof e.fixed + d->pools * sizeof(u64)) << 8);
 }
 
 /* The position is worth what its shares pay: the vault's loan first, then a chain's pledges, bad debt for what those
@@ -45,14 +45,12 @@ static KEEP u64 process_redeem(const struct context* c, struct loaded* in) {
     struct event_position_redeemed e;
     TRY(redeem_shares(p, s->side, s->shares, &e.value));
     u64 repaid = e.value < s->debt ? e.value : s->debt, pledged = 0;
-    REQUIRE(s->residual <= m->residual, ARITHMETIC);
-    m->residual -= s->residual;
-    e.payout = e.value - repaid + s->residual; /* parts of the market's tokens, like what is repaid of the vault's */
+    e.payout = e.value - repaid; /* parts of the market's tokens, like what is repaid of the vault's */
+    TRY(pay_residual(m, s, &e.payout));
     e.debt_repaid = repaid;
     e.bad_debt = s->debt - repaid;
     if (s->debt) {
-        REQUIRE(s->shares <= p->leveraged[s->side], ARITHMETIC);
-        p->leveraged[s->side] -= s->shares;
+        TRY(unlever(p, s->side, s->shares));
         if (embedded) TRY(seize_pledges(a->position, in, &e.bad_debt, &pledged));
         TRY(end_loan(in->vault, m, repaid + e.bad_debt));
         in->vault->cash += repaid;
@@ -61,15 +59,14 @@ static KEEP u64 process_redeem(const struct context* c, struct loaded* in) {
     TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, repaid + pledged));
     TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, e.payout));
 
-    copy_key(&e.position, a->position);
-    copy_address(&e.owner, &s->owner);
+    tell_whose(&e.position, a->position, &s->owner);
     e.pool = s->pool;
     e.side = s->side;
     e.payout_e6 = (u32)side_price(p, s->side);
     e.holding = d->holding;
     e.shares = s->shares;
-    s->shares = s->debt = s->residual = 0;
+    s->shares = s->debt = 0;
     if (!embedded) close_account(a->position, a->owner);
-    TRY(emit_market(&e, sizeof e, EVENT_POSITION_REDEEMED, m, in->slot));
+    TRY(EMIT(in, e, POSITION_REDEEMED));
     return book_bad_debt(in, e.bad_debt, 1);
 }

@@ -40,7 +40,7 @@ static KEEP u64 process_open_position(const struct context* c, struct loaded* in
         account vault_tokens = c->accounts[sizeof OPEN_POSITION_RULES];
         TRY(transfer_as_vault(a->vault, vault_tokens, a->market_tokens, o.loan));
     }
-    return emit_opened(&o, key_of(a->position), key_of(a->owner));
+    return emit_opened(&o, a->position, key_of(a->owner));
 }
 
 #define ALL_SHARES (~0ULL)
@@ -80,25 +80,21 @@ static KEEP u64 process_close_position(const struct context* c, struct loaded* i
     e.payout = e.proceeds - e.fee;
     REQUIRE(e.payout >= s->debt, PROCEEDS_BELOW_DEBT);
     e.payout -= s->debt;
-    REQUIRE(s->residual <= m->residual && add_to(&e.payout, s->residual), ARITHMETIC);
-    m->residual -= s->residual;
-    s->residual = 0;
+    TRY(pay_residual(m, s, &e.payout));
     if (s->debt) {
-        REQUIRE(p->leveraged[s->side] >= s->shares, ARITHMETIC);
-        p->leveraged[s->side] -= s->shares; /* what is left of the position has no debt any more */
+        TRY(unlever(p, s->side, s->shares)); /* what is left of the position has no debt any more */
         TRY(repay_all(c, in, s));
         s->debt = 0;
     }
     s->shares -= shares;
     TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, e.payout));
 
-    copy_key(&e.position, a->position);
-    copy_address(&e.owner, &s->owner);
+    tell_whose(&e.position, a->position, &s->owner);
     e.pool = s->pool;
     e.holding = d->holding;
     e.side = s->side;
     e.shares = shares;
     e.shares_left = s->shares;
     if (!s->shares && !is_chain(a->position)) close_account(a->position, a->owner);
-    return emit_market(&e, sizeof e, EVENT_POSITION_CLOSED, m, in->slot);
+    return EMIT(in, e, POSITION_CLOSED);
 }

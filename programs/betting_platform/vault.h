@@ -37,15 +37,13 @@ static KEEP u64 book_gain(struct vault* v, u64 gain, u64 slot) {
 static KEEP u64 end_inventory(struct vault* v, u64 cost, u64 cash, u64 slot) {
     REQUIRE(cost <= v->inventory_cost && add_to(&v->cash, cash), ARITHMETIC);
     v->inventory_cost -= cost;
-    return book_gain(v, cash > cost ? cash - cost : 0, slot);
+    return book_gain(v, excess(cash, cost), slot);
 }
 
 /* What shares would pay to who leaves now, rounded down: floor(shares * (V - unvested + 1) / (S + 1_000)). */
 static KEEP u64 stake_value(struct vault* v, u64 shares, u64 slot, u64* value) {
     TRY(book_gain(v, 0, slot));
-    u64 worth = vault_value(v);
-    worth = worth > v->unvested ? worth - v->unvested : 0;
-    return mul_div_or(shares, worth + 1, v->share_supply + VIRTUAL_SHARES, false, value);
+    return mul_div_or(shares, excess(vault_value(v), v->unvested) + 1, v->share_supply + VIRTUAL_SHARES, false, value);
 }
 
 /* Cash becomes shares, at the price of those who come: floor(amount * (S + 1_000) / (V + 1)). Emits STAKED. */
@@ -103,9 +101,9 @@ static KEEP u64 seize_stake(struct vault* v, struct stake* s, u64 slot, u64* rep
 /* What the bucket still lets out: a fifth of cash and loans, less what was paid out and has not melted since. */
 static KEEP u64 withdrawable(struct vault* v, u64 slot) {
     u64 cap = vault_equity(v) / WITHDRAWAL_DIVISOR, gone = melted(cap, slot - v->withdraw_slot, UNSTAKE_SLOTS);
-    v->withdrawn = v->withdrawn > gone ? v->withdrawn - gone : 0;
+    v->withdrawn = excess(v->withdrawn, gone);
     v->withdraw_slot = slot;
-    u64 room = cap > v->withdrawn ? cap - v->withdrawn : 0;
+    u64 room = excess(cap, v->withdrawn);
     return room < v->cash ? room : v->cash;
 }
 

@@ -1,5 +1,6 @@
 """The books of chains: what their events say, and what the accounts must sum to with chains among them."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from solders.pubkey import Pubkey
@@ -101,7 +102,9 @@ class ChainBooks:
         """Compare a market's chains with its escrow and with these books."""
         assert market.escrow == sum(chain.working + chain.bounty for chain in chains)
         assert market.escrow == sum(book.working + book.bounty for book in self.open.values())
-        assert len(chains) == len(self.open)
+        standing = Counter((c.next_step, c.working, c.debt, c.bounty) for c in chains)
+        told = ((b.next_step, b.working, b.debt, b.bounty) for b in self.open.values())
+        assert standing == Counter(told), "a chain is not where its steps led"
         for chain in chains:
             assert chain.working >= chain.debt
             assert chain.status is not ChainStatus.DONE or chain.next_step == len(chain.steps)

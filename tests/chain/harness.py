@@ -7,6 +7,7 @@ with each other and with the events (books.py).
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ class User:
     tokens: Pubkey
     next_position_id: int = 0
 
-    @property
+    @cached_property
     def address(self) -> Pubkey:
         return self.key.pubkey()
 
@@ -140,7 +141,7 @@ class Platform:
                 [self.admin, mint],
             )
 
-    @property
+    @cached_property
     def program(self) -> Pubkey:
         return self.program_key.pubkey()
 

@@ -77,8 +77,7 @@ def test_jumps_calls_and_the_entry_follow_what_has_moved():
         EXIT,
         lddw(R1, 5),
         one(0x85, 0, 1, value=-6),  # calls what stands first
-        one(0x05, offset=-4),  # jumps to the call's argument
-        EXIT,
+        one(0x05, offset=-2),  # calls again
     )
     shorter, entry = relax(b"".join(code), 3 * 8)
     assert shorter == b"".join(
@@ -87,8 +86,67 @@ def test_jumps_calls_and_the_entry_follow_what_has_moved():
             EXIT,
             mov(R1, 5),
             one(0x85, 0, 1, value=-4),
-            one(0x05, offset=-3),
-            EXIT,
+            one(0x05, offset=-2),
         )
     )
     assert entry == 2 * 8
+
+
+def test_one_move_of_32_bits_clears_the_upper_half():
+    shifts = (one(0x67, R2, value=32), one(0x77, R2, value=32))
+    assert relaxed(*shifts, store(R2), EXIT) == one(0xBC, R2, R2) + store(R2) + EXIT
+    assert relaxed(one(0xBF, R2, R1), *shifts, store(R2), EXIT) == (
+        one(0xBC, R2, R1) + store(R2) + EXIT
+    )
+    jumped_between = (one(0x15, R1, offset=1), *shifts, store(R2), EXIT)
+    assert relaxed(*jumped_between) == b"".join(jumped_between)
+
+
+def test_a_move_of_what_the_register_holds_goes():
+    again = one(0xBF, R1, 6)
+    call, callee = one(0x85, 0, 1, value=3), (one(0x79, 0, R1), EXIT)
+    assert relaxed(again, call, again, store(R1), EXIT, *callee) == (
+        again + one(0x85, 0, 1, value=2) + store(R1) + EXIT + b"".join(callee)
+    )
+    outside = (again, one(0x85, value=0x1234), again, store(R1), EXIT)
+    assert relaxed(*outside) == b"".join(outside)  # it may have written r1
+
+
+def test_what_a_branch_has_shown_is_known():
+    check = (one(0x79, 0, R1), one(0x55, 0, offset=2), store(R2), mov(0, 0), EXIT)
+    assert relaxed(*check) == check[0] + one(0x55, 0, offset=1) + store(R2) + EXIT
+
+
+def test_a_last_call_is_a_jump_unless_its_frame_is_passed_on():
+    def calls(first, callee):
+        inner = (first, one(0x85, 0, 1, value=1), EXIT)
+        return relaxed(one(0x85, 0, 1, value=1), EXIT, *inner, *callee)
+
+    uses_frame = (store(R1), one(0x79, 0, R1), EXIT)
+    frameless = (one(0x79, 0, R1), EXIT)
+    passed, kept = one(0xBF, R1, R10), one(0xBF, R1, R2)
+    assert calls(passed, uses_frame).count(one(0x85, 0, 1)[:2]) == 1  # the outer one passes none
+    assert calls(kept, uses_frame).count(one(0x85, 0, 1)[:2]) == 0
+    assert calls(passed, frameless).count(one(0x85, 0, 1)[:2]) == 0
+
+
+def test_equal_tails_have_one_copy():
+    tail = (mov(0, 7), store(0), one(0x85, value=0x1234), mov(0, 9), EXIT)
+    shorter = relaxed(one(0x15, R2, offset=6), one(0x0F, R1, R2), *tail, one(0x1F, R1, R2), *tail)
+    assert shorter.count(b"".join(tail[2:])) == 1
+
+
+def test_what_callers_do_alike_before_a_call_is_done_once_on_the_way_in():
+    def caller(offset, distance):
+        return (
+            mov(R2, 5),
+            one(0x79, R1, 6, offset),
+            one(0x85, 0, 1, value=distance),
+            store(0, -offset),
+        )
+
+    callee = (one(0x79, 0, R1), one(0x0F, 0, R2), mov(R2, 3), EXIT)
+    code = (*caller(8, 11), *caller(16, 7), *caller(24, 3), mov(0, 0), EXIT, *callee)
+    assert relaxed(*code).count(mov(R2, 5)) == 1
+    framed = b"".join(code).replace(mov(R2, 5), one(0xBF, R2, R10))
+    assert relaxed(framed).count(one(0xBF, R2, R10)) == 3  # the callee has another frame

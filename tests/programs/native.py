@@ -43,7 +43,7 @@ E u32 x_shares_to_price(u64 l, i64 q, u32 side, u64 p, u64 *out) {
 E u32 x_add_liquidity(u64 l, i64 q, u32 p, u64 delta, u64 *out) {
     struct curve c = {l, q};
     struct curve_added added = {0, 0, 0, 0};
-    u32 status = curve_add_liquidity(&c, delta, p, &added);
+    u32 status = curve_add_liquidity(&c, &delta, p, &added);
     out[0] = added.cash; out[1] = added.surplus_yes; out[2] = added.surplus_no; out[3] = (u64)added.q;
     return status;
 }
