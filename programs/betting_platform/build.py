@@ -20,7 +20,7 @@ PROGRAM_SO: Final = SOURCE / "betting_platform.so"
 _FLAGS: Final = (
     "-target", "bpfel-freestanding", "-mcpu=v2", "-Oz", "-std=c11", "-ffreestanding", "-fno-builtin",
     "-fno-sanitize=undefined", "-Wall", "-Wextra", "-Werror", "-mllvm", "-bpf-stack-size=4096",
-    "-mllvm", "-enable-pre=0",
+    "-mllvm", "-enable-pre=0", "-mllvm", "-inline-threshold=0", "-mllvm", "-split-spill-mode=size",
 )  # fmt: skip
 
 

@@ -32,8 +32,8 @@ static KEEP u64 unwind(account chain, struct loaded* in, struct event_chain_canc
 
     e->shares_staked = s->shares;
     if (s->shares) {
-        if (moved) TRY(put_request(v, s, &h->owner, s->shares, in->slot));
-        else if (pay_request(v, s, &h->owner, in->slot, unstaked)) *unstaked = 0; /* locked, or the vault has to wait */
+        if (moved) TRY(put_request(in, s, &h->owner, s->shares));
+        else if (pay_request(in, s, &h->owner, unstaked)) *unstaked = 0; /* locked, or the vault has to wait */
     }
     e->shares_staked -= s->shares;
     u64 most = removable(in);

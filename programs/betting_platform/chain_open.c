@@ -52,7 +52,7 @@ static KEEP u64 process_open_chain(const struct context* c, struct loaded* in) {
     REQUIRE(d->expiry_slot > in->slot, CHAIN_EXPIRED);
     TRY(check_steps(d));
 
-    TRY(create_numbered(c, KIND_CHAIN, a->market, a->chain, d->chain_id | (u64)d->bump << 32));
+    TRY(create_owned(c, KIND_CHAIN, a->market, a->chain, d->chain_id | (u64)d->bump << 32));
     struct chain* h = data_of(a->chain);
     h->pool = h->maker.pool = d->pool;
     h->side = d->side;
@@ -71,6 +71,6 @@ static KEEP u64 process_open_chain(const struct context* c, struct loaded* in) {
     s[2].side = SIDE_NO;
     deposit += h->bounty;
     m->escrow += deposit; /* of the tokens that exist */
-    TRY(transfer_tokens(a->owner_tokens, a->market_tokens, a->owner, deposit, 0));
+    TRY(take_from_owner(c, deposit));
     return emit_chain_opened(h, a->chain, in);
 }

@@ -6,7 +6,7 @@
 #include "pledges.h"
 
 #define ARBITRAGE_GAP_E6 10000 /* the pool prices a side at least one point under the oracle */
-#define STEEPEST_E6 400000     /* shares / L moves the price by at most phi(0) = 0.39894 of that */
+#define STEEPEST_E6 400000     /* shares / L move the price by at most phi(0) = 0.39894 of that */
 
 struct execution {
     struct loaded* in;
@@ -52,7 +52,7 @@ static KEEP u64 step_stake(struct execution* x) {
     SECTION(step_stake);
     struct chain* h = x->in->chain;
     u64 amount = x->budget, before = h->stake.shares;
-    TRY(put_stake(x->in->vault, &h->stake, &h->owner, amount, x->in->slot));
+    TRY(put_stake(x->in, &h->stake, &h->owner, amount));
     x->e.shares = h->stake.shares - before;
     x->spent = x->e.amount = amount;
     x->staked += amount;
@@ -77,14 +77,14 @@ static KEEP u64 record_bought(struct execution* x, u64 cash) {
 static KEEP u64 fit_arbitrage(struct opening* o, u64 gap_e6) {
     const struct pool* p = o->p;
     struct curve curve = curve_of(p);
-    u64 side = o->e.side, other = side ^ 1, most = o->e.notional, room = U64_MAX, moved_e6 = U64_MAX;
+    u64 side = o->e.side, other = side ^ 1, most = o->e.notional, room = U64_MAX;
     u32 iterations;
     o->e.shares = U64_MAX; /* what cannot be bought would pass any price */
     (void)curve_buy_cash(&curve, (u32)side, most, &o->e.shares, &iterations);
-    (void)mul_div_or(o->e.shares, STEEPEST_E6, p->liquidity, true, &moved_e6);
     /* Only what may pass the oracle's price is worth the 3_000 CU of finding where that lies. Selling the other side
      * down to its own price moves the pool by as much. */
-    if (moved_e6 >= gap_e6) TRY(curve_shares_to_price(&curve, (u32)other, (u32)side_price(p, other), &room));
+    if (o->e.shares >= p->liquidity / STEEPEST_E6 * gap_e6)
+        TRY(curve_shares_to_price(&curve, (u32)other, (u32)side_price(p, other), &room));
     if (o->e.shares > room) {
         o->e.shares = room;
         TRY(curve_buy_shares(&curve, (u32)side, room, &o->e.notional));

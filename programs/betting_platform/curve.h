@@ -208,7 +208,8 @@ MATH_SHARED u64 curve_shares_to_price(const struct curve* c, u32 side, u32 floor
 }
 
 /* What liquidity dL is of a pool, against the maker: dL g(|u|) complete sets, and the dL |u| by which one side is more.
- * Added, the sets are rounded up and the rest down; removed, the other way round. No dL: the most that *sets pay for. */
+ * Added, the sets are rounded up and the rest down; removed, the other way round. No dL: the most that *sets pay for.
+ */
 MATH_SHARED u64 curve_portion(const struct curve* c, u64* delta_liquidity, bool is_added, u64* sets, u64* rest) {
     u64 g = curve_g((i64)magnitude(curve_u(c))) + (is_added ? CURVE_G_ERROR : 0 - CURVE_G_ERROR);
     if (!*delta_liquidity && mul_div_or(*sets, CURVE_ONE, g, false, delta_liquidity)) return CURVE_OVERFLOW;
@@ -216,11 +217,11 @@ MATH_SHARED u64 curve_portion(const struct curve* c, u64* delta_liquidity, bool 
     return status ? status : mul_div_or(magnitude(c->q), *delta_liquidity, c->liquidity, !is_added, rest);
 }
 
-/* A maker adds liquidity dL at the pool's u; an empty pool takes its u from `initial_price_e6`. For no dL it becomes the
- * most that `out->cash` pays for.
- * The maker pays M = ceil(dL g(|u|)) complete sets and keeps the surplus D = floor(dL |u|) of the side the pool needs
- * less of. The reserves grow by M and M - D, q by +-D. Why that is enough: F is convex and homogeneous, so
- * F(L + dL, q + dq) <= F(L, q) + F(dL, dq), and F of the minor side is dL g(D / dL) - D <= dL g(|u|) - D <= M - D. */
+/* A maker adds liquidity dL at the pool's u; an empty pool takes its u from `initial_price_e6`. For no dL it becomes
+ * the most that `out->cash` pays for. The maker pays M = ceil(dL g(|u|)) complete sets and keeps the surplus D =
+ * floor(dL |u|) of the side the pool needs less of. The reserves grow by M and M - D, q by +-D. Why that is enough: F
+ * is convex and homogeneous, so F(L + dL, q + dq) <= F(L, q) + F(dL, dq), and F of the minor side is dL g(D / dL) - D
+ * <= dL g(|u|) - D <= M - D. */
 MATH_SHARED u64 curve_add_liquidity(const struct curve* c, u64* delta_liquidity, u32 initial_price_e6,
                                     struct curve_added* out) {
     SECTION(curve);
@@ -283,17 +284,28 @@ MATH_INLINE u64 curve_liquidity_value(const struct curve_point* at, u64 delta_li
     return value;
 }
 
-/* min(phi(u) $1_000 / (P L), 0.1) at e9, P the YES price: how far a $1_000 order moves the price. 0.1 for no pool. */
-MATH_SHARED u64 curve_impact_e9(const struct curve_point* at, u64 liquidity) {
-    u64 ratio_e9 = U64_MAX, impact = CURVE_IMPACT_MAX_E9;
+/* phi(u) / P at e9, P the YES price: how steep a pool is where it stands. */
+MATH_INLINE u64 curve_steepness_e9(const struct curve_point* at) {
+    u64 ratio_e9 = U64_MAX;
     (void)mul_div(at->density, 1000000000ULL, at->price, false, &ratio_e9);
-    (void)mul_div(ratio_e9, CURVE_IMPACT_ORDER, liquidity, false, &impact);
+    return ratio_e9;
+}
+
+/* min(phi(u) $1_000 / (P L), 0.1) at e9: how far a $1_000 order moves the price. 0.1 for no pool. */
+MATH_SHARED u64 curve_impact_of(u64 steepness_e9, u64 liquidity) {
+    u64 impact = CURVE_IMPACT_MAX_E9;
+    (void)mul_div(steepness_e9, CURVE_IMPACT_ORDER, liquidity, false, &impact);
     return impact < CURVE_IMPACT_MAX_E9 ? impact : CURVE_IMPACT_MAX_E9;
+}
+MATH_INLINE u64 curve_impact_e9(const struct curve_point* at, u64 liquidity) {
+    return curve_impact_of(curve_steepness_e9(at), liquidity);
 }
 
 /* Fall of the impact from L_before to L_after, in whole bps of price; 0 when it does not fall. */
 MATH_INLINE u64 curve_improvement_bps(const struct curve_point* at, u64 liquidity_before, u64 liquidity_after) {
-    u64 before = curve_impact_e9(at, liquidity_before), after = curve_impact_e9(at, liquidity_after);
+    u64 steepness_e9 = curve_steepness_e9(at);
+    u64 before = curve_impact_of(steepness_e9, liquidity_before),
+        after = curve_impact_of(steepness_e9, liquidity_after);
     return before > after ? (before - after) / CURVE_IMPACT_PER_BPS_E9 : 0;
 }
 

@@ -21,7 +21,7 @@ static KEEP u64 process_withdraw_fees(const struct context* c, struct loaded* in
     e.amount = in->market->fees_treasury;
     REQUIRE(e.amount, ZERO_AMOUNT);
     in->market->fees_treasury = 0;
-    TRY(transfer_as_market(a->market, a->market_tokens, a->authority_tokens, e.amount));
+    TRY(pay_from_market(c, a->authority_tokens, e.amount));
     return EMIT(in, e, FEES_WITHDRAWN);
 }
 
@@ -45,15 +45,14 @@ static KEEP u64 process_sweep_fees(const struct context* c, struct loaded* in) {
     u64 value = vault_value(v);
     e.fees = m->fees_vault;
     e.inventory_cash = e.inventory_cost = 0;
-    for (u64 i = m->status == MARKET_RESOLVED ? m->pools : 0; i-- > 0;) {
-        TRY(redeem_inventory(pool_of(m, i), SIDE_YES, &e));
-        TRY(redeem_inventory(pool_of(m, i), SIDE_NO, &e));
+    for (u64 i = m->status == MARKET_RESOLVED ? 2 * m->pools : 0; i-- > 0;) {
+        TRY(redeem_inventory(pool_of(m, i / 2), i % 2, &e));
     }
     REQUIRE(e.fees | e.inventory_cash | e.inventory_cost, ZERO_AMOUNT);
     REQUIRE(e.fees <= value || value + e.fees <= v->share_supply + VIRTUAL_SHARES, VAULT_TOO_SMALL);
     m->fees_vault = 0;
-    TRY(end_inventory(v, e.inventory_cost, e.inventory_cash, in->slot));
-    TRY(end_inventory(v, 0, e.fees, in->slot));
+    TRY(end_inventory(in, e.inventory_cost, e.inventory_cash));
+    TRY(end_inventory(in, 0, e.fees));
     TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, e.fees + e.inventory_cash));
     return EMIT(in, e, FEES_SWEPT);
 }

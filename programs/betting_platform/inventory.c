@@ -14,21 +14,17 @@ static KEEP u64 process_buy_inventory(const struct context* c, struct loaded* in
     u64 *held = &p->inventory[d->side], *cost = &p->inventory_cost[d->side];
     REQUIRE(d->shares <= *held, NO_INVENTORY);
 
-    /* In doubt the price is against the buyer, and never above what a share can pay. */
     struct event_inventory_bought e;
-    u64 price = side_price(p, d->side);
-    if (m->price_class == PRICE_DEGRADED) price += p->band_e6;
-    if (price > PRICE_ONE_E6) price = PRICE_ONE_E6;
-    e.cash = value_at_up(d->shares, price);
+    e.cash = value_at_up(d->shares, highest_price(m, p, d->side)); /* in doubt against the buyer */
     REQUIRE(e.cash <= d->cost_max, SLIPPAGE);
     /* Their part of the cost, rounded up, so that the vault counts no unit too many; the last share takes the rest. */
     TRY(mul_div_or(*cost, d->shares, *held, true, &e.inventory_cost));
     *held -= d->shares;
     *cost -= e.inventory_cost;
-    TRY(end_inventory(in->vault, e.inventory_cost, e.cash, in->slot));
+    TRY(end_inventory(in, e.inventory_cost, e.cash));
     TRY(hold_shares(c, a->market, a->position, d, in->slot));
     e.shares = d->shares;
-    TRY(transfer_tokens(a->owner_tokens, a->vault_tokens, a->owner, e.cash, 0));
+    TRY(take_from_owner(c, e.cash));
 
     tell_whose(&e.position, a->position, key_of(a->owner));
     e.pool = d->pool;

@@ -53,6 +53,11 @@ static KEEP u64 emit_in(const struct loaded* in, void* event, u64 what) {
     return emit_market(event, what >> 8, (u8)what, in->market, in->slot);
 }
 #define EMIT(in, event, NAME) emit_in(in, &(event), EVENT_##NAME | sizeof(event) << 8)
+/* The same in the vault's series. */
+static KEEP u64 emit_in_vault(const struct loaded* in, void* event, u64 what) {
+    return emit_vault(event, what >> 8, (u8)what, in->vault, in->slot);
+}
+#define EMIT_IN_VAULT(in, event, NAME) emit_in_vault(in, &(event), EVENT_##NAME | sizeof(event) << 8)
 
 /* ---- what an instruction may do now ---- */
 
@@ -70,6 +75,14 @@ static inline struct curve curve_of(const struct pool* p) {
 
 static KEEP u64 side_price(const struct pool* p, u64 side) {
     return side == SIDE_YES ? p->price_e6 : PRICE_ONE_E6 - p->price_e6;
+}
+
+/* The most that a side may be worth: while the price is in doubt, the band above it; never more than a share can pay.
+ */
+static KEEP u64 highest_price(const struct market* m, const struct pool* p, u64 side) {
+    u64 price = side_price(p, side);
+    if (m->price_class == PRICE_DEGRADED) price += p->band_e6;
+    return price < PRICE_ONE_E6 ? price : PRICE_ONE_E6;
 }
 
 _Static_assert((u64)CURVE_OVERFLOW == ERR_ARITHMETIC && (u64)CURVE_PRICE_RANGE == ERR_PRICE_RANGE &&
@@ -142,7 +155,7 @@ static KEEP u64 book_bad_debt(struct loaded* in, u64 amount, u64 positions) {
     e.market_id = in->market->market_id;
     REQUIRE(add_to(&in->vault->bad_debt, amount), ARITHMETIC);
     e.total = in->vault->bad_debt;
-    return emit_vault(&e, sizeof e, EVENT_BAD_DEBT_BOOKED, in->vault, in->slot);
+    return EMIT_IN_VAULT(in, e, BAD_DEBT_BOOKED);
 }
 
 /* ---- positions ---- */
@@ -193,7 +206,8 @@ static KEEP u64 sell_shares(struct pool* p, u8 side, u64 shares, u64* proceeds) 
     return 0;
 }
 
-/* Shares become what the resolution pays for them, rounded down. Of a resolved market only: `price_e6` is the payout. */
+/* Shares become what the resolution pays for them, rounded down. Of a resolved market only: `price_e6` is the payout.
+ */
 static KEEP u64 redeem_shares(struct pool* p, u8 side, u64 shares, u64* value) {
     TRY(mul_div_or(shares, side_price(p, side), PRICE_ONE_E6, false, value));
     REQUIRE(*value <= p->cash && shares <= p->outstanding[side], ARITHMETIC);

@@ -32,13 +32,14 @@ struct side_sales {
     u64 is_done;
 };
 
-/* A position that must go, in whole or in part. Equity is value - debt, zero when negative. */
+/* A position that must go, in whole or in part. Equity is value - debt, zero when negative: it is under water. */
 struct target {
     struct position* position;
     account account;
     struct side_sales* sales;
+    struct group* group;
     u64 want, judged_e6, equity, required;
-    u64 is_underwater, is_capped;
+    u64 is_capped;
 };
 
 /* Too much for a frame of the stack: it lies on the heap, which the runtime hands out zeroed. */
@@ -72,19 +73,14 @@ static KEEP void start_slot(struct market* m, u64 slot) {
 static KEEP u64 judge(struct liquidation* l, const struct position* s, struct target* t) {
     struct market* m = l->in->market;
     const struct pool* p = pool_of(m, s->pool);
-    u64 price = side_price(p, s->side), shares = s->shares;
-    if (m->price_class == PRICE_DEGRADED) price += p->band_e6; /* unhealthy even in the trader's favour */
-    if (price > PRICE_ONE_E6) price = PRICE_ONE_E6;
+    u64 price = highest_price(m, p, s->side), shares = s->shares; /* unhealthy even in the trader's favour */
     u64 value = value_at(shares, price);
     t->judged_e6 = price;
     t->required = required_margin(s->margin, shares, s->margin_bps);
     t->want = shares;
-    if (value <= s->debt) {
-        t->is_underwater = true;
-        return 0;
-    }
-    t->equity = value - s->debt;
-    if (t->equity < gap_reserve(shares)) return 0;
+    t->is_capped = false;
+    t->equity = excess(value, s->debt);
+    if (!t->equity || t->equity < gap_reserve(shares)) return 0;
     if (t->equity >= t->required) {
         t->want = 0;
         return 0;
@@ -105,7 +101,6 @@ static KEEP u64 consider(struct liquidation* l, account a) {
     const struct liquidate_accounts* listed = (const void*)l->context->accounts;
     if (!is_writable(a) || holding_of(l->context, a, 0, listed->market, &s) || !s->debt || s->is_in_batch) return 0;
     struct target* t = &l->targets[l->count];
-    t->equity = t->is_underwater = t->is_capped = 0;
     TRY(judge(l, s, t));
     if (!t->want) return 0;
     l->count++;
@@ -113,13 +108,15 @@ static KEEP u64 consider(struct liquidation* l, account a) {
     t->position = s;
     t->account = a;
     t->sales = &l->sales[2 * s->pool + s->side];
-    struct group* g = &t->sales->groups[t->is_underwater ? 0 : 1];
+    struct group* g = t->sales->groups;
     u64 least = side_price(pool_of(l->in->market, s->pool), s->side);
-    if (!t->is_underwater) { /* ceil(debt / shares / (1 - bounty)) */
+    if (t->equity) { /* ceil(debt / shares / (1 - bounty)) */
+        g++;
         TRY(mul_div_or(s->debt, PRICE_ONE_E6 * BPS_ONE, s->shares, true, &least));
         least = (least + BPS_ONE - BOUNTY_BPS - 1) / (BPS_ONE - BOUNTY_BPS);
     }
     if (least > g->floor_e6) g->floor_e6 = least;
+    t->group = g;
     g->want += t->want; /* no more than the pool has outstanding */
     return 0;
 }
@@ -142,10 +139,10 @@ static KEEP u64 sell_group(struct group* g, struct pool* p, u8 side) {
 
 /* A target's part of the sale, and what of the rest the vault's inventory takes. */
 static KEEP u64 share(struct pool* p, const struct target* t, struct liquidated* r) {
-    struct group* g = &t->sales->groups[t->is_underwater ? 0 : 1];
+    struct group* g = t->group;
     u64 sold = t->want < g->unsold ? t->want : g->unsold, rest = t->want - sold;
     u64 proceeds = sold < g->unsold ? mul_high_shared(sold, g->rate_q64) : g->undivided, debt = t->position->debt;
-    u64 bps = t->is_underwater ? BOUNTY_UNDERWATER_BPS : BOUNTY_BPS;
+    u64 bps = t->equity ? BOUNTY_BPS : BOUNTY_UNDERWATER_BPS;
     u64 bounty = proceeds / BPS_ONE * bps + proceeds % BPS_ONE * bps / BPS_ONE; /* floor, without overflow */
     u64 cash = proceeds - bounty;
     r->shares_sold = sold;
@@ -183,8 +180,9 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
     s->debt -= r->debt_repaid;
     r->bad_debt = 0;
     if (!s->shares) {
-        if (is_chain(t->account)) TRY(seize_pledges(t->account, l->in, &s->debt, &l->seized));
+        if (is_embedded(s, t->account)) TRY(seize_pledges(t->account, l->in, &s->debt, &l->seized));
         r->bad_debt = s->debt;
+        if (s->debt) l->ruined++;
         s->debt = 0;
     }
     if (!s->debt) freed += s->shares; /* without debt the rest is no longer leveraged */
@@ -196,7 +194,6 @@ static KEEP u64 settle(struct liquidation* l, const struct target* t) {
     l->residual += residual;
     l->credit += r->inventory_credit;
     l->bad_debt += r->bad_debt;
-    l->ruined += r->bad_debt != 0;
     l->e.to_vault += in_cash;
     l->e.to_keeper += r->bounty;
     l->e.positions++;
@@ -233,6 +230,6 @@ static KEEP u64 process_liquidate(const struct context* c, struct loaded* in) {
     for (u64 i = 0; i < l->count; i++) TRY(settle(l, &l->targets[i]));
     REQUIRE(l->e.positions, NOTHING_LIQUIDATED);
     TRY(book_batch(l));
-    TRY(transfer_as_market(a->market, a->market_tokens, a->vault_tokens, l->e.to_vault + l->seized));
-    return transfer_as_market(a->market, a->market_tokens, a->keeper_tokens, l->e.to_keeper);
+    TRY(pay_from_market(c, a->vault_tokens, l->e.to_vault + l->seized));
+    return pay_from_market(c, a->keeper_tokens, l->e.to_keeper);
 }

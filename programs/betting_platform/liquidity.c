@@ -37,10 +37,7 @@ static KEEP u64 process_add_liquidity(const struct context* c, struct loaded* in
     REQUIRE(d->liquidity, ZERO_AMOUNT);
     if (!pool_of(in->market, d->pool)->liquidity)
         REQUIRE(in->slot - in->market->publish_slot <= SPOT_AGE_MAX_SLOTS, PRICE_STALE);
-    struct slice seeds[5] = {
-        {"maker", 5}, {key_of(a->market), 32}, {&d->pool, 1}, {key_of(a->owner), 32}, {&d->maker_bump, 1}};
-    struct birth birth = {a->owner, a->maker, a->market, seeds, 5};
-    TRY(load_or_create(c, KIND_MAKER, &birth));
+    TRY(load_or_create(c, KIND_MAKER, a->market, a->maker, d->pool | (u64)d->maker_bump << 32));
     in->maker = data_of(a->maker);
     if (!in->maker->liquidity) in->maker->pool = d->pool; /* it is new: one that loses its liquidity closes */
     REQUIRE(in->maker->pool == d->pool, WRONG_ADDRESS);
@@ -49,7 +46,7 @@ static KEEP u64 process_add_liquidity(const struct context* c, struct loaded* in
     TRY(put_liquidity(&x));
     REQUIRE(x.cash <= d->cash_max, SLIPPAGE);
     TRY(keep_shares(c, &x, d->position_bump));
-    return transfer_tokens(a->owner_tokens, a->market_tokens, a->owner, x.cash, 0);
+    return take_from_owner(c, x.cash);
 }
 
 #define ALL_LIQUIDITY (~0ULL)
@@ -64,7 +61,7 @@ static KEEP u64 process_remove_liquidity(const struct context* c, struct loaded*
     TRY(take_liquidity(&x));
     REQUIRE(x.cash >= d->cash_min, SLIPPAGE);
     TRY(keep_shares(c, &x, d->position_bump));
-    TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, x.cash + x.fees)); /* parts of its balance */
+    TRY(pay_from_market(c, a->owner_tokens, x.cash + x.fees)); /* parts of its balance */
     TRY(emit_removed(&x));
     if (!in->maker->liquidity) close_account(a->maker, a->owner);
     return 0;

@@ -30,7 +30,8 @@ static KEEP u64 settle_maker_fees(struct maker* k, const struct pool* p) {
     u64 whole;
     TRY(subtract_wide(&grown, paid->high, paid->low));
     TRY(mul_div_or(grown.high, k->liquidity, 1, false, &whole));
-    REQUIRE(add_to(&k->fees_owed, whole) && add_to(&k->fees_owed, mul_high_shared(grown.low, k->liquidity)), ARITHMETIC);
+    REQUIRE(add_to(&k->fees_owed, whole) && add_to(&k->fees_owed, mul_high_shared(grown.low, k->liquidity)),
+            ARITHMETIC);
     *paid = p->fee_per_liquidity_q64;
     return 0;
 }

@@ -18,18 +18,14 @@ static KEEP u64 transfer_as_vault(account vault, account tokens, account to, u64
     return transfer_tokens(tokens, to, vault, amount, &signer);
 }
 
-/* Where market, its tokens, the vault and its tokens are the third to the sixth account, as keepers pass them. */
+/* Where market and its tokens are the third and the fourth account, as nearly everybody passes them. */
 static KEEP u64 pay_from_market(const struct context* c, account to, u64 amount) {
     return transfer_as_market(c->accounts[2], c->accounts[3], to, amount);
 }
-
-/* An account of ours to be: who pays and owns it, where, of which market (null: of none), and its seeds with the bump
- * last. */
-struct birth {
-    account owner, target, market;
-    const struct slice* seeds;
-    u64 n_seeds;
-};
+/* Where the owner, the first account, pays from the fifth to the fourth: the market's tokens or the vault's. */
+static KEEP u64 take_from_owner(const struct context* c, u64 amount) {
+    return transfer_tokens(c->accounts[4], c->accounts[3], c->accounts[0], amount, 0);
+}
 
 /* The head of an account, or of what a chain embeds: kind, version, market and owner. */
 static KEEP void write_owned(u8* data, u64 kind, const struct address* market, const struct address* owner) {
@@ -40,36 +36,46 @@ static KEEP void write_owned(u8* data, u64 kind, const struct address* market, c
     copy_address((void*)(data + layout->owner), owner);
 }
 
-/* Create an account of a kind, with its bump, market and owner written. */
-static KEEP u64 create_state(const struct context* c, u64 kind, const struct birth* b) {
-    struct signer signer = {b->seeds, b->n_seeds};
-    struct creation creation = {b->owner, b->target, c->program, KINDS[kind].bytes, &signer};
+/* The seeds of an account that somebody owns: a name, its market, the id before or after the owner, its bump. They are
+ * hashed one after the other, so that an empty one is none. */
+struct naming {
+    char name[9]; /* the longest is "position" */
+    u8 name_bytes, market_bytes, id_before, id_after;
+};
+static const struct naming NAMINGS[] = {
+    [KIND_POSITION - KIND_POSITION] = {"position", 8, 32, 0, 4},
+    [KIND_MAKER - KIND_POSITION] = {"maker", 5, 32, 1, 0},
+    [KIND_STAKE - KIND_POSITION] = {"stake", 5, 0, 0, 0},
+    [KIND_CHAIN - KIND_POSITION] = {"chain", 5, 32, 0, 4},
+};
+
+/* Create an account of the signer, who is the first account, and write its head: `id` has the bump above its 32 bits. A
+ * stake, which has no market, reads none. */
+static KEEP u64 create_owned(const struct context* c, u64 kind, account market, account target, u64 id) {
+    const struct naming* n = &NAMINGS[kind - KIND_POSITION];
+    account owner = c->accounts[0];
+    struct slice seeds[6] = {{n->name, n->name_bytes}, {key_of(market), n->market_bytes},
+                             {&id, n->id_before},      {key_of(owner), 32},
+                             {&id, n->id_after},       {(u8*)&id + 4, 1}};
+    struct signer signer = {seeds, 6};
+    struct creation creation = {owner, target, c->program, KINDS[kind].bytes, &signer};
     TRY(create_account(&creation));
-    u8* data = data_of(b->target);
-    write_owned(data, kind, key_of(b->market), key_of(b->owner)); /* without a market none is read */
-    data[2] = *(const u8*)b->seeds[b->n_seeds - 1].start;
+    u8* data = data_of(target);
+    write_owned(data, kind, key_of(market), key_of(owner));
+    data[2] = (u8)(id >> 32);
     return 0;
 }
 
 /* The same unless it is there already; then it must be of this kind, market and owner. */
-static KEEP u64 load_or_create(const struct context* c, u64 kind, const struct birth* b) {
-    if (same(owner_of(b->target), &SYSTEM_PROGRAM_ID)) return create_state(c, kind, b);
+static KEEP u64 load_or_create(const struct context* c, u64 kind, account market, account target, u64 id) {
+    if (same(owner_of(target), &SYSTEM_PROGRAM_ID)) return create_owned(c, kind, market, target, id);
     struct loaded unused;
-    const struct kind_layout* layout = &KINDS[kind];
-    TRY(load_state(c, b->target, (u8)kind, b->market, &unused));
-    return require_same((void*)((u8*)data_of(b->target) + layout->owner), key_of(b->owner), ERR_WRONG_ADDRESS);
+    TRY(load_state(c, target, (u8)kind, market, &unused));
+    return require_same((void*)((u8*)data_of(target) + KINDS[kind].owner), key_of(c->accounts[0]), ERR_WRONG_ADDRESS);
 }
 
-/* A position or a chain of the signer, who is the first account: `id` with the bump above its 32 bits. */
-static KEEP u64 create_numbered(const struct context* c, u64 kind, account market, account target, u64 id) {
-    account owner = c->accounts[0];
-    struct slice seeds[5] = {{"position", 8}, {key_of(market), 32}, {key_of(owner), 32}, {&id, 4}, {(u8*)&id + 4, 1}};
-    if (kind == KIND_CHAIN) seeds[0] = (struct slice){"chain", 5};
-    struct birth birth = {owner, target, market, seeds, 5};
-    return create_state(c, kind, &birth);
-}
 static KEEP u64 create_position(const struct context* c, account market, account target, u32 id, u8 bump) {
-    TRY(create_numbered(c, KIND_POSITION, market, target, id | (u64)bump << 32));
+    TRY(create_owned(c, KIND_POSITION, market, target, id | (u64)bump << 32));
     ((struct position*)data_of(target))->position_id = id;
     return 0;
 }

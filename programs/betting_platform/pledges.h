@@ -66,7 +66,7 @@ static KEEP u64 seize_pledges(account chain, struct loaded* in, u64* debt, u64* 
     e.cash = e.inventory_shares = e.inventory_credit = 0;
     e.stake_shares = s->shares;
     e.debt_repaid = *debt;
-    TRY(seize_stake(v, s, in->slot, &e.debt_repaid));
+    TRY(seize_stake(in, s, &e.debt_repaid));
     e.stake_shares -= s->shares;
     if (h->maker.liquidity && e.debt_repaid < *debt) TRY(seize_liquidity(chain, in, *debt - e.debt_repaid, &e));
     e.debt_repaid += e.cash + e.inventory_credit;

@@ -38,7 +38,7 @@ static KEEP u64 process_redeem(const struct context* c, struct loaded* in) {
     TRY(holding_of(c, a->position, d->holding, a->market, &s));
     TRY(require_address(a->owner, &s->owner));
     REQUIRE(m->status == MARKET_RESOLVED, NOT_RESOLVED);
-    bool embedded = is_chain(a->position);
+    bool embedded = is_embedded(s, a->position);
     REQUIRE(!embedded || s->shares || s->residual, ZERO_AMOUNT);
     struct pool* p = pool_of(m, s->pool);
 

@@ -18,9 +18,9 @@
 #define BPS_ONE 10000ULL
 #define PRICE_ONE_E6 1000000ULL
 #define OUTCOMES_MAX 16U
-#define GAP_RESERVE_DIVISOR 50ULL       /* 0.02 of the shares */
-#define LADDER_STEP 1000000000ULL       /* $1_000 of vault equity: one multiple */
-#define LADDER_END 10000000000ULL       /* $10_000, the minimum viable vault */
+#define GAP_RESERVE_DIVISOR 50ULL /* 0.02 of the shares */
+#define LADDER_STEP 1000000000ULL /* $1_000 of vault equity: one multiple */
+#define LADDER_END 10000000000ULL /* $10_000, the minimum viable vault */
 #define LIQUIDATION_CAP_MIN_E6 20000ULL
 #define LIQUIDATION_CAP_MAX_E6 80000ULL
 
@@ -39,10 +39,10 @@ MATH_SHARED u64 fee_rate_ubp(u64 coverage_e6) {
 }
 
 /* The fee on a notional, rounded up. An error (of mul_div_or) when it does not fit. */
-MATH_INLINE u64 fee_amount_or(u64 notional, u64 rate_ubp, u64 *out) {
+MATH_INLINE u64 fee_amount_or(u64 notional, u64 rate_ubp, u64* out) {
     return mul_div_or(notional, rate_ubp, FEE_WHOLE_UBP, true, out);
 }
-MATH_INLINE bool fee_amount(u64 notional, u64 rate_ubp, u64 *out) {
+MATH_INLINE bool fee_amount(u64 notional, u64 rate_ubp, u64* out) {
     return fee_amount_or(notional, rate_ubp, out) == 0;
 }
 
@@ -52,7 +52,7 @@ MATH_INLINE u32 tail_loss_e6(u32 outcomes) {
 }
 
 /* Add debt * tail_loss to the vault's running sum of weighted debt (e6), or take it off; never below zero. */
-MATH_INLINE void weigh_debt(u128 *weighted_e6, u64 debt, u32 outcomes, bool is_repaid) {
+MATH_INLINE void weigh_debt(u128* weighted_e6, u64 debt, u32 outcomes, bool is_repaid) {
     u128 weight = umul128(debt, tail_loss_e6(outcomes));
     if (!is_repaid) *weighted_e6 += weight;
     else *weighted_e6 = *weighted_e6 > weight ? *weighted_e6 - weight : 0;
@@ -60,7 +60,7 @@ MATH_INLINE void weigh_debt(u128 *weighted_e6, u64 debt, u32 outcomes, bool is_r
 
 /* Unlent cash over weighted debt, rounded down. 0 without cash; the cap without debt, and never above it.
  * A weighted debt of 2^64 or more ($18M) loses at most one part in 2^63, downwards. */
-MATH_SHARED u64 coverage_e6(u64 cash, const u128 *weighted_debt_e6) {
+MATH_SHARED u64 coverage_e6(u64 cash, const u128* weighted_debt_e6) {
     SECTION(coverage);
     u64 top = (u64)(*weighted_debt_e6 >> 64), divisor = (u64)*weighted_debt_e6;
     if (cash == 0) return 0;
@@ -110,14 +110,10 @@ MATH_SHARED u64 value_at(u64 shares, u64 price_e6) {
     return value;
 }
 /* The same, rounded up. */
-MATH_INLINE u64 value_at_up(u64 shares, u64 price_e6) {
-    return shares - value_at(shares, PRICE_ONE_E6 - price_e6);
-}
+MATH_INLINE u64 value_at_up(u64 shares, u64 price_e6) { return shares - value_at(shares, PRICE_ONE_E6 - price_e6); }
 
 /* ceil(0.02 * shares): what a two-point gap takes. */
-MATH_INLINE u64 gap_reserve(u64 shares) {
-    return shares / GAP_RESERVE_DIVISOR + (shares % GAP_RESERVE_DIVISOR != 0);
-}
+MATH_INLINE u64 gap_reserve(u64 shares) { return shares ? (shares - 1) / GAP_RESERVE_DIVISOR + 1 : 0; }
 
 /* max(ceil(mm_bps * margin), gap reserve): maintenance margin, or the reserve. Needs mm_bps <= 10_000: it fits. */
 MATH_SHARED u64 required_margin(u64 margin, u64 shares, u64 mm_bps) {

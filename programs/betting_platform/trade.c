@@ -35,7 +35,7 @@ static KEEP u64 process_open_position(const struct context* c, struct loaded* in
     write_opened(&o, data_of(a->position));
 
     REQUIRE(add_to(&margin, o.e.fee), ARITHMETIC);
-    TRY(transfer_tokens(a->owner_tokens, a->market_tokens, a->owner, margin, 0));
+    TRY(take_from_owner(c, margin));
     if (o.loan) {
         account vault_tokens = c->accounts[sizeof OPEN_POSITION_RULES];
         TRY(transfer_as_vault(a->vault, vault_tokens, a->market_tokens, o.loan));
@@ -46,11 +46,11 @@ static KEEP u64 process_open_position(const struct context* c, struct loaded* in
 #define ALL_SHARES (~0ULL)
 
 static KEEP u64 repay_all(const struct context* c, struct loaded* in, struct position* s) {
-    const struct close_position_accounts* a = (const void*)c->accounts;
-    TRY(require_vault_tokens(c, a->vault, sizeof CLOSE_POSITION_RULES));
+    account vault = ((const struct close_position_accounts*)c->accounts)->vault;
+    TRY(require_vault_tokens(c, vault, sizeof CLOSE_POSITION_RULES));
     TRY(end_loan(in->vault, in->market, s->debt));
     REQUIRE(add_to(&in->vault->cash, s->debt), ARITHMETIC);
-    return transfer_as_market(a->market, a->market_tokens, c->accounts[sizeof CLOSE_POSITION_RULES], s->debt);
+    return pay_from_market(c, c->accounts[sizeof CLOSE_POSITION_RULES], s->debt);
 }
 
 static KEEP u64 process_close_position(const struct context* c, struct loaded* in) {
@@ -74,7 +74,6 @@ static KEEP u64 process_close_position(const struct context* c, struct loaded* i
         TRY(mul_div_or(shares, d->worst_price_e6, PRICE_ONE_E6, true, &least));
         REQUIRE(e.proceeds >= least, SLIPPAGE);
         TRY(fee_amount_or(e.proceeds, fee_rate_ubp(vault_coverage_e6(in->vault)), &e.fee));
-        if (e.fee > e.proceeds) e.fee = e.proceeds;
         TRY(book_fee(m, p, e.fee));
     }
     e.payout = e.proceeds - e.fee;
@@ -87,7 +86,7 @@ static KEEP u64 process_close_position(const struct context* c, struct loaded* i
         s->debt = 0;
     }
     s->shares -= shares;
-    TRY(transfer_as_market(a->market, a->market_tokens, a->owner_tokens, e.payout));
+    TRY(pay_from_market(c, a->owner_tokens, e.payout));
 
     tell_whose(&e.position, a->position, &s->owner);
     e.pool = s->pool;
@@ -95,6 +94,6 @@ static KEEP u64 process_close_position(const struct context* c, struct loaded* i
     e.side = s->side;
     e.shares = shares;
     e.shares_left = s->shares;
-    if (!s->shares && !is_chain(a->position)) close_account(a->position, a->owner);
+    if (!s->shares && !is_embedded(s, a->position)) close_account(a->position, a->owner);
     return EMIT(in, e, POSITION_CLOSED);
 }
