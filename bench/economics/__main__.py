@@ -1,7 +1,7 @@
 """What a jump of the price costs the vault, what each rule is worth, and whether an attack pays.
 
     python -m bench.economics                # a page of tables, about two minutes
-    python -m bench.economics --quick        # fewer jumps, attacks in the model: some seconds
+    python -m bench.economics --quick        # fewer jumps and variants: some fifteen seconds
     python -m bench.economics --json         # every result, amounts in base units
     python -m bench.economics --write-docs   # docs/economics.md and its charts
 
@@ -24,7 +24,7 @@ def main() -> None:
     """Measure, and print or write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quick", action="store_true", help="fewer jumps; attacks in the model")
+    parser.add_argument("--quick", action="store_true", help="fewer jumps and variants")
     parser.add_argument("--write-docs", action="store_true", help="write docs/economics.md")
     options = parser.parse_args()
     found = study(is_quick=options.quick)

@@ -24,6 +24,8 @@ from bench.economics.straddle import Straddle, straddle
 
 UNREPAID: Final = ALL_RULES.without("sales_repay")
 """What that rule is worth fills a section of its own."""
+EVERY: Final = 13
+"""The short form plays each thirteenth variant: no list of parameters is of such a length, so each is drawn from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +70,10 @@ def grid(rules: Rules, points: Sequence[int], *, has_chain: bool) -> list[Result
     ]
 
 
-def worths(jumps: Sequence[Result], points: Sequence[int]) -> list[Worth]:
+def worths(jumps: Sequence[Result], points: Sequence[int], *, every: int) -> list[Worth]:
     """Play the same jumps in the model without each rule, and without all of them."""
     cases = {rule: ALL_RULES.without(rule) for rule in WITHOUT} | {"all of them": NO_RULES}
-    extraction = _extraction(ALL_RULES)
+    extraction = _extraction(ALL_RULES, every)
     found = []
     for rule, rules in cases.items():
         without = grid(rules, points, has_chain=False)
@@ -87,19 +89,21 @@ def worths(jumps: Sequence[Result], points: Sequence[int]) -> list[Worth]:
                 worst_with=max(jumps, key=lambda each: each.loss),
                 worst_without=max(without, key=lambda each: each.loss),
                 extraction_with=extraction,
-                extraction_without=_extraction(rules),
+                extraction_without=_extraction(rules, every),
             )
         )
     return found
 
 
-def _extraction(rules: Rules) -> int:
-    return attempt(liquidations.liquidate_oneself, Ground(rules=rules, has_chain=False)).profit
+def _extraction(rules: Rules, every: int) -> int:
+    ground = Ground(rules=rules, has_chain=False)
+    return attempt(liquidations.liquidate_oneself, ground, every=every).profit
 
 
 def study(*, is_quick: bool) -> Study:
-    """Measure everything; quick: fewer jumps, and the attacks in the model, which the program agrees with."""
-    points = (2, 30) if is_quick else JUMPS_POINTS
+    """Measure everything; quick: fewer jumps and variants, in the model where that can play them."""
+    points, every = ((2, 30), EVERY) if is_quick else (JUMPS_POINTS, 1)
+    own = Ground(has_chain=not is_quick)
     jumps = grid(ALL_RULES, points, has_chain=True)
     model = Ground(rules=UNREPAID, has_chain=False)
     return Study(
@@ -113,17 +117,17 @@ def study(*, is_quick: bool) -> Study:
                 open_book(liquidity, Crowd.ONE_SIDED, start_e6=start_e6, has_chain=not is_quick)
             ]
         ],
-        worths=worths(jumps, points),
+        worths=worths(jumps, points, every=every),
         verdicts=[
-            *(attempt(attack, Ground(has_chain=not is_quick)) for attack in ATTACKS),
-            *(attempt(attack, Ground()) for attack in PROGRAM_ATTACKS),
+            *(attempt(attack, own, every=every) for attack in ATTACKS),
+            *(attempt(attack, Ground(), every=every) for attack in PROGRAM_ATTACKS),
         ],
         unrepaid_jumps=grid(UNREPAID, points, has_chain=False),
-        unrepaid_verdicts=[attempt(attack, model) for attack in ATTACKS],
+        unrepaid_verdicts=[attempt(attack, model, every=every) for attack in ATTACKS],
         straddles=[straddle(liquidity, Ground()) for liquidity in LIQUIDITY],
         pushed=[
-            pushed(points, slots, Ground(has_chain=not is_quick), buys_back=buys_back)
-            for points in FALLS_POINTS
+            pushed(fall, slots, own, buys_back=buys_back)
+            for fall in (points if is_quick else FALLS_POINTS)
             for slots, buys_back in WAYS
         ],
     )

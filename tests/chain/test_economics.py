@@ -26,14 +26,13 @@ from bench.economics.markdown import dollars
 from bench.economics.model import RefusedError
 from bench.economics.pushed import LATE_SLOTS, pushed
 from bench.economics.rules import ALL_RULES, NO_RULES, WITHOUT
+from bench.economics.study import EVERY
 from bench.economics.svg import Panel, bar_chart, line_charts
 from bench.economics.twin import POINT_E6
 from programs.curve import Side
 
 PAGE = Path(__file__).parents[2] / "docs/economics.md"
 MODEL = Ground(has_chain=False)
-EVERY = 13
-"""So that each list of an attack's parameters is drawn from: 13 divides no number of variants."""
 
 
 @pytest.fixture(scope="module", params=LIQUIDITY, ids=["L 100k", "L 1M"])
