@@ -8,7 +8,8 @@ from pathlib import Path
 def main() -> int:
     """Run the named benchmarks, or all; non-zero if one of them failed."""
     folder = Path(__file__).parent
-    known = sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    files = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
+    known = sorted(files | {path.parent.name for path in folder.glob("*/__main__.py")})
     wanted = sys.argv[1:] or known
     unknown = sorted(set(wanted) - set(known))
     if unknown:

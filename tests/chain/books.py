@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chain_books import ChainBooks
-from reward_books import RewardBooks
 from solders.pubkey import Pubkey
 
 from programs import leverage, vault_shares
 from programs.accounts import Maker, Market, PositionArray, Stake, Vault
 from programs.chain_account import Chain
 from programs.events import REWARDS_SERIES, VAULT_SERIES, Event, EventKind
+from tests.chain.chain_books import ChainBooks
+from tests.chain.reward_books import RewardBooks
 
 
 @dataclass

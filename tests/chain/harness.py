@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import spl.token.instructions as spl
-from books import Books, check
 from solders.account import Account
 from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
@@ -41,6 +40,7 @@ from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import PROGRAM_SO
 from programs.chain_account import Chain, Step, position_bytes
 from programs.genesis import MINT_BYTES, create_mint
+from tests.chain.books import Books, check
 
 USD = 1_000_000
 
