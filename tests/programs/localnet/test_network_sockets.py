@@ -25,7 +25,7 @@ SOL = 10**9
 
 
 async def _until_confirmed(client, signature):
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while True:
             status = (await client.get_signature_statuses([signature])).value[0]
             if status is not None and status.confirmations != 0:
