@@ -1,8 +1,9 @@
 """`keeper decode`: an account or a transaction of the program, by name."""
 
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 import trio
@@ -23,9 +24,10 @@ from programs.betting_platform.headers import load_interface
 from programs.decoding import MalformedBytesError, decode_account
 from programs.interface import Interface
 from programs.landed import take_apart
-from programs.rpc import Account, RpcFailure, TransactionFacts
+from programs.rpc import Rpc, RpcFailure
 from programs.rpc_http import RpcSettings, open_rpc
 
+_Found = TypeVar("_Found")
 _SIGNATURE_TEXT_MIN: Final = 64
 """Characters of base58: an address has up to 44, a signature from 64 to 88."""
 _EXAMPLES: Final = """\b
@@ -66,14 +68,15 @@ def decode_command(
     click.echo(json.dumps(found) if as_json else "\n".join(lines))
 
 
-async def _read_account(urls: tuple[str, ...], address: Pubkey) -> Account | None:
-    async with open_rpc(urls, RpcSettings()) as rpc:
-        return await rpc.get_account(address, "confirmed")
+def _read(urls: tuple[str, ...], ask: Callable[[Rpc], Awaitable[_Found | None]]) -> _Found | None:
+    async def read() -> _Found | None:
+        async with open_rpc(urls, RpcSettings()) as rpc:
+            return await ask(rpc)
 
-
-async def _read_transaction(urls: tuple[str, ...], signature: Signature) -> TransactionFacts | None:
-    async with open_rpc(urls, RpcSettings()) as rpc:
-        return await rpc.get_transaction(signature)
+    try:
+        return trio.run(read)
+    except RpcFailure as failure:
+        raise Refusal(f"the cluster cannot be read ({failure}): check --rpc-url") from failure
 
 
 def _account(
@@ -83,10 +86,7 @@ def _account(
         address = Pubkey.from_string(text)
     except ValueError as error:
         raise Refusal(f"{text!r} is neither an address nor a signature in base58") from error
-    try:
-        account = trio.run(_read_account, urls, address)
-    except RpcFailure as failure:
-        raise Refusal(f"the cluster cannot be read ({failure}): check --rpc-url") from failure
+    account = _read(urls, lambda rpc: rpc.get_account(address, "confirmed"))
     if account is None:
         raise Refusal(f"{address} does not exist on this cluster: check --rpc-url")
     if account.owner != program:
@@ -112,10 +112,7 @@ def _transaction(
         signature = Signature.from_string(text)
     except ValueError as error:
         raise Refusal(f"{text!r} is neither an address nor a signature in base58") from error
-    try:
-        facts = trio.run(_read_transaction, urls, signature)
-    except RpcFailure as failure:
-        raise Refusal(f"the cluster cannot be read ({failure}): check --rpc-url") from failure
+    facts = _read(urls, lambda rpc: rpc.get_transaction(signature))
     if facts is None:
         raise Refusal(
             f"the cluster has no confirmed transaction {signature}: "
