@@ -35,7 +35,7 @@ from keeper.snapshot import Snapshot
 from programs import events
 from programs.accounts import Market
 from programs.errors import BY_NAME, custom_code, in_words
-from programs.events import EventKind
+from programs.event_layout import EventKind
 from programs.instructions import Tag, liquidate_header
 from programs.outcomes import Expired, Failed, Landed
 from programs.pack import Batch, BatchTemplate, pack_targets

@@ -16,7 +16,7 @@ from keeper.costs import (
     liquidate_loaded_bytes,
 )
 from keeper.profile.figures import Latency, Spread
-from programs import curve, events, instructions, leverage
+from programs import curve, event_layout, events, instructions, leverage
 from programs.accounts import Position, positions_from_bytes
 from programs.curve import Curve, Side
 from programs.layout import POSITION_BYTES, AccountKind
@@ -70,7 +70,9 @@ def _steps() -> Mapping[str, Callable[[], object]]:
     message = compile_message(_KEY.pubkey(), [batch], budget, Hash.default())
     position = bytes([AccountKind.POSITION, 1]) + bytes(POSITION_BYTES - 2)
     many = [position] * _POSITIONS
-    event = bytes([events.EVENT_VERSION, events.EventKind.STAKED]) + bytes(_STAKED_BYTES - 2)
+    event = bytes([event_layout.EVENT_VERSION, event_layout.EventKind.STAKED]) + bytes(
+        _STAKED_BYTES - 2
+    )
     return {
         "sign a transaction": lambda: sign(message, [_KEY]),
         "compile and sign a batch of 19": lambda: sign(

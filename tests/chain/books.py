@@ -14,7 +14,8 @@ from solders.pubkey import Pubkey
 from programs import leverage, vault_shares
 from programs.accounts import Maker, Market, PositionArray, Stake, Vault
 from programs.chain_account import Chain
-from programs.events import REWARDS_SERIES, VAULT_SERIES, Event, EventKind
+from programs.event_layout import REWARDS_SERIES, VAULT_SERIES, EventKind
+from programs.events import Event
 from tests.chain.chain_books import ChainBooks
 from tests.chain.reward_books import RewardBooks
 

@@ -8,7 +8,8 @@ from solders.pubkey import Pubkey
 from programs import vault_shares
 from programs.accounts import Market
 from programs.chain_account import Chain, ChainStatus, StepKind
-from programs.events import Event, EventKind
+from programs.event_layout import EventKind
+from programs.events import Event
 
 
 @dataclass

@@ -8,7 +8,8 @@ from solders.pubkey import Pubkey
 
 from incentives.emission import emitted_by
 from programs.accounts import Epoch, Global
-from programs.events import REWARDS_SERIES, Event, EventKind
+from programs.event_layout import REWARDS_SERIES, EventKind
+from programs.events import Event
 from programs.genesis import TREASURY_MMT
 
 

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from programs.accounts import Side
-from programs.events import EventKind
+from programs.event_layout import EventKind
 
 ORACLE = 400_000
 

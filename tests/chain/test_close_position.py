@@ -6,7 +6,7 @@ from harness import USD, refused
 from programs import curve, leverage
 from programs.accounts import Side
 from programs.curve import Curve
-from programs.events import EventKind
+from programs.event_layout import EventKind
 from programs.instructions import ALL_SHARES
 
 

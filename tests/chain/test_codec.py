@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
-from programs import events
+from programs import event_layout, events
 from programs.accounts import (
     Epoch,
     Global,
@@ -22,13 +22,14 @@ from programs.accounts import (
     Vault,
     positions_from_bytes,
 )
-from programs.events import EventKind, MalformedEventError, TruncatedLogsError
+from programs.event_layout import EventKind
+from programs.events import MalformedEventError, TruncatedLogsError
 from programs.layout import POSITION_BYTES, POSITION_DTYPE
 
 KINDS = [Global, Vault, Market, Position, Maker, Stake, Epoch]
 OURS, THEIRS = Pubkey.from_bytes(bytes([1] * 32)), Pubkey.from_bytes(bytes([2] * 32))
 LETTERS = "Program data:invoke[1]success=+/ \n\0\u00e9\u4e2d"
-STAKED = struct.pack("<BBHIQQ", 1, 5, 0, events.VAULT_SERIES, 1, 9) + bytes(32) + bytes(32)
+STAKED = struct.pack("<BBHIQQ", 1, 5, 0, event_layout.VAULT_SERIES, 1, 9) + bytes(32) + bytes(32)
 
 
 def line(data: bytes) -> str:
@@ -121,26 +122,26 @@ def test_every_field_of_an_event_comes_back(kind, data):
             if code == "32s"
             else st.integers(0, 2 ** (8 * struct.calcsize(code)) - 1)
         )
-        for _, code in events._BODIES[kind]
+        for _, code in event_layout.BODIES[kind]
     ]
     tail, records = b"", []
-    if kind in events._TAILS:
-        counter, body = events._TAILS[kind]
-        record = events._TAIL_STRUCTS[kind]
+    if kind in event_layout.TAILS:
+        counter, body = event_layout.TAILS[kind]
+        record = event_layout.TAIL_STRUCTS[kind]
         tail = data.draw(
             st.lists(st.binary(min_size=record.size, max_size=record.size), max_size=16)
         )
-        values[[name for name, _ in events._BODIES[kind]].index(counter)] = len(tail)
+        values[[name for name, _ in event_layout.BODIES[kind]].index(counter)] = len(tail)
         records = [dict(zip((n for n, _ in body), record.unpack(row), strict=True)) for row in tail]
         tail = b"".join(tail)
-    encoded = struct.pack("<BBHIQQ", 1, kind, 0, 3, 4, 5) + events._STRUCTS[kind].pack(*values)
+    encoded = struct.pack("<BBHIQQ", 1, kind, 0, 3, 4, 5) + event_layout.STRUCTS[kind].pack(*values)
     event = events.decode(encoded + tail)
     assert (event.series, event.sequence, event.slot) == (3, 4, 5)
     assert [
         {name: value if isinstance(value, int) else bytes(value) for name, value in found.items()}
         for found in event.records
     ] == records
-    for (name, code), value in zip(events._BODIES[kind], values, strict=True):
+    for (name, code), value in zip(event_layout.BODIES[kind], values, strict=True):
         if code == "32s":
             assert bytes(event.address(name)) == value
         else:

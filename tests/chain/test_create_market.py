@@ -7,7 +7,7 @@ from harness import keypair, refused, second_address
 from solders.instruction import Instruction
 
 from programs import addresses, instructions
-from programs.events import EventKind
+from programs.event_layout import EventKind
 
 FAIR = {2: (300_000,)} | {n: (1_000_000 // n,) * n for n in range(3, 17)}
 

@@ -14,7 +14,7 @@ from spl.token.models import TransferParams as TokenTransferParams
 from programs import addresses, instructions
 from programs.addresses import TOKEN_PROGRAM
 from programs.betting_platform.build import SOURCE
-from programs.events import VAULT_SERIES, EventKind
+from programs.event_layout import VAULT_SERIES, EventKind
 from programs.genesis import (
     MINT_BYTES,
     MMT_SUPPLY,

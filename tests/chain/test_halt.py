@@ -6,7 +6,7 @@ from reward_desk import RewardDesk
 from solders.pubkey import Pubkey
 
 from programs.accounts import Side
-from programs.events import VAULT_SERIES, EventKind
+from programs.event_layout import VAULT_SERIES, EventKind
 
 
 def test_a_halt_is_written_and_its_authority_is_gone(platform):

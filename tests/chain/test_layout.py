@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from solders.pubkey import Pubkey
 
-from programs import accounts, chain_account, chains, errors, events, instructions, layout, merkle
+from programs import (
+    accounts,
+    chain_account,
+    chains,
+    errors,
+    event_layout,
+    instructions,
+    layout,
+    merkle,
+)
 from programs.betting_platform.build import _FLAGS, SOURCE
 
 STRUCTS = {
@@ -214,17 +223,17 @@ def account_assertions() -> list[str]:
 
 def event_assertions() -> list[str]:
     names = {
-        events.EventKind.BAD_DEBT_BOOKED: "event_bad_debt",
+        event_layout.EventKind.BAD_DEBT_BOOKED: "event_bad_debt",
     }
     lines = [
-        f"EVENT_VERSION == {events.EVENT_VERSION}",
-        f"VAULT_SERIES == {events.VAULT_SERIES}u",
-        f"sizeof(struct event) == {events._HEAD.size}",
+        f"EVENT_VERSION == {event_layout.EVENT_VERSION}",
+        f"VAULT_SERIES == {event_layout.VAULT_SERIES}u",
+        f"sizeof(struct event) == {event_layout.HEAD.size}",
     ]
-    for kind, body in events._BODIES.items():
+    for kind, body in event_layout.BODIES.items():
         struct = names.get(kind, f"event_{kind.name.lower()}")
         lines.append(f"EVENT_{kind.name} == {kind.value}")
-        offset = events._HEAD.size
+        offset = event_layout.HEAD.size
         for field, code in body:
             size = {"B": 1, "H": 2, "I": 4, "Q": 8, "32s": 32}[code]
             lines.append(f"__builtin_offsetof(struct {struct}, {field}) == {offset}")

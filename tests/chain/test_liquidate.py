@@ -9,7 +9,7 @@ from harness import USD, refused
 from programs import curve, leverage, normal
 from programs.accounts import Side
 from programs.curve import Curve
-from programs.events import EventKind
+from programs.event_layout import EventKind
 
 FLOOR_GAP = 50_000
 

@@ -6,7 +6,7 @@ from harness import USD, RuntimeRefusalError, refused
 from programs import curve, leverage, normal
 from programs.accounts import Side
 from programs.curve import Curve
-from programs.events import EventKind
+from programs.event_layout import EventKind
 
 
 def state(platform, market):

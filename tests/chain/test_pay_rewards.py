@@ -25,7 +25,7 @@ from spl.token.models import MintToParams
 from programs import addresses, errors, instructions
 from programs.addresses import TOKEN_PROGRAM
 from programs.errors import ProgramError
-from programs.events import REWARDS_SERIES
+from programs.event_layout import REWARDS_SERIES
 from programs.genesis import create_mint
 from programs.merkle import PADDING, Reward, build_tree, hash_leaf, hash_node
 

@@ -7,7 +7,7 @@ from solders.instruction import AccountMeta, Instruction
 
 from incentives.emission import emitted_by
 from programs import addresses, instructions
-from programs.events import REWARDS_SERIES, VAULT_SERIES
+from programs.event_layout import REWARDS_SERIES, VAULT_SERIES
 from programs.genesis import SEASON_SLOTS, TREASURY_MMT
 from programs.layout import epoch_bytes
 

@@ -12,7 +12,7 @@ from solders.instruction import AccountMeta, Instruction
 from programs import curve, instructions, normal
 from programs.accounts import Side
 from programs.curve import Curve
-from programs.events import EventKind
+from programs.event_layout import EventKind
 
 LOCK = 150
 PRICES = [1_000, 50_000, 500_000, 730_000, 999_000]

@@ -8,7 +8,7 @@ from solders.instruction import AccountMeta, Instruction
 from programs import instructions
 from programs.accounts import MarketStatus, Side
 from programs.chain_account import Step, StepKind
-from programs.events import VAULT_SERIES, EventKind
+from programs.event_layout import VAULT_SERIES, EventKind
 
 YES, NO = (1_000_000,), (0,)
 

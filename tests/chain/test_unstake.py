@@ -10,7 +10,7 @@ from solders.instruction import AccountMeta, Instruction
 
 from programs import instructions, vault_shares
 from programs.accounts import Side
-from programs.events import EventKind
+from programs.event_layout import EventKind
 from programs.layout import VAULT_DTYPE
 
 LOCK = 150

@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from wandering import Wandering
 
 from programs.betting_platform.build import SOURCE, build
-from programs.events import EventKind
+from programs.event_layout import EventKind
 from programs.instructions.tags import Tag
 
 SETTINGS = settings(

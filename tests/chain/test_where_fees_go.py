@@ -6,7 +6,7 @@ from solders.instruction import AccountMeta, Instruction
 
 from programs import instructions
 from programs.accounts import Side
-from programs.events import EventKind
+from programs.event_layout import EventKind
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from incentives.emission import emitted_by
 from programs.accounts import Position, Side
 from programs.betting_platform.build import PROGRAM_SO
 from programs.errors import ProgramError
-from programs.events import EventKind
+from programs.event_layout import EventKind
 from programs.instructions.tags import Tag
 from programs.merkle import Reward, RewardTree, build_tree
 from programs.units import BaseUnits

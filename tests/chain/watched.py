@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from programs import addresses
-from programs.events import EventKind
+from programs.event_layout import EventKind
 from programs.genesis import MMT_SUPPLY, SINK_MMT
 from programs.instructions.tags import Tag
 

@@ -17,9 +17,9 @@ from keeper.prices.board import PriceBoard
 from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
 from keeper.snapshot import Snapshot, take_markets, take_positions
 from keeper.tally import Tally
-from programs import events
+from programs import event_layout
 from programs.addresses import global_address, vault_address
-from programs.events import EventKind
+from programs.event_layout import EventKind
 from programs.in_flight import InFlight, Pace
 from programs.instructions import Tag
 from programs.layout import (
@@ -82,12 +82,14 @@ def liquidated(positions, *, bounty=1_000, bad_debt=7):
     """The log line of one batch."""
     kind = EventKind.POSITIONS_LIQUIDATED
     body = {"positions": len(positions), "to_keeper": bounty * len(positions)}
-    data = events._HEAD.pack(1, kind, 0, 0, 0, 0)
-    data += events._STRUCTS[kind].pack(*(body.get(name, 0) for name, _ in events._BODIES[kind]))
+    data = event_layout.HEAD.pack(1, kind, 0, 0, 0, 0)
+    data += event_layout.STRUCTS[kind].pack(
+        *(body.get(name, 0) for name, _ in event_layout.BODIES[kind])
+    )
     for position in positions:
         record = {"position": bytes(position), "bounty": bounty, "bad_debt": bad_debt}
-        values = (record.get(name, 0) for name, _ in events._TAILS[kind][1])
-        data += events._TAIL_STRUCTS[kind].pack(*values)
+        values = (record.get(name, 0) for name, _ in event_layout.TAILS[kind][1])
+        data += event_layout.TAIL_STRUCTS[kind].pack(*values)
     return f"Program data: {b64encode(data).decode()}"
 
 

@@ -11,7 +11,7 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from programs import events, instructions, layout
+from programs import event_layout, instructions, layout
 from programs.betting_platform.headers import load_interface
 from programs.decoding import (
     MalformedBytesError,
@@ -27,7 +27,7 @@ from programs.rpc import TransactionFacts
 INTERFACE = load_interface()
 PROGRAM, OTHER = (Pubkey.from_bytes(bytes([n] * 32)) for n in (1, 2))
 PAYER = Keypair.from_seed(bytes(32))
-HALTED = struct.pack("<BBHIQQ", 1, 25, 0, events.VAULT_SERIES, 3, 9) + bytes([5] * 32)
+HALTED = struct.pack("<BBHIQQ", 1, 25, 0, event_layout.VAULT_SERIES, 3, 9) + bytes([5] * 32)
 
 
 def facts(*ixs: Instruction, logs: tuple[str, ...] = (), **changed) -> TransactionFacts:

@@ -2,16 +2,17 @@
 
 import pytest
 
-from programs.events import _HEAD, _STRUCTS, EventKind, MalformedEventError, decode
+from programs.event_layout import HEAD, STRUCTS, EventKind
+from programs.events import MalformedEventError, decode
 
 
 def event_bytes(kind, *, tail=b""):
-    body = _STRUCTS[kind]
-    head = _HEAD.pack(1, kind, 0, 0, 0, 0)
+    body = STRUCTS[kind]
+    head = HEAD.pack(1, kind, 0, 0, 0, 0)
     return head + bytes(body.size) + tail
 
 
-@pytest.mark.parametrize("kind", [each for each in EventKind if each in _STRUCTS])
+@pytest.mark.parametrize("kind", [each for each in EventKind if each in STRUCTS])
 def test_an_event_of_another_length_than_its_kind_is_refused(kind):
     whole = event_bytes(kind)
     assert decode(whole).kind is kind

@@ -1,6 +1,6 @@
 import pytest
 
-from programs import errors, events, instructions, layout
+from programs import errors, event_layout, instructions, layout
 from programs.betting_platform.build import SOURCE
 from programs.betting_platform.headers import load_interface
 from programs.c_header import parse_headers
@@ -54,7 +54,7 @@ def test_accounts_events_and_refusals_are_those_of_the_codec(interface):
         kind.name.lower(): kind.value for kind in layout.AccountKind
     }
     assert {e.name: e.kind for e in interface.events} == {
-        kind.name.lower(): kind.value for kind in events.EventKind
+        kind.name.lower(): kind.value for kind in event_layout.EventKind
     }
     assert {r.name: (r.code, r.text) for r in interface.refusals} == {
         name: (error.code, error.__doc__) for name, error in errors.BY_NAME.items()
