@@ -1,0 +1,1 @@
+"""Outage drills: the real keeper, a scripted venue, one fault, and a judgement of what the keeper did."""
