@@ -11,6 +11,7 @@ is in the database, and the next start settles it before anything else.
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -30,6 +31,8 @@ from keeper.post import post_prices
 from keeper.prices.board import PriceBoard
 from keeper.prices.feed import feed
 from keeper.prices.feed_config import FeedConfig
+from keeper.prices.price import TokenId
+from keeper.prices.recorder import Recorder
 from keeper.report import report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
@@ -60,6 +63,8 @@ class RunOptions:
     """Where the live view is drawn; None draws none."""
     notices: deque[Notice] = field(default_factory=deque)
     """The newest warnings, for the live view."""
+    recorder: Recorder | None = None
+    """Told of all that is heard and believed of prices; None records nothing."""
 
 
 async def run(config: Config, options: RunOptions) -> dict[str, Any]:
@@ -200,7 +205,7 @@ async def _work(
             )
             async with trio.open_nursery() as intake:
                 intake.start_soon(watch_chain, kit, config.cluster.scan_interval_slots, chain)
-                intake.start_soon(_follow_prices, config.polymarket, chain, board)
+                intake.start_soon(_follow_prices, config.polymarket, chain, board, options.recorder)
                 with trio.move_on_after(float("inf") if options.for_s is None else options.for_s):
                     await stop.wait()
                 stop.set()
@@ -232,13 +237,19 @@ async def _settle(kit: Kit, pace: Pace) -> None:
         )
 
 
-async def _follow_prices(config: FeedConfig, chain: Newest[Snapshot], board: PriceBoard) -> None:
-    """Run the feed for the markets on chain; a new market starts it anew with its token."""
-    sequence, snapshot = await chain.wait_newer(0)
-    while True:
-        tokens = followed_tokens(snapshot)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(feed, config, sorted(tokens), board)
-            while followed_tokens(snapshot) == tokens:
-                sequence, snapshot = await chain.wait_newer(sequence)
-            nursery.cancel_scope.cancel(reason="the markets changed")
+async def _follow_prices(
+    config: FeedConfig,
+    chain: Newest[Snapshot],
+    board: PriceBoard,
+    recorder: Recorder | None,
+) -> None:
+    """Run the feed for the markets on chain, as they come and go."""
+    followed = Newest[tuple[TokenId, ...]]()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(feed, config, followed, board, recorder=recorder))
+        sequence = 0
+        while True:
+            sequence, snapshot = await chain.wait_newer(sequence)
+            tokens = tuple(sorted(followed_tokens(snapshot)))
+            if tokens != followed.get():
+                followed.publish(tokens)

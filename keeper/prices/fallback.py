@@ -10,11 +10,12 @@ Core: frozen state in, frozen state out. Best first: stream, CLOB, Gamma (degrad
 - Gamma never contradicts: its cache may be 300 s old. Its distance from the last good price widens the band instead.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
-from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
+from keeper.prices.price import Price, PriceClass, Reason, Source, SourceName, TokenId
 from keeper.prices.quote import Quote
+from keeper.prices.traits import SourceTraits
 from programs.units import PriceE6
 
 DISAGREEMENT_E6: Final = 50_000
@@ -30,23 +31,32 @@ HALTED_SLOTS: Final = 750
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustRules:
-    """The times by which sources are judged."""
+    """The sources there are, and the times by which they are judged."""
 
     slot_ms: int
     """One slot; sandboxes use short ones."""
-    stream_fresh_ms: int
-    """How long a streamed quote leads without a new frame; after that the poll, which asks, leads."""
-    clob_fresh_ms: int
-    gamma_fresh_ms: int
+    sources: tuple[SourceTraits, ...]
+    """Best first."""
 
-    def fresh_s(self, source: Source) -> float:
+    def __post_init__(self) -> None:
+        """Refuse sources that are not in the order of their ranks, or that share a name."""
+        ranks = [traits.rank for traits in self.sources]
+        if ranks != sorted(set(ranks)):
+            raise ValueError(f"the ranks of the sources are {ranks}, wanted each once, ascending")
+        names = [traits.name for traits in self.sources]
+        if len(set(names)) != len(names) or Source.LAST_GOOD in names:
+            raise ValueError(f"the sources are named {names}, wanted each once and none last_good")
+
+    def place_of(self, source: SourceName) -> int | None:
+        """Return where a source stands among the sources; None when it is not one of them."""
+        for place, traits in enumerate(self.sources):
+            if traits.name == source:
+                return place
+        return None
+
+    def fresh_s(self, place: int) -> float:
         """Return how long a source's quote is fresh: never past the age at which a price is stale."""
-        fresh_ms = {
-            Source.STREAM: self.stream_fresh_ms,
-            Source.CLOB: self.clob_fresh_ms,
-            Source.GAMMA: self.gamma_fresh_ms,
-        }[source]
-        return min(fresh_ms / 1_000, self.slots_s(STALE_SLOTS))
+        return min(self.sources[place].fresh_ms / 1_000, self.slots_s(STALE_SLOTS))
 
     def slots_s(self, slots: int) -> float:
         """Return the length of so many slots in seconds."""
@@ -57,7 +67,7 @@ class TrustRules:
 class Observation:
     """What one source said of one token."""
 
-    source: Source
+    source: SourceName
     quote: Quote
     received_at_s: float
     content_time_ms: int | None
@@ -81,19 +91,12 @@ class TokenState:
     """Everything the judgement of one token depends on."""
 
     token_id: TokenId
-    stream: SourceState = field(default_factory=SourceState)
-    clob: SourceState = field(default_factory=SourceState)
-    gamma: SourceState = field(default_factory=SourceState)
+    sources: tuple[SourceState, ...]
+    """In the order of the rules' sources, best first."""
     disagreeing: int = 0
-    """Polls in a row at which stream and CLOB disagreed."""
+    """Polls in a row at which stream and poll disagreed."""
     is_closed: bool = False
     last_good: Price | None = None
-
-    def of(self, source: Source) -> SourceState:
-        """Return the state of a live source."""
-        return {Source.STREAM: self.stream, Source.CLOB: self.clob, Source.GAMMA: self.gamma}[
-            source
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +108,25 @@ class Verdict:
     reason: Reason
 
 
+def unheard(token_id: TokenId, rules: TrustRules) -> TokenState:
+    """Return the state of a token of which no source has spoken."""
+    return TokenState(token_id=token_id, sources=(SourceState(),) * len(rules.sources))
+
+
 def observe(state: TokenState, observation: Observation, rules: TrustRules) -> TokenState:
-    """Take in what a source says."""
-    source = observation.source
-    before = state.of(source)
-    after = _probed(state, before, observation, rules)
-    state = _with(state, source, after)
-    if source is Source.GAMMA:
+    """Take in what one of the rules' sources says."""
+    place = rules.place_of(observation.source)
+    assert place is not None, "the appraiser refuses strangers"
+    after = _probed(state, place, observation, rules)
+    state = _with(state, place, after)
+    if not rules.sources[place].is_compared:
         return state
     return _compared(state, observation, rules)
 
 
-def lose(state: TokenState, source: Source) -> TokenState:
+def lose(state: TokenState, place: int) -> TokenState:
     """Withdraw trust from a source: its socket is gone, or it fell silent."""
-    return _with(state, source, SourceState(is_trusted=False))
+    return _with(state, place, SourceState(is_trusted=False))
 
 
 def close(state: TokenState, *, is_closed: bool) -> TokenState:
@@ -130,27 +138,37 @@ def judge(
     state: TokenState, rules: TrustRules, now_s: float, *, are_sources_failing: bool = False
 ) -> Verdict:
     """Decide the price of a token at this moment."""
-    for source in (Source.CLOB, Source.GAMMA):
-        polled = state.of(source)
-        if polled.observation is not None and not _is_fresh(polled, rules, now_s):
-            state = lose(state, source)
+    for place, traits in enumerate(rules.sources):
+        silent = state.sources[place].observation is not None and not _is_fresh(
+            state, place, rules, now_s
+        )
+        if silent and not traits.is_pushed:
+            state = lose(state, place)
     if state.is_closed:
         return _carried(state, PriceClass.UNCERTAIN, Reason.MARKET_CLOSED)
     if are_sources_failing:
         return _carried(state, PriceClass.HALTED, Reason.SOURCES_FAILING)
-    live = [
-        candidate.observation
-        for candidate in (state.stream, state.clob)
-        if candidate.observation is not None
-        and candidate.is_trusted
-        and _is_fresh(candidate, rules, now_s)
-    ]
+    live, degraded = _leading(state, rules, now_s)
     if live:
         return _judge_live(state, live)
-    gamma = state.gamma
-    if gamma.observation is not None and gamma.is_trusted:
-        return _judge_gamma(state, gamma.observation, rules, now_s)
+    if degraded:
+        return _judge_degraded(state, degraded[0], rules, now_s)
     return _judge_last_good(state, rules, now_s)
+
+
+def _leading(
+    state: TokenState, rules: TrustRules, now_s: float
+) -> tuple[list[Observation], list[Observation]]:
+    """Return what the trusted and fresh sources say: of those that may make a price valid, and of the others."""
+    live: list[Observation] = []
+    degraded: list[Observation] = []
+    for place, traits in enumerate(rules.sources):
+        known = state.sources[place]
+        if known.observation is None or not known.is_trusted:
+            continue
+        if _is_fresh(state, place, rules, now_s):
+            (live if traits.best_class is PriceClass.VALID else degraded).append(known.observation)
+    return live, degraded
 
 
 def _judge_live(state: TokenState, live: list[Observation]) -> Verdict:
@@ -167,7 +185,7 @@ def _judge_live(state: TokenState, live: list[Observation]) -> Verdict:
     return Verdict(replace(state, last_good=price), price, Reason.OK)
 
 
-def _judge_gamma(
+def _judge_degraded(
     state: TokenState, observation: Observation, rules: TrustRules, now_s: float
 ) -> Verdict:
     if not observation.quote.is_sound:
@@ -235,17 +253,20 @@ def _price(
 
 
 def _probed(
-    state: TokenState, before: SourceState, observation: Observation, rules: TrustRules
+    state: TokenState, place: int, observation: Observation, rules: TrustRules
 ) -> SourceState:
     """Count an observation of an untrusted source as a probe."""
+    before = state.sources[place]
     after = replace(before, observation=observation)
     if before.is_trusted:
         return after
     reference = before.observation
-    if observation.source is not Source.GAMMA:
-        other = state.clob if observation.source is Source.STREAM else state.stream
-        if other.is_trusted and other.observation is not None:
-            reference = other.observation
+    if rules.sources[place].is_compared:
+        for other, traits in enumerate(rules.sources):
+            known = state.sources[other]
+            if other != place and traits.is_compared and known.is_trusted and known.observation:
+                reference = known.observation
+                break
     return _counted(after, observation.quote, reference, observation.received_at_s, rules)
 
 
@@ -268,37 +289,48 @@ def _counted(
 
 
 def _compared(state: TokenState, observation: Observation, rules: TrustRules) -> TokenState:
-    """Hold stream and CLOB against each other after either spoke."""
-    stream, clob = state.stream, state.clob
-    if stream.observation is None or clob.observation is None or not clob.is_trusted:
+    """Hold the pushed and the polled source against each other after either spoke."""
+    pair = _pair(rules)
+    if pair is None:
+        return state
+    pushed, polled = state.sources[pair[0]], state.sources[pair[1]]
+    if pushed.observation is None or polled.observation is None or not polled.is_trusted:
         return state
     now_s = observation.received_at_s
-    is_poll = observation.source is Source.CLOB
-    if not stream.is_trusted:
+    is_poll = observation.source == rules.sources[pair[1]].name
+    if not pushed.is_trusted:
         # A quiet market sends no frames: each poll probes the standing stream quote instead.
-        found = stream.observation.quote
-        probed = _counted(stream, found, observation, now_s, rules) if is_poll else stream
-        return replace(state, stream=probed)
-    if not _is_fresh(stream, rules, now_s):
+        found = pushed.observation.quote
+        probed = _counted(pushed, found, observation, now_s, rules) if is_poll else pushed
+        return _with(state, pair[0], probed)
+    if not _is_fresh(state, pair[0], rules, now_s):
         return state
-    if not _disagree(stream.observation.quote, clob.observation.quote):
+    if not _disagree(pushed.observation.quote, polled.observation.quote):
         return replace(state, disagreeing=0)
     # Only polls count: many frames may pass between two of them.
-    return _disagreed(state, stream.observation, clob.observation) if is_poll else state
+    return _disagreed(state, pair) if is_poll else state
 
 
-def _disagreed(state: TokenState, stream: Observation, clob: Observation) -> TokenState:
+def _pair(rules: TrustRules) -> tuple[int, int] | None:
+    """Return the places of the best compared source that is pushed and of the best that is polled."""
+    pushed = [n for n, one in enumerate(rules.sources) if one.is_compared and one.is_pushed]
+    polled = [n for n, one in enumerate(rules.sources) if one.is_compared and not one.is_pushed]
+    return (pushed[0], polled[0]) if pushed and polled else None
+
+
+def _disagreed(state: TokenState, pair: tuple[int, int]) -> TokenState:
     """Count a poll at which the two disagreed, and distrust the frozen one at the third in a row."""
     disagreeing = state.disagreeing + 1
     if disagreeing < DISAGREEING_PROBES:
         return replace(state, disagreeing=disagreeing)
+    pushed, polled = state.sources[pair[0]].observation, state.sources[pair[1]].observation
+    assert pushed is not None, "they were compared"
+    assert polled is not None, "they were compared"
     # On a tie the poll is believed: it was asked, the stream merely says nothing new.
-    is_clob_older = (clob.content_time_ms or 0) < (stream.content_time_ms or 0)
-    frozen = clob if is_clob_older else stream
+    is_poll_older = (polled.content_time_ms or 0) < (pushed.content_time_ms or 0)
+    frozen, place = (polled, pair[1]) if is_poll_older else (pushed, pair[0])
     return _with(
-        replace(state, disagreeing=0),
-        frozen.source,
-        SourceState(observation=frozen, is_trusted=False),
+        replace(state, disagreeing=0), place, SourceState(observation=frozen, is_trusted=False)
     )
 
 
@@ -312,16 +344,11 @@ def _gap_e6(one: PriceE6 | None, other: PriceE6 | None) -> int:
     return 0 if one is None or other is None else abs(one - other)
 
 
-def _is_fresh(source: SourceState, rules: TrustRules, now_s: float) -> bool:
-    return (
-        source.observation is not None
-        and now_s - source.observation.received_at_s <= rules.fresh_s(source.observation.source)
-    )
+def _is_fresh(state: TokenState, place: int, rules: TrustRules, now_s: float) -> bool:
+    observation = state.sources[place].observation
+    return observation is not None and now_s - observation.received_at_s <= rules.fresh_s(place)
 
 
-def _with(state: TokenState, source: Source, changed: SourceState) -> TokenState:
-    if source is Source.STREAM:
-        return replace(state, stream=changed)
-    if source is Source.CLOB:
-        return replace(state, clob=changed)
-    return replace(state, gamma=changed)
+def _with(state: TokenState, place: int, changed: SourceState) -> TokenState:
+    sources = (*state.sources[:place], changed, *state.sources[place + 1 :])
+    return replace(state, sources=sources)

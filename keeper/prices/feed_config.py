@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from keeper.prices.fallback import TrustRules
+from keeper.prices.price import PriceClass, Source
+from keeper.prices.traits import SourceTraits
 
 _POLLS_FRESH = 3
 """Polls missed in a row before a polled source counts as silent."""
@@ -69,11 +71,41 @@ class FeedConfig:
         return self.request_timeout_ms / 1_000
 
     @property
+    def stream_traits(self) -> SourceTraits:
+        """The market websocket: leads while it speaks, and is lost with its socket alone."""
+        return SourceTraits(
+            name=Source.STREAM,
+            rank=0,
+            best_class=PriceClass.VALID,
+            fresh_ms=self.stream_fresh_ms,
+            is_pushed=True,
+        )
+
+    @property
+    def clob_traits(self) -> SourceTraits:
+        """The CLOB's REST books: silent after three missed polls."""
+        return SourceTraits(
+            name=Source.CLOB,
+            rank=1,
+            best_class=PriceClass.VALID,
+            fresh_ms=_POLLS_FRESH * self.rest_poll_interval_ms + self.request_timeout_ms,
+        )
+
+    @property
+    def gamma_traits(self) -> SourceTraits:
+        """Gamma: cached up to 300 s at the venue, so degraded only, and never held against the others."""
+        return SourceTraits(
+            name=Source.GAMMA,
+            rank=2,
+            best_class=PriceClass.DEGRADED,
+            fresh_ms=_POLLS_FRESH * self.gamma_poll_interval_ms + self.request_timeout_ms,
+            is_compared=False,
+        )
+
+    @property
     def trust_rules(self) -> TrustRules:
-        """Derive the times by which sources are judged: a polled source is silent after three missed polls."""
+        """The rules for the three sources built in."""
         return TrustRules(
             slot_ms=self.slot_ms,
-            stream_fresh_ms=self.stream_fresh_ms,
-            clob_fresh_ms=_POLLS_FRESH * self.rest_poll_interval_ms + self.request_timeout_ms,
-            gamma_fresh_ms=_POLLS_FRESH * self.gamma_poll_interval_ms + self.request_timeout_ms,
+            sources=(self.stream_traits, self.clob_traits, self.gamma_traits),
         )

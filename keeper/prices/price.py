@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, NewType
+from typing import Final, NewType, TypeAlias
 
 from programs.units import PriceE6
 
@@ -40,6 +40,10 @@ class Source(StrEnum):
     LAST_GOOD = "last_good"
 
 
+SourceName: TypeAlias = str
+"""The name of a source: a member of `Source`, or any other text for a source that was added."""
+
+
 class Reason(StrEnum):
     """Why a price has its class; what logs, metrics and the terminal show."""
 
@@ -69,7 +73,7 @@ class Price:
     band_e6: int
     """Half the spread, rounded up, plus the gap between sources; absolute."""
     price_class: PriceClass
-    source: Source
+    source: SourceName
     received_at_s: float
     """When the price itself reached us, on the trio clock. A carried price keeps its old time."""
     content_time_ms: int | None

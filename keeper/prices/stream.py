@@ -17,7 +17,6 @@ import trio
 import wsproto.utilities
 from httpx_ws import AsyncWebSocketSession, HTTPXWSException, aconnect_ws
 
-from keeper.prices.appraiser import Appraiser
 from keeper.prices.errors import (
     ConnectFailedError,
     MalformedError,
@@ -31,6 +30,7 @@ from keeper.prices.feed_config import FeedConfig
 from keeper.prices.numerals import load_json
 from keeper.prices.price import Source, TokenId
 from keeper.prices.quote import quote_of_book
+from keeper.prices.source import Hearing
 from keeper.prices.streamed_books import StreamedBooks
 from keeper.prices.venue_http import RECORDED_BODY_HEADER
 
@@ -53,12 +53,15 @@ def backoff_s(failures: int, draw: float, most_s: float) -> float:
 
 
 async def follow_stream(
-    client: httpx.AsyncClient, config: FeedConfig, appraiser: Appraiser
+    client: httpx.AsyncClient,
+    config: FeedConfig,
+    tokens: Sequence[TokenId],
+    appraiser: Hearing,
 ) -> None:
-    """Follow every token of the appraiser on as few sockets as the venue allows, for ever."""
+    """Follow every token on as few sockets as the venue allows, for ever."""
     async with trio.open_nursery() as nursery:
-        for tokens in _chunks(appraiser.tokens, config.assets_per_socket):
-            nursery.start_soon(_keep_socket, client, config, tokens, appraiser)
+        for chunk in _chunks(tokens, config.assets_per_socket):
+            nursery.start_soon(_keep_socket, client, config, chunk, appraiser)
 
 
 def _chunks(tokens: Sequence[TokenId], size: int) -> list[tuple[TokenId, ...]]:
@@ -69,7 +72,7 @@ async def _keep_socket(
     client: httpx.AsyncClient,
     config: FeedConfig,
     tokens: tuple[TokenId, ...],
-    appraiser: Appraiser,
+    appraiser: Hearing,
 ) -> None:
     jitter = random.Random()  # noqa: S311 - spreads reconnections, guards nothing
     failures = 0
@@ -91,7 +94,7 @@ async def _run_socket(
     client: httpx.AsyncClient,
     config: FeedConfig,
     tokens: tuple[TokenId, ...],
-    appraiser: Appraiser,
+    appraiser: Hearing,
     jitter: random.Random,
 ) -> VenueError | None:
     """Run one connection to its end: None when it was rotated, else why it ended."""
@@ -133,7 +136,7 @@ async def _converse(
     socket: AsyncWebSocketSession,
     config: FeedConfig,
     tokens: tuple[TokenId, ...],
-    appraiser: Appraiser,
+    appraiser: Hearing,
 ) -> None:
     liveness = _Liveness(pong_at_s=trio.current_time())
     subscription = {
@@ -167,7 +170,7 @@ async def _receive(
     socket: AsyncWebSocketSession,
     config: FeedConfig,
     tokens: tuple[TokenId, ...],
-    appraiser: Appraiser,
+    appraiser: Hearing,
     liveness: _Liveness,
 ) -> None:
     books = StreamedBooks(tokens)
@@ -194,7 +197,7 @@ async def _receive(
 
 
 def _take_frame(
-    text: str, books: StreamedBooks, appraiser: Appraiser, recorded_body: str | None
+    text: str, books: StreamedBooks, appraiser: Hearing, recorded_body: str | None
 ) -> Sequence[TokenId]:
     """Apply one frame, pass on what it changed, and return the books that need a snapshot."""
     if len(text) > _FRAME_CHARACTERS_MAX:

@@ -3,11 +3,13 @@
 import pytest
 import trio
 
+from keeper.newest import Newest
 from keeper.prices.appraiser import Appraiser
 from keeper.prices.board import PriceBoard
+from keeper.prices.builtin import poll_for_ever
 from keeper.prices.errors import TimedOutError
 from keeper.prices.fallback import Observation
-from keeper.prices.feed import _age_prices, _poll_for_ever
+from keeper.prices.feed import _age_prices
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import Reason, Source, TokenId
 from keeper.prices.quote import quote
@@ -19,6 +21,12 @@ CONFIG = FeedConfig()
 
 def appraiser_of(board):
     return Appraiser(board, [ONE], CONFIG.trust_rules)
+
+
+def following(tokens):
+    followed = Newest()
+    followed.publish(tuple(tokens))
+    return followed
 
 
 def seen(source=Source.CLOB, price_e6=500_000):
@@ -63,7 +71,7 @@ async def test_a_poll_that_always_fails_is_counted_and_never_stops_the_rounds(au
         raise TimedOutError("no answer")
 
     with trio.move_on_after(20.5):
-        await _poll_for_ever(appraiser, Source.CLOB, 500, 2.0, poll)
+        await poll_for_ever(appraiser, following(appraiser.tokens), Source.CLOB, 500, 2.0, poll)
     assert board.statistics().errors == {"clob.timeout": 11}
     assert board.failures_in_a_row(Source.CLOB) == 11
 
@@ -81,12 +89,12 @@ async def test_a_round_of_many_failed_calls_is_one_miss_and_one_answer_makes_it_
             raise TimedOutError("no answer")
 
     with trio.move_on_after(3):
-        await _poll_for_ever(appraiser, Source.GAMMA, 1, 2.0, poll)
+        await poll_for_ever(appraiser, following(appraiser.tokens), Source.GAMMA, 1, 2.0, poll)
     assert board.statistics().errors == {"gamma.timeout": 8}
     assert board.failures_in_a_row(Source.GAMMA) == 2
     is_down = False
     with trio.move_on_after(3):
-        await _poll_for_ever(appraiser, Source.GAMMA, 1, 2.0, poll)
+        await poll_for_ever(appraiser, following(appraiser.tokens), Source.GAMMA, 1, 2.0, poll)
     assert board.failures_in_a_row(Source.GAMMA) == 0
 
 

@@ -6,18 +6,25 @@ from hypothesis import strategies as st
 
 from keeper.prices.fallback import (
     Observation,
-    TokenState,
     TrustRules,
     close,
     judge,
     lose,
     observe,
+    unheard,
 )
+from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import PERMISSIONS, PriceClass, Reason, Source, TokenId
 from keeper.prices.quote import Quote, quote
 
-RULES = TrustRules(slot_ms=400, stream_fresh_ms=10_000, clob_fresh_ms=6_000, gamma_fresh_ms=90_000)
-TOKEN = TokenState(token_id=TokenId("1"))
+STREAM, CLOB, GAMMA = (
+    replace(traits, fresh_ms=fresh_ms)
+    for traits, fresh_ms in zip(
+        FeedConfig().trust_rules.sources, (10_000, 6_000, 90_000), strict=True
+    )
+)
+RULES = TrustRules(slot_ms=400, sources=(STREAM, CLOB, GAMMA))
+TOKEN = unheard(TokenId("1"), RULES)
 
 
 def seen(source, price_e6, at_s, *, content_time_ms=None, spread_e6=2_000):
@@ -123,14 +130,14 @@ def test_one_agreeing_poll_between_ends_the_row_of_disagreeing_ones():
     state = after(seen(Source.STREAM, 500_000, 0))
     for at_s, price_e6 in ((1, 600_000), (2, 600_000), (3, 500_000), (4, 600_000), (5, 600_000)):
         state = after(seen(Source.CLOB, price_e6, at_s), state=state)
-    assert state.stream.is_trusted
+    assert state.sources[0].is_trusted
     assert price_at(state, 5).reason is Reason.SOURCES_DISAGREE
 
 
 def test_a_distrusted_stream_returns_after_three_polls_agree_with_it():
     state = after(seen(Source.STREAM, 500_000, 0))
     state = after(*(seen(Source.CLOB, 600_000, at_s) for at_s in (1, 2, 3)), state=state)
-    assert not state.stream.is_trusted
+    assert not state.sources[0].is_trusted
     state = after(seen(Source.STREAM, 601_000, 4), state=state)
     state = after(seen(Source.CLOB, 600_000, 5), state=state)
     assert price_at(state, 5).source is Source.CLOB
@@ -139,11 +146,11 @@ def test_a_distrusted_stream_returns_after_three_polls_agree_with_it():
 
 
 def test_probes_within_one_slot_are_one_probe():
-    state = lose(after(seen(Source.STREAM, 500_000, 0)), Source.STREAM)
+    state = lose(after(seen(Source.STREAM, 500_000, 0)), 0)
     state = after(*(seen(Source.STREAM, 500_000, 1 + n / 100) for n in range(30)), state=state)
-    assert not state.stream.is_trusted
+    assert not state.sources[0].is_trusted
     state = after(seen(Source.STREAM, 500_000, 2), seen(Source.STREAM, 500_000, 3), state=state)
-    assert state.stream.is_trusted
+    assert state.sources[0].is_trusted
 
 
 def test_a_silent_poll_is_lost_and_returns_after_three_probes_that_agree_with_one_another():
@@ -170,7 +177,7 @@ def test_with_every_source_gone_the_last_good_price_ages_through_its_classes(age
 
 def test_gamma_is_never_better_than_degraded_and_its_distance_from_the_last_good_widens_the_band():
     assert price_at(after(seen(Source.GAMMA, 500_000, 0)), 0).price_class is PriceClass.DEGRADED
-    state = lose(after(seen(Source.CLOB, 500_000, 0)), Source.CLOB)
+    state = lose(after(seen(Source.CLOB, 500_000, 0)), 1)
     state = after(seen(Source.GAMMA, 530_000, 1), state=state)
     price = price_at(state, 1)
     assert (price.source, price.price_class, price.band_e6) == ("gamma", "degraded", 31_000)
@@ -216,7 +223,7 @@ def test_no_history_makes_a_valid_price_that_is_old_invented_or_contradicted(his
     for kind, source, price_e6, wait_s in history:
         now_s += wait_s
         if kind == "lose":
-            state = lose(state, source)
+            state = lose(state, RULES.place_of(source))
             told.pop(source, None)
         elif kind == "unsound":
             state = observe(state, unsound(source, now_s), RULES)
@@ -230,7 +237,7 @@ def test_no_history_makes_a_valid_price_that_is_old_invented_or_contradicted(his
         if price is not None and price.price_class is PriceClass.VALID:
             assert told[price.source] == (price.price_e6, price.received_at_s)
             assert price.source is not Source.GAMMA
-            assert now_s - price.received_at_s <= RULES.fresh_s(price.source)
+            assert now_s - price.received_at_s <= RULES.fresh_s(RULES.place_of(price.source))
         if price is not None and PERMISSIONS[price.price_class].post:
             assert now_s - price.received_at_s <= 60
 
@@ -253,7 +260,7 @@ def test_gamma_becomes_the_last_good_price_once_the_better_one_is_stale(age_s, k
 
 @pytest.mark.parametrize(("pause_s", "is_back"), [(0.4, True), (0.399, False)])
 def test_probes_a_whole_slot_apart_are_probes_of_their_own(pause_s, is_back):
-    state = lose(after(seen(Source.CLOB, 500_000, 0.0)), Source.CLOB)
+    state = lose(after(seen(Source.CLOB, 500_000, 0.0)), 1)
     for number in range(3):
         state = observe(state, seen(Source.CLOB, 500_000, number * pause_s), RULES)
-    assert is_back == state.clob.is_trusted
+    assert is_back == state.sources[1].is_trusted

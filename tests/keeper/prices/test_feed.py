@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import trio
 
+from keeper.newest import Newest
 from keeper.prices.board import PriceBoard
 from keeper.prices.discovery import discover_markets
 from keeper.prices.errors import VenueError
@@ -43,9 +44,15 @@ async def running(**venue_settings):
             nursery.cancel_scope.cancel()
 
 
+def following(tokens):
+    followed = Newest()
+    followed.publish(tuple(tokens))
+    return followed
+
+
 async def started(nursery, url, tokens, **changes):
     board = PriceBoard()
-    await nursery.start(feed, config_of(url, **changes), tokens, board)
+    await nursery.start(feed, config_of(url, **changes), following(tokens), board)
     return board
 
 
@@ -194,8 +201,23 @@ async def test_cancelling_the_feed_leaves_no_socket_behind():
         board = PriceBoard()
         token_id = TokenId(venue.markets[0].token_ids[0])
         async with trio.open_nursery() as feeding:
-            await feeding.start(feed, config_of(url), [token_id], board)
+            await feeding.start(feed, config_of(url), following([token_id]), board)
             await price_when(board, token_id, valid_from(Source.STREAM))
             assert len(venue.subscribers) == 1
             feeding.cancel_scope.cancel()
         await venue.subscribers.wait_empty()
+
+
+async def test_a_market_that_opens_is_priced_and_one_that_goes_is_forgotten_without_a_restart():
+    async with running(markets=3) as (venue, url, nursery):
+        one, two, three = (TokenId(market.token_ids[0]) for market in venue.markets)
+        board, followed = PriceBoard(), following([one, two])
+        await nursery.start(feed, config_of(url), followed, board)
+        for token_id in (one, two):
+            await price_when(board, token_id, lambda price: price.reason is Reason.OK)
+        followed.publish((two, three))
+        await price_when(board, three, lambda price: price.reason is Reason.OK)
+        assert (board.get(one), board.heard(one)) == (None, ())
+        sources = [view.source for view in board.heard(two)]
+        assert sources == sorted(sources, key=list(Source).index)
+        assert all(view.is_trusted for view in board.heard(two))

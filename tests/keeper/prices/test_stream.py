@@ -63,7 +63,7 @@ async def following(*frames, answers_ping=True, tokens=(ONE,), **settings):
             )
             board = PriceBoard()
             appraiser = Appraiser(board, tokens, config.trust_rules)
-            nursery.start_soon(follow_stream, client, config, appraiser)
+            nursery.start_soon(follow_stream, client, config, tokens, appraiser)
             yield board, heard
             nursery.cancel_scope.cancel()
 
