@@ -101,7 +101,7 @@ class MemoryNet(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         host, port, *rest = address
         if port == 0:
             port = self._free_port()
-        elif any(_overlap(host, holder.getsockname()[0]) for holder in self._bound.get(port, ())):
+        elif any(_is_in_the_way(holder, one, host) for holder in self._bound.get(port, ())):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         self._bound.setdefault(port, []).append(one)
         return (host, port, *rest)
@@ -118,7 +118,8 @@ class MemoryNet(trio.abc.SocketFactory, trio.abc.HostnameResolver):
         """Return where connections to an address wait; None when nobody listens there."""
         host, port, *_ = address
         for holder in self._bound.get(port, ()):
-            if holder.family == family and _overlap(host, holder.getsockname()[0]):
+            is_there = holder.family == family and _overlap(host, holder.getsockname()[0])
+            if is_there and holder.backlog is not None:
                 return holder.backlog
         return None
 
@@ -132,6 +133,13 @@ class MemoryNet(trio.abc.SocketFactory, trio.abc.HostnameResolver):
     def _advance(self) -> None:
         is_last = self._next_port == _LAST_FREE_PORT
         self._next_port = _FIRST_FREE_PORT if is_last else self._next_port + 1
+
+
+def _is_in_the_way(holder: MemorySocket, one: MemorySocket, host: str) -> bool:
+    option = (socket.SOL_SOCKET, socket.SO_REUSEPORT)
+    if holder.getsockopt(*option) and one.getsockopt(*option):
+        return False
+    return _overlap(host, holder.getsockname()[0])
 
 
 def _overlap(first: str, second: str) -> bool:

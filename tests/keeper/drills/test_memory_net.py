@@ -85,6 +85,29 @@ async def test_a_port_has_one_listener(network):
     await again[0].aclose()
 
 
+async def test_a_port_is_kept_by_a_socket_that_does_not_listen_and_shared_with_one_that_does(
+    network,
+):
+    async def bound(port):
+        one = trio.socket.socket()
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        await one.bind((HOST, port))
+        return one
+
+    with await bound(0) as keeping:
+        port = keeping.getsockname()[1]
+        for _ in range(2):
+            with pytest.raises(OSError, match="failed"):
+                await trio.open_tcp_stream(HOST, port)
+            with await bound(port) as listening:
+                listening.listen()
+                async with await trio.open_tcp_stream(HOST, port):
+                    accepted, _ = await listening.accept()
+                    accepted.close()
+        with pytest.raises(OSError, match="use"):
+            await trio.open_tcp_listeners(port, host=HOST)
+
+
 async def test_a_connection_waits_to_be_accepted_and_what_it_sent_meanwhile_is_kept(network):
     listener, port = await listen()
     async with listener:
