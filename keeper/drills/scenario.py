@@ -146,5 +146,7 @@ class Scenario:
     settings: Settings = field(default_factory=Settings)
     venue_lag_s: float = 0.0
     """How late the script itself makes the venue's word: added to what the judge grants a price of every age."""
+    concerns: int | None = 0
+    """The market whose recovery is timed; None: nothing returns to what it was."""
     is_virtual: bool = False
     """Runs on the virtual clock: its hours would be too long to wait for."""
