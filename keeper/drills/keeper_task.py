@@ -65,7 +65,7 @@ class KeeperTask:
                     nursery.start_soon(self._run)
                     with trio.move_on_after(READY_TIMEOUT_S):
                         await self._ready.wait()
-                    if self.exit_status is not None or not self._ready.is_set():
+                    if not self._ready.is_set() or not nursery.child_tasks:
                         last = self.notices[-1].text if self.notices else "it said nothing"
                         raise DrillError(f"the keeper under drill did not start: {last}")
                     task_status.started()
