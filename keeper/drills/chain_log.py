@@ -5,7 +5,8 @@ is the chain's own, followed event by event.
 """
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,9 +15,9 @@ from solders.transaction import VersionedTransaction
 
 from keeper.drills.evidence import Deed, Liquidated, Posted
 from keeper.prices.price import CHAIN_CLASSES
-from programs.accounts import Market
+from programs.accounts import Market, Side
 from programs.event_layout import EventKind
-from programs.events import decode_logs
+from programs.events import Event, decode_logs
 from programs.instructions.tags import Tag
 
 _UPDATE: Final = struct.Struct("<BBB5xQ")
@@ -80,19 +81,24 @@ class ChainLog:
                 price_class = str(CHAIN_CLASSES[event.amount("price_class")])
                 self._prices[market_name] = (*event.readings[0], price_class)
             elif event.kind is EventKind.POSITIONS_LIQUIDATED:
-                price_e6, band_e6, price_class = self._prices[market_name]
-                self.deeds.append(
-                    Liquidated(
-                        at_s=found.at_s,
-                        slot=found.slot,
-                        signature=found.signature,
-                        market=market_name,
-                        price_e6=price_e6,
-                        band_e6=band_e6,
-                        price_class=price_class,
-                        positions=event.amount("positions"),
-                    )
-                )
+                self.deeds += self._liquidated(found, market_name, event)
+
+    def _liquidated(
+        self, found: LandedTransaction, market: str, event: Event
+    ) -> Iterator[Liquidated]:
+        price_e6, band_e6, price_class = self._prices[market]
+        for side, positions in Counter(event.amounts("side")).items():
+            yield Liquidated(
+                at_s=found.at_s,
+                slot=found.slot,
+                signature=found.signature,
+                market=market,
+                side=Side(side),
+                price_e6=price_e6,
+                band_e6=band_e6,
+                price_class=price_class,
+                positions=positions,
+            )
 
     def liquidated(self, market: str) -> int:
         """Return how many liquidations of a market's positions were seen so far."""

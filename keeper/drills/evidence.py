@@ -10,6 +10,7 @@ from typing import Any
 
 from keeper.drills.faults import Family
 from keeper.drills.model import Belief, Heard, Notice, Phase, Truth
+from programs.accounts import Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +50,15 @@ class Posted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Liquidated:
-    """A batch that landed, with the chain's own price at that moment."""
+    """What a landed batch did to one side's positions, with the chain's own price at that moment."""
 
     at_s: float
     slot: int
     signature: str
     market: str
+    side: Side
     price_e6: int
+    """Of YES, whatever the side."""
     band_e6: int
     price_class: str
     positions: int

@@ -6,8 +6,9 @@ Core. The tolerances stand here and nowhere else:
   judgement, a transaction and a slot. What a scenario itself delays (`venue_lag_s`) comes on top.
 - A *degraded* price may be 150 slots old (SPEC.md section 6), so its truth may be that much older.
 - A price may be off by its own band, and by `ROUNDING_E6`: books stand on a grid of ticks, and a midpoint is rounded.
-- The chain moves two points a slot towards a reading, so on its way its price lies *between* two truths: a liquidation is
-  held against the hull of the truths of its window, and the window is `CLAMP_SLOTS` longer.
+- A liquidation is judged at the chain's price, which moves two points a slot towards a reading. It is bad where that price
+  was worse for the trader than every truth of the window, which is `CLAMP_SLOTS` longer: then the truth would have spared
+  a position that was sold. A chain that lags on the other side only makes the keeper late.
 """
 
 from bisect import bisect_left, bisect_right
@@ -20,6 +21,7 @@ from keeper.drills.evidence import Deed, Evidence, Liquidated, Posted, Said
 from keeper.drills.faults import Family
 from keeper.drills.model import Action, ActionKind, Truth
 from keeper.prices.price import PriceClass
+from programs.accounts import Side
 from programs.units import PRICE_MAX_E6, PRICE_MIN_E6
 
 REACTION_S: Final = 1.5
@@ -115,16 +117,20 @@ def post_fault(deed: Posted, truths: Sequence[Truth], leeway: Leeway) -> str | N
 
 
 def liquidation_fault(deed: Liquidated, truths: Sequence[Truth], leeway: Leeway) -> str | None:
-    """Hold the chain's price at a liquidation against the hull of the truths of its window."""
+    """Hold the chain's price at a liquidation against the truths of its window, in the trader's disfavour."""
     window_s = leeway.window_s(deed.price_class) + CLAMP_SLOTS * leeway.slot_s
     known = _known(truths, deed.at_s - window_s, deed.at_s)
     if not known:
-        return f"liquidated at {deed.price_e6} while nobody could know the price"
+        return f"liquidated {deed.side.name} at {deed.price_e6} while nobody could know the price"
     allowed_e6 = deed.band_e6 + ROUNDING_E6
-    distance_e6 = max(min(known) - deed.price_e6, deed.price_e6 - max(known), 0)
-    if distance_e6 <= allowed_e6:
+    is_yes = deed.side is Side.YES
+    harm_e6 = min(known) - deed.price_e6 if is_yes else deed.price_e6 - max(known)
+    if harm_e6 <= allowed_e6:
         return None
-    return f"liquidated at {deed.price_e6}, {distance_e6} from the truth, allowed {allowed_e6}"
+    return (
+        f"liquidated {deed.side.name} at {deed.price_e6}, {harm_e6} worse for the trader than any truth, "
+        f"allowed {allowed_e6}"
+    )
 
 
 def invention_fault(

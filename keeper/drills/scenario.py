@@ -89,7 +89,7 @@ class Stage(Protocol):
         market: int | None = None,
         price_class: PriceClass = PriceClass.VALID,
     ) -> bool:
-        """Wait until the chain has the truth at this class, or the time is over; return which."""
+        """Wait until the keeper has posted the truth at this class anew and the chain has arrived there; False: too late."""
         ...
 
     async def wait_liquidated(self, *, market: int, at_least: int, within_s: float) -> bool:

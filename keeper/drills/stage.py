@@ -87,10 +87,12 @@ class WorldStage:
         market: int | None = None,
         price_class: PriceClass = PriceClass.VALID,
     ) -> bool:
-        """Wait until the chain has the truth at this class."""
+        """Wait until the chain has the truth at this class, by a post that is newer than the wait."""
         numbers = range(len(self.markets)) if market is None else (market,)
+        since = self.bank.slot
         return await self._wait(
-            lambda: all(self._is_settled(number, price_class) for number in numbers), within_s
+            lambda: all(self._is_settled(number, price_class, since) for number in numbers),
+            within_s,
         )
 
     async def wait_liquidated(self, *, market: int, at_least: int, within_s: float) -> bool:
@@ -165,9 +167,11 @@ class WorldStage:
     def _signatures(self) -> list[Signature]:
         return [record.signature for record in self.bank.ledger.newest_first(self.payer)]
 
-    def _is_settled(self, number: int, price_class: PriceClass) -> bool:
+    def _is_settled(self, number: int, price_class: PriceClass, since: int) -> bool:
         truth_e6 = self.house.script.truth_e6(number)
         market = self.market(number)
+        if market.price_update_slot <= since:
+            return False
         is_near = truth_e6 is not None and abs(market.pools[0].price_e6 - truth_e6) <= _NEAR_E6
         return is_near and CHAIN_CLASSES[market.price_class] is price_class
 
