@@ -3,8 +3,12 @@
 Shell.
 """
 
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlite_utils import Database
 
 from keeper.drills.evidence import AttemptEnd
 from state.store import connect_read_only
@@ -20,15 +24,20 @@ class AttemptsRead:
 
 def read_attempts(folder: Path) -> AttemptsRead:
     """Read the database that a keeper left in a folder; a keeper that never came so far left none."""
+    with ExitStack() as opened:
+        paths = sorted(folder.glob("keeper-*.db"))
+        return attempts_in(
+            [opened.enter_context(closing(connect_read_only(path))) for path in paths]
+        )
+
+
+def attempts_in(databases: Iterable[Database]) -> AttemptsRead:
+    """Read open databases."""
     ends: list[AttemptEnd] = []
     duplicates = 0
-    for path in sorted(folder.glob("keeper-*.db")):
-        db = connect_read_only(path)
-        try:
-            rows = db.execute("SELECT signature, state FROM attempt ORDER BY id").fetchall()
-            ends += (AttemptEnd(signature=signature, state=state) for signature, state in rows)
-            ((found,),) = db.execute("SELECT count(*) FROM duplicate_effect").fetchall()
-            duplicates += found
-        finally:
-            db.close()
+    for db in databases:
+        rows = db.execute("SELECT signature, state FROM attempt ORDER BY id").fetchall()
+        ends += (AttemptEnd(signature=signature, state=state) for signature, state in rows)
+        ((found,),) = db.execute("SELECT count(*) FROM duplicate_effect").fetchall()
+        duplicates += found
     return AttemptsRead(ends=tuple(ends), duplicates=duplicates)

@@ -49,7 +49,7 @@ class DrillPlatform:
 
 
 async def found_drill(
-    rpc: Rpc, script: ScriptedVenue, *, slot_ms: int, positions_per_side: int
+    rpc: Rpc, script: ScriptedVenue, keeper: Keypair, *, slot_ms: int, positions_per_side: int
 ) -> DrillPlatform:
     """Found the platform with a market for each of the script's, price it, and plant positions on both sides.
 
@@ -57,7 +57,7 @@ async def found_drill(
         RpcFailure: the network did not answer.
         SandboxError: a step was refused.
     """
-    keeper, cast = Keypair(), cast_of(_SEED)
+    cast = cast_of(_SEED)
     seeds = [_seed(script, number) for number in range(len(script.markets))]
     config = SandboxConfig(
         markets=len(seeds),

@@ -1,6 +1,6 @@
 """A byte-level proxy before one family of endpoints, on a loopback port that stays its own even while nobody listens.
 
-Shell.
+Shell, over trio's sockets: the kernel's, or those in memory.
 """
 
 import socket
@@ -28,20 +28,10 @@ class Proxy:
     tls: ssl.SSLContext | None = None
     """Speaks TLS to the client with this certificate; plain to the target."""
     state: WireState = field(default_factory=WireState)
-    _placeholder: socket.socket = field(init=False)
-    _listener: trio.SocketListener | None = None
+    port: int = field(default=0, init=False)
+    """Where the family is reached, once it is served."""
     _listening: trio.Event = field(default_factory=trio.Event)
     _accepting: trio.CancelScope = field(default_factory=trio.CancelScope)
-
-    def __post_init__(self) -> None:
-        """Take a free port: bound but not listening, it refuses connections and cannot be taken by others."""
-        self._placeholder = _bound_socket(0)
-
-    @property
-    def port(self) -> int:
-        """Where the family is reached."""
-        port: int = self._placeholder.getsockname()[1]
-        return port
 
     def set(self, *wires: Wire, share_percent: int = 100) -> None:
         """Change what connections suffer from now on, open ones included; no wires: nothing."""
@@ -53,26 +43,30 @@ class Proxy:
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Pass connections on until cancelled."""
-        started: trio.TaskStatus[None] | None = task_status
-        try:
+        # Bound but not listening, it refuses connections, and the port cannot be taken by others.
+        with await _bound_socket(0) as placeholder:
+            self.port = placeholder.getsockname()[1]
+            is_started = False
             async with trio.open_nursery() as connections:
                 while True:
-                    self._listening = trio.Event()
-                    if self.state.is_refusing:
-                        await self._listening.wait()
-                        continue
-                    listening = _bound_socket(self.port)
-                    listening.listen(_BACKLOG)
-                    listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
-                    if started is not None:
-                        started.started()
-                        started = None
+                    listener = await self._listen()
+                    if not is_started:
+                        task_status.started()
+                        is_started = True
                     with trio.CancelScope() as self._accepting:
+                        if self.state.is_refusing:  # told so while the listener was made
+                            self._accepting.cancel(reason="nobody listens")
                         await trio.serve_listeners(
                             self._pass, [listener], handler_nursery=connections
                         )
-        finally:
-            self._placeholder.close()
+                    while self.state.is_refusing:
+                        self._listening = trio.Event()
+                        await self._listening.wait()
+
+    async def _listen(self) -> trio.SocketListener:
+        listening = await _bound_socket(self.port)
+        listening.listen(_BACKLOG)
+        return trio.SocketListener(listening)
 
     async def _pass(self, client: trio.SocketStream) -> None:
         is_reset = False
@@ -92,10 +86,9 @@ class Proxy:
             await trio.aclose_forcefully(client)
 
 
-def _bound_socket(port: int) -> socket.socket:
+async def _bound_socket(port: int) -> trio.socket.SocketType:
     """Bind so that a second socket of ours may share the port; only a listening one takes connections."""
-    bound = socket.socket()
+    bound = trio.socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.setblocking(False)  # noqa: FBT003 - the name of the call says what it is
-    bound.bind((HOST, port))
+    await bound.bind((HOST, port))
     return bound

@@ -24,7 +24,7 @@ from programs.localnet.ledger import TransactionRecord
 
 _NEAR_E6: Final = 6_000
 """How close to the truth the chain must be to have settled: twice the wander, and a posting threshold."""
-_LOOK_S: Final = 0.02
+_LOOKS_PER_SLOT: Final = 2
 
 
 class Door(Protocol):
@@ -136,7 +136,7 @@ class WorldStage:
         """Follow what the keeper's transactions do, for ever: the moment of each is when it is seen, a look after it landed."""
         while True:
             self.look()
-            await trio.sleep(_LOOK_S)
+            await trio.sleep(self.settings.slot_s / _LOOKS_PER_SLOT)
 
     def look(self) -> None:
         """Take in the payer's transactions that landed since the last look."""
@@ -178,6 +178,6 @@ class WorldStage:
     async def _wait(self, is_met: Callable[[], bool], within_s: float) -> bool:
         with trio.move_on_after(within_s):
             while not is_met():  # noqa: ASYNC110 - a chain has no event to wait for
-                await trio.sleep(_LOOK_S)
+                await trio.sleep(self.settings.slot_s / _LOOKS_PER_SLOT)
             return True
         return False
