@@ -18,6 +18,7 @@ from keeper.prices.errors import (
     NameUnknownError,
     RefusedError,
     ResetError,
+    TimedOutError,
     TlsError,
     TruncatedError,
     VenueError,
@@ -30,11 +31,17 @@ _CAUSES_MAX: Final = 20
 
 def fault_of(url: str, error: Exception) -> VenueError:
     """Return our error for one that httpx raised on the way to a reply."""
+    if isinstance(error, httpx.TimeoutException):
+        return TimedOutError(f"{url} could not be reached in time")
     causes = tuple(_causes_of(error))
     told = f"{type(error).__name__} {error}".rstrip()
     if isinstance(error, httpx.ConnectError):
         return _connect_fault_of(url, causes)
-    if isinstance(error, (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError)):
+    if isinstance(
+        error, UnicodeError
+    ):  # A label of more than 63 characters, before anybody is asked.
+        return NameUnknownError(f"{url} cannot be reached: its name is none ({error})")
+    if isinstance(error, (httpx.UnsupportedProtocol, httpx.InvalidURL)):
         return ConnectFailedError(f"{url} cannot be reached: {error}")
     if isinstance(error, httpx.RemoteProtocolError):
         if str(error).startswith(_CUT_OFF):
