@@ -144,6 +144,7 @@ class Gate:
 
 def _log_change(endpoint: Endpoint, state: BreakerState, knowing: Breaker) -> None:
     now_s = trio.current_time()
+    since_s = now_s if knowing.since_s is None else knowing.since_s
     event = {
         BreakerState.OPEN: "breaker.opened",
         BreakerState.PROBING: "breaker.probing",
@@ -154,7 +155,7 @@ def _log_change(endpoint: Endpoint, state: BreakerState, knowing: Breaker) -> No
         event,
         endpoint=endpoint,
         reason=knowing.reason,
-        since_ms=round((now_s - (knowing.since_s or now_s)) * _MILLISECONDS),
+        since_ms=round((now_s - since_s) * _MILLISECONDS),
         openings=knowing.openings,
         probe_in_ms=round(knowing.wait_s(now_s) * _MILLISECONDS)
         if state is BreakerState.OPEN
