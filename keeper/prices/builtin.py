@@ -19,7 +19,7 @@ from keeper.prices.gamma import read_listings
 from keeper.prices.price import Source, SourceName, TokenId
 from keeper.prices.quote import quote_of_snapshot
 from keeper.prices.source import Hearing, PriceSource
-from keeper.prices.stream import follow_stream
+from keeper.prices.stream import StreamSource
 from keeper.prices.traits import SourceTraits
 
 _CALLS_AT_ONCE: Final = 4
@@ -36,28 +36,6 @@ def builtin_sources(
         ClobSource(client=client, config=config, wall_ms=wall_ms),
         GammaSource(client=client, config=config),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamSource:
-    """The market websocket."""
-
-    client: httpx.AsyncClient
-    config: FeedConfig
-
-    @property
-    def traits(self) -> SourceTraits:
-        """How the judge treats it."""
-        return self.config.stream_traits
-
-    async def run(self, hearing: Hearing, followed: Newest[tuple[TokenId, ...]]) -> None:
-        """Follow on as few sockets as the venue allows; other tokens open them anew."""
-        sequence, tokens = await followed.wait_newer(0)
-        while True:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(follow_stream, self.client, self.config, tokens, hearing)
-                sequence, tokens = await followed.wait_newer(sequence)
-                nursery.cancel_scope.cancel(reason="the tokens changed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,3 +76,9 @@ class StreamSilentError(VenueError):
     """No PONG within the watchdog's time: the socket is dead, whatever TCP says."""
 
     kind = "stream_silent"
+
+
+class StreamMalformedError(VenueError):
+    """Nothing of several frames in a row could be read: what speaks there is no market stream."""
+
+    kind = "stream_malformed"

@@ -13,7 +13,7 @@ from keeper.prices.feed import _age_prices
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import Reason, Source, TokenId
 from keeper.prices.quote import quote
-from keeper.prices.stream import backoff_s
+from keeper.prices.stream_bundle import backoff_s
 
 ONE = TokenId("1")
 CONFIG = FeedConfig()
