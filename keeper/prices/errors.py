@@ -175,6 +175,12 @@ class StreamSilentError(VenueError):
     kind = "stream_silent"
 
 
+class StreamMalformedError(VenueError):
+    """Nothing of several frames in a row could be read: what speaks there is no market stream."""
+
+    kind = "stream_malformed"
+
+
 _UNAVAILABLE = 503
 _BY_STATUS: dict[int, type[BadStatusError]] = {
     403: ForbiddenError,

@@ -13,7 +13,7 @@ from keeper.prices.feed_config import FeedConfig
 from keeper.prices.polling import poll_for_ever
 from keeper.prices.price import Reason, Source, TokenId
 from keeper.prices.quote import quote
-from keeper.prices.stream import backoff_s
+from keeper.prices.stream_bundle import backoff_s
 
 ONE = TokenId("1")
 CONFIG = FeedConfig()
