@@ -47,7 +47,7 @@ async def received(stream, count):
     return data
 
 
-async def test_whole_wires_carry_bytes_both_ways(ends):
+async def test_whole_wires_carry_bytes_both_ways(autojump_clock, ends):
     await ends.client.send_all(b"ask")
     assert b"ask" == await received(ends.server, 3)
     await ends.server.send_all(b"answer")
@@ -55,7 +55,7 @@ async def test_whole_wires_carry_bytes_both_ways(ends):
     assert 0 == trio.current_time()
 
 
-async def test_latency_delays_each_direction_and_not_the_rate(ends, state):
+async def test_latency_delays_each_direction_and_not_the_rate(autojump_clock, ends, state):
     state.set((Latency(delay_s=2),), 100)
     for part in (b"a", b"b", b"c"):
         await ends.client.send_all(part)
@@ -63,7 +63,7 @@ async def test_latency_delays_each_direction_and_not_the_rate(ends, state):
     assert pytest.approx(2) == trio.current_time()
 
 
-async def test_a_drip_slows_the_reply_alone(ends, state):
+async def test_a_drip_slows_the_reply_alone(autojump_clock, ends, state):
     state.set((Drip(bytes_per_s=40),), 100)
     await ends.client.send_all(b"q" * 400)
     await received(ends.server, 400)
@@ -74,7 +74,7 @@ async def test_a_drip_slows_the_reply_alone(ends, state):
 
 
 @pytest.mark.parametrize("is_reset", [True, False])
-async def test_a_cut_ends_the_reply_after_its_bytes(ends, state, is_reset):
+async def test_a_cut_ends_the_reply_after_its_bytes(autojump_clock, ends, state, is_reset):
     state.set((Cut(after_bytes=5, is_reset=is_reset),), 100)
     await ends.server.send_all(b"0123456789")
     assert b"01234" == await received(ends.client, 10)
@@ -82,7 +82,7 @@ async def test_a_cut_ends_the_reply_after_its_bytes(ends, state, is_reset):
     assert is_reset is ends.is_reset
 
 
-async def test_a_black_hole_holds_bytes_until_it_is_mended(ends, state):
+async def test_a_black_hole_holds_bytes_until_it_is_mended(autojump_clock, ends, state):
     state.set((Blackhole(),), 100)
     await ends.server.send_all(b"late")
     with trio.move_on_after(60) as patience:
@@ -92,7 +92,7 @@ async def test_a_black_hole_holds_bytes_until_it_is_mended(ends, state):
     assert b"late" == await received(ends.client, 4)
 
 
-async def test_garbage_replaces_the_reply_and_ends_it(ends, state):
+async def test_garbage_replaces_the_reply_and_ends_it(autojump_clock, ends, state):
     await trio.testing.wait_all_tasks_blocked()
     broken = Garbage(data=b"\x15\x03")
     state.set((broken,), 100)
@@ -100,7 +100,7 @@ async def test_garbage_replaces_the_reply_and_ends_it(ends, state):
     assert ends.is_reset, "open connections break at once"
 
 
-async def test_a_refusal_resets_what_is_open(ends, state):
+async def test_a_refusal_resets_what_is_open(autojump_clock, ends, state):
     await ends.client.send_all(b"ask")
     await received(ends.server, 3)
     state.set((Refuse(),), 100)
@@ -121,6 +121,6 @@ async def test_a_share_of_the_connections_suffers_and_the_others_do_not(
     assert 8 < sum(each.is_reset is True for each in many) < 32
 
 
-async def test_either_side_may_end_it(ends):
+async def test_either_side_may_end_it(autojump_clock, ends):
     await ends.client.aclose()
     assert b"" == await ends.server.receive_some()
