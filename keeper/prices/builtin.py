@@ -13,9 +13,9 @@ import trio
 from keeper.newest import Newest
 from keeper.prices.clob import read_books, read_time_s
 from keeper.prices.errors import VenueError
-from keeper.prices.fallback import Observation
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.gamma import read_listings
+from keeper.prices.observation import Observation
 from keeper.prices.price import Source, SourceName, TokenId
 from keeper.prices.quote import quote_of_snapshot
 from keeper.prices.source import Hearing, PriceSource

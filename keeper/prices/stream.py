@@ -25,9 +25,9 @@ from keeper.prices.errors import (
     TimedOutError,
     VenueError,
 )
-from keeper.prices.fallback import Observation
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.numerals import load_json
+from keeper.prices.observation import Observation
 from keeper.prices.price import Source, TokenId
 from keeper.prices.quote import quote_of_book
 from keeper.prices.source import Hearing
