@@ -1,6 +1,6 @@
 """One order book from snapshots and deltas.
 
-Core: no I/O, no clock. A book remembers the best `LEVELS_MAX` levels of each side in two integer arrays, 2 kB a token,
+Core: no I/O, no clock. A book remembers the best `LEVELS_MAX` levels of each side in two integer arrays, 1.5 kB a token,
 so that tens of thousands fit in memory. What lies beyond is forgotten and known to be forgotten: when the
 remembered levels run out the book asks for a snapshot instead of calling the side empty.
 """
@@ -89,7 +89,7 @@ class _Ladder:
     def __init__(self, levels: Iterable[tuple[int, int]]) -> None:
         kept = sorted((key, size) for key, size in dict(levels).items() if size > 0)
         self._horizon: int | None = None
-        self._keys = array("q", (key for key, _ in kept))
+        self._keys = array("i", (key for key, _ in kept))
         self._sizes = array("q", (size for _, size in kept))
         self._forget_worst()
 
