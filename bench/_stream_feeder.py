@@ -9,7 +9,6 @@ nanoseconds at the moment of writing.
 """
 
 import json
-import struct
 import sys
 import time
 from array import array
@@ -18,13 +17,11 @@ from typing import Final
 
 import trio
 from wsproto import ConnectionType, WSConnection
-from wsproto.connection import ConnectionState
-from wsproto.events import AcceptConnection, Request, TextMessage
+from wsproto.events import AcceptConnection, Event, Request, TextMessage
 
 from keeper.prices.book_hash import HashedFields, hash_of_book
 
 LEVELS: Final = 20
-RECORD: Final = struct.Struct("<qqq")
 MARKET: Final = "0x" + "ab" * 32
 _FIELDS: Final = HashedFields(
     market=MARKET,
@@ -103,38 +100,52 @@ class Book:
         return self._last_ms
 
 
+class Socket:
+    """One accepted websocket."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+        self.protocol = WSConnection(ConnectionType.SERVER)
+        self._writing = trio.Lock()
+
+    async def write(self, event: Event) -> None:
+        """Send one event, after whatever another task sends."""
+        async with self._writing:
+            await self.stream.send_all(self.protocol.send(event))
+
+
 class Feeder:
     """Every open socket and what is offered on it."""
 
     def __init__(self, tokens: int, rate: int, for_s: float) -> None:
         self._books = {token_id_of(number): Book(number) for number in range(tokens)}
-        self._carried: list[tuple[Book, WSConnection, trio.SocketStream]] = []
+        self._carried: list[tuple[Book, Socket]] = []
         self._rate, self._for_s = rate, for_s
         self.log = array("q")
         self.all_subscribed = trio.Event()
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Accept one socket, answer its subscription, and go on answering PING."""
-        socket = WSConnection(ConnectionType.SERVER)
+        socket = Socket(stream)
         try:
             while chunk := await stream.receive_some():
-                socket.receive_data(chunk)
-                for event in socket.events():
+                socket.protocol.receive_data(chunk)
+                for event in socket.protocol.events():
                     if isinstance(event, Request):
-                        await stream.send_all(socket.send(AcceptConnection()))
+                        await socket.write(AcceptConnection())
                     elif isinstance(event, TextMessage):
-                        await self._answer(socket, stream, event.data)
+                        await self._answer(socket, event.data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
 
-    async def _answer(self, socket: WSConnection, stream: trio.SocketStream, text: str) -> None:
+    async def _answer(self, socket: Socket, text: str) -> None:
         if text == "PING":
-            await stream.send_all(socket.send(TextMessage(data="PONG")))
+            await socket.write(TextMessage(data="PONG"))
             return
         for token_id in json.loads(text)["assets_ids"]:
             book = self._books[token_id]
-            await stream.send_all(socket.send(TextMessage(data=book.snapshot())))
-            self._carried.append((book, socket, stream))
+            await socket.write(TextMessage(data=book.snapshot()))
+            self._carried.append((book, socket))
         if len(self._carried) == len(self._books):
             self.all_subscribed.set()
 
@@ -145,13 +156,10 @@ class Feeder:
         while (elapsed_s := trio.current_time() - began_s) < self._for_s:
             due = int(elapsed_s * self._rate) if self._rate else offered + 50
             while offered < due:
-                book, socket, stream = self._carried[(offered * 199) % len(self._carried)]
-                if socket.state is not ConnectionState.OPEN:
-                    raise SystemExit(f"the keeper closed a socket after {offered} updates")
+                book, socket = self._carried[(offered * 199) % len(self._carried)]
                 time_ms, text = book.change()
-                written = socket.send(TextMessage(data=text))
                 self.log.extend((book.number, time_ms, time.monotonic_ns()))
-                await stream.send_all(written)
+                await socket.write(TextMessage(data=text))
                 offered += 1
             if self._rate:
                 await trio.sleep(0.0005)
