@@ -22,7 +22,6 @@ from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts, check_cluster, check_endpoints
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
-from keeper.interrupt import obey_signals
 from keeper.keypair import load_keypair
 from keeper.liquidate import liquidate_positions
 from keeper.newest import Newest
@@ -37,6 +36,7 @@ from keeper.report import report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.snapshot import Snapshot
+from keeper.surroundings import Surroundings
 from keeper.tally import Tally
 from keeper.venue import check_venue
 from keeper.view import Notice, show
@@ -47,7 +47,6 @@ from programs.rpc import LatestBlockhash
 from programs.rpc_http import open_rpc
 from programs.submit import land, settle_open_attempts
 from state.attempts import Attempts
-from state.store import open_store
 
 _HOUR_MS: Final = 3_600_000
 log = structlog.get_logger()
@@ -65,6 +64,8 @@ class RunOptions:
     """The newest warnings, for the live view."""
     recorder: Recorder | None = None
     """Told of all that is heard and believed of prices; None records nothing."""
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    """Disk, clock and signals, where they are not the machine's."""
 
 
 async def run(config: Config, options: RunOptions) -> dict[str, Any]:
@@ -78,7 +79,7 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any]:
     """
     stop, working = trio.Event(), trio.Event()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(obey_signals, stop, working)
+        nursery.start_soon(options.surroundings.obey_signals, stop, working)
         if config.sandbox.enabled:
             if options.console is not None:
                 options.console.print("starting the sandbox: network, venue and actors …")
@@ -113,7 +114,7 @@ async def _keep(
         )
         payer_facts = await check_payer(rpc, payer.pubkey(), facts.parameters)
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
-        async with open_store(path) as store:
+        async with options.surroundings.open_store(path) as store:
             log.info(
                 "keeper.started",
                 program=str(facts.program),
@@ -205,7 +206,7 @@ async def _work(
             )
             async with trio.open_nursery() as intake:
                 intake.start_soon(watch_chain, kit, config.cluster.scan_interval_slots, chain)
-                intake.start_soon(_follow_prices, config.polymarket, chain, board, options.recorder)
+                intake.start_soon(_follow_prices, config.polymarket, chain, board, options)
                 with trio.move_on_after(float("inf") if options.for_s is None else options.for_s):
                     await stop.wait()
                 stop.set()
@@ -241,12 +242,15 @@ async def _follow_prices(
     config: FeedConfig,
     chain: Newest[Snapshot],
     board: PriceBoard,
-    recorder: Recorder | None,
+    options: RunOptions,
 ) -> None:
     """Run the feed for the markets on chain, as they come and go."""
     followed = Newest[tuple[TokenId, ...]]()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(feed, config, followed, board, recorder=recorder))
+        wall_ms = options.surroundings.wall_ms
+        nursery.start_soon(
+            partial(feed, config, followed, board, wall_ms=wall_ms, recorder=options.recorder)
+        )
         sequence = 0
         while True:
             sequence, snapshot = await chain.wait_newer(sequence)
