@@ -12,8 +12,8 @@ import trio
 from keeper.newest import Newest
 from keeper.prices.clob import BookReply, read_books
 from keeper.prices.errors import BadStatusError, VenueError
-from keeper.prices.fallback import Observation
 from keeper.prices.gamma import read_listings
+from keeper.prices.observation import Observation
 from keeper.prices.omissions import Omissions
 from keeper.prices.polling import poll_for_ever
 from keeper.prices.price import Source, TokenId
