@@ -24,7 +24,6 @@ from keeper.cluster import ClusterFacts, check_cluster, check_endpoints
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
 from keeper.following import follow_markets
-from keeper.interrupt import obey_signals
 from keeper.keypair import load_keypair
 from keeper.liquidate import liquidate_positions
 from keeper.mirrors import Following
@@ -40,6 +39,7 @@ from keeper.report import report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.snapshot import Snapshot
+from keeper.surroundings import Surroundings
 from keeper.tally import Tally
 from keeper.venue import check_venue
 from keeper.view import Notice, show
@@ -50,7 +50,6 @@ from programs.rpc import LatestBlockhash
 from programs.rpc_http import open_rpc
 from programs.submit import land, settle_open_attempts
 from state.attempts import Attempts
-from state.store import open_store
 
 _HOUR_MS: Final = 3_600_000
 log = structlog.get_logger()
@@ -68,6 +67,8 @@ class RunOptions:
     """The newest warnings, for the live view."""
     recorder: Recorder | None = None
     """Told of all that is heard and believed of prices; None records nothing."""
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    """Disk, clock and signals, where they are not the machine's."""
 
 
 async def run(config: Config, options: RunOptions) -> dict[str, Any]:
@@ -81,7 +82,7 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any]:
     """
     stop, working = trio.Event(), trio.Event()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(obey_signals, stop, working)
+        nursery.start_soon(options.surroundings.obey_signals, stop, working)
         if config.sandbox.enabled:
             if options.console is not None:
                 options.console.print("starting the sandbox: network, venue and actors …")
@@ -116,7 +117,7 @@ async def _keep(
         )
         payer_facts = await check_payer(rpc, payer.pubkey(), facts.parameters)
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
-        async with open_store(path) as store:
+        async with options.surroundings.open_store(path) as store:
             log.info(
                 "keeper.started",
                 program=str(facts.program),
@@ -226,7 +227,14 @@ async def _work(
                     followed,
                 )
                 intake.start_soon(
-                    partial(feed, config.polymarket, followed, board, recorder=options.recorder)
+                    partial(
+                        feed,
+                        config.polymarket,
+                        followed,
+                        board,
+                        wall_ms=options.surroundings.wall_ms,
+                        recorder=options.recorder,
+                    )
                 )
                 with trio.move_on_after(float("inf") if options.for_s is None else options.for_s):
                     await stop.wait()

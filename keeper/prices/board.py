@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import trio
 
+from keeper.prices.breaker import BreakerState
 from keeper.prices.heard import SourceView
 from keeper.prices.price import Price, PriceClass, Reason, SourceName, TokenId
 
@@ -35,6 +36,10 @@ class PriceStatistics:
     """Rounds without any answer since the last answer: polls of all tokens, attempts at a socket."""
     clock_skew_ms: int | None
     """The venue's clock less ours; None until /time answered."""
+    breakers: Mapping[str, BreakerState]
+    """Of every endpoint whose breaker ever opened."""
+    delays_ms: Mapping[str, int]
+    """How long calls waited in all so as to stay below the published limits, by endpoint."""
 
 
 class PriceBoard:
@@ -51,6 +56,8 @@ class PriceBoard:
         self._failures_in_a_row: Counter[SourceName] = Counter()
         self._tell_heard: Callable[[TokenId], tuple[SourceView, ...]] = _nothing_heard
         self.clock_skew_ms: int | None = None
+        self._breakers: dict[str, BreakerState] = {}
+        self._delays_ms: Counter[str] = Counter()
 
     @property
     def sequence(self) -> int:
@@ -123,6 +130,14 @@ class PriceBoard:
         """End a row of failures."""
         self._failures_in_a_row[source] = 0
 
+    def note_breaker(self, endpoint: str, state: BreakerState) -> None:
+        """Keep what an endpoint's breaker lets through now."""
+        self._breakers[endpoint] = state
+
+    def note_delay(self, endpoint: str, delay_ms: int) -> None:
+        """Add up what a call waited for its turn."""
+        self._delays_ms[endpoint] += delay_ms
+
     def failures_in_a_row(self, source: SourceName) -> int:
         """Return how many rounds of a source went unanswered since the last answer."""
         return self._failures_in_a_row[source]
@@ -140,6 +155,8 @@ class PriceBoard:
             errors=Counter(self._errors),
             failures_in_a_row=Counter(self._failures_in_a_row),
             clock_skew_ms=self.clock_skew_ms,
+            breakers=dict(self._breakers),
+            delays_ms=Counter(self._delays_ms),
         )
 
 

@@ -1,7 +1,7 @@
 """The venue's bodies and frames as values: JSON objects in, snapshots and deltas out.
 
 Core. One malformed level, delta or book is refused alone; what surrounds it is kept, and every refusal is returned
-to be counted. Unknown event types are no error: the venue adds some now and then.
+to be counted. Unknown event types are no error: the venue adds some now and then, and they are counted too.
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from keeper.prices.book import BookDelta, BookSnapshot, Level, Side
+from keeper.prices.book_hash import HashStated
 from keeper.prices.errors import MalformedError
 from keeper.prices.numerals import e6_from, price_e6_from, time_ms_from
 from keeper.prices.quote import last_trade_e6_from
 
 LEVELS_PER_SIDE_MAX: Final = 10_000
 """The finest tick, 0.0001, allows 9_999 levels: more is no book."""
+_OF_NO_BOOK: Final = ("new_market",)
+_KIND_CHARACTERS_MAX: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +45,39 @@ class MarketResolved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BestStated:
+    """The best prices of a book as the venue states them beside it; None where it states no price."""
+
+    token_id: str
+    bid_e6: int | None
+    ask_e6: int | None
+    time_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """An event of a type that this reader was not written for."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """A part of a body that could not be read, and why."""
 
     reason: str
 
 
-Event = BookSnapshot | BookDelta | LastTrade | TickSizeChange | MarketResolved | Refused
+Event = (
+    BookSnapshot
+    | BookDelta
+    | LastTrade
+    | BestStated
+    | TickSizeChange
+    | MarketResolved
+    | Unknown
+    | Refused
+)
 
 
 def events_of_frame(frame: object, only: Container[str] | None = None) -> Iterator[Event]:
@@ -84,6 +113,29 @@ def book_of(body: object) -> BookSnapshot:
         time_ms=time_ms_from(body.get("timestamp")),
         last_trade_e6=last_trade_e6_from(body.get("last_trade_price"), None),
         refused_levels=refused_bids + refused_asks,
+        hash_stated=_hash_stated_of(body),
+    )
+
+
+def _hash_stated_of(body: Mapping[str, object]) -> HashStated | None:
+    """Read what a book says of its own hash; the stream leaves out two of the fields that it covers."""
+    stated, market = body.get("hash"), body.get("market")
+    tick_size, last_trade_price = body.get("tick_size"), body.get("last_trade_price")
+    if not (
+        isinstance(stated, str)
+        and isinstance(market, str)
+        and isinstance(tick_size, str)
+        and isinstance(last_trade_price, str)
+    ):
+        return None
+    min_order_size, is_neg_risk = body.get("min_order_size"), body.get("neg_risk")
+    return HashStated(
+        hash=stated,
+        market=market,
+        tick_size=tick_size,
+        last_trade_price=last_trade_price,
+        min_order_size=min_order_size if isinstance(min_order_size, str) else None,
+        is_neg_risk=is_neg_risk if isinstance(is_neg_risk, bool) else None,
     )
 
 
@@ -99,12 +151,21 @@ def _events_of(part: Mapping[str, object], only: Container[str] | None) -> Itera
             price_e6=last_trade_e6_from(part.get("price"), part.get("side")),
             time_ms=time_ms_from(part.get("timestamp")),
         )
+    elif kind == "best_bid_ask":
+        yield BestStated(
+            token_id=_text_of(part, "asset_id"),
+            bid_e6=_best_of(part.get("best_bid")),
+            ask_e6=_best_of(part.get("best_ask")),
+            time_ms=time_ms_from(part.get("timestamp")),
+        )
     elif kind == "tick_size_change":
         yield TickSizeChange(token_id=_text_of(part, "asset_id"))
     elif kind == "market_resolved":
         ids = part.get("assets_ids")
         found = ids if isinstance(ids, list) else [part.get("asset_id")]
         yield MarketResolved(token_ids=tuple(text for text in found if isinstance(text, str)))
+    elif kind not in _OF_NO_BOOK:
+        yield Unknown(kind=kind[:_KIND_CHARACTERS_MAX] if isinstance(kind, str) else "none")
 
 
 def _deltas_of(part: Mapping[str, object], only: Container[str] | None) -> Iterator[Event]:
@@ -135,6 +196,7 @@ def _delta_of(change: Mapping[str, object], token_id: str, time_ms: int | None) 
     side = change.get("side")
     if side not in ("BUY", "SELL"):
         raise MalformedError(f"found the side {side!r}, wanted BUY or SELL")
+    hash_stated = change.get("hash")
     return BookDelta(
         token_id=token_id,
         side=Side.BUY if side == "BUY" else Side.SELL,
@@ -142,6 +204,7 @@ def _delta_of(change: Mapping[str, object], token_id: str, time_ms: int | None) 
         time_ms=time_ms,
         best_bid_e6=_best_of(change.get("best_bid")),
         best_ask_e6=_best_of(change.get("best_ask")),
+        hash_stated=hash_stated if isinstance(hash_stated, str) else None,
     )
 
 

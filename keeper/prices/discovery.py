@@ -9,7 +9,7 @@ from keeper.prices.feed_config import FeedConfig
 from keeper.prices.gamma import iterate_pages
 from keeper.prices.listing import MarketListing
 from keeper.prices.price import ConditionId
-from keeper.prices.venue_http import open_client
+from keeper.prices.venue_http import open_venue
 
 log = structlog.get_logger()
 
@@ -49,9 +49,9 @@ async def discover_markets(
                 for at in range(0, len(ids), size)
             ]
     found: list[MarketListing] = []
-    async with open_client() as client:
+    async with open_venue(config) as venue:
         for params in queries:
-            async with aclosing(iterate_pages(client, config, params)) as pages:
+            async with aclosing(iterate_pages(venue, params)) as pages:
                 async for page in pages:
                     for refusal in page.refusals:
                         log.warning("market.refused", reason=refusal)

@@ -20,7 +20,7 @@ from keeper.prices.price import TokenId
 from keeper.prices.recorder import Recorder
 from keeper.prices.source import PriceSource
 from keeper.prices.unix_time import unix_ms
-from keeper.prices.venue_http import open_client
+from keeper.prices.venue_http import open_venue
 
 _AGEING_SLOTS: Final = 5
 _AGEING_MAX_S: Final = 1.0
@@ -56,8 +56,8 @@ async def feed(
     """
     async with AsyncExitStack() as stack:
         if sources is None:
-            client = await stack.enter_async_context(open_client())
-            sources = builtin_sources(client, config, wall_ms)
+            venue = await stack.enter_async_context(open_venue(config, board, wall_ms=wall_ms))
+            sources = builtin_sources(venue, wall_ms)
         ranked = sorted((source.traits for source in sources), key=lambda traits: traits.rank)
         rules = replace(config.trust_rules, sources=tuple(ranked))
         appraiser = Appraiser(board, (), rules, wall_ms=wall_ms, recorder=recorder)

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from keeper.prices.errors import MalformedError
-from keeper.prices.numerals import load_json, price_e6_from
+from keeper.prices.numerals import price_e6_from
 from keeper.prices.price import ConditionId, TokenId
 from keeper.prices.quote import Quote, quote
+from keeper.prices.strict_json import load_strict
 
 _CONDITION_ID: Final = re.compile(r"0x[0-9a-fA-F]{64}")
+_TOKEN_ID: Final = re.compile(r"[0-9]{1,78}", re.ASCII)
+"""A 256-bit number in decimal."""
 _TICK_DEFAULT_E6: Final = 10_000
 """Polymarket's own default tick, one cent."""
 _DIGITS_MAX: Final = 9
@@ -105,13 +108,19 @@ def _token_ids_of(body: Mapping[str, object]) -> tuple[TokenId, ...]:
         key = "positionIds"
     else:
         raise MalformedError(f"found the version {version!r}, wanted v1 or v2")
-    return tuple(TokenId(text) for text in _texts_of(body, key))
+    token_ids = _texts_of(body, key)
+    for token_id in token_ids:
+        if _TOKEN_ID.fullmatch(token_id) is None:
+            raise MalformedError(f"found the token id {token_id[:80]!r}, wanted up to 78 digits")
+    if len(set(token_ids)) != len(token_ids):
+        raise MalformedError(f"found one token id twice under {key}")
+    return tuple(TokenId(text) for text in token_ids)
 
 
 def _texts_of(body: Mapping[str, object], key: str) -> tuple[str, ...]:
     value = body.get(key)
     if isinstance(value, str):
-        value = load_json(value)
+        value = load_strict(value)
     if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
         raise MalformedError(f"found no list of texts under {key}")
     return tuple(value)

@@ -35,7 +35,8 @@ from programs.layout import (
 from programs.rpc import Account
 from programs.submit import land
 from state.attempts import Attempts
-from tests.fakes import SLOT_S, FakeRpc, InLoopStore, ScriptedCluster, accounts_of
+from state.in_loop import InLoopStore
+from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster, accounts_of
 
 USD = 1_000_000
 PROGRAM = Pubkey(bytes([7] * 32))

@@ -7,7 +7,8 @@ from keeper.newest import Newest
 from keeper.watch import watch_chain
 from programs.addresses import vault_address
 from programs.rpc import RpcTimeout
-from tests.fakes import SLOT_S, FakeRpc, InLoopStore, ScriptedCluster
+from state.in_loop import InLoopStore
+from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster
 
 
 class Watched:

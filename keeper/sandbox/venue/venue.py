@@ -64,8 +64,8 @@ class VenueConfig:
 class Venue:
     """A venue in this process; `serve_venue` puts it on a socket."""
 
-    def __init__(self, config: VenueConfig) -> None:
-        """Open the markets, or read the recording.
+    def __init__(self, config: VenueConfig, *, content: VenueContent | None = None) -> None:
+        """Open the markets, or read the recording; `content` is served instead of either.
 
         Raises:
             RecordingError: the folder to replay holds nothing that can be served.
@@ -76,9 +76,11 @@ class Venue:
         self._down: set[Endpoint] = set()
         self._simulated: SimulatedVenue | None = None
         self._recorded: RecordedVenue | None = None
-        if config.replay is not None:
+        if content is not None:
+            self.content: VenueContent = content
+        elif config.replay is not None:
             self._recorded = load_recording(config.replay)
-            self.content: VenueContent = self._recorded
+            self.content = self._recorded
         else:
             shape = PathShape(
                 volatility_e6=config.volatility_e6,

@@ -6,14 +6,14 @@ import trio
 from keeper.newest import Newest
 from keeper.prices.appraiser import Appraiser
 from keeper.prices.board import PriceBoard
-from keeper.prices.builtin import poll_for_ever
 from keeper.prices.errors import TimedOutError
 from keeper.prices.fallback import Observation
 from keeper.prices.feed import _age_prices
 from keeper.prices.feed_config import FeedConfig
+from keeper.prices.polling import poll_for_ever
 from keeper.prices.price import Reason, Source, TokenId
 from keeper.prices.quote import quote
-from keeper.prices.stream import backoff_s
+from keeper.prices.stream_bundle import backoff_s
 
 ONE = TokenId("1")
 CONFIG = FeedConfig()

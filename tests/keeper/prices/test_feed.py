@@ -130,8 +130,8 @@ async def test_with_the_clob_gone_gamma_serves_degraded_and_without_it_the_last_
         assert price.source is Source.LAST_GOOD
         assert abs(price.price_e6 - venue.price_e6(0)) <= venue.markets[0].tick_e6
         errors = board.statistics().errors
-        assert errors["clob.status"] > 0
-        assert errors["gamma.status"] > 0
+        assert errors["clob.status_5xx"] > 0
+        assert errors["gamma.status_5xx"] > 0
 
         polls = board.statistics().observations[Source.CLOB]
         venue.bring_up(Endpoint.CLOB)
