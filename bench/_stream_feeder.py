@@ -142,10 +142,14 @@ class Feeder:
         if text == "PING":
             await socket.write(TextMessage(data="PONG"))
             return
-        for token_id in json.loads(text)["assets_ids"]:
+        asked = json.loads(text)
+        if asked.get("operation") == "unsubscribe":
+            return
+        for token_id in asked["assets_ids"]:
             book = self._books[token_id]
             await socket.write(TextMessage(data=book.snapshot()))
-            self._carried.append((book, socket))
+            if "operation" not in asked:
+                self._carried.append((book, socket))
         if len(self._carried) == len(self._books):
             self.all_subscribed.set()
 

@@ -77,6 +77,10 @@ class Run:
     """From frame written to price published, ascending."""
     cpu_us: float
     """Of this process, per update."""
+    queued_share: float
+    """Of the run's time, how much this process was ready and had no core: other programs' doing."""
+    troubles: dict[str, int]
+    """What the feed refused or failed at; nothing of what is offered deserves it."""
     rate: float
     """Updates a second, from the first frame written to the last price published."""
 
@@ -102,18 +106,25 @@ async def over_sockets(tokens: int, rate: int, for_s: float) -> Run:
                     await board.wait_newer(board.sequence)
                 gc.collect()
                 gc.freeze()
-                cpu_s = time.process_time()
-                assert await _line(feeder.stdout) == "done"
-                cpu_s = time.process_time() - cpu_s
+                began = _spent_s()
+                await _line(feeder.stdout)
+                spent = tuple(now - then for now, then in zip(_spent_s(), began, strict=True))
                 nursery.cancel_scope.cancel()
         finally:
             feeder.kill()
             await feeder.wait()
         written = array("q", log.read_bytes())
-    return _compared(written, board, cpu_s)
+    return _compared(written, board, spent)
 
 
-def _compared(written: "array[int]", board: TimedBoard, cpu_s: float) -> Run:
+def _spent_s() -> tuple[float, float, float]:
+    """Return the seconds this process has run, waited for a core, and existed."""
+    running_ns, queued_ns, _ = map(int, Path("/proc/self/schedstat").read_text().split())
+    return running_ns / 1e9, queued_ns / 1e9, time.monotonic()
+
+
+def _compared(written: "array[int]", board: TimedBoard, spent_s: tuple[float, ...]) -> Run:
+    cpu_s, queued_s, wall_s = spent_s
     waits_ns, last_ns = [], 0
     for at in range(0, len(written), 3):
         number, time_ms, written_ns = written[at : at + 3]
@@ -127,13 +138,21 @@ def _compared(written: "array[int]", board: TimedBoard, cpu_s: float) -> Run:
         lost=offered - len(waits_ns),
         waits_ms=tuple(sorted(wait / 1e6 for wait in waits_ns)),
         cpu_us=cpu_s * 1e6 / max(offered, 1),
+        queued_share=queued_s / wall_s,
+        troubles={**board.statistics().refusals, **board.statistics().errors},
         rate=len(waits_ns) * 1e9 / max(last_ns - written[2], 1),
     )
 
 
 async def _line(stream: trio.abc.ReceiveStream) -> str:
-    """Read one short line; the feeder writes no two at once."""
-    return (await stream.receive_some(64)).decode().strip()
+    """Read one line, and nothing of the next."""
+    said = b""
+    while not said.endswith(b"\n"):
+        byte = await stream.receive_some(1)
+        if not byte:
+            raise RuntimeError("the feeder ended before its time")
+        said += byte
+    return said.decode().strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,9 +249,10 @@ def main() -> int:
     p50, p99, p999 = (_share(paced.waits_ms, share) for share in (0.5, 0.99, 0.999))
     grown_mb = replay.after_mb - replay.before_mb
     rows = (
-        (f"{asked.rate} updates/s offered over {asked.tokens} tokens", f"{paced.offered} written, {paced.lost} without a price"),
+        (f"{asked.rate} updates/s offered over {asked.tokens} tokens", f"{paced.offered} written, {paced.lost} without a price, troubles {paced.troubles or 'none'}"),
         ("  frame written to price published", f"p50 {p50:.2f} ms   p99 {p99:.2f} ms   p99.9 {p999:.2f} ms"),
         ("  one core", f"{paced.cpu_us:.0f} us an update, {paced.cpu_us * asked.rate / 1e4:.0f} % busy"),
+        ("  ready, but without a core", f"{paced.queued_share:.0%} of the time: other programs' doing"),
         ("as many as it takes", f"{flood.rate:.0f} updates/s, {flood.cpu_us:.0f} us each"),
         (f"{asked.frames} frames in process", f"{replay.cpu_us:.0f} us each; {replay.before_mb:.1f} MB before, {replay.after_mb:.1f} MB after"),
         (f"{BOOKS} books of 63 levels a side", f"{held_mb:.1f} MB"),
