@@ -24,6 +24,7 @@ _BRISK: Final[Mapping[str, int]] = MappingProxyType(
         "pong_timeout_ms": 1_500,
         "reconnect_max_ms": 500,
         "response_bytes_max": 1_000_000,
+        "listing_cache_ms": 1_000,
     }
 )
 """Everything a tenth as long as at the real hosts, as the slots are."""

@@ -56,6 +56,8 @@ class _Said:
     stamp_ms: int
     """The venue's time of the last change."""
     price_e6: int
+    traded_e6: int
+    """The last trade: nobody trades in a drill, so that the books' hashes stay what a reader expects."""
     last_frame: Frame | None = None
 
 
@@ -95,6 +97,7 @@ class ScriptedVenue:
                 depth=told_depth(HONEST, start_e6[market.number], market.number),
                 stamp_ms=now_ms,
                 price_e6=start_e6[market.number],
+                traded_e6=start_e6[market.number],
             )
             for family in Family
             for market in self.markets
@@ -268,7 +271,7 @@ class ScriptedVenue:
             said.depth,
             is_yes=is_yes,
             time_ms=self.time_ms if said.telling.is_restamped else said.stamp_ms,
-            last_trade_e6=said.price_e6,
+            last_trade_e6=said.traded_e6,
         )
 
     def _told_market(self, family: Family, number: int) -> SandboxMarket:
