@@ -26,7 +26,8 @@ from keeper.prices.price import PriceClass
 _QUICK = Settings(slot_ms=20)
 """A last good price is stale after 3 s."""
 _AGED_S = _QUICK.slots_s(150)
-_DOWN = Canned(status=503, body=b'{"error":"service disabled","code":"DISABLED"}')
+_DOWN = Canned(status=500, body=b'{"error":"internal server error"}')
+"""A 503 with a code would tell of a restart, after which nothing of the venue is believed for a while."""
 
 
 def _refuse_everything(stage: Stage) -> None:
