@@ -20,6 +20,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     outages.GAMMA_ALONE,
     outages.HALF_FAILS,
     outages.FLAPPING,
+    outages.FALSE_DAWN,
     outages.KILLED_IN_AN_OUTAGE,
     outages.RECOVERY_IN_A_CASCADE,
     replies.RATE_LIMITED,
