@@ -48,7 +48,8 @@ def observe(
     if traits.best_class is not PriceClass.VALID:
         after = _held_against_last_good(state, after, rules, now_s)
     state = replace(
-        with_source(state, place, after),
+        state,
+        sources=(*state.sources[:place], after, *state.sources[place + 1 :]),
         news=state.news | 1 << place,
     )
     if not traits.is_compared or traits.is_pushed:
