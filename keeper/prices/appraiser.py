@@ -108,6 +108,8 @@ class Appraiser:
         after = observe(before, observation, self._rules, self._venue.about)
         self._states[known] = after
         has_changed = after.sources[place].changed_at_s > before.sources[place].changed_at_s
+        if after.sources[place].regressed_at_s > before.sources[place].regressed_at_s:
+            self._venue.note_regress()
         self._note_behind(known, before, after)
         if self._venue.note_heard(known, has_changed=has_changed, now_s=now_s):
             self._rejudge_all()
@@ -176,6 +178,10 @@ class Appraiser:
     def note_clock_skew(self, skew_ms: int) -> None:
         """Keep the venue's clock less ours."""
         self._venue.note_clock_skew(skew_ms)
+
+    async def wait_clock_doubted(self) -> None:
+        """Wait until a stamp of the venue went back since its clock was last noted."""
+        await self._venue.wait_clock_doubted()
 
     def note_restart(self, source: SourceName, why: str) -> None:
         """Stop believing the books: the venue's engine restarts."""

@@ -202,6 +202,9 @@ class NotedHearing:
     def refuse(self, _source, reason, **_details):
         self.refusals[reason] += 1
 
+    async def wait_clock_doubted(self):
+        await trio.sleep_forever()
+
     def take_doubted(self, _source, tokens):
         found = self.doubted.intersection(tokens)
         self.doubted -= found
