@@ -5,14 +5,13 @@ Shell without I/O: the sources call it, synchronously, and it logs what the core
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
 from math import inf
 
 import structlog
 import trio
 
 from keeper.prices.board import PriceBoard
-from keeper.prices.clocks import is_from_future
+from keeper.prices.clocks import without_future
 from keeper.prices.errors import VenueError
 from keeper.prices.fallback import close, lose, observe
 from keeper.prices.heard import SourceView, views_of
@@ -96,12 +95,11 @@ class Appraiser:
         if observation.received_at_s > now_s:
             self.refuse(source, "received_in_the_future", token_id=token_id)
             return
-        stamp_ms = observation.content_time_ms
-        if stamp_ms is not None and is_from_future(
-            stamp_ms, wall_ms, self._venue.about, self._rules
-        ):
-            self.refuse(source, "content_from_future", ahead_ms=stamp_ms - wall_ms)
-            observation = replace(observation, content_time_ms=None)
+        said = observation
+        observation = without_future(said, wall_ms, self._venue.about, self._rules)
+        if observation is not said:
+            self.refuse(source, "content_from_future", token_id=token_id)
+            self._venue.note_clock_doubt()
         self._board.count_observation(source)
         if self._recorder is not None:
             self._recorder.heard(known, observation, wall_ms)
@@ -109,7 +107,7 @@ class Appraiser:
         self._states[known] = after
         has_changed = after.sources[place].changed_at_s > before.sources[place].changed_at_s
         if after.sources[place].regressed_at_s > before.sources[place].regressed_at_s:
-            self._venue.note_regress()
+            self._venue.note_clock_doubt()
         self._note_behind(known, before, after)
         if self._venue.note_heard(known, has_changed=has_changed, now_s=now_s):
             self._rejudge_all()

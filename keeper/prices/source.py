@@ -41,7 +41,10 @@ class Hearing(Protocol):
         """Note the venue's clock less ours."""
 
     async def wait_clock_doubted(self) -> None:
-        """Wait until a stamp of the venue went back since its clock was last noted: nothing is decided by stamps till then."""
+        """Wait until a stamp went back, or came from the future, since the venue's clock was last noted.
+
+        Nothing is decided by such a stamp until the clock is read again.
+        """
 
     def note_restart(self, source: SourceName, why: str) -> None:
         """Note a sign that the venue's engine restarts (425, 503 with a code): starts or extends the cooldown."""

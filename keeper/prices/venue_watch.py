@@ -53,12 +53,12 @@ class VenueWatch:
         """Leave a token out of the pulse."""
         self._heard.discard(token_id)
 
-    def note_regress(self) -> None:
-        """Ask for the venue's clock: a stamp went back."""
+    def note_clock_doubt(self) -> None:
+        """Ask for the venue's clock: a stamp went back, or is from the future."""
         self._clock_doubted.set()
 
     async def wait_clock_doubted(self) -> None:
-        """Wait until a stamp went back since the clock was last noted."""
+        """Wait until a stamp made the clock doubtful since it was last noted."""
         await self._clock_doubted.wait()
 
     def note_clock_skew(self, skew_ms: int) -> None:

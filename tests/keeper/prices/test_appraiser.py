@@ -44,16 +44,19 @@ def events(told):
     return [one["event"] for one in told]
 
 
-async def test_a_stamp_from_the_future_is_counted_and_never_makes_what_follows_look_old(
+async def test_a_stamp_from_the_future_is_not_believed_until_the_clock_says_so_and_never_makes_what_follows_look_old(
     autojump_clock,
 ):
     board, appraiser = appraising()
     appraiser.observe(ONE, seen(Source.STREAM, 500_000, NOW_MS + 10_001))
-    assert board.get(ONE).content_time_ms is None
+    assert (board.get(ONE).content_time_ms, board.get(ONE).reason) == (None, Reason.FROM_FUTURE)
+    with trio.fail_after(1):  # asked for already
+        await appraiser.wait_clock_doubted()
     assert board.statistics().refusals == {"stream.content_from_future": 1}
     appraiser.note_clock_skew(9_000)  # the venue is ahead of us, and says so
     appraiser.observe(ONE, seen(Source.STREAM, 500_000, NOW_MS + 10_001))
     assert board.get(ONE).content_time_ms == NOW_MS + 10_001
+    assert board.get(ONE).price_class is PriceClass.VALID
 
 
 async def test_a_receipt_from_the_future_and_a_source_nobody_runs_are_refused(autojump_clock):
