@@ -87,9 +87,9 @@ def _seed(script: ScriptedVenue, number: int) -> MarketSeed:
     yes, no = (int(token).to_bytes(_TOKEN_BYTES, "big") for token in market.token_ids)
     return MarketSeed(
         condition_id=bytes.fromhex(market.condition_id.removeprefix("0x")),
-        yes_token=yes,
+        yes_token_or_hash=yes,
         no_token=no,
-        price_e6=min(max(price_e6, PRICE_MIN_E6), PRICE_MAX_E6),
+        prices_e6=(min(max(price_e6, PRICE_MIN_E6), PRICE_MAX_E6),),
     )
 
 
@@ -107,7 +107,7 @@ async def _price(
                     market,
                     price_class=_VALID,
                     publish_slot=slot,
-                    readings=[(seed.price_e6, _BAND_E6)],
+                    readings=[(price_e6, _BAND_E6) for price_e6 in seed.prices_e6],
                 )
             ],
             [keeper],

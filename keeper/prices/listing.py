@@ -19,6 +19,7 @@ _TOKEN_ID: Final = re.compile(r"[0-9]{1,78}", re.ASCII)
 """A 256-bit number in decimal."""
 _TICK_DEFAULT_E6: Final = 10_000
 """Polymarket's own default tick, one cent."""
+_DIGITS_MAX: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,10 @@ class MarketListing:
     tick_e6: int
     quote: Quote
     """Of outcome 0, as cached by Gamma for up to 300 s."""
+    question_id: str | None = None
+    """The question's own id; in a neg-risk group the group's id with the outcome's number as its last byte."""
+    group_place: int | None = None
+    """Where Gamma shows an outcome in its group (`groupItemThreshold`)."""
 
     @property
     def yes_token_id(self) -> TokenId:
@@ -67,16 +72,13 @@ def listing_of(body: object) -> MarketListing:
     if len(token_ids) != len(outcomes) or not token_ids:
         raise MalformedError(f"found {len(token_ids)} tokens for {len(outcomes)} outcomes")
     tick_e6 = _price_of(body, "orderPriceMinTickSize")
-    neg_risk_market_id = body.get("negRiskMarketID")
     return MarketListing(
         condition_id=_condition_id_of(body),
         question=str(body.get("question") or ""),
         outcomes=outcomes,
         token_ids=token_ids,
         neg_risk=body.get("negRisk") is True,
-        neg_risk_market_id=neg_risk_market_id
-        if isinstance(neg_risk_market_id, str) and neg_risk_market_id
-        else None,
+        neg_risk_market_id=_text_of(body, "negRiskMarketID"),
         is_neg_risk_other=body.get("negRiskOther") is True,
         is_active=body.get("active") is not False,
         is_closed=body.get("closed") is True or _is_resolved(body),
@@ -86,6 +88,8 @@ def listing_of(body: object) -> MarketListing:
             _price_of(body, "bestAsk"),
             _price_of(body, "lastTradePrice"),
         ),
+        question_id=_text_of(body, "questionID"),
+        group_place=_whole_of(body, "groupItemThreshold"),
     )
 
 
@@ -120,6 +124,16 @@ def _texts_of(body: Mapping[str, object], key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
         raise MalformedError(f"found no list of texts under {key}")
     return tuple(value)
+
+
+def _text_of(body: Mapping[str, object], key: str) -> str | None:
+    text = body.get(key)
+    return text if isinstance(text, str) and text else None
+
+
+def _whole_of(body: Mapping[str, object], key: str) -> int | None:
+    text = str(body.get(key))
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX else None
 
 
 def _price_of(body: Mapping[str, object], key: str) -> int | None:
