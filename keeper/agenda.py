@@ -17,7 +17,7 @@ from keeper.prices.board import PriceBoard
 from keeper.prices.outcomes import Unproven
 from keeper.reviews import Reviews
 from keeper.snapshot import Snapshot
-from keeper.tally import Tally, Withheld
+from keeper.tally import MARKET_RESOLVED, Tally, Withheld
 from programs.accounts import Market, MarketStatus
 from programs.units import Slot
 
@@ -99,7 +99,7 @@ class Agenda:
         tokens = outlook.following.tokens_of(address)
         if isinstance(tokens, Unproven):
             is_open = market.status == MarketStatus.OPEN
-            return NoPost(reason=tokens if is_open else "market_resolved")
+            return NoPost(reason=tokens if is_open else MARKET_RESOLVED)
         prices = [outlook.board.get(token) for token in tokens]
         now_s = trio.current_time()
         publish_slot = min(
