@@ -181,8 +181,9 @@ async def _work(
     )
     async with trio.open_nursery() as landing:
         await landing.start(land, kit.rpc, kit.attempts, kit.in_flight, pace)
+        interval_s = kit.slot_s * config.landing.blockhash_interval_slots
         await landing.start(
-            watch_blockhashes, kit.rpc, kit.blockhashes, 2 * kit.slot_s, facts.genesis_hash
+            watch_blockhashes, kit.rpc, kit.blockhashes, interval_s, facts.genesis_hash
         )
         await _settle(kit, pace)
         await check_venue(config.polymarket)

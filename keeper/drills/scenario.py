@@ -46,6 +46,8 @@ class Settings:
     """Leveraged positions of every market and side, planted before the keeper starts."""
     feed: Mapping[str, int] = field(default_factory=dict)
     """Keys of [polymarket] that differ from the brisk ones."""
+    keeper: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Keys of other sections that differ from the shipped ones, by section; [cluster] has its slot_ms already."""
     roads: Mapping[Family, Road] = field(default_factory=dict)
     """How the keeper reaches a family, where not plainly."""
     is_brisk: bool = True

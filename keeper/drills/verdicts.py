@@ -258,10 +258,13 @@ def first_return(case: Case, market: str) -> Action | None:
 def _asks(wanted: Asks, case: Case, phase: Phase) -> _Found:
     most = f" and at most {wanted.at_most}" if wanted.at_most is not None else ""
     since = f" after {wanted.after_s:g} s" if wanted.after_s else ""
-    expected = f"{wanted.family} is asked at least {wanted.at_least}{most} times{since}"
+    where = f"{wanted.family} {wanted.path}".rstrip()
+    expected = f"{where} is asked at least {wanted.at_least}{most} times{since}"
     from_s = phase.starts_s + wanted.after_s
     count = sum(
-        request.family is wanted.family and from_s <= request.at_s < phase.ends_s
+        request.family is wanted.family
+        and wanted.path in request.path
+        and from_s <= request.at_s < phase.ends_s
         for request in case.evidence.requests
     )
     is_polite = wanted.at_most is None or count <= wanted.at_most

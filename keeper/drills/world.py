@@ -94,15 +94,20 @@ async def run_world(
 
 def keeper_toml(world: World, settings: Settings, keypair: Path, state: Path) -> str:
     """Write the configuration of the keeper under drill; `keeper check` would print the rest."""
-    polymarket = "".join(f"{key} = {value}\n" for key, value in settings.polymarket.items())
+    others = {name: keys for name, keys in settings.keeper.items() if name != "cluster"}
+    sections = "".join(f"\n[{name}]\n{_lines(keys)}" for name, keys in others.items())
     return (
         f'[cluster]\nrpc_urls = ["{world.localnet.url}"]\nprogram_id = "{PROGRAM}"\n'
-        f"slot_ms = {settings.slot_ms}\n\n"
+        f"slot_ms = {settings.slot_ms}\n{_lines(settings.keeper.get('cluster', {}))}\n"
         f'[keys]\nkeeper = "{keypair}"\n\n[state]\nfolder = "{state}"\n\n'
         f'[polymarket]\nclob_url = "{world.urls[Family.CLOB]}"\n'
         f'gamma_url = "{world.urls[Family.GAMMA]}"\nstream_url = "{world.urls[Family.STREAM]}"\n'
-        f"{polymarket}"
+        f"{_lines(settings.polymarket)}{sections}"
     )
+
+
+def _lines(keys: Mapping[str, int]) -> str:
+    return "".join(f"{key} = {value}\n" for key, value in keys.items())
 
 
 def _localnet_config(settings: Settings, machine: Machine) -> LocalnetConfig:

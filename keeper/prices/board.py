@@ -30,6 +30,8 @@ class PriceStatistics:
     """Quotes taken in, by source."""
     refusals: Mapping[str, int]
     """Bodies, levels and frames skipped, by reason."""
+    reasons: Mapping[Reason, int]
+    """Prices that came to have a class for each reason but OK."""
     errors: Mapping[str, int]
     """Failed calls, as `source.kind`."""
     failures_in_a_row: Mapping[SourceName, int]
@@ -52,6 +54,7 @@ class PriceBoard:
         self._changed = trio.Event()
         self._observations: Counter[SourceName] = Counter()
         self._refusals: Counter[str] = Counter()
+        self._reasons: Counter[Reason] = Counter()
         self._errors: Counter[str] = Counter()
         self._failures_in_a_row: Counter[SourceName] = Counter()
         self._tell_heard: Callable[[TokenId], tuple[SourceView, ...]] = _nothing_heard
@@ -117,6 +120,10 @@ class PriceBoard:
         self._refusals[reason] += 1
         return self._refusals[reason]
 
+    def count_reason(self, reason: Reason) -> None:
+        """Count a price that came to have its class for a reason."""
+        self._reasons[reason] += 1
+
     def count_failure(self, source: SourceName, kind: str) -> None:
         """Count a failed call."""
         self._errors[f"{source}.{kind}"] += 1
@@ -152,6 +159,7 @@ class PriceBoard:
             unpriced=len(self._unpriced),
             observations=Counter(self._observations),
             refusals=Counter(self._refusals),
+            reasons=Counter(self._reasons),
             errors=Counter(self._errors),
             failures_in_a_row=Counter(self._failures_in_a_row),
             clock_skew_ms=self.clock_skew_ms,

@@ -12,8 +12,8 @@ import trio
 from keeper.newest import Newest
 from keeper.prices.clob import BookReply, read_books
 from keeper.prices.errors import BadStatusError, VenueError
-from keeper.prices.fallback import Observation
 from keeper.prices.gamma import read_listings
+from keeper.prices.observation import Observation
 from keeper.prices.omissions import Omissions
 from keeper.prices.polling import poll_for_ever
 from keeper.prices.price import Source, TokenId
@@ -23,6 +23,8 @@ from keeper.prices.unix_time import unix_ms
 from keeper.prices.venue_clock import watch_clock
 from keeper.prices.venue_http import VenueHttp
 
+_BOOKS_AT_ONCE: Final = 16
+"""Books appraised between two checkpoints: a millisecond or two, so that a large reply delays no frame of the stream."""
 _QUESTIONS_WAITING: Final = 16
 """Calls about omitted tokens that may wait; what finds no place is asked about at a later omission."""
 
@@ -80,7 +82,9 @@ class ClobSource:
             raise
         for refusal in reply.refusals:
             hearing.refuse(Source.CLOB, refusal.kind, error=refusal.reason)
-        for found in reply.books:
+        for number, found in enumerate(reply.books):
+            if number % _BOOKS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
             if found.book.refused_levels:
                 hearing.refuse(Source.CLOB, "malformed_level", levels=found.book.refused_levels)
             hearing.observe(found.book.token_id, _observation_of(found))

@@ -25,7 +25,7 @@ from keeper.prices.venue_http import open_venue
 _AGEING_SLOTS: Final = 5
 _AGEING_MAX_S: Final = 1.0
 _AGEING_CHUNK: Final = 500
-"""Tokens aged between two checkpoints: about a millisecond."""
+"""Tokens looked at between two checkpoints."""
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ async def feed(
         nursery.start_soon(_age_prices, config, appraiser)
         for source in sources:
             nursery.start_soon(source.run, appraiser, known)
-        log.info("feed.started", sources=[traits.name for traits in ranked])
+        log.info("feed.started", sources=[str(traits.name) for traits in ranked])
         task_status.started()
 
 
@@ -89,8 +89,8 @@ async def _age_prices(config: FeedConfig, appraiser: Appraiser) -> None:
     """Let prices age although no source speaks."""
     interval_s = min(config.slot_ms * _AGEING_SLOTS / 1_000, _AGEING_MAX_S)
     while True:
-        for number, token_id in enumerate(appraiser.tokens):
-            appraiser.reappraise(token_id)
+        for number, _ in enumerate(appraiser.pass_time()):
             if number % _AGEING_CHUNK == _AGEING_CHUNK - 1:
                 await trio.lowlevel.checkpoint()
-        await trio.sleep(interval_s)
+        with trio.move_on_after(interval_s):
+            await appraiser.wait_hurry()

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from keeper.prices.breaker import BreakerRules
 from keeper.prices.buckets import CallLimits
-from keeper.prices.fallback import TrustRules
 from keeper.prices.price import PriceClass, Source
 from keeper.prices.traits import SourceTraits
+from keeper.prices.trust_rules import TrustRules
 
 _POLLS_FRESH = 3
 """Polls missed in a row before a polled source counts as silent."""
@@ -44,6 +44,16 @@ class FeedConfig:
     rotation_interval_ms: int = 600_000
     """Age at which a socket is replaced, against freezes that PONG does not show."""
     reconnect_max_ms: int = 30_000
+    restart_cooldown_ms: int = 180_000
+    """How long the books are not believed after a sign of an engine restart."""
+    venue_frozen_ms: int = 120_000
+    """How long no content of any followed token may change before no price of the venue is acted on."""
+    clock_skew_max_ms: int = 10_000
+    """How far the venue's clock may be from ours before its stamps are not believed."""
+    listing_cache_ms: int = 300_000
+    """How old a listing may be when Gamma answers it."""
+    jump_e6: int = 100_000
+    """A move of one source alone by more than this has to be confirmed."""
     assets_per_socket: int = 200
     books_per_request: int = 500
     markets_per_request: int = 40
@@ -71,6 +81,11 @@ class FeedConfig:
             "pong_timeout_ms",
             "rotation_interval_ms",
             "reconnect_max_ms",
+            "restart_cooldown_ms",
+            "venue_frozen_ms",
+            "clock_skew_max_ms",
+            "listing_cache_ms",
+            "jump_e6",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, wanted 1 or more")
@@ -130,6 +145,7 @@ class FeedConfig:
             best_class=PriceClass.DEGRADED,
             fresh_ms=_POLLS_FRESH * self.gamma_poll_interval_ms + self.request_timeout_ms,
             is_compared=False,
+            is_of_engine=False,
         )
 
     @property
@@ -138,4 +154,9 @@ class FeedConfig:
         return TrustRules(
             slot_ms=self.slot_ms,
             sources=(self.stream_traits, self.clob_traits, self.gamma_traits),
+            restart_cooldown_ms=self.restart_cooldown_ms,
+            venue_frozen_ms=self.venue_frozen_ms,
+            clock_skew_max_ms=self.clock_skew_max_ms,
+            listing_cache_ms=self.listing_cache_ms,
+            jump_e6=self.jump_e6,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keeper.prices.endpoints import Endpoint
 from keeper.prices.errors import MalformedError, MalformedReplyError
 from keeper.prices.listing import MarketListing, listing_of
-from keeper.prices.price import ConditionId, TokenId
+from keeper.prices.price import TokenId
 from keeper.prices.venue_http import VenueHttp
 
 _PAGE_LIMIT = 100
@@ -77,11 +77,12 @@ async def read_listings(venue: VenueHttp, tokens: Sequence[TokenId]) -> Listings
         VenueError: no usable reply.
 
     """
-    listings: dict[ConditionId, MarketListing] = {}
+    listings: list[MarketListing] = []
     recorded: list[str | None] = []
     refusals: list[str] = []
-    missing = list(tokens)
+    known: set[TokenId] = set()
     for closed in ("false", "true"):
+        missing = [token_id for token_id in tokens if token_id not in known]
         if not missing:
             break
         params = [*(("clob_token_ids", token_id) for token_id in missing), ("closed", closed)]
@@ -89,19 +90,16 @@ async def read_listings(venue: VenueHttp, tokens: Sequence[TokenId]) -> Listings
             async for page in pages:
                 refusals += page.refusals
                 for listing, name in zip(page.listings, page.recorded_bodies, strict=True):
-                    if not set(missing).intersection(listing.token_ids):
+                    if not known.isdisjoint(listing.token_ids):
+                        refusals.append(f"a token of market {listing.condition_id} came twice")
+                    elif set(missing).isdisjoint(listing.token_ids):
                         refusals.append(f"market {listing.condition_id} was not asked for")
-                    elif listing.condition_id in listings:
-                        refusals.append(f"market {listing.condition_id} came twice")
                     else:
-                        listings[listing.condition_id] = listing
+                        known.update(listing.token_ids)
+                        listings.append(listing)
                         recorded.append(name)
-        known = {token_id for listing in listings.values() for token_id in listing.token_ids}
-        missing = [token_id for token_id in missing if token_id not in known]
     return ListingsPage(
-        listings=tuple(listings.values()),
-        recorded_bodies=tuple(recorded),
-        refusals=tuple(refusals),
+        listings=tuple(listings), recorded_bodies=tuple(recorded), refusals=tuple(refusals)
     )
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import trio
 
 from keeper.newest import Newest
-from keeper.prices.fallback import Observation
 from keeper.prices.gamma import read_listings
+from keeper.prices.observation import Observation
 from keeper.prices.polling import poll_for_ever
 from keeper.prices.price import Source, TokenId
 from keeper.prices.source import Hearing

@@ -26,7 +26,7 @@ from keeper.prices.stream_frames import FrameReader
 from keeper.prices.venue_http import RECORDED_BODY_HEADER
 from keeper.prices.websocket import Websocket, open_websocket
 
-FRAME_CHARACTERS_MAX: Final = 16 * 1024 * 1024
+MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 """200 books of 250 levels a side in one frame are 5 MB."""
 RUBBISH_MAX: Final = 8
 """Frames in a row of which nothing can be read, after which the socket is replaced."""
@@ -123,7 +123,7 @@ class Link:
                         opening = open_websocket(
                             self._wire.client,
                             config.stream_url,
-                            characters_max=FRAME_CHARACTERS_MAX,
+                            bytes_max=MESSAGE_BYTES_MAX,
                         )
                         socket = await stack.enter_async_context(opening)
                         await socket.send_text(_subscription(self._tokens))

@@ -20,8 +20,7 @@ from keeper.prices.bodies import (
     events_of_frame,
 )
 from keeper.prices.book import Applied, Book, BookDelta, BookSnapshot
-from keeper.prices.price import Reason, TokenId
-from keeper.prices.quote import quote_of_book
+from keeper.prices.price import TokenId
 
 HASH_CHECKS: Final = 2
 """Changes held to their hash between two looks: 0.1 ms each, so that a flood is sampled and a quiet market is not."""
@@ -248,7 +247,7 @@ class StreamedBooks:
 
     def _is_crossed_again(self, token_id: str) -> bool:
         """Grant a crossed book one more frame: the venue's own books cross for a message or two."""
-        if quote_of_book(self._books[token_id]).reason is not Reason.CROSSED:
+        if not self._books[token_id].is_crossed:
             self._crossed.discard(token_id)
             return False
         if token_id in self._crossed:

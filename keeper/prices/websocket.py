@@ -1,7 +1,7 @@
 """One websocket, bounded in what a peer can make it hold.
 
-Shell. httpx opens the connection, wsproto reads the frames, and this file joins fragments under a limit that is checked
-while they arrive. One reader takes frames as fast as it applies them and nothing is queued: what is not yet read waits
+Shell. httpx opens the connection, wsproto writes what is sent, and messages are read under a limit that is checked
+before they are held. One reader takes them as fast as it applies them and nothing is queued: what is not yet read waits
 in the kernel's buffer, where it slows the sender down.
 """
 
@@ -9,24 +9,27 @@ import base64
 import secrets
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from io import StringIO
 from typing import Final, Protocol
 
 import httpcore
 import httpx
 import trio
 from wsproto.connection import Connection, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
+from wsproto.events import CloseConnection, Event, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import ProtocolError, generate_accept_token
 
-from keeper.prices.errors import ConnectFailedError, StreamClosedError, TooLargeError
+from keeper.prices.errors import (
+    ConnectFailedError,
+    MalformedError,
+    StreamClosedError,
+    TooLargeError,
+)
+from keeper.prices.websocket_frames import FrameDecoder, Opcode
 
 _READ_BYTES: Final = 64 * 1024
 _GOODBYE_S: Final = 0.5
 """How long a closing socket may take to say so: a peer that reads nothing must not hold up a rotation."""
-_FRAGMENT_CHARACTERS_LEAST: Final = 16
-"""What a fragment counts at least, so that a message of empty fragments ends too."""
 
 
 class _ByteStream(Protocol):
@@ -41,44 +44,47 @@ class Websocket:
     """An open websocket: texts in, texts out."""
 
     def __init__(
-        self, url: str, stream: _ByteStream, headers: httpx.Headers, characters_max: int
+        self, url: str, stream: _ByteStream, headers: httpx.Headers, bytes_max: int
     ) -> None:
         self.url = url
         self.headers = headers
         """Of the response that accepted the connection."""
         self._stream = stream
-        self._characters_max = characters_max
+        self._decoder = FrameDecoder(bytes_max)
         self._protocol = Connection(ConnectionType.CLIENT)
-        self._events = self._protocol.events()
-        self._fragments = StringIO()
-        self._held = 0
         self._writing = trio.Lock()
 
     async def receive_text(self) -> str:
         """Return the next whole message; pings are answered on the way.
 
-        A binary message comes back as text too, for its reader to refuse. Checkpoints once per call even when the
-        message was already here, so that a flood starves nobody.
+        A binary message and bytes that are no UTF-8 come back as text too, for the reader of the text to refuse.
+        Checkpoints at every call, even when the message was already here, so that a flood starves nobody.
 
         Raises:
-            TooLargeError: the message grew past the limit; the rest was not read, and the socket is of no further use.
+            TooLargeError: a message is longer than allowed; it was not read, and the socket is of no further use.
             StreamClosedError: the peer closed, broke off, or broke the protocol.
 
         """
-        await trio.lowlevel.checkpoint()
+        has_waited = False
         while True:
-            for event in self._events:
-                if isinstance(event, TextMessage | BytesMessage):
-                    text = self._joined(event)
-                    if text is not None:
-                        return text
-                elif isinstance(event, Ping):
-                    await self._send(event.response())
-                elif isinstance(event, CloseConnection):
-                    raise StreamClosedError(
-                        f"{self.url} closed: {event.code} {event.reason or ''}".rstrip()
-                    )
-            await self._read_more()
+            try:
+                received = self._decoder.take()
+            except MalformedError as error:
+                raise StreamClosedError(f"{self.url} broke the protocol: {error}") from error
+            except TooLargeError as error:
+                raise TooLargeError(f"{self.url}: {error}") from error
+            if received is None:
+                self._decoder.feed(await self._read())
+                has_waited = True
+            elif received.opcode <= Opcode.BINARY:
+                if not has_waited:
+                    await trio.lowlevel.checkpoint()
+                return received.payload.decode("utf-8", "replace")
+            elif received.opcode is Opcode.PING:
+                await self._send(Pong(payload=received.payload))
+                has_waited = True
+            elif received.opcode is Opcode.CLOSE:
+                raise StreamClosedError(f"{self.url} closed: {_close_reason(received.payload)}")
 
     async def send_text(self, text: str) -> None:
         """Send one text message.
@@ -94,32 +100,14 @@ class Websocket:
         with trio.move_on_after(_GOODBYE_S, shield=True), suppress(StreamClosedError):
             await self._send(CloseConnection(code=CloseReason.NORMAL_CLOSURE))
 
-    def _joined(self, event: TextMessage | BytesMessage) -> str | None:
-        """Add a part of a message, and return the whole once it is one."""
-        data = event.data
-        text = data if isinstance(data, str) else bytes(data).decode("utf-8", "replace")
-        is_whole = event.message_finished and not self._held
-        self._held += max(len(text), _FRAGMENT_CHARACTERS_LEAST)
-        if self._held > self._characters_max:
-            raise TooLargeError(
-                f"{self.url} sent a message of more than {self._characters_max} characters; "
-                "not read further"
-            )
-        if not is_whole:
-            self._fragments.write(text)
-            if not event.message_finished:
-                return None
-            text = self._fragments.getvalue()
-            self._fragments = StringIO()
-        self._held = 0
-        return text
-
-    async def _read_more(self) -> None:
-        with _translated(self.url):
+    async def _read(self) -> bytes:
+        try:
             chunk = await self._stream.read(_READ_BYTES)
-            # No bytes are the end: wsproto takes None for a connection lost without a goodbye.
-            self._protocol.receive_data(chunk or None)
-        self._events = self._protocol.events()
+        except httpcore.NetworkError as error:
+            raise StreamClosedError(f"{self.url} broke off: {_named(error)}") from error
+        if not chunk:
+            raise StreamClosedError(f"{self.url} ended without a goodbye")
+        return chunk
 
     async def _send(self, event: Event) -> None:
         async with self._writing:
@@ -129,14 +117,14 @@ class Websocket:
 
 @asynccontextmanager
 async def open_websocket(
-    client: httpx.AsyncClient, url: str, *, characters_max: int
+    client: httpx.AsyncClient, url: str, *, bytes_max: int
 ) -> AsyncGenerator[Websocket]:
     """Open a websocket on the client's connections; it is closed when the block ends.
 
     Args:
         client: opens the connection, and bounds how many there are.
         url: ws:// or wss://.
-        characters_max: the longest message taken.
+        bytes_max: the longest message taken, in bytes.
 
     Raises:
         ConnectFailedError: no connection.
@@ -159,7 +147,7 @@ async def open_websocket(
         if response.headers.get("Sec-WebSocket-Accept") != generate_accept_token(key).decode():
             raise StreamClosedError(f"{url} accepted another handshake than ours")
         stream: _ByteStream = response.extensions["network_stream"]
-        websocket = Websocket(url, stream, response.headers, characters_max)
+        websocket = Websocket(url, stream, response.headers, bytes_max)
         try:
             yield websocket
         finally:
@@ -181,3 +169,11 @@ def _translated(url: str) -> Generator[None]:
 
 def _named(error: Exception) -> str:
     return f"{type(error).__name__} {error}".strip()
+
+
+def _close_reason(payload: bytes) -> str:
+    """Word a close frame: its code, and what the peer adds."""
+    if len(payload) < 2:  # noqa: PLR2004 - a code has two bytes
+        return "no reason given"
+    text = payload[2:].decode("utf-8", "replace")
+    return f"{int.from_bytes(payload[:2], 'big')} {text}".rstrip()

@@ -11,7 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 from keeper.newest import Newest
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.stream import StreamSource
-from keeper.prices.stream_link import FRAME_CHARACTERS_MAX, RUBBISH_MAX
+from keeper.prices.stream_link import MESSAGE_BYTES_MAX, RUBBISH_MAX
 
 ONE, TWO, THREE, FOUR = "1", "2", "3", "4"
 
@@ -302,7 +302,7 @@ async def test_a_clock_that_went_back_cannot_hold_a_book_still(autojump_clock):
 async def test_a_message_is_refused_while_it_grows_and_the_socket_replaced(autojump_clock):
     async with following(book(ONE)) as (market, hearing, _):
         (peer,) = market.peers
-        part = " " * (FRAME_CHARACTERS_MAX // 4 - 1_000)
+        part = " " * (MESSAGE_BYTES_MAX // 4 - 1_000)
         for _ in range(4):
             await peer.say_part(part)
         await wait_all_tasks_blocked()
