@@ -26,10 +26,11 @@ from keeper.costs import (
 from keeper.execute import Kit, Purse, Shipment, job_refs, resume_purse, ship, simulate
 from keeper.fees import NoBid
 from keeper.jobs import Job, JobQueue, Urgency
+from keeper.mirrors import Following
 from keeper.newest import Newest
-from keeper.posting import yes_token_of
 from keeper.prices.board import PriceBoard
-from keeper.prices.price import CHAIN_CLASSES, PERMISSIONS, PriceClass
+from keeper.prices.outcomes import Unproven
+from keeper.reading import Refusal, reading_of, why_not_liquidate
 from keeper.risk import Assessment, assess
 from keeper.snapshot import Snapshot
 from programs import events
@@ -70,8 +71,17 @@ class _Lane:
     room: trio.Semaphore
     """Batches that may still be sent now."""
     busy_markets: set[Pubkey] = field(default_factory=set)
-    withheld: dict[Pubkey, str] = field(default_factory=dict)
+    withheld: dict[Pubkey, Refusal] = field(default_factory=dict)
     """Markets whose liquidations wait, with the reason last logged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _World:
+    """What one plan is made of."""
+
+    board: PriceBoard
+    snapshot: Snapshot
+    following: Following
 
 
 async def liquidate_positions(
@@ -80,6 +90,7 @@ async def liquidate_positions(
     lamports_per_quote_unit: int,
     board: PriceBoard,
     chain: Newest[Snapshot],
+    following: Newest[Following],
     stop: trio.Event,
 ) -> None:
     """Liquidate until `stop` is set; then wait for what is in flight."""
@@ -96,7 +107,10 @@ async def liquidate_positions(
             with trio.move_on_after(kit.slot_s):
                 sequence, snapshot = await chain.wait_newer(sequence)
                 _refill(kit, lane, snapshot)
-                for batch in _plan(kit, lane, board, snapshot):
+                world = _World(
+                    board=board, snapshot=snapshot, following=following.get() or Following()
+                )
+                for batch in _plan(kit, lane, world):
                     lane.queue.take(batch.jobs)
                     lane.busy_markets.add(batch.jobs[0].market)
                     lane.room.acquire_nowait()
@@ -149,40 +163,51 @@ def _jobs(snapshot: Snapshot, found: Assessment, now_s: float) -> list[Job]:
     ]
 
 
-def _plan(kit: Kit, lane: _Lane, board: PriceBoard, snapshot: Snapshot) -> list[Batch[Job]]:
+def _plan(kit: Kit, lane: _Lane, world: _World) -> list[Batch[Job]]:
     """Choose one batch for each market that has none in flight, most urgent first."""
     by_market: dict[Pubkey, list[Job]] = {}
     for job in lane.queue.by_urgency():
-        if job.market not in lane.busy_markets and job.market in snapshot.markets:
+        if job.market not in lane.busy_markets and job.market in world.snapshot.markets:
             by_market.setdefault(job.market, []).append(job)
     batches: list[Batch[Job]] = []
     for address, jobs in by_market.items():
         if len(batches) >= lane.room.value:
             break
-        market = snapshot.markets[address]
-        if _is_allowed(kit, lane, board, address, market):
+        market = world.snapshot.markets[address]
+        if _is_allowed(kit, lane, world, address, market):
             batches += _first_batch(kit, lane, address, market, jobs)
     return batches
 
 
-def _is_allowed(kit: Kit, lane: _Lane, board: PriceBoard, address: Pubkey, market: Market) -> bool:
+def _is_allowed(kit: Kit, lane: _Lane, world: _World, address: Pubkey, market: Market) -> bool:
     """Apply the permissions of the price class as we see it now: the chain's copy may be 150 slots old."""
-    token = yes_token_of(market)
-    price = None if token is None else board.get(token)
-    if price is None:
-        reason = "no_price"
-    elif not (permission := PERMISSIONS[price.price_class]).liquidate:
-        reason = f"{price.price_class}:{price.reason}"
-    elif permission.liquidate_at_band and CHAIN_CLASSES[market.price_class] is PriceClass.VALID:
-        reason = "band_not_on_chain_yet"
-    else:
-        lane.withheld.pop(address, None)
+    refusal = _refusal(world, address, market)
+    if refusal is None:
+        withheld = lane.withheld.pop(address, None)
+        if withheld is not None:
+            log.info("liquidations.released", market=market.market_id, reason=withheld.reason)
         return True
-    if lane.withheld.get(address) != reason:
-        lane.withheld[address] = reason
-        kit.tally.refusals[f"{LANE}.{reason}"] += 1
-        log.info("liquidations.withheld", market=market.market_id, reason=reason)
+    known = lane.withheld.get(address)
+    if known is None or known.reason != refusal.reason:
+        lane.withheld[address] = refusal
+        kit.tally.refusals[f"{LANE}.{refusal.reason}"] += 1
+        log.info(
+            "liquidations.withheld",
+            market=market.market_id,
+            reason=refusal.reason,
+            outcome=refusal.outcome,
+        )
     return False
+
+
+def _refusal(world: _World, address: Pubkey, market: Market) -> Refusal | None:
+    tokens = world.following.tokens_of(address)
+    if isinstance(tokens, Unproven):
+        return Refusal(reason=tokens)
+    reading = reading_of([world.board.get(token) for token in tokens])
+    if isinstance(reading, Refusal):
+        return reading
+    return why_not_liquidate(reading, market.price_class)
 
 
 def _first_batch(

@@ -1,12 +1,15 @@
 """The prices lane: what the board says, on chain, while it is still true.
 
-Newest wins: nothing queues. Each slot the lane looks at the board and at the chain's own copy, and posts what differs,
-the most urgent first, as many transactions as may be in flight; what has to wait is decided anew in the next slot. A
-market with a post in flight waits for its end, because the next decision depends on it.
+Newest wins: nothing queues. Each slot the lane looks at the markets for which something changed, on the board or on
+chain, and posts what differs, the most urgent first, as many transactions as may be in flight; what has to wait is
+decided anew in the slot that sends it. A market with a post in flight waits for its end, because the next decision
+depends on it.
 """
 
+import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 import trio
@@ -21,12 +24,15 @@ from keeper.costs import (
 )
 from keeper.execute import Kit, Purse, Shipment, job_refs, resume_purse, ship
 from keeper.fees import NoBid
+from keeper.mirrors import Following
 from keeper.newest import Newest
-from keeper.posting import NoPost, Post, PostingRules, PublishSlots, decide_post, yes_token_of
+from keeper.posting import UNCHANGED, NoPost, Post, PostingRules, PublishSlots, decide_post
 from keeper.prices.board import PriceBoard
+from keeper.prices.outcomes import Unproven
+from keeper.reviews import Reviews
 from keeper.snapshot import Snapshot
-from keeper.tally import PostedPrice
-from programs.accounts import Market
+from keeper.tally import PostedPrice, Withheld
+from programs.accounts import Market, MarketStatus
 from programs.errors import in_words
 from programs.instructions import update_prices
 from programs.outcomes import Expired, Failed, Landed
@@ -35,6 +41,10 @@ from programs.transaction import whole_pages
 from programs.units import ComputeUnits, Slot
 
 LANE = "prices"
+_LOOKS_PER_CHECKPOINT: Final = 200
+"""About ten milliseconds: at the start every market is new."""
+_POSTS_PER_TRANSACTION_MAX: Final = 20
+"""No more fit a packet, so no more are prepared for each that may be sent."""
 log = structlog.get_logger()
 
 
@@ -46,6 +56,9 @@ class _Lane:
     publish_slots: PublishSlots
     room: trio.Semaphore
     """Transactions that may still be sent now."""
+    reviews: Reviews = field(default_factory=Reviews)
+    ready: dict[Pubkey, Post] = field(default_factory=dict)
+    """What is worth posting, as last decided."""
     bisection: Bisection = field(default_factory=Bisection)
     posting: set[Pubkey] = field(default_factory=set)
     """Markets with a post in flight."""
@@ -53,7 +66,18 @@ class _Lane:
     """A scan older than this shows the market before our own post."""
     due_at_s: dict[Pubkey, float] = field(default_factory=dict)
     """Since when a market is due, trio clock."""
-    last_reasons: dict[Pubkey, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _World:
+    """What one slot's decisions are made of."""
+
+    board: PriceBoard
+    snapshot: Snapshot
+    following: Following
+    rules: PostingRules
+    slot: Slot
+    """One that the cluster has certainly reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +96,7 @@ async def post_prices(
     rules: PostingRules,
     board: PriceBoard,
     chain: Newest[Snapshot],
+    following: Newest[Following],
     stop: trio.Event,
 ) -> None:
     """Post until `stop` is set; then wait for what is in flight."""
@@ -82,64 +107,147 @@ async def post_prices(
     )
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
-            snapshot = chain.get()
-            if snapshot is not None and lane.room.value:
-                readings = _decide(kit, lane, rules, board, snapshot)
-                for batch in _pack(kit, lane, readings)[: lane.room.value]:
-                    inside = [readings[group.job_id] for group in batch.jobs]
+            snapshot, known, latest = chain.get(), following.get(), kit.blockhashes.get()
+            assert latest is not None, "lanes start after the first blockhash"
+            if snapshot is not None and known is not None:
+                world = _World(
+                    board=board,
+                    snapshot=snapshot,
+                    following=known,
+                    rules=rules,
+                    slot=latest.slot,
+                )
+                await _review(kit, lane, world)
+                for batch, readings in _plan(kit, lane, world):
                     lane.room.acquire_nowait()
-                    lane.posting.update(reading.market for reading in inside)
-                    nursery.start_soon(_post, kit, lane, batch, inside)
+                    lane.posting.update(reading.market for reading in readings)
+                    nursery.start_soon(_post, kit, lane, batch, readings)
             with trio.move_on_after(kit.slot_s):
                 await stop.wait()
 
 
-def _decide(
-    kit: Kit, lane: _Lane, rules: PostingRules, board: PriceBoard, snapshot: Snapshot
-) -> dict[str, _Reading]:
-    """Decide for every market that has no post in flight; by address, the most urgent first.
+async def _review(kit: Kit, lane: _Lane, world: _World) -> None:
+    """Decide anew for every market for which something changed; refusals are counted when their reason changes."""
+    lane.reviews.note_tokens(world.following.tokens)
+    lane.reviews.note_prices(world.board.snapshot())
+    lane.reviews.note_markets(world.snapshot.markets)
+    lane.bisection.forget(trio.current_time())
+    for number, address in enumerate(lane.reviews.take(world.slot)):
+        if address not in world.snapshot.markets:
+            _forget(lane, address)
+        elif _must_wait(lane, address, world.snapshot):
+            lane.reviews.add([address])
+        else:
+            _decide(kit, lane, address, world)
+        if number % _LOOKS_PER_CHECKPOINT == _LOOKS_PER_CHECKPOINT - 1:
+            await trio.lowlevel.checkpoint()
 
-    Refusals are counted when their reason changes.
-    """
-    latest = kit.blockhashes.get()
-    assert latest is not None, "lanes start after the first blockhash"
+
+def _must_wait(lane: _Lane, address: Pubkey, snapshot: Snapshot) -> bool:
+    """Tell whether a post is on its way, has not been seen on chain yet, or pauses after failures."""
+    return (
+        address in lane.posting
+        or snapshot.slot <= lane.landed_slots.get(address, -1)
+        or lane.bisection.is_paused(str(address), trio.current_time())
+    )
+
+
+def _forget(lane: _Lane, address: Pubkey) -> None:
+    lane.ready.pop(address, None)
+    lane.due_at_s.pop(address, None)
+
+
+def _decide(kit: Kit, lane: _Lane, address: Pubkey, world: _World) -> Post | NoPost:
+    """Decide about one market, and remember what was decided until something changes."""
+    market = world.snapshot.markets[address]
+    decision = _decision(lane, address, market, world)
+    lane.reviews.put_off(address, decision.review_slot, needs_newer=decision.needs_newer)
     now_s = trio.current_time()
-    lane.bisection.forget(now_s)
-    readings: list[_Reading] = []
-    for address, market in snapshot.markets.items():
-        if address in lane.posting or snapshot.slot <= lane.landed_slots.get(address, -1):
-            continue
-        if lane.bisection.is_paused(str(address), now_s):
-            continue
-        token = yes_token_of(market)
-        price = None if token is None else board.get(token)
-        publish_slot = (
-            latest.slot
-            if price is None
-            else lane.publish_slots.of(price, slot=latest.slot, now_s=now_s)
-        )
-        decision = decide_post(
-            market, price, slot=latest.slot, publish_slot=publish_slot, rules=rules
-        )
-        if isinstance(decision, Post) and decision.is_due:
+    if isinstance(decision, Post):
+        lane.ready[address] = decision
+        if decision.is_due:
             lane.due_at_s.setdefault(address, now_s)
         else:
             lane.due_at_s.pop(address, None)
+    else:
+        _forget(lane, address)
+    if isinstance(decision, Post) or decision.reason == UNCHANGED:
+        _note_released(kit, market)
+    else:
+        _note_withheld(kit, market, decision, world.slot)
+    return decision
+
+
+def _decision(lane: _Lane, address: Pubkey, market: Market, world: _World) -> Post | NoPost:
+    tokens = world.following.tokens_of(address)
+    if isinstance(tokens, Unproven):
+        is_open = market.status == MarketStatus.OPEN
+        return NoPost(reason=tokens if is_open else "market_resolved")
+    prices = [world.board.get(token) for token in tokens]
+    now_s = trio.current_time()
+    publish_slot = min(
+        lane.publish_slots.of(price, slot=world.slot, now_s=now_s) if price else world.slot
+        for price in prices
+    )
+    return decide_post(
+        market, prices, slot=world.slot, publish_slot=publish_slot, rules=world.rules
+    )
+
+
+def _note_withheld(kit: Kit, market: Market, decision: NoPost, slot: Slot) -> None:
+    known = kit.tally.withheld.get(market.market_id)
+    if known is not None and known.reason == decision.reason:
+        return
+    now_s = trio.current_time()
+    withheld = Withheld(
+        reason=decision.reason,
+        outcome=decision.outcome,
+        since_slot=slot if known is None else known.since_slot,
+        since_s=now_s if known is None else known.since_s,
+    )
+    kit.tally.withheld[market.market_id] = withheld
+    kit.tally.refusals[f"{LANE}.{decision.reason}"] += 1
+    log.info(
+        "price.withheld",
+        market=market.market_id,
+        reason=decision.reason,
+        outcome=decision.outcome,
+        since_slot=withheld.since_slot,
+        withheld_s=round(now_s - withheld.since_s, 1),
+    )
+
+
+def _note_released(kit: Kit, market: Market) -> None:
+    withheld = kit.tally.withheld.pop(market.market_id, None)
+    if withheld is not None:
+        log.info(
+            "price.released",
+            market=market.market_id,
+            reason=withheld.reason,
+            since_slot=withheld.since_slot,
+            withheld_s=round(trio.current_time() - withheld.since_s, 1),
+        )
+
+
+def _plan(kit: Kit, lane: _Lane, world: _World) -> list[tuple[Batch[Group], list[_Reading]]]:
+    """Fill as many transactions as may be sent, the most urgent first, each decided anew at the newest prices."""
+    if not lane.due_at_s or not lane.room.value:
+        return []
+    waiting = [address for address in lane.ready if not _must_wait(lane, address, world.snapshot)]
+    most_urgent = heapq.nlargest(
+        lane.room.value * _POSTS_PER_TRANSACTION_MAX,
+        waiting,
+        key=lambda address: lane.ready[address].urgency_bps,
+    )
+    readings: dict[str, _Reading] = {}
+    for address in most_urgent:
+        decision = _decide(kit, lane, address, world)
         if isinstance(decision, Post):
-            lane.last_reasons.pop(address, None)
-            effect = f"{market.price_update_slot}:{publish_slot}"
-            readings.append(_Reading(market=address, post=decision, effect=effect))
-        elif lane.last_reasons.get(address) != decision.reason:
-            _note_refusal(kit, lane, address, market, decision)
-    readings.sort(key=lambda reading: -reading.post.urgency_bps)
-    return {str(reading.market): reading for reading in readings}
-
-
-def _note_refusal(kit: Kit, lane: _Lane, address: Pubkey, market: Market, decision: NoPost) -> None:
-    lane.last_reasons[address] = decision.reason
-    if decision.reason != "unchanged":
-        kit.tally.refusals[f"{LANE}.{decision.reason}"] += 1
-        log.info("price.withheld", market=market.market_id, reason=decision.reason)
+            chain_slot = world.snapshot.markets[address].price_update_slot
+            effect = f"{chain_slot}:{decision.publish_slot}"
+            readings[str(address)] = _Reading(market=address, post=decision, effect=effect)
+    batches = _pack(kit, lane, readings)[: lane.room.value]
+    return [(batch, [readings[group.job_id] for group in batch.jobs]) for batch in batches]
 
 
 def _pack(kit: Kit, lane: _Lane, readings: Mapping[str, _Reading]) -> list[Batch[Group]]:
@@ -173,11 +281,11 @@ def _group(kit: Kit, reading: _Reading) -> Group:
                 reading.market,
                 price_class=post.price_class,
                 publish_slot=post.publish_slot,
-                readings=[(post.price_e6, post.band_e6)],
+                readings=post.outcomes,
             ),
         ),
-        cu=ComputeUnits(UPDATE_PRICES_CU + UPDATE_PRICES_CU_PER_POOL),
-        loaded_bytes=update_prices_loaded_bytes(1),
+        cu=ComputeUnits(UPDATE_PRICES_CU + UPDATE_PRICES_CU_PER_POOL * len(post.outcomes)),
+        loaded_bytes=update_prices_loaded_bytes(len(post.outcomes)),
     )
 
 
@@ -204,7 +312,9 @@ async def _post(kit: Kit, lane: _Lane, batch: Batch[Group], readings: Sequence[_
             case Expired() | NoBid():
                 pass  # counted and logged by ship; the next slot decides anew
     finally:
-        lane.posting.difference_update(reading.market for reading in readings)
+        markets = [reading.market for reading in readings]
+        lane.posting.difference_update(markets)
+        lane.reviews.add(markets)
         lane.room.release()
 
 
@@ -212,12 +322,13 @@ def _note_posted(kit: Kit, lane: _Lane, readings: Sequence[_Reading], slot: Slot
     for reading in readings:
         post = reading.post
         lane.landed_slots[reading.market] = slot
-        lane.due_at_s.pop(reading.market, None)
+        _forget(lane, reading.market)
         kit.tally.prices_posted += 1
-        kit.tally.posted_tokens[post.price.token_id] = PostedPrice(
-            price_e6=post.price_e6,
-            price_class=post.price.price_class,
-            source=post.price.source,
-            recorded_body=post.price.recorded_body,
-            slot=slot,
-        )
+        for price, (price_e6, _) in zip(post.prices, post.outcomes, strict=True):
+            kit.tally.posted_tokens[price.token_id] = PostedPrice(
+                price_e6=price_e6,
+                price_class=price.price_class,
+                source=price.source,
+                recorded_body=price.recorded_body,
+                slot=slot,
+            )

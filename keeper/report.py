@@ -106,6 +106,7 @@ def report(
             "by_class": {str(key): count for key, count in prices.tokens_by_class.items()},
             "by_source": {str(key): count for key, count in prices.tokens_by_source.items()},
             "refusals": dict(prices.refusals),
+            "reasons": {str(key): count for key, count in prices.reasons.items()},
             "errors": dict(prices.errors),
             "posted_by_token": {
                 token: asdict(posted) | {"price": _decimal(posted.price_e6)}

@@ -17,12 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from keeper.cluster import ClusterFacts
+from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.prices.board import PriceBoard
 from keeper.prices.price import Price, PriceClass, TokenId
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally, percentile
-from keeper.watch import followed_tokens
 
 _REFRESH_S: Final = 0.5
 _REFUSALS_SHOWN: Final = 6
@@ -62,6 +62,7 @@ async def show(
     console: Console,
     facts: ClusterFacts,
     chain: Newest[Snapshot],
+    following: Newest[Following],
     board: PriceBoard,
     tally: Tally,
     notices: deque[Notice],
@@ -71,7 +72,8 @@ async def show(
     Args:
         console: the terminal.
         facts: the cluster's, for the title.
-        chain: the newest snapshot, for the tokens followed.
+        chain: the newest snapshot, for its age.
+        following: the tokens followed, with their names.
         board: newest prices.
         tally: counts of this run.
         notices: the newest warnings.
@@ -83,10 +85,10 @@ async def show(
             now_s = trio.current_time()
             if chain.sequence > sequence:
                 sequence, scanned_s = chain.sequence, now_s
-            snapshot = chain.get()
+            known = following.get()
             frame = render(
                 facts,
-                {} if snapshot is None else followed_tokens(snapshot),
+                {} if known is None else known.names,
                 board,
                 tally,
                 list(notices)[-_NOTICES_SHOWN:],

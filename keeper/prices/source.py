@@ -8,7 +8,7 @@ from typing import Protocol
 
 from keeper.newest import Newest
 from keeper.prices.errors import VenueError
-from keeper.prices.fallback import Observation
+from keeper.prices.observation import Observation
 from keeper.prices.price import SourceName, TokenId
 from keeper.prices.traits import SourceTraits
 

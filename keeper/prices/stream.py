@@ -4,7 +4,7 @@ Shell. One task per socket of at most 200 assets; a market that opens or ends to
 """
 
 from dataclasses import dataclass
-from random import Random
+from random import Random, getrandbits
 from typing import Final
 
 import httpx
@@ -42,7 +42,7 @@ class StreamSource:
             config=self.config,
             hearing=hearing,
             handshakes=trio.CapacityLimiter(_HANDSHAKES_AT_ONCE),
-            jitter=Random(),  # noqa: S311 - spreads connections, guards nothing
+            jitter=Random(getrandbits(64)),  # noqa: S311 - seeded with the process; spreads connections, guards nothing
         )
         placement = Placement(self.config.assets_per_socket)
         bundles: list[Newest[tuple[TokenId, ...]]] = []

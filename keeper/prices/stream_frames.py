@@ -10,8 +10,8 @@ from typing import Final
 import trio
 
 from keeper.prices.errors import MalformedError
-from keeper.prices.fallback import Observation
 from keeper.prices.numerals import load_json
+from keeper.prices.observation import Observation
 from keeper.prices.price import SourceName, TokenId
 from keeper.prices.quote import quote_of_book
 from keeper.prices.snapshot_requests import PATIENCE_S, SnapshotRequests

@@ -43,6 +43,7 @@ async def liquidating(lamports_per_quote_unit=5_000_000, **changes):
             lamports_per_quote_unit,
             world.board,
             world.chain,
+            world.following,
             world.stop,
         )
         yield world
@@ -367,3 +368,38 @@ async def test_a_market_with_more_due_than_can_be_sent_leaves_room_for_the_other
         assert [[position_address(500)]] == world.batches()
         assert 401 == world.tally.liquidations_due
         assert 256 == world.tally.jobs_queued["liquidations"] - 1
+
+
+async def test_one_outcome_that_is_not_trusted_protects_every_position_of_its_market(
+    autojump_clock,
+):
+    async with liquidating() as world:
+        world.prove(0, 3)
+        for outcome in range(3):
+            world.price(0, 333_333, outcome=outcome)
+        world.price(0, 333_333, PriceClass.UNCERTAIN, outcome=2)
+
+        def scan():
+            world.scan(
+                markets=[market_row(0, slot=world.cluster.slot, prices_e6=[333_333] * 3)],
+                positions=[position_row(0)],
+            )
+
+        scan()
+        await world.slots(3)
+        assert [] == world.batches()
+        assert {"liquidations.uncertain:fallback": 1} == world.tally.refusals
+
+        world.price(0, 333_333, outcome=2)
+        scan()
+        await world.slots(5)
+        assert 1 == len(world.batches())
+
+
+async def test_positions_of_a_market_with_unknown_outcomes_are_left_alone(autojump_clock):
+    async with liquidating() as world:
+        row = market_row(0, slot=world.cluster.slot, prices_e6=[333_333] * 3)
+        world.scan(markets=[row], positions=[position_row(0)])
+        await world.slots(3)
+        assert [] == world.batches()
+        assert {"liquidations.outcomes_pending": 1} == world.tally.refusals

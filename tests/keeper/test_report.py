@@ -11,7 +11,8 @@ from keeper.report import report
 from keeper.tally import PostedPrice, Tally
 from programs.outcomes import Expired, Failed, JobRef, Landed, end_row
 from state.attempts import Attempts
-from tests.fakes import InLoopStore, ScriptedCluster, signed_batch
+from state.in_loop import InLoopStore
+from tests.fakes import ScriptedCluster, signed_batch
 
 FACTS = SimpleNamespace(
     genesis_hash="genesis", program="program", program_sha256="sha", upgrade_authority=None

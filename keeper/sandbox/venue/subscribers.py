@@ -60,6 +60,11 @@ class Subscribers:
                 for follower in followers:
                     send_or_close(follower, text)
 
+    def broadcast(self, text: str) -> None:
+        """Queue one text for every socket, whatever it follows."""
+        for subscriber in self._open:
+            send_or_close(subscriber, text)
+
     def close_all(self) -> None:
         """Cut every socket."""
         for subscriber in self._open:
