@@ -125,7 +125,6 @@ def test_candidates_that_do_not_prove_a_market_are_refused_with_the_reason(numbe
     "changes",
     [
         {"clobTokenIds": '["1", "3"]'},
-        {"clobTokenIds": '["1", "x"]'},
         {"clobTokenIds": f'["1", "{2**256}"]'},
         {"clobTokenIds": '["1"]', "outcomes": '["Yes"]'},
         {"conditionId": "0x" + "00" * 32},
