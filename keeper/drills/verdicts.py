@@ -32,6 +32,8 @@ from keeper.drills.model import (
 )
 from keeper.prices.price import PriceClass
 
+_RECORDED_S: Final = 0.001
+"""A recording counts milliseconds."""
 _ENDS: Final = {True: "landed", False: "failed"}
 
 
@@ -55,6 +57,7 @@ class Case:
         """Return what was believed of a market in a window, what stood at its beginning included."""
         mine = [belief for belief in self.evidence.beliefs if belief.market == market]
         # On the virtual clock a fault and its first sign may share an instant: what happens then is news.
+        from_s -= _RECORDED_S
         standing = [belief for belief in mine if belief.at_s < from_s][-1:]
         return standing + [belief for belief in mine if from_s <= belief.at_s <= to_s]
 
