@@ -149,7 +149,7 @@ GAMMA_FAR_OFF = Scenario(
 
 async def _doubt_before_a_liquidation(stage: Stage) -> None:
     await open_calmly(stage)
-    stage.set_truth(0, 440_000)
+    stage.set_truth(0, 400_000)
     await stage.settle(market=0, within_s=5)
     stage.begin(PhaseName.DURING, "positions are due on chain, stream and CLOB begin to lie apart")
     stage.tell(Family.STREAM, Telling(offset_e6=-150_000), market=0)
