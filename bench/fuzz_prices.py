@@ -244,6 +244,10 @@ class Judge:
         """Count."""
         self.counts[f"{source} restarts"] += len(why) < 300
 
+    async def wait_clock_doubted(self) -> None:
+        """Never doubt it."""
+        await trio.sleep_forever()
+
     def take_doubted(self, *_asked: object) -> tuple[TokenId, ...]:
         """Doubt nothing."""
         return ()

@@ -213,6 +213,7 @@ async def _work(
                 kit,
                 config.lanes.liquidations,
                 config.lanes.lamports_per_quote_unit,
+                config.posting.change_e6,
                 board,
                 chain,
                 following,

@@ -24,8 +24,8 @@ from keeper.prices.venue_http import VenueHttp, open_venue
 
 _AGEING_SLOTS: Final = 5
 _AGEING_MAX_S: Final = 1.0
-_AGEING_CHUNK: Final = 500
-"""Tokens looked at between two checkpoints."""
+_AGEING_CHUNK: Final = 50
+"""Tokens looked at between two checkpoints: a millisecond when each of them has to be judged."""
 
 log = structlog.get_logger()
 

@@ -144,6 +144,7 @@ def test_a_reading_older_than_the_chains_own_is_not_posted():
 
 def test_every_other_refusal_has_its_reason():
     assert "no_price" == reason_of(decide(price=None))
+    assert "outcomes_unlike_pools" == reason_of(decide(price=[PRICE, PRICE]))
     resolved = replace(MARKET, status=MarketStatus.RESOLVED)
     assert "market_resolved" == reason_of(decide(resolved))
 

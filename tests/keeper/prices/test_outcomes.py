@@ -85,7 +85,7 @@ def test_gammas_own_places_and_the_listings_order_are_tried_too():
 
 
 def test_without_numbers_in_the_ids_the_places_decide_the_order():
-    for wrong in (None, "0x12", question_id(bytes([9] * 32), 1)):
+    for wrong in (None, "0x12", question_id(bytes([9] * 32), 1), question_id(GROUP, 1)[:-2] + "zz"):
         listings = [
             listed(0, groupItemThreshold="1"),
             listed(1, groupItemThreshold="0", questionID=wrong),
