@@ -111,6 +111,8 @@ def report(
             "refusals": dict(prices.refusals),
             "reasons": {str(key): count for key, count in prices.reasons.items()},
             "errors": dict(prices.errors),
+            "breakers": {endpoint: str(state) for endpoint, state in prices.breakers.items()},
+            "delays_ms": dict(prices.delays_ms),
             "posted_by_token": {
                 token: asdict(posted) | {"price": _decimal(posted.price_e6)}
                 for token, posted in tally.posted_tokens.items()

@@ -121,8 +121,9 @@ def standing_verdicts(case: Case) -> tuple[Verdict, ...]:
         ),
         _after(
             "nothing landed twice",
-            f"{evidence.duplicates} duplicates among {len(ends)} attempts",
-            passed=evidence.duplicates == 0,
+            f"{len(evidence.duplicates)} duplicates among {len(ends)} attempts"
+            + "".join(f"; {each}" for each in evidence.duplicates),
+            passed=not evidence.duplicates,
         ),
         _after(
             "vault, markets and positions add up on chain",

@@ -48,7 +48,8 @@ def observe(
     if traits.best_class is not PriceClass.VALID:
         after = _held_against_last_good(state, after, rules, now_s)
     state = replace(
-        with_source(state, place, after),
+        state,
+        sources=(*state.sources[:place], after, *state.sources[place + 1 :]),
         news=state.news | 1 << place,
     )
     if not traits.is_compared or traits.is_pushed:
@@ -86,14 +87,11 @@ def close(state: TokenState, rules: TrustRules, now_s: float, *, is_closed: bool
 def _heard(before: SourceState, observation: Observation) -> SourceState:
     """Return what is known of a source once it has spoken, its trust unchanged."""
     last = before.last_heard
-    stamp_ms, newest_ms = observation.content_time_ms, before.newest_ms
-    regressed_at_s = before.regressed_at_s
-    if newest_ms is None or stamp_ms is None:
-        newest_ms = stamp_ms if newest_ms is None else newest_ms
-    elif stamp_ms < newest_ms:
+    stamp_ms, regressed_at_s = observation.content_time_ms, before.regressed_at_s
+    if stamp_ms is None:
+        stamp_ms = before.stamp_ms
+    elif before.stamp_ms is not None and stamp_ms < before.stamp_ms:
         regressed_at_s = observation.received_at_s
-    else:
-        newest_ms = stamp_ms
     has_changed = last is None or not observation.has_content_of(last)
     is_first = last is None and before.is_trusted
     doubt = before.doubt
@@ -108,7 +106,7 @@ def _heard(before: SourceState, observation: Observation) -> SourceState:
         changed_at_s=observation.received_at_s if has_changed else before.changed_at_s,
         behind=before.behind,
         doubts=before.doubts,
-        newest_ms=newest_ms,
+        stamp_ms=stamp_ms,
         regressed_at_s=regressed_at_s,
     )
 

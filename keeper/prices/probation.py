@@ -22,7 +22,7 @@ def lost(known: SourceState, doubt: Reason) -> SourceState:
         doubt=doubt,
         changed_at_s=known.changed_at_s,
         doubts=known.doubts,
-        newest_ms=known.newest_ms,
+        stamp_ms=known.stamp_ms,
         regressed_at_s=known.regressed_at_s,
     )
 

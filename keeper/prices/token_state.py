@@ -34,10 +34,10 @@ class SourceState:
     """Polls in a row that found its content older than another source's."""
     doubts: int = 0
     """How often such a row became long enough to take its trust."""
-    newest_ms: int | None = None
-    """The newest stamp it ever showed."""
+    stamp_ms: int | None = None
+    """The last stamp it showed."""
     regressed_at_s: float = -inf
-    """When its stamps were last below that."""
+    """When a stamp of it was last below the one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

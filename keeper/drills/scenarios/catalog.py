@@ -3,7 +3,16 @@
 from typing import Final
 
 from keeper.drills.scenario import Scenario
-from keeper.drills.scenarios import clocks, endings, lies, outages, replies, silences, transport
+from keeper.drills.scenarios import (
+    clocks,
+    endings,
+    lies,
+    outages,
+    outcomes,
+    replies,
+    silences,
+    transport,
+)
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     outages.TOTAL_OUTAGE,
@@ -11,6 +20,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     outages.GAMMA_ALONE,
     outages.HALF_FAILS,
     outages.FLAPPING,
+    outages.FALSE_DAWN,
     outages.KILLED_IN_AN_OUTAGE,
     outages.RECOVERY_IN_A_CASCADE,
     replies.RATE_LIMITED,
@@ -45,4 +55,6 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     clocks.STAMP_FROM_THE_FUTURE,
     endings.RESOLVED,
     endings.CONFLICTING_FLAGS,
+    outcomes.SUM_OFF,
+    outcomes.ONE_OUTCOME_LOST,
 )

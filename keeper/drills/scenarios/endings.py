@@ -3,7 +3,7 @@
 from keeper.drills.expectations import Acts, Keeps, Reaches, Refrains, Returns, Unmoved
 from keeper.drills.faults import Family, Telling
 from keeper.drills.model import ActionKind, PhaseName
-from keeper.drills.scenario import Scenario, Stage
+from keeper.drills.scenario import Scenario, Settings, Stage
 from keeper.drills.scenarios.acts import BACK, CALM, HEALED, close_calmly, open_calmly
 from keeper.prices.price import PriceClass
 
@@ -54,6 +54,8 @@ CONFLICTING_FLAGS = Scenario(
     name="conflicting-flags",
     title="Gamma says of a market that it is closed and that it accepts orders: closed wins, until it is taken back.",
     play=_contradict,
+    # A listing that says open proves nothing until a cache can no longer be older than the last word of closing.
+    settings=Settings(feed={"listing_cache_ms": 1_000}),
     expects=(
         CALM,
         Reaches(phase=PhaseName.DURING, classes=_UNCERTAIN, within_s=2, market=0, reason=_OVER),

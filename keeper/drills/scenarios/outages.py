@@ -10,7 +10,7 @@ from keeper.drills.expectations import (
     Refrains,
     Returns,
 )
-from keeper.drills.faults import Canned, Family, Latency, Refuse
+from keeper.drills.faults import Canned, Family, Latency, Refuse, Telling
 from keeper.drills.model import ActionKind, PhaseName
 from keeper.drills.scenario import Scenario, Settings, Stage
 from keeper.drills.scenarios.acts import (
@@ -26,7 +26,8 @@ from keeper.prices.price import PriceClass
 _QUICK = Settings(slot_ms=20)
 """A last good price is stale after 3 s."""
 _AGED_S = _QUICK.slots_s(150)
-_DOWN = Canned(status=503, body=b'{"error":"service disabled","code":"DISABLED"}')
+_DOWN = Canned(status=500, body=b'{"error":"internal server error"}')
+"""A 503 with a code would tell of a restart, after which nothing of the venue is believed for a while."""
 
 
 def _refuse_everything(stage: Stage) -> None:
@@ -170,6 +171,32 @@ FLAPPING = Scenario(
         Reaches(
             phase=PhaseName.DURING, classes=(PriceClass.DEGRADED, *MISTRUSTED), within_s=3, market=0
         ),
+        HEALED,
+        BACK,
+    ),
+)
+
+
+async def _dawn_falsely(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.begin(PhaseName.DURING, "every endpoint refuses connections", "then one book is wrong")
+    _refuse_everything(stage)
+    await stage.hold(_AGED_S + 2)
+    stage.tell(Family.CLOB, Telling(price_e6=300_000, is_restamped=True), market=0)
+    stage.break_wire(Family.CLOB)
+    await stage.wait_asked(Family.CLOB, path="/books", times=1, within_s=4)
+    await close_calmly(stage)
+
+
+FALSE_DAWN = Scenario(
+    name="false-dawn",
+    title="After an outage the first book to come back is wrong by twenty points: one word is no return.",
+    play=_dawn_falsely,
+    settings=_QUICK,
+    expects=(
+        CALM,
+        Refrains(phase=PhaseName.DURING, after_s=_AGED_S + 1),
+        Refrains(phase=PhaseName.AFTER, kinds=(ActionKind.LIQUIDATE,)),
         HEALED,
         BACK,
     ),

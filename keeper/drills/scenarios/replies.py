@@ -10,6 +10,7 @@ from keeper.drills.expectations import (
     Keeps,
     Reaches,
     Refrains,
+    Tells,
 )
 from keeper.drills.faults import Canned, Family
 from keeper.drills.model import ActionKind, PhaseName
@@ -21,6 +22,15 @@ _HTML = "text/html; charset=UTF-8"
 _MEGABYTE = 1_000_000
 _VALID = (PriceClass.VALID,)
 _STILL_VALID = Keeps(phase=PhaseName.DURING, classes=_VALID)
+
+
+def _told(family: Family, kind: str) -> Tells:
+    """Expect an operator to be told by its kind what is wrong with a family."""
+    return Tells(
+        phase=PhaseName.DURING, words=("source.failed", f"source={family}", f"kind={kind}")
+    )
+
+
 _STILL_POSTS = Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=3, market=0)
 
 
@@ -45,6 +55,7 @@ RATE_LIMITED = Scenario(
         _STILL_POSTS,
         # A poll every 200 ms would be 25; the keeper may have some under way, and asks twice more in 5 s.
         Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=8, at_least=1),
+        _told(Family.CLOB, "status_429"),
         BACK,
     ),
 )
@@ -70,6 +81,7 @@ RATE_LIMITED_RUDELY = Scenario(
         _STILL_VALID,
         _STILL_POSTS,
         Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=15, at_least=1),
+        _told(Family.CLOB, "status_429"),
         BACK,
     ),
 )
@@ -97,6 +109,8 @@ BLOCKED = Scenario(
         _STILL_POSTS,
         Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=8, at_least=1),
         Asks(phase=PhaseName.DURING, family=Family.GAMMA, at_most=8, at_least=1),
+        _told(Family.CLOB, "status_403"),
+        _told(Family.GAMMA, "status_403"),
         BACK,
     ),
 )
@@ -126,6 +140,8 @@ SERVER_ERRORS = Scenario(
         Reaches(phase=PhaseName.DURING, classes=MISTRUSTED, within_s=5),
         Refrains(phase=PhaseName.DURING, after_s=5),
         Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=25, at_least=1),
+        _told(Family.CLOB, "status_5xx"),
+        _told(Family.GAMMA, "status_5xx"),
         HEALED,
         BACK,
     ),
@@ -190,6 +206,8 @@ MALFORMED = Scenario(
         Keeps(phase=PhaseName.DURING, classes=_VALID),
         Follows(phase=PhaseName.DURING, source="stream", within_s=1),
         Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=3, market=0),
+        _told(Family.CLOB, "not_json"),
+        _told(Family.GAMMA, "malformed"),
         HEALED,
         BACK,
     ),
@@ -213,5 +231,12 @@ OVERSIZED = Scenario(
     name="oversized-bodies",
     title="The CLOB answers far beyond the size limit, Gamma with a gzip bomb: neither is read to its end.",
     play=_inflate,
-    expects=(CALM, _STILL_VALID, _STILL_POSTS, BACK),
+    expects=(
+        CALM,
+        _STILL_VALID,
+        _STILL_POSTS,
+        _told(Family.CLOB, "too_large"),
+        _told(Family.GAMMA, "too_large"),
+        BACK,
+    ),
 )

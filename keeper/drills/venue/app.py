@@ -92,6 +92,10 @@ class ScriptedHouse:
         """Close every socket of the stream."""
         self._venue.subscribers.close_all()
 
+    def count_asked(self, family: Family, path: str) -> int:
+        """Return how many requests of a family's paths that contain `path` have come so far."""
+        return sum(one.family is family and path in one.path for one in self.asked)
+
     def canned_for(self, family: Family, path: str) -> Canned | None:
         """Return what a request is answered instead of the truth; longer paths first."""
         found = self._canned.get(family, {})

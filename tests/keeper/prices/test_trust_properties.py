@@ -209,5 +209,5 @@ def test_one_source_alone_never_moves_a_fresh_price_far_in_less_than_three_polls
         )
         if is_jump:
             assert len(far) >= 2
-            assert now_s - far[-2] >= 0.8
+            assert now_s - far[0] > 0.8 - 1e-9  # three polls are two slots apart
         valid, far = price, []
