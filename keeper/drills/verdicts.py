@@ -55,7 +55,7 @@ class Case:
         """Return what was believed of a market in a window, what stood at its beginning included."""
         mine = [belief for belief in self.evidence.beliefs if belief.market == market]
         standing = [belief for belief in mine if belief.at_s <= from_s][-1:]
-        return standing + [belief for belief in mine if from_s < belief.at_s <= to_s]
+        return standing + [belief for belief in mine if from_s < belief.at_s < to_s]
 
     def done(self, phase: Phase, after_s: float = 0.0) -> list[Action]:
         """Return what was done from a moment of an act to its end."""
