@@ -103,6 +103,10 @@ class Stage(Protocol):
         """Wait until so many of a market's planted positions were liquidated, in whole or in part."""
         ...
 
+    async def wait_asked(self, family: Family, *, path: str, times: int, within_s: float) -> bool:
+        """Wait until the keeper has asked a path of the family so many times more, and was answered."""
+        ...
+
     def set_truth(self, market: int, price_e6: int | None) -> None:
         """Say what a market is worth from now on; None: nobody can know. Honest families say the same at once."""
         ...

@@ -102,6 +102,13 @@ class WorldStage:
         name = self.places[market].name
         return await self._wait(lambda: self.chain.liquidated(name) >= at_least, within_s)
 
+    async def wait_asked(self, family: Family, *, path: str, times: int, within_s: float) -> bool:
+        """Wait until the keeper has asked a path of the family so many times more, and was answered."""
+        before = self.house.count_asked(family, path)
+        return await self._wait(
+            lambda: self.house.count_asked(family, path) >= before + times, within_s
+        )
+
     def set_truth(self, market: int, price_e6: int | None) -> None:
         """Say what a market is worth from now on."""
         self.house.set_truth(market, price_e6)

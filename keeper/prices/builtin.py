@@ -15,7 +15,7 @@ from keeper.prices.venue_http import VenueHttp
 def builtin_sources(venue: VenueHttp, wall_ms: Callable[[], int]) -> tuple[PriceSource, ...]:
     """Return the stream, the CLOB and Gamma, best first."""
     return (
-        StreamSource(client=venue.client, config=venue.config),
+        StreamSource(client=venue.client, config=venue.config, wall_ms=wall_ms),
         ClobSource(venue=venue, wall_ms=wall_ms),
         GammaSource(venue=venue),
     )

@@ -85,9 +85,10 @@ class BadStatusError(VenueError):
         *,
         code: str | None = None,
         retry_after_ms: int | None = None,
+        wanted: int = 200,
     ) -> None:
         """Keep the status, the first characters of the body, and what a readable body says of the reason."""
-        super().__init__(f"{url} answered {status}, wanted 200: {excerpt}")
+        super().__init__(f"{url} answered {status}, wanted {wanted}: {excerpt}")
         self.status = status
         self.excerpt = excerpt
         self.code = code
@@ -197,7 +198,8 @@ def bad_status(
     *,
     code: str | None = None,
     retry_after_ms: int | None = None,
+    wanted: int = 200,
 ) -> BadStatusError:
     """Return the error of a status: 403, 425 and 429 apart, other 4xx and 5xx by their hundred, the rest together."""
     kind = _BY_STATUS.get(status) or _BY_HUNDRED.get(status // 100, BadStatusError)
-    return kind(url, status, excerpt, code=code, retry_after_ms=retry_after_ms)
+    return kind(url, status, excerpt, code=code, retry_after_ms=retry_after_ms, wanted=wanted)

@@ -3,6 +3,7 @@
 Shell. One task per socket of at most 200 assets; a market that opens or ends touches its own socket alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random, getrandbits
 from typing import Final
@@ -18,6 +19,7 @@ from keeper.prices.source import Hearing
 from keeper.prices.stream_bundle import keep_bundle
 from keeper.prices.stream_link import Wire
 from keeper.prices.traits import SourceTraits
+from keeper.prices.unix_time import unix_ms
 
 _HANDSHAKES_AT_ONCE: Final = 4
 """42_000 tokens are 210 sockets, and after an outage all of them are wanted at once."""
@@ -29,6 +31,7 @@ class StreamSource:
 
     client: httpx.AsyncClient
     config: FeedConfig
+    wall_ms: Callable[[], int] = unix_ms
 
     @property
     def traits(self) -> SourceTraits:
@@ -43,6 +46,7 @@ class StreamSource:
             hearing=hearing,
             handshakes=trio.CapacityLimiter(_HANDSHAKES_AT_ONCE),
             jitter=Random(getrandbits(64)),  # noqa: S311 - seeded with the process; spreads connections, guards nothing
+            wall_ms=self.wall_ms,
         )
         placement = Placement(self.config.assets_per_socket)
         bundles: list[Newest[tuple[TokenId, ...]]] = []

@@ -8,7 +8,7 @@ import structlog
 import trio
 
 from keeper.newest import Newest
-from keeper.prices.errors import TimedOutError, VenueError
+from keeper.prices.errors import BadStatusError, ForbiddenError, TimedOutError, VenueError
 from keeper.prices.price import TokenId
 from keeper.prices.snapshot_requests import INTERVAL_MAX_S, INTERVAL_S
 from keeper.prices.stream_link import Link, Wire
@@ -117,16 +117,24 @@ class _Bundle:
     async def _back_off(self, error: VenueError, until: trio.Event | None = None) -> None:
         self._failures += 1
         self._wire.hearing.fail(self._source, error)
-        pause_s = backoff_s(
-            self._failures,
-            self._wire.jitter.random(),
-            self._wire.config.reconnect_max_ms / 1_000,
-        )
+        if isinstance(error, BadStatusError) and error.restart is not None:
+            self._wire.hearing.note_restart(self._source, error.restart)
+        pause_s = self._pause_s(error)
         if until is None:
             await trio.sleep(pause_s)
             return
         with trio.move_on_after(pause_s):
             await until.wait()
+
+    def _pause_s(self, error: VenueError) -> float:
+        config = self._wire.config
+        most_s = config.reconnect_max_ms / 1_000
+        pause_s = backoff_s(self._failures, self._wire.jitter.random(), most_s)
+        if isinstance(error, ForbiddenError):  # Asking again soon makes it worse.
+            pause_s = max(pause_s, config.breaker_probe_max_ms / 1_000)
+        if isinstance(error, BadStatusError) and error.retry_after_ms is not None:
+            pause_s = max(pause_s, error.retry_after_ms / 1_000)
+        return pause_s
 
 
 async def _wait_any(*events: trio.Event) -> None:

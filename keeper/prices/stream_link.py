@@ -6,7 +6,7 @@ tokens that come to be doubted are subscribed anew, and a socket that this does 
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from random import Random
@@ -17,9 +17,16 @@ import structlog
 import trio
 
 from keeper.newest import Newest
-from keeper.prices.errors import StreamMalformedError, StreamSilentError, TimedOutError, VenueError
+from keeper.prices.errors import (
+    StreamMalformedError,
+    StreamSilentError,
+    TimedOutError,
+    VenueError,
+    bad_status,
+)
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import TokenId
+from keeper.prices.retry_after import retry_after_ms
 from keeper.prices.snapshot_requests import INTERVAL_S
 from keeper.prices.source import Hearing
 from keeper.prices.stream_frames import FrameReader
@@ -45,6 +52,8 @@ class Wire:
     handshakes: trio.CapacityLimiter
     """How many connections are being opened at once: two hundred must not storm the venue."""
     jitter: Random
+    wall_ms: Callable[[], int]
+    """Unix milliseconds: what a Retry-After that names a date is counted from."""
 
 
 class Link:
@@ -124,6 +133,7 @@ class Link:
                             self._wire.client,
                             config.stream_url,
                             bytes_max=MESSAGE_BYTES_MAX,
+                            refused=self._refusal_of,
                         )
                         socket = await stack.enter_async_context(opening)
                         await socket.send_text(_subscription(self._tokens))
@@ -141,6 +151,22 @@ class Link:
                 nursery.start_soon(self._tend, socket)
                 nursery.start_soon(self._follow, socket)
                 await self._receive(socket)
+
+    def _refusal_of(self, response: httpx.Response) -> VenueError:
+        config = self._wire.config
+        wish_ms = retry_after_ms(
+            response.headers.get("Retry-After"),
+            None,
+            wall_ms=self._wire.wall_ms(),
+            at_most_ms=config.retry_after_max_ms,
+        )
+        return bad_status(
+            config.stream_url,
+            response.status_code,
+            "no websocket was opened",
+            retry_after_ms=wish_ms,
+            wanted=httpx.codes.SWITCHING_PROTOCOLS,
+        )
 
     async def _receive(self, socket: Websocket) -> None:
         reader = self.reader

@@ -7,8 +7,8 @@ in the kernel's buffer, where it slows the sender down.
 
 import base64
 import secrets
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final, Protocol
 
 import httpcore
@@ -19,12 +19,8 @@ from wsproto.events import CloseConnection, Event, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import ProtocolError, generate_accept_token
 
-from keeper.prices.errors import (
-    ConnectFailedError,
-    MalformedError,
-    StreamClosedError,
-    TooLargeError,
-)
+from keeper.prices.errors import MalformedError, StreamClosedError, TooLargeError, VenueError
+from keeper.prices.http_faults import fault_of
 from keeper.prices.websocket_frames import FrameDecoder, Opcode
 
 _READ_BYTES: Final = 64 * 1024
@@ -111,13 +107,19 @@ class Websocket:
 
     async def _send(self, event: Event) -> None:
         async with self._writing:
-            with _translated(self.url):
+            try:
                 await self._stream.write(self._protocol.send(event))
+            except (httpcore.NetworkError, ProtocolError) as error:
+                raise StreamClosedError(f"{self.url} broke off: {_named(error)}") from error
 
 
 @asynccontextmanager
 async def open_websocket(
-    client: httpx.AsyncClient, url: str, *, bytes_max: int
+    client: httpx.AsyncClient,
+    url: str,
+    *,
+    bytes_max: int,
+    refused: Callable[[httpx.Response], VenueError],
 ) -> AsyncGenerator[Websocket]:
     """Open a websocket on the client's connections; it is closed when the block ends.
 
@@ -125,10 +127,10 @@ async def open_websocket(
         client: opens the connection, and bounds how many there are.
         url: ws:// or wss://.
         bytes_max: the longest message taken, in bytes.
+        refused: the error of an answer other than 101; its body is not read.
 
     Raises:
-        ConnectFailedError: no connection.
-        StreamClosedError: the peer did not accept a websocket.
+        VenueError: no connection, or none that is a websocket, by kind.
 
     """
     key = base64.b64encode(secrets.token_bytes(16))
@@ -138,12 +140,14 @@ async def open_websocket(
         "Sec-WebSocket-Key": key.decode(),
         "Sec-WebSocket-Version": "13",
     }
-    with _translated(url):
+    try:
         request = client.build_request("GET", url, headers=headers)
         response = await client.send(request, stream=True)
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise fault_of(url, error) from error
     try:
         if response.status_code != httpx.codes.SWITCHING_PROTOCOLS:
-            raise StreamClosedError(f"{url} answered {response.status_code}, wanted 101")
+            raise refused(response)
         if response.headers.get("Sec-WebSocket-Accept") != generate_accept_token(key).decode():
             raise StreamClosedError(f"{url} accepted another handshake than ours")
         stream: _ByteStream = response.extensions["network_stream"]
@@ -154,17 +158,6 @@ async def open_websocket(
             await websocket.say_goodbye()
     finally:
         await response.aclose()
-
-
-@contextmanager
-def _translated(url: str) -> Generator[None]:
-    """Turn what httpx, httpcore and wsproto raise into this package's errors."""
-    try:
-        yield
-    except (httpx.ConnectError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise ConnectFailedError(f"{url} cannot be reached: {_named(error)}") from error
-    except (httpx.HTTPError, httpcore.NetworkError, httpcore.ProtocolError, ProtocolError) as error:
-        raise StreamClosedError(f"{url} broke off: {_named(error)}") from error
 
 
 def _named(error: Exception) -> str:

@@ -131,12 +131,15 @@ class ScriptedMarket(httpx.AsyncBaseTransport):
         self.peers = []
         self.answers_ping = True
         self.status = 101
+        self.headers = {}
+        self.attempts = 0
         self.handshake_s = 0.0
         self.opening = 0
         self.opening_most = 0
         self._nursery = nursery
 
     async def handle_async_request(self, request):
+        self.attempts += 1
         self.opening += 1
         self.opening_most = max(self.opening, self.opening_most)
         try:
@@ -146,7 +149,7 @@ class ScriptedMarket(httpx.AsyncBaseTransport):
         if self.status is None:
             raise httpx.ConnectError("refused")
         if self.status != 101:
-            return httpx.Response(self.status)
+            return httpx.Response(self.status, headers=self.headers)
         ours, theirs = memory_stream_pair()
         peer = Peer(self, theirs)
         self.peers.append(peer)
@@ -176,6 +179,7 @@ class NotedHearing:
         self.refusals = Counter()
         self.failures = Counter()
         self.misses = 0
+        self.restarts = []
         self.successes = 0
 
     def observe(self, token_id, observation):
@@ -201,6 +205,12 @@ class NotedHearing:
 
     def refuse(self, _source, reason, **_details):
         self.refusals[reason] += 1
+
+    async def wait_clock_doubted(self):
+        await trio.sleep_forever()
+
+    def note_restart(self, _source, why):
+        self.restarts.append(why)
 
     def take_doubted(self, _source, tokens):
         found = self.doubted.intersection(tokens)

@@ -107,7 +107,7 @@ async def test_polls_take_over_from_a_dead_stream_and_hand_back_when_it_returns(
         await price_when(board, token_id, valid_from(Source.STREAM))
         venue.take_down(Endpoint.STREAM)
         await price_when(board, token_id, valid_from(Source.CLOB))
-        assert set(board.statistics().errors) <= {"stream.stream_closed"}
+        assert set(board.statistics().errors) <= {"stream.stream_closed", "stream.status_403"}
         polls = board.statistics().observations[Source.CLOB]
         venue.bring_up(Endpoint.STREAM)
         # The market is quiet, so it is the polls that prove the returned stream: three must agree.

@@ -163,12 +163,27 @@ async def test_attempts_at_a_dead_venue_grow_rare_and_are_told_by_kind(autojump_
         await trio.sleep(60)
         assert 7 <= hearing.failures["connect"] <= 12
         assert hearing.misses == hearing.failures["connect"]
-        market.status = 403
+        market.status = 500
         await trio.sleep(60)
-        assert hearing.failures["stream_closed"] >= 2
+        assert hearing.failures["status_5xx"] >= 2
         market.status, market.books = 101, {ONE: book(ONE)}
         await trio.sleep(31)
         assert hearing.prices == {ONE: 450_000}
+
+
+async def test_a_refused_handshake_is_repeated_no_sooner_than_the_venue_asks(autojump_clock):
+    def throttle(market):
+        market.status, market.headers = 429, {"Retry-After": "100"}
+
+    async with following(tokens=(ONE,), prepare=throttle) as (market, hearing, _):
+        await trio.sleep(99)
+        assert (market.attempts, hearing.failures) == (1, {"status_429": 1})
+        market.status, market.headers = 403, {}
+        await trio.sleep(15)
+        assert (market.attempts, hearing.failures["status_403"]) == (2, 1)
+        market.status = 425
+        await trio.sleep(2)
+        assert set(hearing.restarts) == {"425 service not ready"}
 
 
 async def test_a_hundred_sockets_are_opened_a_few_at_a_time(autojump_clock):
