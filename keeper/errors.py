@@ -29,6 +29,10 @@ class SandboxError(KeeperError):
     """The sandbox cannot run."""
 
 
+class DrillError(KeeperError):
+    """A drill cannot be run: its world or its keeper did not come up."""
+
+
 class ReportError(KeeperError):
     """The run ended in order, but its report cannot be written."""
 

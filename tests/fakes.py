@@ -1,4 +1,4 @@
-"""Fakes for time and faults only: an in-loop store, and a cluster whose every misdeed is scripted."""
+"""Fakes for time and faults only: a cluster whose every misdeed is scripted."""
 
 from base64 import b64decode
 from collections import Counter
@@ -9,7 +9,6 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
-from sqlite_utils import Database
 
 from programs.outcomes import JobRef, SignedBatch
 from programs.rpc import (
@@ -23,30 +22,6 @@ from programs.rpc import (
     TransactionFacts,
 )
 from programs.transaction import Budget, compile_message, sign
-from state.schema import migrate
-from state.store import commit, configure
-
-
-class InLoopStore:
-    """The real schema in memory, committed in the caller's own task: a virtual clock cannot see threads."""
-
-    def __init__(self):
-        self.db = Database(memory=True)
-        configure(self.db)
-        migrate(self.db, ":memory:")
-
-    async def transaction(self, work):
-        """Commit `work`."""
-        return commit(self.db, work)
-
-    async def read(self, work):
-        """Read on the same connection."""
-        return work(self.db)
-
-    def close(self):
-        """Let go of the memory."""
-        self.db.close()
-
 
 SLOT_S = 0.4
 CONFIRM_SLOTS, FINALIZE_SLOTS = 2, 31

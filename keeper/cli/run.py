@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from keeper.cli.duration import Duration
 from keeper.cli.logs import keep_notices, open_logs
 from keeper.config import load_config
 from keeper.errors import ReportError
+from keeper.prices.recorder import FileRecorder
 from keeper.run import RunOptions, run
 from keeper.summary import summary_lines
 
@@ -45,8 +46,19 @@ Examples:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Let the sandbox venue serve the recorded bodies of this folder.",
 )
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append to this file what every price source says and what is believed, one JSON object a line.",
+)
 def run_command(
-    config_path: Path, for_s: float | None, *, as_json: bool, no_sandbox: bool, replay: Path | None
+    config_path: Path,
+    for_s: float | None,
+    *,
+    as_json: bool,
+    no_sandbox: bool,
+    replay: Path | None,
+    record: Path | None,
 ) -> None:
     """Keep: prices in, posted on chain; positions scanned, liquidations landed, each exactly once.
 
@@ -60,17 +72,28 @@ def run_command(
         config = replace(config, sandbox=replace(config.sandbox, replay=replay))
     live = sys.stdout.isatty() and not as_json
     with ExitStack() as stack:
+        recorder = None if record is None else stack.enter_context(closing(_open_recorder(record)))
         if live:
             notices = stack.enter_context(keep_notices())
-            options = RunOptions(for_s=for_s, console=Console(), notices=notices)
+            options = RunOptions(for_s=for_s, console=Console(), notices=notices, recorder=recorder)
         else:
             stack.enter_context(open_logs(sys.stderr if as_json else sys.stdout, form="json"))
-            options = RunOptions(for_s=for_s)
+            options = RunOptions(for_s=for_s, recorder=recorder)
         result = trio.run(partial(run, config, options))
     if as_json:
         _print(json.dumps(result))
     elif live:
         _print("\n".join(summary_lines(result)))
+
+
+def _open_recorder(path: Path) -> FileRecorder:
+    try:
+        return FileRecorder(path)
+    except OSError as error:
+        raise click.BadParameter(
+            f"{path} cannot be opened for writing ({error.strerror}): name a file in a folder that can be written",
+            param_hint="--record",
+        ) from error
 
 
 def _print(text: str) -> None:

@@ -5,13 +5,15 @@ what is newer than what it has seen and always gets the present.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import trio
 
-from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
+from keeper.prices.breaker import BreakerState
+from keeper.prices.heard import SourceView
+from keeper.prices.price import Price, PriceClass, Reason, SourceName, TokenId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,19 +23,25 @@ class PriceStatistics:
     published: int
     """Prices put on the board since the start."""
     tokens_by_class: Mapping[PriceClass, int]
-    tokens_by_source: Mapping[Source, int]
+    tokens_by_source: Mapping[SourceName, int]
     unpriced: int
     """Tokens asked for that never had a price."""
-    observations: Mapping[Source, int]
+    observations: Mapping[SourceName, int]
     """Quotes taken in, by source."""
     refusals: Mapping[str, int]
     """Bodies, levels and frames skipped, by reason."""
+    reasons: Mapping[Reason, int]
+    """Prices that came to have a class for each reason but OK."""
     errors: Mapping[str, int]
     """Failed calls, as `source.kind`."""
-    failures_in_a_row: Mapping[Source, int]
+    failures_in_a_row: Mapping[SourceName, int]
     """Rounds without any answer since the last answer: polls of all tokens, attempts at a socket."""
     clock_skew_ms: int | None
     """The venue's clock less ours; None until /time answered."""
+    breakers: Mapping[str, BreakerState]
+    """Of every endpoint whose breaker ever opened."""
+    delays_ms: Mapping[str, int]
+    """How long calls waited in all so as to stay below the published limits, by endpoint."""
 
 
 class PriceBoard:
@@ -44,11 +52,16 @@ class PriceBoard:
         self._unpriced: dict[TokenId, Reason] = {}
         self._sequence = 0
         self._changed = trio.Event()
-        self._observations: Counter[Source] = Counter()
+        self._is_awaited = False
+        self._observations: Counter[SourceName] = Counter()
         self._refusals: Counter[str] = Counter()
+        self._reasons: Counter[Reason] = Counter()
         self._errors: Counter[str] = Counter()
-        self._failures_in_a_row: Counter[Source] = Counter()
+        self._failures_in_a_row: Counter[SourceName] = Counter()
+        self._tell_heard: Callable[[TokenId], tuple[SourceView, ...]] = _nothing_heard
         self.clock_skew_ms: int | None = None
+        self._breakers: dict[str, BreakerState] = {}
+        self._delays_ms: Counter[str] = Counter()
 
     @property
     def sequence(self) -> int:
@@ -60,8 +73,10 @@ class PriceBoard:
         self._unpriced.pop(price.token_id, None)
         self._prices[price.token_id] = price
         self._sequence += 1
-        self._changed.set()
-        self._changed = trio.Event()
+        if self._is_awaited:  # Thousands of prices a second come between two looks of a reader.
+            self._is_awaited = False
+            self._changed.set()
+            self._changed = trio.Event()
 
     def note_unpriced(self, token_id: TokenId, reason: Reason) -> None:
         """Say why a token has no price at all."""
@@ -75,6 +90,19 @@ class PriceBoard:
         """Return why a token has no price; None when it has one or nobody asked for it."""
         return self._unpriced.get(token_id)
 
+    def forget(self, token_id: TokenId) -> None:
+        """Drop a token that is followed no longer: its price would only grow old."""
+        self._prices.pop(token_id, None)
+        self._unpriced.pop(token_id, None)
+
+    def tell_heard_by(self, tell: Callable[[TokenId], tuple[SourceView, ...]]) -> None:
+        """Let whoever knows the sources answer for `heard`: asked seldom, so nothing is kept for it here."""
+        self._tell_heard = tell
+
+    def heard(self, token_id: TokenId) -> tuple[SourceView, ...]:
+        """Return the last word of every source that has spoken of a token, best source first."""
+        return self._tell_heard(token_id)
+
     def snapshot(self) -> Mapping[TokenId, Price]:
         """Return every price as of now; later publications do not show in it."""
         return MappingProxyType(dict(self._prices))
@@ -83,10 +111,11 @@ class PriceBoard:
         """Wait until something was published after `sequence`, and return the present sequence."""
         await trio.lowlevel.checkpoint()
         while self._sequence <= sequence:
+            self._is_awaited = True
             await self._changed.wait()
         return self._sequence
 
-    def count_observation(self, source: Source) -> None:
+    def count_observation(self, source: SourceName) -> None:
         """Count a quote taken in."""
         self._observations[source] += 1
 
@@ -95,20 +124,32 @@ class PriceBoard:
         self._refusals[reason] += 1
         return self._refusals[reason]
 
-    def count_failure(self, source: Source, kind: str) -> None:
+    def count_reason(self, reason: Reason) -> None:
+        """Count a price that came to have its class for a reason."""
+        self._reasons[reason] += 1
+
+    def count_failure(self, source: SourceName, kind: str) -> None:
         """Count a failed call."""
         self._errors[f"{source}.{kind}"] += 1
 
-    def count_miss(self, source: Source) -> int:
+    def count_miss(self, source: SourceName) -> int:
         """Count a round in which a source answered nothing, and return how many there were in a row."""
         self._failures_in_a_row[source] += 1
         return self._failures_in_a_row[source]
 
-    def count_success(self, source: Source) -> None:
+    def count_success(self, source: SourceName) -> None:
         """End a row of failures."""
         self._failures_in_a_row[source] = 0
 
-    def failures_in_a_row(self, source: Source) -> int:
+    def note_breaker(self, endpoint: str, state: BreakerState) -> None:
+        """Keep what an endpoint's breaker lets through now."""
+        self._breakers[endpoint] = state
+
+    def note_delay(self, endpoint: str, delay_ms: int) -> None:
+        """Add up what a call waited for its turn."""
+        self._delays_ms[endpoint] += delay_ms
+
+    def failures_in_a_row(self, source: SourceName) -> int:
         """Return how many rounds of a source went unanswered since the last answer."""
         return self._failures_in_a_row[source]
 
@@ -122,7 +163,14 @@ class PriceBoard:
             unpriced=len(self._unpriced),
             observations=Counter(self._observations),
             refusals=Counter(self._refusals),
+            reasons=Counter(self._reasons),
             errors=Counter(self._errors),
             failures_in_a_row=Counter(self._failures_in_a_row),
             clock_skew_ms=self.clock_skew_ms,
+            breakers=dict(self._breakers),
+            delays_ms=Counter(self._delays_ms),
         )
+
+
+def _nothing_heard(_: TokenId) -> tuple[SourceView, ...]:
+    return ()

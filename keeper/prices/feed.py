@@ -3,166 +3,97 @@
 Shell. Sources fail, return and disagree inside; a price leaves only through the board, with its class and reason.
 """
 
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Final
 
-import httpx
 import structlog
 import trio
 
+from keeper.newest import Newest
 from keeper.prices.appraiser import Appraiser
 from keeper.prices.board import PriceBoard
-from keeper.prices.clob import read_books, read_time_s
-from keeper.prices.errors import VenueError
-from keeper.prices.fallback import Observation
+from keeper.prices.builtin import builtin_sources
 from keeper.prices.feed_config import FeedConfig
-from keeper.prices.gamma import read_listings
-from keeper.prices.price import Source, TokenId
-from keeper.prices.quote import quote_of_snapshot
-from keeper.prices.stream import follow_stream
-from keeper.prices.venue_http import open_client
+from keeper.prices.price import TokenId
+from keeper.prices.recorder import Recorder
+from keeper.prices.source import PriceSource
+from keeper.prices.unix_time import unix_ms
+from keeper.prices.venue_http import VenueHttp, open_venue
 
-_CALLS_AT_ONCE: Final = 4
-"""Per source: well under the published limits, which delay before they reject."""
-_CLOCK_INTERVAL_S: Final = 60.0
 _AGEING_SLOTS: Final = 5
 _AGEING_MAX_S: Final = 1.0
-_AGEING_CHUNK: Final = 500
-"""Tokens aged between two checkpoints: about a millisecond."""
+_AGEING_CHUNK: Final = 50
+"""Tokens looked at between two checkpoints: a millisecond when each of them has to be judged."""
 
 log = structlog.get_logger()
 
 
 async def feed(
     config: FeedConfig,
-    tokens: Sequence[TokenId],
+    followed: Newest[tuple[TokenId, ...]],
     board: PriceBoard,
     *,
+    wall_ms: Callable[[], int] = unix_ms,
+    recorder: Recorder | None = None,
+    sources: Sequence[PriceSource] | None = None,
+    venue: VenueHttp | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Publish the price of every token on the board, until cancelled.
+    """Publish the price of every followed token on the board, until cancelled.
 
     Args:
         config: hosts and intervals.
-        tokens: outcome 0 tokens (YES). A book's `last_trade_price` is in their terms, so the price of a complement
-            is one less theirs, never read from its own book.
-        board: where prices appear.
+        followed: outcome 0 tokens (YES); a value published later adds and removes tokens without a restart. A book's
+            `last_trade_price` is in their terms, so the price of a complement is one less theirs, never read from
+            its own book.
+        board: where prices appear, and disappear when their token is followed no longer.
+        wall_ms: the wall clock, Unix milliseconds: content times are held against it.
+        recorder: told of all that is heard and judged.
+        sources: where prices come from; None is the stream, the CLOB and Gamma of `config`.
+        venue: over which they are read, when the caller reads from it too: one pool and one budget then hold for both.
         task_status: started once the sources run; the first prices follow when the venue answers.
 
     """
-    async with open_client() as client, trio.open_nursery() as nursery:
-        appraiser = Appraiser(board, tokens, config.trust_rules)
-        nursery.start_soon(follow_stream, client, config, appraiser)
-        nursery.start_soon(_poll_books, client, config, appraiser)
-        nursery.start_soon(_poll_listings, client, config, appraiser)
-        nursery.start_soon(_watch_clock, client, config, appraiser)
+    async with AsyncExitStack() as stack:
+        if sources is None:
+            if venue is None:
+                venue = await stack.enter_async_context(open_venue(config, board, wall_ms=wall_ms))
+            sources = builtin_sources(venue, wall_ms)
+        ranked = sorted((source.traits for source in sources), key=lambda traits: traits.rank)
+        rules = replace(config.trust_rules, sources=tuple(ranked))
+        appraiser = Appraiser(board, (), rules, wall_ms=wall_ms, recorder=recorder)
+        known = Newest[tuple[TokenId, ...]]()
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        nursery.start_soon(_follow, followed, appraiser, known)
         nursery.start_soon(_age_prices, config, appraiser)
-        log.info("feed.started", tokens=len(tokens), clob_url=config.clob_url)
+        for source in sources:
+            nursery.start_soon(source.run, appraiser, known)
+        log.info("feed.started", sources=[str(traits.name) for traits in ranked])
         task_status.started()
 
 
-async def _poll_books(client: httpx.AsyncClient, config: FeedConfig, appraiser: Appraiser) -> None:
-    async def poll(tokens: Sequence[TokenId]) -> None:
-        reply = await read_books(client, config, tokens)
-        for refusal in reply.refusals:
-            appraiser.refuse(Source.CLOB, "malformed_book", error=refusal)
-        for book in reply.books:
-            if book.snapshot.refused_levels:
-                appraiser.refuse(
-                    Source.CLOB, "malformed_level", levels=book.snapshot.refused_levels
-                )
-            observation = Observation(
-                source=Source.CLOB,
-                quote=quote_of_snapshot(book.snapshot),
-                received_at_s=trio.current_time(),
-                content_time_ms=book.snapshot.time_ms,
-                recorded_body=book.recorded_body,
-            )
-            appraiser.observe(book.snapshot.token_id, observation)
-
-    interval_s = config.rest_poll_interval_ms / 1_000
-    await _poll_for_ever(appraiser, Source.CLOB, config.books_per_request, interval_s, poll)
-
-
-async def _poll_listings(
-    client: httpx.AsyncClient, config: FeedConfig, appraiser: Appraiser
+async def _follow(
+    followed: Newest[tuple[TokenId, ...]], appraiser: Appraiser, known: Newest[tuple[TokenId, ...]]
 ) -> None:
-    async def poll(tokens: Sequence[TokenId]) -> None:
-        page = await read_listings(client, config, tokens)
-        for refusal in page.refusals:
-            appraiser.refuse(Source.GAMMA, "malformed_market", error=refusal)
-        asked = set(tokens)
-        for listing, recorded_body in zip(page.listings, page.recorded_bodies, strict=True):
-            # Gamma's quote is of outcome 0 alone: a complement that was asked for has none here.
-            if listing.yes_token_id in asked:
-                observation = Observation(
-                    source=Source.GAMMA,
-                    quote=listing.quote,
-                    received_at_s=trio.current_time(),
-                    content_time_ms=None,
-                    recorded_body=recorded_body,
-                )
-                appraiser.observe(listing.yes_token_id, observation)
-            for token_id in asked.intersection(listing.token_ids):
-                appraiser.close(token_id, is_closed=listing.is_closed)
-
-    interval_s = config.gamma_poll_interval_ms / 1_000
-    await _poll_for_ever(appraiser, Source.GAMMA, config.markets_per_request, interval_s, poll)
-
-
-async def _poll_for_ever(
-    appraiser: Appraiser,
-    source: Source,
-    tokens_per_call: int,
-    interval_s: float,
-    poll: Callable[[Sequence[TokenId]], Awaitable[None]],
-) -> None:
-    """Poll every chunk of tokens once per interval; a round that overruns starts the next at once."""
-    limiter = trio.CapacityLimiter(_CALLS_AT_ONCE)
-    tokens = appraiser.tokens
-
-    async def poll_chunk(chunk: Sequence[TokenId]) -> None:
-        async with limiter:
-            try:
-                await poll(chunk)
-            except VenueError as error:
-                appraiser.fail(source, error)
-            else:
-                appraiser.succeed(source)
-                answered.append(len(chunk))
-
-    due_s = trio.current_time()
+    """Pass the followed tokens on to the sources, once the appraiser knows them: none is refused as a stranger."""
+    sequence = 0
     while True:
-        answered: list[int] = []
-        async with trio.open_nursery() as nursery:
-            for at in range(0, len(tokens), tokens_per_call):
-                nursery.start_soon(poll_chunk, tokens[at : at + tokens_per_call])
-        if tokens and not answered:
-            appraiser.miss(source)
-        due_s = max(due_s + interval_s, trio.current_time())
-        await trio.sleep_until(due_s)
-
-
-async def _watch_clock(client: httpx.AsyncClient, config: FeedConfig, appraiser: Appraiser) -> None:
-    """Compare the venue's clock with ours once a minute: a skew explains content times that look wrong."""
-    while True:
-        try:
-            venue_s = await read_time_s(client, config)
-        except VenueError as error:
-            appraiser.refuse(Source.CLOB, "clock_unread", error=str(error))
-        else:
-            # The venue cuts its seconds off: half of one is added back, and the skew is good to half a second.
-            appraiser.note_clock_skew(venue_s * 1_000 + 500 - time.time_ns() // 1_000_000)
-        await trio.sleep(_CLOCK_INTERVAL_S)
+        sequence, tokens = await followed.wait_newer(sequence)
+        if tokens == known.get():
+            continue
+        appraiser.follow(tokens)
+        known.publish(tokens)
+        log.info("feed.following", tokens=len(tokens))
 
 
 async def _age_prices(config: FeedConfig, appraiser: Appraiser) -> None:
     """Let prices age although no source speaks."""
     interval_s = min(config.slot_ms * _AGEING_SLOTS / 1_000, _AGEING_MAX_S)
     while True:
-        for number, token_id in enumerate(appraiser.tokens):
-            appraiser.reappraise(token_id)
+        for number, _ in enumerate(appraiser.pass_time()):
             if number % _AGEING_CHUNK == _AGEING_CHUNK - 1:
                 await trio.lowlevel.checkpoint()
-        await trio.sleep(interval_s)
+        with trio.move_on_after(interval_s):
+            await appraiser.wait_hurry()

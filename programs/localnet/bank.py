@@ -15,6 +15,7 @@ Where it differs from a cluster, on purpose:
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final, Literal
 
 from solders.account import Account
@@ -337,17 +338,19 @@ class Bank:
     def program_accounts(
         self, program: Pubkey, commitment: Commitment = "processed"
     ) -> list[tuple[Pubkey, Account]]:
-        """Every account that `program` owns, in no order that means anything."""
+        """Every account that `program` owns, in the order of their addresses."""
         present = self._svm.get_program_accounts(program)
         past = self._undo.overwritten_after(self.slot_at(commitment))
-        if not past:
-            return present
-        unchanged = [(address, account) for address, account in present if address not in past]
-        return unchanged + [
-            (address, account)
-            for address, account in past.items()
-            if account is not None and account.owner == program
-        ]
+        if past:
+            present = [(address, account) for address, account in present if address not in past]
+            present += [
+                (address, account)
+                for address, account in past.items()
+                if account is not None and account.owner == program
+            ]
+        # LiteSVM's own order is another one in every process: a chain made again must answer the same.
+        present.sort(key=itemgetter(0))
+        return present
 
     def written_in(self, slot: Slot) -> Iterable[Pubkey]:
         """The addresses written in `slot`, which must not be older than finality."""

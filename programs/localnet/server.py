@@ -1,18 +1,12 @@
 """The local network as a server: HTTP and websocket over one bank, slots advancing by the clock."""
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, ConnectionState
 from solders.pubkey import Pubkey
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -22,8 +16,9 @@ from starlette.routing import Route, WebSocketRoute
 from programs.deploy import ProgramImage
 from programs.localnet import jsonrpc
 from programs.localnet.bank import Bank, BankConfig
+from programs.localnet.connections import MESSAGE_BYTES_MAX, serve_connections
 from programs.localnet.genesis import deploy_immutable, found_platform
-from programs.localnet.listen import BoundedListener, BoundedStream, open_pair
+from programs.localnet.listen import open_pair
 from programs.localnet.methods import METHODS
 from programs.localnet.params import Params
 from programs.localnet.rpc_errors import RpcError
@@ -33,10 +28,7 @@ from programs.units import Lamports
 
 PORT: Final = 8899
 """Where Solana clients expect a local validator."""
-REQUEST_BYTES_MAX: Final = 1_000_000
-KEEP_ALIVE_S: Final = 75
-"""Longer than clients keep idle connections, so that the server is never the one to close under a request."""
-_NEVER: Final = 1 << 62
+REQUEST_BYTES_MAX: Final = MESSAGE_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +95,7 @@ async def serve(
             deployments=deployments,
         )
         nursery.start_soon(_produce_slots, bank, audience)
-        await nursery.start(_serve_connections, _app(bank, audience), (first, second))
+        await nursery.start(serve_connections, _app(bank, audience), (first, second))
         task_status.started(localnet)
 
 
@@ -132,32 +124,6 @@ async def _produce_slots(bank: Bank, audience: Audience) -> None:
         await trio.sleep_until(started_s + produced * slot_s)
         audience.tell()
         bank.advance_slot()
-
-
-async def _serve_connections(
-    app: Starlette,
-    listeners: Sequence[BoundedListener],
-    *,
-    task_status: trio.TaskStatus[list[BoundedListener]] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Answer every connection with hypercorn's protocol code, over streams of ours."""
-    hypercorn = HypercornConfig()
-    # Standard output and error belong to whoever runs the network; failures go to the root logger's handlers.
-    hypercorn.accesslog = None
-    hypercorn.errorlog = logging.getLogger("programs.localnet.hypercorn")
-    hypercorn.keep_alive_timeout = KEEP_ALIVE_S
-    hypercorn.keep_alive_max_requests = _NEVER
-    hypercorn.websocket_max_message_size = REQUEST_BYTES_MAX
-    hypercorn.alpn_protocols = ["http/1.1"]
-    context = WorkerContext(None)
-    wrapped = ASGIWrapper(cast("ASGIFramework", app))
-
-    async def answer(stream: BoundedStream) -> None:
-        # TCPServer uses no more of a stream than BoundedStream has, whatever its annotation says.
-        tcp_stream = cast("trio.SSLStream[trio.SocketStream]", stream)
-        await TCPServer(wrapped, hypercorn, context, ConnectionState({}), tcp_stream)
-
-    await trio.serve_listeners(answer, list(listeners), task_status=task_status)
 
 
 def _app(bank: Bank, audience: Audience) -> Starlette:

@@ -28,7 +28,8 @@ from keeper.prices.price import Price, PriceClass, Reason, Source
 from keeper.run import RunOptions, _work
 from keeper.sandbox.config import SandboxConfig
 from state.errors import StateDiskFull
-from tests.fakes import SLOT_S, FakeRpc, InLoopStore, ScriptedCluster, signed_batch
+from state.in_loop import InLoopStore
+from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster, signed_batch
 
 NOWHERE = "http://127.0.0.1:9"
 CONFIG = Config(

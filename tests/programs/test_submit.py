@@ -9,7 +9,8 @@ from programs.rpc import RpcBadReply, RpcError, RpcTimeout, RpcUnreachable
 from programs.submit import land, settle_open_attempts, submit
 from state.attempts import Attempts
 from state.errors import AlreadyOpen, StateDiskFull
-from tests.fakes import SLOT_S, FakeRpc, InLoopStore, ScriptedCluster, signed_batch
+from state.in_loop import InLoopStore
+from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster, signed_batch
 
 PACE = Pace()
 

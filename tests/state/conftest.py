@@ -1,7 +1,7 @@
 import pytest
 
+from state.in_loop import InLoopStore
 from state.store import open_store
-from tests.fakes import InLoopStore
 
 
 @pytest.fixture

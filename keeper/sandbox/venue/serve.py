@@ -1,11 +1,7 @@
 """Put a venue on a loopback port: CLOB, Gamma and the stream under one address."""
 
-import socket
-from typing import cast
+from typing import Final
 
-import hypercorn.config
-import hypercorn.trio
-import hypercorn.typing
 import structlog
 import trio
 from starlette.applications import Starlette
@@ -14,8 +10,12 @@ from keeper.sandbox.venue.clob_routes import clob_routes
 from keeper.sandbox.venue.gamma_routes import gamma_routes
 from keeper.sandbox.venue.stream_route import stream_route
 from keeper.sandbox.venue.venue import Venue, VenueConfig
+from programs.localnet.connections import serve_connections
+from programs.localnet.listen import BoundedListener
 
-_BACKLOG = 512
+_BACKLOG: Final = 512
+_CONNECTIONS_MAX: Final = 4_096
+"""42_000 tokens are 210 sockets of each keeper."""
 
 log = structlog.get_logger()
 
@@ -46,21 +46,11 @@ async def serve_venue(
     venue = Venue(config) if venue is None else venue
     for name, reason in venue.set_aside.items():
         log.warning("recording.set_aside", file=name, reason=reason)
-    listener = _listen(config.host, config.port)
-    host, port = listener.getsockname()[:2]
-    settings = hypercorn.config.Config()
-    settings.bind = [f"fd://{listener.detach()}"]
-    settings.errorlog = None
-    settings.keep_alive_max_requests = 1_000_000
-    settings.keep_alive_timeout = 60
-    settings.graceful_timeout = 0.2
-    settings.backlog = _BACKLOG
     app = Starlette(routes=[*clob_routes(venue), *gamma_routes(venue), stream_route(venue)])
-    framework = cast("hypercorn.typing.Framework", app)
-    async with trio.open_nursery() as nursery:
+    async with await _listen(config.host, config.port) as listener, trio.open_nursery() as nursery:
         nursery.start_soon(_tick, venue)
-        await nursery.start(hypercorn.trio.serve, framework, settings)
-        url = f"http://{host}:{port}"
+        await nursery.start(serve_connections, app, [listener])
+        url = f"http://{config.host}:{listener.port}"
         log.info("venue.opened", url=url, markets=len(venue.markets), is_replay=venue.is_replay)
         task_status.started(url)
 
@@ -74,18 +64,14 @@ async def _tick(venue: Venue) -> None:
             await trio.lowlevel.checkpoint()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+async def _listen(host: str, port: int) -> BoundedListener:
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.bind((host, port))
-        # Listening at once makes a second venue fail here, and not at its first connection.
-        listener.listen(_BACKLOG)
+        listener, *others = await trio.open_tcp_listeners(port, host=host, backlog=_BACKLOG)
     except OSError as error:
-        listener.close()
         raise VenueAddressError(
             f"the sandbox venue cannot listen on port {port} of {host} ({error.strerror}): stop what uses it, "
             "or choose another one with sandbox.venue_port in keeper.toml (--venue-port); 0 takes a free one"
         ) from error
-    return listener
+    for other in others:  # a name of several addresses: the first one is what the URL means
+        await other.aclose()
+    return BoundedListener(listener, trio.Semaphore(_CONNECTIONS_MAX))

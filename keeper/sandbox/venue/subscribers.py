@@ -60,6 +60,11 @@ class Subscribers:
                 for follower in followers:
                     send_or_close(follower, text)
 
+    def broadcast(self, text: str) -> None:
+        """Queue one text for every socket, whatever it follows."""
+        for subscriber in self._open:
+            send_or_close(subscriber, text)
+
     def close_all(self) -> None:
         """Cut every socket."""
         for subscriber in self._open:
@@ -67,8 +72,10 @@ class Subscribers:
 
 
 def send_or_close(subscriber: Subscriber, text: str) -> None:
-    """Queue one text; a subscriber whose queue is full is cut off."""
+    """Queue one text; a subscriber whose queue is full is cut off, one that is leaving is passed over."""
     try:
         subscriber.outbox.send_nowait(text)
     except trio.WouldBlock:
         subscriber.scope.cancel(reason="the subscriber is too far behind")
+    except trio.BrokenResourceError:
+        pass  # its socket has ended and is being closed: it leaves in a moment

@@ -3,15 +3,17 @@
 import pytest
 import trio
 
+from keeper.newest import Newest
 from keeper.prices.appraiser import Appraiser
 from keeper.prices.board import PriceBoard
 from keeper.prices.errors import TimedOutError
-from keeper.prices.fallback import Observation
-from keeper.prices.feed import _age_prices, _poll_for_ever
+from keeper.prices.feed import _age_prices
 from keeper.prices.feed_config import FeedConfig
+from keeper.prices.observation import Observation
+from keeper.prices.polling import poll_for_ever
 from keeper.prices.price import Reason, Source, TokenId
 from keeper.prices.quote import quote
-from keeper.prices.stream import backoff_s
+from keeper.prices.stream_bundle import backoff_s
 
 ONE = TokenId("1")
 CONFIG = FeedConfig()
@@ -19,6 +21,17 @@ CONFIG = FeedConfig()
 
 def appraiser_of(board):
     return Appraiser(board, [ONE], CONFIG.trust_rules)
+
+
+def following(tokens):
+    followed = Newest()
+    followed.publish(tuple(tokens))
+    return followed
+
+
+def age(appraiser):
+    for _ in appraiser.pass_time():
+        pass
 
 
 def seen(source=Source.CLOB, price_e6=500_000):
@@ -63,7 +76,7 @@ async def test_a_poll_that_always_fails_is_counted_and_never_stops_the_rounds(au
         raise TimedOutError("no answer")
 
     with trio.move_on_after(20.5):
-        await _poll_for_ever(appraiser, Source.CLOB, 500, 2.0, poll)
+        await poll_for_ever(appraiser, following(appraiser.tokens), Source.CLOB, 500, 2.0, poll)
     assert board.statistics().errors == {"clob.timeout": 11}
     assert board.failures_in_a_row(Source.CLOB) == 11
 
@@ -81,12 +94,12 @@ async def test_a_round_of_many_failed_calls_is_one_miss_and_one_answer_makes_it_
             raise TimedOutError("no answer")
 
     with trio.move_on_after(3):
-        await _poll_for_ever(appraiser, Source.GAMMA, 1, 2.0, poll)
+        await poll_for_ever(appraiser, following(appraiser.tokens), Source.GAMMA, 1, 2.0, poll)
     assert board.statistics().errors == {"gamma.timeout": 8}
     assert board.failures_in_a_row(Source.GAMMA) == 2
     is_down = False
     with trio.move_on_after(3):
-        await _poll_for_ever(appraiser, Source.GAMMA, 1, 2.0, poll)
+        await poll_for_ever(appraiser, following(appraiser.tokens), Source.GAMMA, 1, 2.0, poll)
     assert board.failures_in_a_row(Source.GAMMA) == 0
 
 
@@ -96,13 +109,13 @@ async def test_five_failures_in_a_row_on_every_source_halt_and_one_success_ends_
     appraiser.observe(ONE, seen())
     for source in (Source.STREAM, Source.CLOB, Source.GAMMA):
         for _ in range(5):
-            appraiser.reappraise(ONE)
+            age(appraiser)
             assert board.get(ONE).reason is Reason.OK
             appraiser.miss(source)
-    appraiser.reappraise(ONE)
+    age(appraiser)
     assert board.get(ONE).reason is Reason.SOURCES_FAILING
     appraiser.succeed(Source.GAMMA)
-    appraiser.reappraise(ONE)
+    age(appraiser)
     assert board.get(ONE).reason is Reason.OK
 
 
@@ -122,7 +135,15 @@ async def test_a_closed_market_is_uncertain_and_a_reopened_one_is_not(autojump_c
     appraiser.observe(ONE, seen())
     appraiser.close(ONE, is_closed=True)
     assert board.get(ONE).reason is Reason.MARKET_CLOSED
+    # A listing may have been cached before the market closed: that it says open proves nothing for 300 s.
+    await trio.sleep(300)
     appraiser.close(ONE, is_closed=False)
+    assert board.get(ONE).reason is Reason.MARKET_CLOSED
+    await trio.sleep(0.1)
+    appraiser.close(ONE, is_closed=False)
+    for _ in range(3):
+        appraiser.observe(ONE, seen())
+        await trio.sleep(1)
     assert board.get(ONE).reason is Reason.OK
 
 

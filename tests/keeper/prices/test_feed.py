@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import trio
 
+from keeper.newest import Newest
 from keeper.prices.board import PriceBoard
 from keeper.prices.discovery import discover_markets
 from keeper.prices.errors import VenueError
@@ -25,6 +26,7 @@ def config_of(url, **changes):
         "gamma_poll_interval_ms": 30,
         "request_timeout_ms": 1_000,
         "reconnect_max_ms": 40,
+        "restart_cooldown_ms": 300,
         **changes,
     }
     stream_url = url.replace("http", "ws", 1) + "/ws/market"
@@ -43,9 +45,15 @@ async def running(**venue_settings):
             nursery.cancel_scope.cancel()
 
 
+def following(tokens):
+    followed = Newest()
+    followed.publish(tuple(tokens))
+    return followed
+
+
 async def started(nursery, url, tokens, **changes):
     board = PriceBoard()
-    await nursery.start(feed, config_of(url, **changes), tokens, board)
+    await nursery.start(feed, config_of(url, **changes), following(tokens), board)
     return board
 
 
@@ -99,7 +107,7 @@ async def test_polls_take_over_from_a_dead_stream_and_hand_back_when_it_returns(
         await price_when(board, token_id, valid_from(Source.STREAM))
         venue.take_down(Endpoint.STREAM)
         await price_when(board, token_id, valid_from(Source.CLOB))
-        assert set(board.statistics().errors) <= {"stream.stream_closed"}
+        assert set(board.statistics().errors) <= {"stream.stream_closed", "stream.status_403"}
         polls = board.statistics().observations[Source.CLOB]
         venue.bring_up(Endpoint.STREAM)
         # The market is quiet, so it is the polls that prove the returned stream: three must agree.
@@ -117,14 +125,15 @@ async def test_with_the_clob_gone_gamma_serves_degraded_and_without_it_the_last_
         venue.take_down(Endpoint.STREAM)
         venue.take_down(Endpoint.CLOB)
         price = await price_when(board, token_id, lambda one: one.source is Source.GAMMA)
-        assert (price.price_class, price.reason) == (PriceClass.DEGRADED, Reason.FALLBACK)
+        # The venue says 503 with a code, as it does when its engine restarts.
+        assert (price.price_class, price.reason) == (PriceClass.DEGRADED, Reason.ENGINE_RESTART)
         venue.take_down(Endpoint.GAMMA)
         price = await price_when(board, token_id, lambda one: one.price_class is PriceClass.HALTED)
         assert price.source is Source.LAST_GOOD
         assert abs(price.price_e6 - venue.price_e6(0)) <= venue.markets[0].tick_e6
         errors = board.statistics().errors
-        assert errors["clob.status"] > 0
-        assert errors["gamma.status"] > 0
+        assert errors["clob.status_5xx"] > 0
+        assert errors["gamma.status_5xx"] > 0
 
         polls = board.statistics().observations[Source.CLOB]
         venue.bring_up(Endpoint.CLOB)
@@ -194,8 +203,23 @@ async def test_cancelling_the_feed_leaves_no_socket_behind():
         board = PriceBoard()
         token_id = TokenId(venue.markets[0].token_ids[0])
         async with trio.open_nursery() as feeding:
-            await feeding.start(feed, config_of(url), [token_id], board)
+            await feeding.start(feed, config_of(url), following([token_id]), board)
             await price_when(board, token_id, valid_from(Source.STREAM))
             assert len(venue.subscribers) == 1
             feeding.cancel_scope.cancel()
         await venue.subscribers.wait_empty()
+
+
+async def test_a_market_that_opens_is_priced_and_one_that_goes_is_forgotten_without_a_restart():
+    async with running(markets=3) as (venue, url, nursery):
+        one, two, three = (TokenId(market.token_ids[0]) for market in venue.markets)
+        board, followed = PriceBoard(), following([one, two])
+        await nursery.start(feed, config_of(url), followed, board)
+        for token_id in (one, two):
+            await price_when(board, token_id, lambda price: price.reason is Reason.OK)
+        followed.publish((two, three))
+        await price_when(board, three, lambda price: price.reason is Reason.OK)
+        assert (board.get(one), board.heard(one)) == (None, ())
+        sources = [view.source for view in board.heard(two)]
+        assert sources == sorted(sources, key=list(Source).index)
+        assert all(view.is_trusted for view in board.heard(two))

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from keeper.newest import Newest
 from keeper.prices.board import PriceBoard
 from keeper.prices.feed import feed
 from keeper.prices.feed_config import FeedConfig
@@ -59,7 +60,9 @@ async def test_malformed_bodies_are_skipped_and_counted_and_the_rest_is_priced()
                 gamma_poll_interval_ms=20,
                 reconnect_max_ms=20,
             )
-            await nursery.start(feed, config, [ONE, TWO], board)
+            followed = Newest()
+            followed.publish((ONE, TWO))
+            await nursery.start(feed, config, followed, board)
             expected = {
                 "clob.malformed_book", "clob.malformed_level", "clob.token_not_asked_for",
                 "clob.clock_unread", "gamma.malformed_market",
@@ -76,4 +79,4 @@ async def test_malformed_bodies_are_skipped_and_counted_and_the_rest_is_priced()
     assert board.get(TWO) is None
     assert board.why_unpriced(TWO) in ("no_source", "market_closed")
     statistics = board.statistics()
-    assert set(statistics.errors) <= {"stream.stream_closed"}
+    assert set(statistics.errors) <= {"stream.stream_closed", "stream.status_403"}

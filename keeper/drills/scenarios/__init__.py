@@ -1,0 +1,1 @@
+"""The drills, one module per family of faults; `catalog.py` lists them."""

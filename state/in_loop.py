@@ -1,0 +1,68 @@
+"""A store without a thread: the real schema in a real SQLite, committed in the caller's own task.
+
+A virtual clock cannot see threads, so whatever runs on one uses this store. The price is that a commit stops the loop: a
+keeper on a real clock has its writer on a thread (`store.py`).
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+from sqlite_utils import Database
+
+from state.schema import check_library, migrate
+from state.store import commit, configure
+
+T = TypeVar("T")
+
+
+class InLoopStore:
+    """A `Store` in memory."""
+
+    def __init__(self) -> None:
+        self.db = Database(memory=True)
+        configure(self.db)
+        migrate(self.db, ":memory:")
+
+    async def transaction(self, work: Callable[[Database], T]) -> T:
+        """Run `work` in one IMMEDIATE transaction; commit, or roll back and raise."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return commit(self.db, work)
+
+    async def read(self, work: Callable[[Database], T]) -> T:
+        """Run `work` on the same connection: it sees what is committed, for nothing else ever is."""
+        await trio.lowlevel.checkpoint()
+        return work(self.db)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self.db.close()
+
+
+class InLoopStores:
+    """In-memory stores by path, so that who opens one again finds what was left in it."""
+
+    def __init__(self) -> None:
+        self._stores: dict[Path, InLoopStore] = {}
+
+    @asynccontextmanager
+    async def open_store(self, path: Path) -> AsyncGenerator[InLoopStore]:
+        """Open what was left at `path`, or a new one; does what `state.store.open_store` does."""
+        check_library()
+        await trio.lowlevel.checkpoint()
+        if path not in self._stores:
+            self._stores[path] = InLoopStore()
+        yield self._stores[path]
+
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        """What has been opened so far, in that order."""
+        return tuple(store.db for store in self._stores.values())
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
