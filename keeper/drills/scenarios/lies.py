@@ -21,7 +21,7 @@ _NOT_VALID = (PriceClass.DEGRADED, *MISTRUSTED)
 async def _spike(stage: Stage) -> None:
     await open_calmly(stage)
     stage.begin(PhaseName.DURING, "the stream alone says twenty points less for a second")
-    stage.tell(Family.STREAM, Telling(price_e6=300_000), market=0)
+    stage.tell(Family.STREAM, Telling(offset_e6=-200_000), market=0)
     await stage.hold(1.0)
     stage.tell(Family.STREAM, HONEST, market=0)
     await stage.hold(2.5)
@@ -70,15 +70,15 @@ LONE_SPIKE = Scenario(
 async def _lie_apart(stage: Stage) -> None:
     await open_calmly(stage)
     stage.begin(PhaseName.DURING, "stream and CLOB lie, fifteen points to either side")
-    stage.tell(Family.STREAM, Telling(price_e6=350_000, is_restamped=True), market=0)
-    stage.tell(Family.CLOB, Telling(price_e6=650_000, is_restamped=True), market=0)
+    stage.tell(Family.STREAM, Telling(offset_e6=-150_000), market=0)
+    stage.tell(Family.CLOB, Telling(offset_e6=150_000), market=0)
     await stage.hold(5)
     await close_calmly(stage)
 
 
 BOTH_LIE_APART = Scenario(
     name="both-lie-apart",
-    title="Stream and CLOB lie at once, fifteen points to either side of the truth.",
+    title="Stream and CLOB lie at once, fifteen points to either side of the truth, and both look alive.",
     play=_lie_apart,
     expects=(
         CALM,

@@ -43,8 +43,8 @@ SUM_OFF = Scenario(
 async def _lose_one_outcome(stage: Stage) -> None:
     await open_calmly(stage)
     stage.begin(PhaseName.DURING, "one outcome's sources lie apart, the market moves")
-    stage.tell(Family.STREAM, Telling(price_e6=50_000, is_restamped=True), market=_THIRD)
-    stage.tell(Family.CLOB, Telling(price_e6=350_000, is_restamped=True), market=_THIRD)
+    stage.tell(Family.STREAM, Telling(offset_e6=-150_000), market=_THIRD)
+    stage.tell(Family.CLOB, Telling(offset_e6=150_000), market=_THIRD)
     await stage.hold(1)
     stage.set_truth(_FIRST, 400_000)
     stage.set_truth(_SECOND, 400_000)
