@@ -143,7 +143,7 @@ def _picture(story: Story, id_: str) -> Markup:
         [
             tag("h3", "Market ", tag("code", story.market)),
             _wrong(story),
-            tag("figure", drawn, tag("figcaption", legend(story))),
+            tag("figure", drawn, tag("figcaption", legend(story, id_))),
             tag(
                 "details",
                 tag("summary", "The same as a table"),

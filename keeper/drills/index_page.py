@@ -103,6 +103,10 @@ def _note() -> Markup:
                 "above it marks when something was broken.",
                 class_="quiet",
             ),
-            tag("p", tag("a", "results.json", href="results.json"), " has every figure of every page."),
+            tag(
+                "p",
+                tag("a", "results.json", href="results.json"),
+                " has every figure of every page.",
+            ),
         ]
     )

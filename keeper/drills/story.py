@@ -4,8 +4,8 @@ Core.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from keeper.drills.model import Action, ActionKind, Belief, DrillResult, Heard, Phase, Truth
 from keeper.drills.scales import clock, dollars
@@ -14,6 +14,9 @@ from keeper.prices.price import PERMISSIONS, PriceClass
 
 CLASSES: Final = (*(each.value for each in PriceClass), "unknown")
 """Best first; the last for a class that this keeper does not know."""
+_Recorded = Truth | Heard | Belief | Action
+_T = TypeVar("_T", Truth, Heard, Belief, Action)
+_Word = TypeVar("_Word", Truth, Heard)
 _LENGTH_LEAST_S: Final = 0.001
 
 
@@ -62,10 +65,18 @@ class Row:
 
 def stories(result: DrillResult) -> tuple[Story, ...]:
     """Tell a drill market by market: first where something bad was done, then where most happened."""
-    recorded = (*result.truths, *result.heard, *result.beliefs, *result.actions)
+    recorded: tuple[_Recorded, ...] = (
+        *result.truths,
+        *result.heard,
+        *result.beliefs,
+        *result.actions,
+    )
     markets = dict.fromkeys(each.market for each in recorded)
-    times = [each.at_s for each in recorded]
-    times += [at_s for each in result.phases for at_s in (each.starts_s, each.ends_s)]
+    # What the venue said while everything was still being started is no part of the drill; what was done always is.
+    times = [at_s for each in result.phases for at_s in (each.starts_s, each.ends_s)]
+    times += [each.at_s for each in result.beliefs]
+    times += [each.at_s for each in result.actions]
+    times = times or [each.at_s for each in recorded]
     starts_s = min(times, default=0.0)
     ends_s = max(max(times, default=0.0), starts_s + _LENGTH_LEAST_S)
     told = [
@@ -74,8 +85,16 @@ def stories(result: DrillResult) -> tuple[Story, ...]:
             starts_s=starts_s,
             ends_s=ends_s,
             phases=result.phases,
-            truths=_of(result.truths, market),
-            heard=_of(result.heard, market),
+            truths=_within(_of(result.truths, market), starts_s, ends_s),
+            heard=tuple(
+                each
+                for source in dict.fromkeys(each.source for each in result.heard)
+                for each in _within(
+                    tuple(e for e in _of(result.heard, market) if e.source == source),
+                    starts_s,
+                    ends_s,
+                )
+            ),
             beliefs=_of(result.beliefs, market),
             actions=_of(result.actions, market),
         )
@@ -133,8 +152,17 @@ def in_words(story: Story) -> str:
     return " ".join(words)
 
 
-def _of(recorded: Sequence, market: str) -> tuple:  # type: ignore[type-arg]
-    return tuple(sorted((e for e in recorded if e.market == market), key=lambda e: e.at_s))
+def _of(recorded: Sequence[_T], market: str) -> tuple[_T, ...]:
+    return tuple(
+        sorted((each for each in recorded if each.market == market), key=lambda each: each.at_s)
+    )
+
+
+def _within(recorded: tuple[_Word, ...], starts_s: float, ends_s: float) -> tuple[_Word, ...]:
+    """Keep what was said in the drill; what stood at its start counts as said then."""
+    after = [each for each in recorded if starts_s < each.at_s <= ends_s]
+    before = [each for each in recorded if each.at_s <= starts_s]
+    return (*(replace(each, at_s=starts_s) for each in before[-1:]), *after)
 
 
 def _classes_in_turn(beliefs: Sequence[Belief]) -> list[Belief]:

@@ -45,6 +45,8 @@ _EXACT_MOST: Final = 150
 """Up to so many changes are drawn each, with its words under the pointer; more are drawn by columns."""
 _DOTS_MOST: Final = 150
 _FLAG_WIDTH: Final = 20
+_RING_APART: Final = 10
+"""A ring stands for every post so near; the lane below has each."""
 _KNOWN_SOURCES: Final = ("stream", "clob", "gamma", "last_good")
 
 
@@ -67,7 +69,7 @@ def timeline(story: Story, title: str, id_: str) -> Markup:
         _axes(up, across),
         _clipped(
             id_,
-            _unknowable(story, across, id_),
+            _unknowable(story, across),
             _truth(story, across, up),
             _band(story, across, up),
             *_sources(story, across, up),
@@ -145,7 +147,10 @@ def _price_scale(story: Story) -> Scale:
     for each in story.beliefs:
         prices += [each.price_e6 - each.band_e6, each.price_e6 + each.band_e6]
     low, high = (max(min(prices), 0), min(max(prices), 1_000_000)) if prices else (0, 1_000_000)
-    middle, half = (low + high) // 2, max(high - low, _SPAN_LEAST_E6) * (_HEADROOM + 2) // _HEADROOM // 2
+    middle, half = (
+        (low + high) // 2,
+        max(high - low, _SPAN_LEAST_E6) * (_HEADROOM + 2) // _HEADROOM // 2,
+    )
     return Scale(max(middle - half, 0), min(middle + half, 1_000_000), _PLOT_BOTTOM, _PLOT_TOP)
 
 
@@ -165,7 +170,9 @@ def _hatching(id_: str) -> Markup:
     stripes = tag("path", d="M-1 7L7-1M-1 1L1-1M5 7L7 5", class_="stripe")
     return tag(
         "defs",
-        tag("pattern", stripes, id=f"{id_}-hatch", width=6, height=6, patternUnits="userSpaceOnUse"),
+        tag(
+            "pattern", stripes, id=f"{id_}-hatch", width=6, height=6, patternUnits="userSpaceOnUse"
+        ),
         tag(
             "clipPath",
             tag("rect", x=_LEFT, y=_PLOT_TOP, width=_COLUMNS, height=_PLOT_BOTTOM - _PLOT_TOP),
@@ -180,8 +187,10 @@ def _clipped(id_: str, *parts: str) -> Markup:
 
 def _phases(story: Story, across: Scale) -> Markup:
     parts: list[str] = []
-    for phase in story.phases:
+    for index, phase in enumerate(story.phases):
         x, end = across(phase.starts_s), across(phase.ends_s)
+        later = (across(each.starts_s) for each in story.phases[index + 1 :] if each.faults)
+        room = next(later, float(_RIGHT)) - x - 10
         said = "; ".join(phase.faults)
         if phase.faults:
             parts.append(
@@ -197,7 +206,7 @@ def _phases(story: Story, across: Scale) -> Markup:
             )
         parts.append(tag("line", class_="edge", x1=x, x2=x, y1=8, y2=_AXIS_AT))
         parts.append(_text(x + 6, 19, cut(phase.name, end - x - 10, _TEXT + 1), "phase"))
-        parts.append(_text(x + 6, 35, cut(said, end - x - 10, _TEXT), "broken-words"))
+        parts.append(_text(x + 6, 35, cut(said, room, _TEXT), "broken-words"))
     return tag("g", *parts)
 
 
@@ -208,9 +217,7 @@ def _axes(up: Scale, across: Scale) -> Markup:
     for price_e6 in ticks:
         y = up(price_e6)
         parts.append(tag("line", class_="grid", x1=_LEFT, x2=_RIGHT, y1=y, y2=y))
-        parts.append(
-            _text(_LEFT - 8, y + 4, dollars(price_e6).ljust(places, "0"), "scale", "end")
-        )
+        parts.append(_text(_LEFT - 8, y + 4, dollars(price_e6).ljust(places, "0"), "scale", "end"))
     parts.append(tag("line", class_="axis", x1=_LEFT, x2=_RIGHT, y1=_AXIS_AT, y2=_AXIS_AT))
     labels, unit = axis_times(across.low, across.high, _TICKS_MOST)
     for at_s, label in labels:
@@ -245,7 +252,7 @@ def _truth(story: Story, across: Scale, up: Scale) -> Markup:
     return tag("path", class_="truth", d=_path(steps, story.ends_s, across, up))
 
 
-def _unknowable(story: Story, across: Scale, id_: str) -> Markup:
+def _unknowable(story: Story, across: Scale) -> Markup:
     """Shade when there was no truth to know: then nothing may be done."""
     ends = [*(each.at_s for each in story.truths[1:]), story.ends_s]
     parts = [
@@ -256,7 +263,6 @@ def _unknowable(story: Story, across: Scale, id_: str) -> Markup:
             y=_PLOT_TOP,
             width=max(across(end) - across(truth.at_s), 1.0),
             height=_PLOT_BOTTOM - _PLOT_TOP,
-            fill=f"url(#{id_}-hatch)",
             class_="unknowable",
         )
         for truth, end in zip(story.truths, ends, strict=False)
@@ -320,7 +326,7 @@ def _marks(story: Story, across: Scale, up: Scale) -> Markup:
             continue
         x, y = across(each.at_s), up(each.price_e6)
         if each.kind is ActionKind.POST:
-            posts.setdefault(int(x) // 6, (x, y))
+            posts.setdefault(int(x) // _RING_APART, (x, y))
         else:
             diamonds.setdefault((int(x) // 3, int(y) // 3), _diamond(x, y, 5.0))
     rings = [tag("circle", class_="post", cx=x, cy=y, r=2.5) for x, y in posts.values()]
@@ -366,12 +372,10 @@ def _class_lane(story: Story, across: Scale, id_: str) -> Markup:
         box = {"x": x, "y": _CLASS_TOP, "width": max(end - x, 1.5), "height": _CLASS_HEIGHT}
         parts.append(tag("rect", tag("title", words), class_=f"class-{known}", **box))
         if not may_post(price_class):
-            parts.append(tag("rect", fill=f"url(#{id_}-hatch)", class_="hatch", **box))
+            parts.append(tag("rect", fill=f"url(#{id_}-hatch)", **box))
         label = fitted((price_class, price_class[:1].upper()), end - x - 6, _TEXT)
         if label is not None:
-            parts.append(
-                _text((x + end) / 2, _CLASS_TOP + 14, label, f"on on-{known}", "middle")
-            )
+            parts.append(_text((x + end) / 2, _CLASS_TOP + 14, label, f"on on-{known}", "middle"))
     return tag("g", *parts)
 
 
@@ -380,9 +384,7 @@ def _source_lane(story: Story, across: Scale) -> Markup:
     runs: list[tuple[float, float, str]] = []
     for each, end_s in story.held():
         x, end = across(each.at_s), across(end_s)
-        if runs and runs[-1][2] == each.source:
-            runs[-1] = (runs[-1][0], end, each.source)
-        elif runs and end - runs[-1][0] < 1:
+        if runs and (runs[-1][2] == each.source or end - runs[-1][0] < 1):
             runs[-1] = (runs[-1][0], end, each.source)
         else:
             runs.append((x, end, each.source))
@@ -404,9 +406,7 @@ def _source_lane(story: Story, across: Scale) -> Markup:
     return tag("g", *parts)
 
 
-def _action_lane(
-    name: str, top: int, kind: ActionKind, story: Story, across: Scale
-) -> Markup:
+def _action_lane(name: str, top: int, kind: ActionKind, story: Story, across: Scale) -> Markup:
     done = [each for each in story.actions if each.kind is kind and each.bad is None]
     columns = sorted({round(2 * across(each.at_s)) for each in done})
     ticks = "".join(f"M{number(column / 2)} {top}v{_LANE_HEIGHT}" for column in columns)
@@ -435,20 +435,25 @@ def _bad(story: Story, across: Scale, up: Scale) -> Markup:
     parts: list[str] = []
     lane = {ActionKind.POST: _POSTS_TOP, ActionKind.LIQUIDATE: _LIQUIDATIONS_TOP}
     for flag, together in enumerate(flags(story), start=1):
-        for x in dict.fromkeys(round(across(each.at_s)) for each in together):
-            parts.append(tag("line", class_="bad-line", x1=x, x2=x, y1=_PLOT_TOP, y2=_AXIS_AT))
-        for kind in dict.fromkeys(each.kind for each in together):
-            parts.append(
-                _cross(across(together[0].at_s), lane[kind] + _LANE_HEIGHT / 2, "", 5.0)
-            )
+        parts += [
+            tag("line", class_="bad-line", x1=x, x2=x, y1=_PLOT_TOP, y2=_AXIS_AT)
+            for x in dict.fromkeys(round(across(each.at_s)) for each in together)
+        ]
+        first = across(together[0].at_s)
+        parts += [
+            _cross(first, lane[kind] + _LANE_HEIGHT / 2, "", 5.0)
+            for kind in dict.fromkeys(each.kind for each in together)
+        ]
         words = f"bad: {together[0].bad}, {clock(together[0].at_s)}"
         seen = {(round(across(e.at_s)), round(up(e.price_e6))) for e in together}
         parts += [_cross(float(x), float(y), words, 7.0) for x, y in sorted(seen)]
-        x = min(across(together[0].at_s), _RIGHT - _FLAG_WIDTH)
+        left = min(first, float(_RIGHT - _FLAG_WIDTH))
         parts.append(
-            tag("rect", class_="flag", x=x, y=_PLOT_TOP - 2, width=_FLAG_WIDTH, height=16)
+            tag("rect", class_="flag", x=left, y=_PLOT_TOP - 2, width=_FLAG_WIDTH, height=16)
         )
-        parts.append(_text(x + _FLAG_WIDTH / 2, _PLOT_TOP + 10, str(flag), "flag-text", "middle"))
+        parts.append(
+            _text(left + _FLAG_WIDTH / 2, _PLOT_TOP + 10, str(flag), "flag-text", "middle")
+        )
     return tag("g", *parts)
 
 
@@ -458,5 +463,8 @@ def _cross(x: float, y: float, words: str, radius: float) -> Markup:
         f"M{number(x - arm)} {number(y - arm)}l{number(2 * arm)} {number(2 * arm)}"
         f"m0 {number(-2 * arm)}l{number(-2 * arm)} {number(2 * arm)}"
     )
-    parts = [tag("circle", class_="bad", cx=x, cy=y, r=radius), tag("path", class_="bad-cross", d=drawn)]
+    parts = [
+        tag("circle", class_="bad", cx=x, cy=y, r=radius),
+        tag("path", class_="bad-cross", d=drawn),
+    ]
     return joined([tag("g", tag("title", words), *parts)] if words else parts)

@@ -29,11 +29,18 @@ def phases(during_s, after_s, ends_s, *faults):
 
 def heard(at_s, source, price_e6, half=5_000, reason="ok", market=MARKET):
     return Heard(
-        at_s=at_s, market=market, source=source, price_e6=price_e6, half_spread_e6=half, reason=reason
+        at_s=at_s,
+        market=market,
+        source=source,
+        price_e6=price_e6,
+        half_spread_e6=half,
+        reason=reason,
     )
 
 
-def belief(at_s, price_e6, price_class="valid", source="stream", reason="ok", band=5_000, market=MARKET):
+def belief(
+    at_s, price_e6, price_class="valid", source="stream", reason="ok", band=5_000, market=MARKET
+):
     return Belief(
         at_s=at_s,
         market=market,
@@ -95,7 +102,9 @@ def total_outage():
         if at_s < 6 or at_s >= 18:
             said += [heard(at_s + 0.02, "stream", price), heard(at_s + 0.25, "clob", price)]
         if at_s in {0, 2, 4, 18, 20, 22}:
-            said.append(heard(at_s + 0.4, "gamma", truth_at(max(at_s - 1, 0)) // 10_000 * 10_000, 10_000))
+            said.append(
+                heard(at_s + 0.4, "gamma", truth_at(max(at_s - 1, 0)) // 10_000 * 10_000, 10_000)
+            )
         if at_s < 6:
             beliefs.append(belief(at_s + 0.05, price))
             actions.append(action(at_s + 0.15, price))
@@ -164,7 +173,11 @@ def spike_believed():
     """What a missing guard looks like: a spike of one source is posted, and somebody is liquidated on it."""
     good = total_outage()
     why = "250_000 from the truth, allowed 31_000"
-    lies = [heard(8.0, "stream", 880_000), heard(8.2, "stream", 884_000), heard(11.0, "stream", 640_000)]
+    lies = [
+        heard(8.0, "stream", 880_000),
+        heard(8.2, "stream", 884_000),
+        heard(11.0, "stream", 640_000),
+    ]
     return result(
         "price-spike",
         title="The stream alone says a price far from the truth; the books do not.",
