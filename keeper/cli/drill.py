@@ -32,7 +32,7 @@ Examples:
   keeper drill list
   keeper drill run total-outage
   keeper drill run all --json
-  keeper drill run all --report report/
+  keeper drill run price-spike flapping --report report/
 """
 
 
@@ -58,10 +58,11 @@ def list_command(*, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on stdout.")
 @click.option(
     "--report",
+    "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write pages with a timeline of every drill into this folder, and results.json.",
+    help="Write a page with the timeline and verdicts of every drill into this folder.",
 )
-def run_command(names: tuple[str, ...], *, as_json: bool, report: Path | None) -> None:
+def run_command(names: tuple[str, ...], *, as_json: bool, folder: Path | None) -> None:
     """Run drills by name, or all of them: a network, a scripted venue and the real keeper for each.
 
     Progress goes to stderr. Exits 0 only when every drill passed. Nothing outside this machine is asked, every port is a
@@ -70,13 +71,13 @@ def run_command(names: tuple[str, ...], *, as_json: bool, report: Path | None) -
     scenarios = _chosen(names)
     with open_logs(sys.stderr, form="text", least=logging.CRITICAL):
         results = trio.run(partial(_run, scenarios))
-    page = None if report is None else write_report(results, report)
+    page = None if folder is None else write_report(results, folder)
     if as_json:
         click.echo(json.dumps(results_json(results)))
     else:
         click.echo(closing_line(results))
-    if page is not None:
-        click.echo(f"report: {page}", err=True)
+        if page is not None:
+            click.echo(f"report: {page}")
     if not all(result.passed for result in results):
         sys.exit(EXIT_FAILED)
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from keeper.drills.frame import Column, badge, count, document, facts, span_or, table
+from keeper.drills.lanes import flags
 from keeper.drills.legend import legend
 from keeper.drills.markup import Markup, joined, tag
 from keeper.drills.model import DrillResult, Verdict
 from keeper.drills.scales import clock
 from keeper.drills.story import Row, Story, rows, stories
-from keeper.drills.timeline import flags, timeline
+from keeper.drills.timeline import timeline
 
 _MARKETS_DRAWN_MOST: Final = 8
 _ROWS_MOST: Final = 250
@@ -143,7 +144,7 @@ def _picture(story: Story, id_: str) -> Markup:
         [
             tag("h3", "Market ", tag("code", story.market)),
             _wrong(story),
-            tag("figure", drawn, tag("figcaption", legend(story, id_))),
+            tag("figure", drawn, tag("figcaption", legend(story))),
             tag(
                 "details",
                 tag("summary", "The same as a table"),

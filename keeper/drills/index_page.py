@@ -11,7 +11,7 @@ from keeper.drills.markup import Markup, joined, tag
 from keeper.drills.model import DrillResult
 from keeper.drills.scales import clock
 from keeper.drills.story import in_words, stories
-from keeper.drills.timeline import strip
+from keeper.drills.strip import strip
 
 _HEADINGS: Final = (
     ("drill", None),

@@ -3,14 +3,14 @@
 Core.
 """
 
+from keeper.drills.layout import source_style
 from keeper.drills.markup import Markup, tag
 from keeper.drills.model import ActionKind
 from keeper.drills.story import CLASSES, Story, may_post, rank_of
-from keeper.drills.timeline import source_style
 
 
-def legend(story: Story, id_: str) -> Markup:
-    """List what is on a story's picture, whose `id_` names the stripes."""
+def legend(story: Story) -> Markup:
+    """List what is on a story's picture."""
     entries: list[tuple[tuple[str, ...], str]] = [
         ((_line("truth"),), "truth"),
         *(
@@ -22,9 +22,6 @@ def legend(story: Story, id_: str) -> Markup:
             "believed, with its band",
         ),
     ]
-    if any(each.price_e6 is None for each in story.truths):
-        nobody = tag("rect", class_="unknowable", x=0, y=0, width=28, height=14)
-        entries.append(((nobody,), "nobody can know"))
     classes = {CLASSES[rank_of(each.price_class)] for each in story.beliefs}
     if not all(map(may_post, classes)):
         entries.append(((_line("belief withheld"),), "shown, but not acted on"))
@@ -35,7 +32,9 @@ def legend(story: Story, id_: str) -> Markup:
         diamond = tag("polygon", class_="liquidation", points="14,2 19,7 14,12 9,7")
         entries.append(((diamond,), "liquidated"))
     entries += [
-        (_class_swatch(each, id_), _class_words(each)) for each in CLASSES if each in classes
+        ((tag("rect", class_=f"class-{each}", x=4, y=1, width=20, height=12),), _class_words(each))
+        for each in CLASSES
+        if each in classes
     ]
     if any(each.faults for each in story.phases):
         entries.append(((tag("rect", class_="fault", x=0, y=0, width=28, height=14),), "broken"))
@@ -54,14 +53,6 @@ def legend(story: Story, id_: str) -> Markup:
 
 def _class_words(price_class: str) -> str:
     return price_class if may_post(price_class) else f"{price_class}: no action"
-
-
-def _class_swatch(price_class: str, id_: str) -> tuple[Markup, ...]:
-    box = {"x": 4, "y": 1, "width": 20, "height": 12}
-    colour = tag("rect", class_=f"class-{price_class}", **box)
-    if may_post(price_class):
-        return (colour,)
-    return colour, tag("rect", fill=f"url(#{id_}-hatch)", **box)
 
 
 def _line(class_: str) -> Markup:

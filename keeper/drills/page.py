@@ -46,7 +46,7 @@ def write_report(results: Sequence[DrillResult], folder: Path) -> Path:
             before=_link(named[at - 1]) if at > 0 else None,
             after=_link(named[at + 1]) if at + 1 < len(named) else None,
         )
-    pages[RESULTS] = results_json(results)
+    pages[RESULTS] = _everything(results)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in pages.items():
@@ -59,8 +59,8 @@ def write_report(results: Sequence[DrillResult], folder: Path) -> Path:
     return folder / INDEX
 
 
-def results_json(results: Sequence[DrillResult]) -> str:
-    """Write everything that is left of the drills as one JSON object, a drill a line."""
+def _everything(results: Sequence[DrillResult]) -> str:
+    """Write all that is left of the drills as one JSON object, a drill a line."""
     lines = ",\n".join(
         json.dumps(
             {"name": each.name, "passed": each.passed, "bad_price_actions": each.bad_price_actions}

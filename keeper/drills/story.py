@@ -15,8 +15,8 @@ from keeper.prices.price import PERMISSIONS, PriceClass
 CLASSES: Final = (*(each.value for each in PriceClass), "unknown")
 """Best first; the last for a class that this keeper does not know."""
 _Recorded = Truth | Heard | Belief | Action
-_T = TypeVar("_T", Truth, Heard, Belief, Action)
-_Word = TypeVar("_Word", Truth, Heard)
+_T = TypeVar("_T", bound=_Recorded)
+_Word = TypeVar("_Word", bound=Truth | Heard)
 _LENGTH_LEAST_S: Final = 0.001
 
 
