@@ -148,3 +148,11 @@ def test_placeholders_are_no_outcomes():
 def test_prices_sum_to_one_exactly_when_the_program_says_so(prices_e6):
     accepted = len(prices_e6) == 1 or 950_000 <= sum(prices_e6) <= 1_050_000
     assert accepted == sums_to_one(prices_e6)
+
+
+@pytest.mark.parametrize(
+    ("sum_e6", "fits"), [(949_999, False), (950_000, True), (1_050_000, True), (1_050_001, False)]
+)
+def test_the_sum_may_be_off_by_five_points_and_no_more(sum_e6, fits):
+    assert fits == sums_to_one([300_000, 300_000, sum_e6 - 600_000])
+    assert sums_to_one([sum_e6])
