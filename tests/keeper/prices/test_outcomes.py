@@ -84,6 +84,11 @@ def test_gammas_own_places_and_the_listings_order_are_tried_too():
     assert yes_of(shuffled) == prove(shuffled, outcomes=3, proof=founded(shuffled))
 
 
+def test_the_questions_numbers_come_before_gammas_places():
+    listings = [listed(1, groupItemThreshold="0"), listed(0, groupItemThreshold="1")]
+    assert listings[::-1] == in_order(listings)
+
+
 def test_without_numbers_in_the_ids_the_places_decide_the_order():
     for wrong in (None, "0x12", question_id(bytes([9] * 32), 1), question_id(GROUP, 1)[:-2] + "zz"):
         listings = [
