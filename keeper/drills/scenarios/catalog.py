@@ -5,6 +5,7 @@ from typing import Final
 from keeper.drills.scenario import Scenario
 from keeper.drills.scenarios import (
     clocks,
+    doubts,
     endings,
     lies,
     outages,
@@ -60,4 +61,14 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     endings.CONFLICTING_FLAGS,
     outcomes.SUM_OFF,
     outcomes.ONE_OUTCOME_LOST,
+    doubts.SMALL_SPIKE,
+    doubts.BOTH_MOVE_APART,
+    doubts.SHOUTED_DOWN,
+    doubts.FLICKER,
+    doubts.BACK_WITH_A_LIE,
+    doubts.GAMMA_OFF,
+    doubts.GAMMA_FAR,
+    doubts.SET_BACK,
+    doubts.SET_BACK_UNREAD,
+    doubts.STAMPED_AHEAD,
 )
