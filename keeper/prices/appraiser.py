@@ -13,7 +13,7 @@ import trio
 from keeper.prices.board import PriceBoard
 from keeper.prices.clocks import without_future
 from keeper.prices.errors import VenueError
-from keeper.prices.fallback import close, lose, observe
+from keeper.prices.fallback import close, lose, observe, withdraw
 from keeper.prices.heard import SourceView, views_of
 from keeper.prices.judgement import due_s, judge
 from keeper.prices.observation import Observation
@@ -189,14 +189,18 @@ class Appraiser:
     def take_doubted(self, source: SourceName, tokens: Collection[TokenId]) -> tuple[TokenId, ...]:
         """Return the tokens on which a source was found behind since this was last asked, and withdraw its word on them.
 
-        Their books are about to be asked for anew: what the old ones say contradicts nobody any longer.
+        Their books are about to be asked for anew.
         """
         doubted = self._doubted.get(source)
         if not doubted:
             return ()
         found = tuple(token_id for token_id in tokens if token_id in doubted)
         doubted.difference_update(found)
-        self.lose(source, found)
+        place, now_s = self._rules.place_of(source), trio.current_time()
+        assert place is not None, "only sources are doubted"
+        for token_id in found:
+            self._states[token_id] = withdraw(self._states[token_id], place, now_s)
+            self._judge(token_id, is_news=False)
         return found
 
     async def wait_hurry(self) -> None:

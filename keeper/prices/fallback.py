@@ -13,6 +13,7 @@ Core: frozen state in, frozen state out. The rules stand in files of their own; 
 """
 
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 from keeper.prices.circumstances import CALM, Circumstances
@@ -71,6 +72,16 @@ def lose(state: TokenState, place: int, doubt: Reason = Reason.LOST) -> TokenSta
     return with_source(state, place, lost(state.sources[place], doubt))
 
 
+def withdraw(state: TokenState, place: int, now_s: float) -> TokenState:
+    """Take back the word of a source found behind, whose book is asked for anew.
+
+    It goes on to contradict the others until it answers, for as long as a price is not stale: otherwise asking a source
+    would be a way to silence it.
+    """
+    known = replace(lost(state.sources[place], Reason.BEHIND), withdrawn_at_s=now_s)
+    return with_source(state, place, known)
+
+
 def close(state: TokenState, rules: TrustRules, now_s: float, *, is_closed: bool) -> TokenState:
     """Note whether the venue says that the market is closed or resolved.
 
@@ -95,9 +106,12 @@ def _heard(before: SourceState, observation: Observation) -> SourceState:
     has_changed = last is None or not observation.has_content_of(last)
     is_first = last is None and before.is_trusted
     doubt = before.doubt
+    was_asked_anew = before.observation is None and before.withdrawn_at_s > -inf
     return SourceState(
         observation=observation,
         last_heard=observation,
+        withdrawn_at_s=-inf if has_changed else before.withdrawn_at_s,
+        is_stuck=not has_changed and (before.is_stuck or was_asked_anew),
         is_trusted=before.is_trusted,
         doubt=Reason.PROBATION if doubt in _GONE else doubt,
         trusted_since_s=observation.received_at_s if is_first else before.trusted_since_s,

@@ -72,6 +72,8 @@ def due_s(state: TokenState, rules: TrustRules, now_s: float) -> float:
     for known, fresh_s in zip(state.sources, rules.fresh_s, strict=True):
         if known.observation is not None:
             due = _sooner(due, known.observation.received_at_s + fresh_s, now_s)
+        else:
+            due = _sooner(due, known.withdrawn_at_s + rules.stale_s, now_s)
     if state.last_good is not None:
         received_at_s = state.last_good.received_at_s
         due = _sooner(due, received_at_s + rules.stale_s, now_s)

@@ -10,7 +10,7 @@ from keeper.drills.expectations import (
     Refrains,
     Returns,
 )
-from keeper.drills.faults import Canned, Family, Latency, Refuse, Telling
+from keeper.drills.faults import Canned, Family, Latency, Refuse, Shape, Telling
 from keeper.drills.model import ActionKind, PhaseName
 from keeper.drills.scenario import Scenario, Settings, Stage
 from keeper.drills.scenarios.acts import (
@@ -97,13 +97,15 @@ async def _leave_gamma_alone(stage: Stage) -> None:
     stage.break_wire(Family.CLOB, Refuse())
     await stage.settle(within_s=6, price_class=PriceClass.DEGRADED)
     stage.set_truth(0, 300_000)
-    await stage.wait_liquidated(market=0, at_least=1, within_s=5)
+    await stage.settle(market=0, within_s=4, price_class=PriceClass.DEGRADED)
+    await stage.hold(1)
     await close_calmly(stage)
+    await stage.wait_liquidated(market=0, at_least=1, within_s=3)
 
 
 GAMMA_ALONE = Scenario(
     name="gamma-alone",
-    title="Only Gamma's cached quotes are left: prices are posted as degraded, and only what is hopeless is liquidated.",
+    title="Only Gamma's cached quotes are left: a move of twenty points is posted as degraded, and nobody liquidated over it.",
     play=_leave_gamma_alone,
     expects=(
         CALM,
@@ -115,8 +117,11 @@ GAMMA_ALONE = Scenario(
             within_s=6,
             market=0,
         ),
+        # The band is the distance from the last valid price: whoever is solvent there is left alone.
+        Refrains(phase=PhaseName.DURING, kinds=(ActionKind.LIQUIDATE,)),
         HEALED,
         BACK,
+        Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, within_s=9, market=0),
     ),
 )
 
@@ -143,6 +148,34 @@ HALF_FAILS = Scenario(
     expects=(
         CALM,
         Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=10, at_least=2),
+        HEALED,
+        BACK,
+    ),
+)
+
+
+async def _leave_out(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.begin(PhaseName.DURING, "every endpoint answers, and leaves one market out")
+    for family in Family:
+        stage.tell(family, Telling(shape=Shape.OMITTED), market=0)
+    stage.set_truth(0, 300_000)
+    await stage.hold(_AGED_S + 4)
+    await close_calmly(stage)
+
+
+LEFT_OUT = Scenario(
+    name="left-out",
+    title="The venue answers every call and leaves one market out: nothing fails, and its last price grows old.",
+    play=_leave_out,
+    settings=_QUICK,
+    expects=(
+        CALM,
+        Reaches(
+            phase=PhaseName.DURING, classes=(PriceClass.STALE,), within_s=_AGED_S + 3, market=0
+        ),
+        Refrains(phase=PhaseName.DURING, after_s=_AGED_S + 3, market=0),
+        Keeps(phase=PhaseName.DURING, classes=(PriceClass.VALID,), market=1),
         HEALED,
         BACK,
     ),

@@ -1,6 +1,6 @@
 """Markets of several outcomes: what they say together."""
 
-from keeper.drills.expectations import Acts, Reaches, Refrains, Returns, Unmoved
+from keeper.drills.expectations import Acts, Reaches, Refrains, Returns, Tells, Unmoved
 from keeper.drills.faults import HONEST, Family, Telling
 from keeper.drills.model import ActionKind, PhaseName
 from keeper.drills.scenario import Scenario, Settings, Stage
@@ -33,6 +33,7 @@ SUM_OFF = Scenario(
             Refrains(phase=PhaseName.DURING, after_s=1, market=outcome)
             for outcome in (_FIRST, _SECOND, _THIRD)
         ),
+        Tells(phase=PhaseName.DURING, words=("price.withheld", "outcomes_sum")),
         Unmoved(phase=PhaseName.DURING, market=0),
         Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=3, market=0),
         BACK,
@@ -43,8 +44,8 @@ SUM_OFF = Scenario(
 async def _lose_one_outcome(stage: Stage) -> None:
     await open_calmly(stage)
     stage.begin(PhaseName.DURING, "one outcome's sources lie apart, the market moves")
-    stage.tell(Family.STREAM, Telling(price_e6=50_000, is_restamped=True), market=_THIRD)
-    stage.tell(Family.CLOB, Telling(price_e6=350_000, is_restamped=True), market=_THIRD)
+    stage.tell(Family.STREAM, Telling(offset_e6=-150_000), market=_THIRD)
+    stage.tell(Family.CLOB, Telling(offset_e6=150_000), market=_THIRD)
     await stage.hold(1)
     stage.set_truth(_FIRST, 400_000)
     stage.set_truth(_SECOND, 400_000)

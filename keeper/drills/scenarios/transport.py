@@ -87,7 +87,13 @@ BLACK_HOLE = Scenario(
     title="Connections stay open and nothing ever comes back on them.",
     play=_swallow,
     settings=_QUICK,
-    expects=_blind("timeout"),
+    expects=(
+        *_blind("timeout"),
+        Tells(
+            phase=PhaseName.DURING,
+            words=("source.failed", "source=stream", "kind=stream_silent"),
+        ),
+    ),
 )
 
 

@@ -175,6 +175,7 @@ class ScriptedVenue:
         price_e6 = telling.price_e6
         if price_e6 is None:
             price_e6 = _UNKNOWN_E6 if truth_e6 is None else truth_e6
+        price_e6 += telling.offset_e6
         is_silent = truth_e6 is None and telling == HONEST
         shown = replace(telling, shape=Shape.EMPTY) if is_silent or telling.is_closed else telling
         depth = told_depth(shown, price_e6, market)

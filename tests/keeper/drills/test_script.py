@@ -80,6 +80,13 @@ def test_one_family_lies_and_the_others_do_not(script):
     assert 500_000 == follower.price_e6
 
 
+def test_a_lie_may_move_along_with_the_truth(script):
+    follower = Follower(script)
+    follower.take(script.tell(Family.STREAM, Telling(offset_e6=-150_000), 0))
+    follower.take(script.set_truth(0, 520_000))
+    assert 370_000 == follower.price_e6
+
+
 def test_a_frozen_family_keeps_its_word_and_its_stamp(script, clock):
     stamp_ms = book_of(script.book(yes(script)).body).time_ms
     assert not script.tell(Family.STREAM, Telling(is_frozen=True))
