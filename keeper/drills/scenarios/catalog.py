@@ -52,7 +52,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     lies.BOTH_LIE_APART,
     lies.GAMMA_LIES,
     lies.GAMMA_FAR_OFF,
-    lies.DOUBT_IN_A_CASCADE,
+    lies.DOUBT_BEFORE_A_LIQUIDATION,
     lies.CROSSED_AND_EMPTY,
     lies.TICK_CHANGE,
     clocks.CLOCK_AHEAD,
