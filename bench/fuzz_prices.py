@@ -30,9 +30,9 @@ from keeper.cli.duration import Duration
 from keeper.newest import Newest
 from keeper.prices.clob_source import ClobSource
 from keeper.prices.errors import VenueError
-from keeper.prices.fallback import Observation
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.gamma_source import GammaSource
+from keeper.prices.observation import Observation
 from keeper.prices.price import SourceName, TokenId
 from keeper.prices.venue_http import RECORDED_BODY_HEADER, open_venue
 
@@ -243,6 +243,10 @@ class Judge:
     def note_restart(self, source: SourceName, why: str) -> None:
         """Count."""
         self.counts[f"{source} restarts"] += len(why) < 300
+
+    async def wait_clock_doubted(self) -> None:
+        """Never doubt it."""
+        await trio.sleep_forever()
 
     def take_doubted(self, *_asked: object) -> tuple[TokenId, ...]:
         """Doubt nothing."""

@@ -28,9 +28,8 @@ from keeper.fees import NoBid
 from keeper.jobs import Job, JobQueue, Urgency
 from keeper.mirrors import Following
 from keeper.newest import Newest
+from keeper.permits import LANE, Flags, Permits, Sight
 from keeper.prices.board import PriceBoard
-from keeper.prices.outcomes import Unproven
-from keeper.reading import Refusal, reading_of, why_not_liquidate
 from keeper.risk import Assessment, assess
 from keeper.snapshot import Snapshot
 from programs import events
@@ -51,7 +50,6 @@ from programs.units import (
     Slot,
 )
 
-LANE: Final = "liquidations"
 KIND: Final = "liquidate"
 _QUEUE_MAX: Final = 100_000
 _JOBS_PER_MARKET: Final = 256
@@ -70,35 +68,38 @@ class _Lane:
     lamports_per_quote_unit: int
     room: trio.Semaphore
     """Batches that may still be sent now."""
+    permits: Permits
     busy_markets: set[Pubkey] = field(default_factory=set)
-    withheld: dict[Pubkey, Refusal] = field(default_factory=dict)
-    """Markets whose liquidations wait, with the reason last logged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _World:
-    """What one plan is made of."""
-
-    board: PriceBoard
-    snapshot: Snapshot
-    following: Following
 
 
 async def liquidate_positions(
     kit: Kit,
     config: LaneConfig,
     lamports_per_quote_unit: int,
+    change_e6: int,
     board: PriceBoard,
     chain: Newest[Snapshot],
     following: Newest[Following],
     stop: trio.Event,
 ) -> None:
-    """Liquidate until `stop` is set; then wait for what is in flight."""
+    """Liquidate until `stop` is set; then wait for what is in flight.
+
+    Args:
+        kit: what every lane works with.
+        config: concurrency and spending.
+        lamports_per_quote_unit: what a bounty is worth.
+        change_e6: smallest move that is posted.
+        board: newest prices.
+        chain: newest snapshot.
+        following: the tokens of each market.
+        stop: ends it.
+    """
     lane = _Lane(
         queue=JobQueue(capacity=_QUEUE_MAX),
         purse=resume_purse(kit, LANE, config.purse()),
         lamports_per_quote_unit=lamports_per_quote_unit,
         room=trio.Semaphore(config.concurrency),
+        permits=Permits(tally=kit.tally, change_e6=change_e6),
     )
     sequence = 0
     async with trio.open_nursery() as nursery:
@@ -106,24 +107,24 @@ async def liquidate_positions(
             # Wakes at least once a slot, so that a stop is noticed while the cluster is silent.
             with trio.move_on_after(kit.slot_s):
                 sequence, snapshot = await chain.wait_newer(sequence)
-                _refill(kit, lane, snapshot)
-                world = _World(
-                    board=board, snapshot=snapshot, following=following.get() or Following()
-                )
-                for batch in _plan(kit, lane, world):
+                known = following.get() or Following()
+                sight = Sight(board=board, snapshot=snapshot, following=known)
+                _refill(kit, lane, sight)
+                for batch in _plan(kit, lane, sight):
                     lane.queue.take(batch.jobs)
                     lane.busy_markets.add(batch.jobs[0].market)
                     lane.room.acquire_nowait()
                     nursery.start_soon(_liquidate, kit, lane, batch)
 
 
-def _refill(kit: Kit, lane: _Lane, snapshot: Snapshot) -> None:
-    """Bring the queue in line with what this scan found due."""
+def _refill(kit: Kit, lane: _Lane, sight: Sight) -> None:
+    """Bring the queue in line with what this scan found due, but for those that the chain's price wrongs."""
     now_s = trio.current_time()
+    snapshot = sight.snapshot
     found = assess(snapshot.markets, snapshot.positions, snapshot.slot)
     kit.tally.liquidations_due = len(found.index)
     kit.tally.verdicts = found.counts
-    jobs = _jobs(snapshot, found, now_s)
+    jobs = _jobs(snapshot, found, lane.permits.spare(sight, found), now_s)
     lane.queue.withdraw_others({job.job_id for job in jobs})
     for _, reason in lane.queue.offer(jobs, now_s):
         if reason == "queue full":
@@ -133,9 +134,10 @@ def _refill(kit: Kit, lane: _Lane, snapshot: Snapshot) -> None:
     kit.tally.jobs_queued[LANE] = lane.queue.statistics().queued
 
 
-def _jobs(snapshot: Snapshot, found: Assessment, now_s: float) -> list[Job]:
-    """Make jobs of each market's most urgent rows: objects are made of nothing else."""
+def _jobs(snapshot: Snapshot, found: Assessment, waits: Flags, now_s: float) -> list[Job]:
+    """Make jobs of each market's most urgent rows that need not wait: objects are made of nothing else."""
     by_market = np.argsort(found.market_row, kind="stable")
+    by_market = by_market[~waits[by_market]]
     _, first, counts = np.unique(found.market_row[by_market], return_index=True, return_counts=True)
     rank = np.arange(len(by_market)) - first.repeat(counts)
     urgent = np.sort(by_market[rank < _JOBS_PER_MARKET])
@@ -163,51 +165,20 @@ def _jobs(snapshot: Snapshot, found: Assessment, now_s: float) -> list[Job]:
     ]
 
 
-def _plan(kit: Kit, lane: _Lane, world: _World) -> list[Batch[Job]]:
+def _plan(kit: Kit, lane: _Lane, sight: Sight) -> list[Batch[Job]]:
     """Choose one batch for each market that has none in flight, most urgent first."""
     by_market: dict[Pubkey, list[Job]] = {}
     for job in lane.queue.by_urgency():
-        if job.market not in lane.busy_markets and job.market in world.snapshot.markets:
+        if job.market not in lane.busy_markets and job.market in sight.snapshot.markets:
             by_market.setdefault(job.market, []).append(job)
     batches: list[Batch[Job]] = []
     for address, jobs in by_market.items():
         if len(batches) >= lane.room.value:
             break
-        market = world.snapshot.markets[address]
-        if _is_allowed(kit, lane, world, address, market):
+        if lane.permits.allows(sight, address):
+            market = sight.snapshot.markets[address]
             batches += _first_batch(kit, lane, address, market, jobs)
     return batches
-
-
-def _is_allowed(kit: Kit, lane: _Lane, world: _World, address: Pubkey, market: Market) -> bool:
-    """Apply the permissions of the price class as we see it now: the chain's copy may be 150 slots old."""
-    refusal = _refusal(world, address, market)
-    if refusal is None:
-        withheld = lane.withheld.pop(address, None)
-        if withheld is not None:
-            log.info("liquidations.released", market=market.market_id, reason=withheld.reason)
-        return True
-    known = lane.withheld.get(address)
-    if known is None or known.reason != refusal.reason:
-        lane.withheld[address] = refusal
-        kit.tally.refusals[f"{LANE}.{refusal.reason}"] += 1
-        log.info(
-            "liquidations.withheld",
-            market=market.market_id,
-            reason=refusal.reason,
-            outcome=refusal.outcome,
-        )
-    return False
-
-
-def _refusal(world: _World, address: Pubkey, market: Market) -> Refusal | None:
-    tokens = world.following.tokens_of(address)
-    if isinstance(tokens, Unproven):
-        return Refusal(reason=tokens)
-    reading = reading_of([world.board.get(token) for token in tokens])
-    if isinstance(reading, Refusal):
-        return reading
-    return why_not_liquidate(reading, market.price_class)
 
 
 def _first_batch(

@@ -9,12 +9,14 @@ depends on it.
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
 import trio
 from solders.pubkey import Pubkey
 
+from keeper.agenda import LANE, Agenda, Outlook
 from keeper.bisection import Bisection
 from keeper.config import LaneConfig
 from keeper.costs import (
@@ -26,13 +28,10 @@ from keeper.execute import Kit, Purse, Shipment, job_refs, resume_purse, ship
 from keeper.fees import NoBid
 from keeper.mirrors import Following
 from keeper.newest import Newest
-from keeper.posting import UNCHANGED, NoPost, Post, PostingRules, PublishSlots, decide_post
+from keeper.posting import Post, PostingRules, PublishSlots
 from keeper.prices.board import PriceBoard
-from keeper.prices.outcomes import Unproven
-from keeper.reviews import Reviews
 from keeper.snapshot import Snapshot
-from keeper.tally import PostedPrice, Withheld
-from programs.accounts import Market, MarketStatus
+from keeper.tally import PostedPrice
 from programs.errors import in_words
 from programs.instructions import update_prices
 from programs.outcomes import Expired, Failed, Landed
@@ -40,9 +39,6 @@ from programs.pack import Batch, Group, pack_groups
 from programs.transaction import whole_pages
 from programs.units import ComputeUnits, Slot
 
-LANE = "prices"
-_LOOKS_PER_CHECKPOINT: Final = 200
-"""About ten milliseconds: at the start every market is new."""
 _POSTS_PER_TRANSACTION_MAX: Final = 20
 """No more fit a packet, so no more are prepared for each that may be sent."""
 log = structlog.get_logger()
@@ -53,31 +49,14 @@ class _Lane:
     """What the lane remembers between slots."""
 
     purse: Purse
-    publish_slots: PublishSlots
+    agenda: Agenda
     room: trio.Semaphore
     """Transactions that may still be sent now."""
-    reviews: Reviews = field(default_factory=Reviews)
-    ready: dict[Pubkey, Post] = field(default_factory=dict)
-    """What is worth posting, as last decided."""
     bisection: Bisection = field(default_factory=Bisection)
     posting: set[Pubkey] = field(default_factory=set)
     """Markets with a post in flight."""
     landed_slots: dict[Pubkey, Slot] = field(default_factory=dict)
     """A scan older than this shows the market before our own post."""
-    due_at_s: dict[Pubkey, float] = field(default_factory=dict)
-    """Since when a market is due, trio clock."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _World:
-    """What one slot's decisions are made of."""
-
-    board: PriceBoard
-    snapshot: Snapshot
-    following: Following
-    rules: PostingRules
-    slot: Slot
-    """One that the cluster has certainly reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +81,7 @@ async def post_prices(
     """Post until `stop` is set; then wait for what is in flight."""
     lane = _Lane(
         purse=resume_purse(kit, LANE, config.purse()),
-        publish_slots=PublishSlots(kit.slot_s),
+        agenda=Agenda(tally=kit.tally, publish_slots=PublishSlots(kit.slot_s)),
         room=trio.Semaphore(config.concurrency),
     )
     async with trio.open_nursery() as nursery:
@@ -110,15 +89,16 @@ async def post_prices(
             snapshot, known, latest = chain.get(), following.get(), kit.blockhashes.get()
             assert latest is not None, "lanes start after the first blockhash"
             if snapshot is not None and known is not None:
-                world = _World(
+                outlook = Outlook(
                     board=board,
                     snapshot=snapshot,
                     following=known,
                     rules=rules,
                     slot=latest.slot,
                 )
-                await _review(kit, lane, world)
-                for batch, readings in _plan(kit, lane, world):
+                lane.bisection.forget(trio.current_time())
+                await lane.agenda.review(outlook, partial(_must_wait, lane, snapshot))
+                for batch, readings in _plan(kit, lane, outlook):
                     lane.room.acquire_nowait()
                     lane.posting.update(reading.market for reading in readings)
                     nursery.start_soon(_post, kit, lane, batch, readings)
@@ -126,24 +106,7 @@ async def post_prices(
                 await stop.wait()
 
 
-async def _review(kit: Kit, lane: _Lane, world: _World) -> None:
-    """Decide anew for every market for which something changed; refusals are counted when their reason changes."""
-    lane.reviews.note_tokens(world.following.tokens)
-    lane.reviews.note_prices(world.board.snapshot())
-    lane.reviews.note_markets(world.snapshot.markets)
-    lane.bisection.forget(trio.current_time())
-    for number, address in enumerate(lane.reviews.take(world.slot)):
-        if address not in world.snapshot.markets:
-            _forget(lane, address)
-        elif _must_wait(lane, address, world.snapshot):
-            lane.reviews.add([address])
-        else:
-            _decide(kit, lane, address, world)
-        if number % _LOOKS_PER_CHECKPOINT == _LOOKS_PER_CHECKPOINT - 1:
-            await trio.lowlevel.checkpoint()
-
-
-def _must_wait(lane: _Lane, address: Pubkey, snapshot: Snapshot) -> bool:
+def _must_wait(lane: _Lane, snapshot: Snapshot, address: Pubkey) -> bool:
     """Tell whether a post is on its way, has not been seen on chain yet, or pauses after failures."""
     return (
         address in lane.posting
@@ -152,98 +115,22 @@ def _must_wait(lane: _Lane, address: Pubkey, snapshot: Snapshot) -> bool:
     )
 
 
-def _forget(lane: _Lane, address: Pubkey) -> None:
-    lane.ready.pop(address, None)
-    lane.due_at_s.pop(address, None)
-
-
-def _decide(kit: Kit, lane: _Lane, address: Pubkey, world: _World) -> Post | NoPost:
-    """Decide about one market, and remember what was decided until something changes."""
-    market = world.snapshot.markets[address]
-    decision = _decision(lane, address, market, world)
-    lane.reviews.put_off(address, decision.review_slot, needs_newer=decision.needs_newer)
-    now_s = trio.current_time()
-    if isinstance(decision, Post):
-        lane.ready[address] = decision
-        if decision.is_due:
-            lane.due_at_s.setdefault(address, now_s)
-        else:
-            lane.due_at_s.pop(address, None)
-    else:
-        _forget(lane, address)
-    if isinstance(decision, Post) or decision.reason == UNCHANGED:
-        _note_released(kit, market)
-    else:
-        _note_withheld(kit, market, decision, world.slot)
-    return decision
-
-
-def _decision(lane: _Lane, address: Pubkey, market: Market, world: _World) -> Post | NoPost:
-    tokens = world.following.tokens_of(address)
-    if isinstance(tokens, Unproven):
-        is_open = market.status == MarketStatus.OPEN
-        return NoPost(reason=tokens if is_open else "market_resolved")
-    prices = [world.board.get(token) for token in tokens]
-    now_s = trio.current_time()
-    publish_slot = min(
-        lane.publish_slots.of(price, slot=world.slot, now_s=now_s) if price else world.slot
-        for price in prices
-    )
-    return decide_post(
-        market, prices, slot=world.slot, publish_slot=publish_slot, rules=world.rules
-    )
-
-
-def _note_withheld(kit: Kit, market: Market, decision: NoPost, slot: Slot) -> None:
-    known = kit.tally.withheld.get(market.market_id)
-    if known is not None and known.reason == decision.reason:
-        return
-    now_s = trio.current_time()
-    withheld = Withheld(
-        reason=decision.reason,
-        outcome=decision.outcome,
-        since_slot=slot if known is None else known.since_slot,
-        since_s=now_s if known is None else known.since_s,
-    )
-    kit.tally.withheld[market.market_id] = withheld
-    kit.tally.refusals[f"{LANE}.{decision.reason}"] += 1
-    log.info(
-        "price.withheld",
-        market=market.market_id,
-        reason=decision.reason,
-        outcome=decision.outcome,
-        since_slot=withheld.since_slot,
-        withheld_s=round(now_s - withheld.since_s, 1),
-    )
-
-
-def _note_released(kit: Kit, market: Market) -> None:
-    withheld = kit.tally.withheld.pop(market.market_id, None)
-    if withheld is not None:
-        log.info(
-            "price.released",
-            market=market.market_id,
-            reason=withheld.reason,
-            since_slot=withheld.since_slot,
-            withheld_s=round(trio.current_time() - withheld.since_s, 1),
-        )
-
-
-def _plan(kit: Kit, lane: _Lane, world: _World) -> list[tuple[Batch[Group], list[_Reading]]]:
+def _plan(kit: Kit, lane: _Lane, outlook: Outlook) -> list[tuple[Batch[Group], list[_Reading]]]:
     """Fill as many transactions as may be sent, the most urgent first, each decided anew at the newest prices."""
-    if not lane.due_at_s or not lane.room.value:
+    agenda = lane.agenda
+    if not agenda.due_at_s or not lane.room.value:
         return []
-    waiting = [address for address in lane.ready if not _must_wait(lane, address, world.snapshot)]
+    free = [at for at in agenda.ready if not _must_wait(lane, outlook.snapshot, at)]
     most_urgent = heapq.nlargest(
         lane.room.value * _POSTS_PER_TRANSACTION_MAX,
-        waiting,
-        key=lambda address: lane.ready[address].urgency_bps,
+        free,
+        key=lambda address: agenda.ready[address].urgency_bps,
     )
     readings: dict[str, _Reading] = {}
     for address in most_urgent:
-        decision = _decide(kit, lane, address, world)
+        decision = agenda.decide(address, outlook)
         if isinstance(decision, Post):
-            chain_slot = world.snapshot.markets[address].price_update_slot
+            chain_slot = outlook.snapshot.markets[address].price_update_slot
             effect = f"{chain_slot}:{decision.publish_slot}"
             readings[str(address)] = _Reading(market=address, post=decision, effect=effect)
     batches = _pack(kit, lane, readings)[: lane.room.value]
@@ -294,7 +181,7 @@ async def _post(kit: Kit, lane: _Lane, batch: Batch[Group], readings: Sequence[_
     shipment = Shipment(
         lane=LANE,
         jobs=job_refs("post", [(reading.market, reading.effect) for reading in readings]),
-        due_at_s=tuple(lane.due_at_s[market] for market in due),
+        due_at_s=tuple(lane.agenda.due_at_s[market] for market in due),
         instructions=batch.instructions,
         cu_limit=batch.cu,
         loaded_bytes=whole_pages(batch.loaded_bytes),
@@ -314,7 +201,7 @@ async def _post(kit: Kit, lane: _Lane, batch: Batch[Group], readings: Sequence[_
     finally:
         markets = [reading.market for reading in readings]
         lane.posting.difference_update(markets)
-        lane.reviews.add(markets)
+        lane.agenda.reviews.add(markets)
         lane.room.release()
 
 
@@ -322,7 +209,7 @@ def _note_posted(kit: Kit, lane: _Lane, readings: Sequence[_Reading], slot: Slot
     for reading in readings:
         post = reading.post
         lane.landed_slots[reading.market] = slot
-        _forget(lane, reading.market)
+        lane.agenda.drop(reading.market)
         kit.tally.prices_posted += 1
         for price, (price_e6, _) in zip(post.prices, post.outcomes, strict=True):
             kit.tally.posted_tokens[price.token_id] = PostedPrice(

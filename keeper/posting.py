@@ -17,6 +17,7 @@ from typing import Final
 from keeper.prices.outcomes import sums_to_one
 from keeper.prices.price import CHAIN_CLASSES, Price, PriceClass, TokenId
 from keeper.reading import Reading, Refusal, reading_of
+from keeper.tally import MARKET_RESOLVED
 from programs.accounts import Market, MarketStatus
 from programs.units import PRICE_MAX_E6, PRICE_MIN_E6, PriceE6, Slot
 
@@ -105,7 +106,7 @@ def decide_post(
         rules: thresholds.
     """
     if market.status != MarketStatus.OPEN:
-        return NoPost(reason="market_resolved")
+        return NoPost(reason=MARKET_RESOLVED)
     if len(prices) != len(market.pools):
         return NoPost(reason="outcomes_unlike_pools")
     reading = reading_of(prices)

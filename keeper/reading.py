@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from keeper.prices.price import CHAIN_CLASSES, PERMISSIONS, Permissions, Price, PriceClass
+from programs.accounts import Side
 
 _WORST_LAST: Final = {price_class: rank for rank, price_class in enumerate(PriceClass)}
 
@@ -72,3 +73,16 @@ def why_not_liquidate(reading: Reading, chain_class: int) -> Refusal | None:
     if permissions.liquidate_at_band and CHAIN_CLASSES[chain_class] is PriceClass.VALID:
         return Refusal(reason="band_not_on_chain_yet", outcome=reading.worst)
     return None
+
+
+def is_chain_behind(chain_e6: int, price: Price, side: Side, *, change_e6: int) -> bool:
+    """Tell whether an outcome's price on chain wrongs the holders of a side: worse for them than we know it to be.
+
+    Args:
+        chain_e6: YES, as on chain.
+        price: YES, as on the board.
+        side: whose positions would be judged at it.
+        change_e6: smallest move that is posted; with the band, what the two may differ by at any time.
+    """
+    off_e6 = price.price_e6 - chain_e6 if side is Side.YES else chain_e6 - price.price_e6
+    return off_e6 > price.band_e6 + change_e6

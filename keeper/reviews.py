@@ -27,8 +27,8 @@ class Reviews:
 
     _pending: set[Pubkey] = field(default_factory=set)
     _at_slot: defaultdict[Slot, set[Pubkey]] = field(default_factory=lambda: defaultdict(set))
-    _needing_newer: set[Pubkey] = field(default_factory=set)
-    """Their decision may change with a newer reading, even of the same prices."""
+    _needing_newer: set[TokenId] = field(default_factory=set)
+    """Of markets whose decision may change with a newer reading, even of the same prices."""
     _tokens: Mapping[Pubkey, tuple[TokenId, ...]] = field(default_factory=dict)
     _market_of: dict[TokenId, Pubkey] = field(default_factory=dict)
     _prices: Mapping[TokenId, Price] = field(default_factory=dict)
@@ -49,9 +49,9 @@ class Reviews:
         if slot is not None:
             self._at_slot[slot].add(market)
         if needs_newer:
-            self._needing_newer.add(market)
-        else:
-            self._needing_newer.discard(market)
+            self._needing_newer.update(self._tokens.get(market, ()))
+        elif self._needing_newer:
+            self._needing_newer.difference_update(self._tokens.get(market, ()))
 
     def note_tokens(self, tokens: Mapping[Pubkey, tuple[TokenId, ...]]) -> None:
         """Take in which tokens each market has."""
@@ -64,16 +64,26 @@ class Reviews:
 
     def note_prices(self, prices: Mapping[TokenId, Price]) -> None:
         """Take in the board. Most prices are only heard again: the same but for the time."""
-        seen = self._prices
-        changed = [token for token, price in prices.items() if seen.get(token) is not price]
-        changed += [token for token in seen if token not in prices]
-        self._prices = prices
-        for token in changed:
-            market = self._market_of.get(token)
-            if market is None:
+        seen, self._prices = self._prices, prices
+        needing, news = self._needing_newer, []
+        # Tens of thousands of prices go through here in each slot: what nearly all of them are is asked first.
+        for token, now in prices.items():
+            before = seen.get(token)
+            if before is now:
                 continue
-            if market in self._needing_newer or _differ(seen.get(token), prices.get(token)):
-                self._pending.add(market)
+            if (
+                before is None
+                or before.price_e6 != now.price_e6
+                or before.band_e6 != now.band_e6
+                or before.price_class is not now.price_class
+                or before.reason != now.reason
+                or token in needing
+            ):
+                news.append(token)
+        news += [token for token in seen if token not in prices]
+        self._pending.update(
+            market for token in news if (market := self._market_of.get(token)) is not None
+        )
 
     def note_markets(self, markets: Markets) -> None:
         """Take in a scan."""
@@ -95,17 +105,6 @@ class Reviews:
             self._pending |= self._at_slot.pop(due)
         taken, self._pending = self._pending, set()
         return taken
-
-
-def _differ(before: Price | None, now: Price | None) -> bool:
-    if before is None or now is None:
-        return True
-    return (
-        before.price_e6 != now.price_e6
-        or before.price_class is not now.price_class
-        or before.band_e6 != now.band_e6
-        or before.reason != now.reason
-    )
 
 
 def _posted_differ(

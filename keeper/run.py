@@ -31,10 +31,11 @@ from keeper.newest import Newest
 from keeper.payer import PayerFacts, check_payer
 from keeper.post import post_prices
 from keeper.prices.board import PriceBoard
-from keeper.prices.discovery import discover_markets
+from keeper.prices.discovery import discover_at
 from keeper.prices.feed import feed
 from keeper.prices.price import TokenId
 from keeper.prices.recorder import Recorder
+from keeper.prices.venue_http import open_venue
 from keeper.report import report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
@@ -212,18 +213,22 @@ async def _work(
                 kit,
                 config.lanes.liquidations,
                 config.lanes.lamports_per_quote_unit,
+                config.posting.change_e6,
                 board,
                 chain,
                 following,
                 stop,
             )
-            async with trio.open_nursery() as intake:
+            async with (
+                open_venue(config.polymarket, board, wall_ms=options.surroundings.wall_ms) as venue,
+                trio.open_nursery() as intake,
+            ):
                 intake.start_soon(watch_chain, kit, config.cluster.scan_interval_slots, chain)
                 intake.start_soon(
                     follow_markets,
                     kit.tally,
                     chain,
-                    partial(discover_markets, config.polymarket),
+                    partial(discover_at, venue),
                     following,
                     followed,
                 )
@@ -235,6 +240,7 @@ async def _work(
                         board,
                         wall_ms=options.surroundings.wall_ms,
                         recorder=options.recorder,
+                        venue=venue,
                     )
                 )
                 with trio.move_on_after(float("inf") if options.for_s is None else options.for_s):

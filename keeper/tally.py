@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+MARKET_RESOLVED: Final = "market_resolved"
 _LATENCIES_KEPT: Final = 100_000
 """Newest ones; a keeper runs for months."""
 
@@ -84,6 +85,11 @@ class Withheld:
     """Since when nothing was posted, for whatever reasons."""
     since_s: float
     """The same on the trio clock."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is no outage: a resolved market has no price to post any more."""
+        return self.reason == MARKET_RESOLVED
 
 
 def percentile(sorted_values: list[float], percent: int) -> float | None:

@@ -122,12 +122,13 @@ def render(
     if scan_age_s > _SCAN_LATE_S:
         alarms.insert(0, _line(f"no scan of the chain for {scan_age_s:.0f} s", "bold red"))
     lanes = _lanes(tally)
-    rows_left = rows_max - _ROWS_OF_FRAME - len(alarms) - lanes.row_count
+    rows_left = rows_max - _ROWS_OF_FRAME - len(alarms) - lanes.row_count - len(_withheld(tally))
     return Group(
         title,
         *alarms,
         _positions(tally),
         _refusals(tally),
+        *_withheld(tally),
         lanes,
         _prices(tokens, board, max(rows_left, _PRICES_SHOWN_MIN)),
     )
@@ -235,3 +236,19 @@ def _refusals(tally: Tally) -> Text:
     most = tally.refusals.most_common(_REFUSALS_SHOWN)
     listed = ", ".join(f"{reason} {count}" for reason, count in most) or "none"
     return _line(f"not done: {listed}", "dim")
+
+
+def _withheld(tally: Tally) -> list[Text]:
+    """Say how many prices are not posted, and which of them for the longest."""
+    outages = {number: each for number, each in tally.withheld.items() if not each.is_over}
+    if not outages:
+        return []
+    number, longest = min(outages.items(), key=lambda item: (item[1].since_s, item[0]))
+    outcome = "" if longest.outcome is None else f" outcome {longest.outcome}"
+    return [
+        _line(
+            f"not posted: {len(outages)}, longest market {number}{outcome} for "
+            f"{trio.current_time() - longest.since_s:.0f} s: {longest.reason} (since slot {longest.since_slot})",
+            "yellow",
+        )
+    ]

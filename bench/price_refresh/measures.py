@@ -39,14 +39,15 @@ async def refresh(url: str, tokens: list[str]) -> dict[str, object]:
         source = ClobSource(venue=venue)
         begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
         nursery.start_soon(source.run, appraiser, followed)
-        await _observed(board, len(tokens))
+        await _published(board, len(tokens))
         took_s, cpu_s = time.perf_counter() - begun_s, time.process_time() - begun_cpu_s
         # The second round starts when its interval is over, or at once when the first overran it.
         due_s = max(begun_s + config.rest_poll_interval_ms / 1_000, time.perf_counter())
-        await _observed(board, 2 * len(tokens))
+        await _published(board, 2 * len(tokens))
         again_s = time.perf_counter() - due_s
         nursery.cancel_scope.cancel()
     statistics = board.statistics()
+    assert statistics.observations[Source.CLOB] >= 2 * len(tokens), statistics.observations
     assert statistics.tokens_by_class == {PriceClass.VALID: len(tokens)}, statistics
     assert not statistics.errors, statistics.errors
     assert not statistics.refusals, statistics.refusals
@@ -58,11 +59,10 @@ async def refresh(url: str, tokens: list[str]) -> dict[str, object]:
     }
 
 
-async def _observed(board: PriceBoard, observations: int) -> None:
-    """Wait until so many quotes were taken in."""
-    sequence = 0
-    while board.statistics().observations[Source.CLOB] < observations:
-        sequence = await board.wait_newer(sequence)
+async def _published(board: PriceBoard, prices: int) -> None:
+    """Wait until so many prices were published; asked seldom, for asking takes the reader's own core."""
+    while board.sequence < prices:
+        await board.wait_newer(board.sequence)
         await trio.sleep(0.02)
 
 

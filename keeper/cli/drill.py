@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import click
@@ -15,6 +16,7 @@ import trio
 from keeper.cli.logs import open_logs
 from keeper.cli.refusal import Refusal
 from keeper.drills.model import DrillResult
+from keeper.drills.page import write_report
 from keeper.drills.runner import run_drills
 from keeper.drills.scenario import Scenario
 from keeper.drills.scenarios.catalog import SCENARIOS
@@ -30,6 +32,7 @@ Examples:
   keeper drill list
   keeper drill run total-outage
   keeper drill run all --json
+  keeper drill run price-spike flapping --report report/
 """
 
 
@@ -53,7 +56,13 @@ def list_command(*, as_json: bool) -> None:
 @drill_group.command("run", epilog=_EXAMPLES)
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on stdout.")
-def run_command(names: tuple[str, ...], *, as_json: bool) -> None:
+@click.option(
+    "--report",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a page with the timeline and verdicts of every drill into this folder.",
+)
+def run_command(names: tuple[str, ...], *, as_json: bool, folder: Path | None) -> None:
     """Run drills by name, or all of them: a network, a scripted venue and the real keeper for each.
 
     Progress goes to stderr. Exits 0 only when every drill passed. Nothing outside this machine is asked, every port is a
@@ -62,10 +71,13 @@ def run_command(names: tuple[str, ...], *, as_json: bool) -> None:
     scenarios = _chosen(names)
     with open_logs(sys.stderr, form="text", least=logging.CRITICAL):
         results = trio.run(partial(_run, scenarios))
+    page = None if folder is None else write_report(results, folder)
     if as_json:
         click.echo(json.dumps(results_json(results)))
     else:
         click.echo(closing_line(results))
+        if page is not None:
+            click.echo(f"report: {page}")
     if not all(result.passed for result in results):
         sys.exit(EXIT_FAILED)
 

@@ -19,7 +19,8 @@ class AttemptsRead:
     """The whole table, as the judge needs it."""
 
     ends: tuple[AttemptEnd, ...]
-    duplicates: int
+    duplicates: tuple[str, ...]
+    """Each job and effect that landed more than once, in words."""
 
 
 def read_attempts(folder: Path) -> AttemptsRead:
@@ -34,10 +35,13 @@ def read_attempts(folder: Path) -> AttemptsRead:
 def attempts_in(databases: Iterable[Database]) -> AttemptsRead:
     """Read open databases."""
     ends: list[AttemptEnd] = []
-    duplicates = 0
+    duplicates: list[str] = []
     for db in databases:
         rows = db.execute("SELECT signature, state FROM attempt ORDER BY id").fetchall()
         ends += (AttemptEnd(signature=signature, state=state) for signature, state in rows)
-        ((found,),) = db.execute("SELECT count(*) FROM duplicate_effect").fetchall()
-        duplicates += found
-    return AttemptsRead(ends=tuple(ends), duplicates=duplicates)
+        found = db.execute("SELECT job_id, effect, times, signatures FROM duplicate_effect")
+        duplicates += (
+            f"{job} on {effect} {times} times ({signatures})"
+            for job, effect, times, signatures in found.fetchall()
+        )
+    return AttemptsRead(ends=tuple(ends), duplicates=tuple(duplicates))

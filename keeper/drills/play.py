@@ -74,7 +74,7 @@ async def _play(
             house=world.house,
             doors=world.doors,
             bank=bank,
-            markets=world.platform.markets,
+            places=world.platform.places,
             chain=chain,
             payer=world.platform.keeper.pubkey(),
             restart=restart,
@@ -115,10 +115,10 @@ def _evidence(
     started_ms: int,
     began_s: float,
 ) -> Evidence:
-    house, addresses = world.house, [str(address) for address in world.platform.markets]
+    house, names = world.house, [place.name for place in world.platform.places]
     heard, beliefs = read_recording(
         recording.read_text(errors="replace").splitlines(),
-        market_of=world.platform.token_markets,
+        market_of=world.platform.token_places,
         started_ms=started_ms,
     )
 
@@ -126,17 +126,17 @@ def _evidence(
         return (at_ms - started_ms) / 1_000
 
     return Evidence(
-        markets=addresses,
+        markets=names,
         phases=tuple(stage.phases),
         truths=[
-            Truth(at_s=at_s(one.at_ms), market=addresses[one.market], price_e6=one.price_e6)
+            Truth(at_s=at_s(one.at_ms), market=names[one.market], price_e6=one.price_e6)
             for one in house.script.worths
         ],
         said=[
             Said(
                 at_s=at_s(one.at_ms),
                 family=one.family,
-                market=addresses[one.market],
+                market=names[one.market],
                 price_e6=one.price_e6,
             )
             for one in house.script.sent

@@ -54,8 +54,9 @@ class Case:
     def beliefs(self, market: str, from_s: float, to_s: float) -> list[Belief]:
         """Return what was believed of a market in a window, what stood at its beginning included."""
         mine = [belief for belief in self.evidence.beliefs if belief.market == market]
-        standing = [belief for belief in mine if belief.at_s <= from_s][-1:]
-        return standing + [belief for belief in mine if from_s < belief.at_s <= to_s]
+        # On the virtual clock a fault and its first sign may share an instant: what happens then is news.
+        standing = [belief for belief in mine if belief.at_s < from_s][-1:]
+        return standing + [belief for belief in mine if from_s <= belief.at_s <= to_s]
 
     def done(self, phase: Phase, after_s: float = 0.0) -> list[Action]:
         """Return what was done from a moment of an act to its end."""
@@ -121,8 +122,9 @@ def standing_verdicts(case: Case) -> tuple[Verdict, ...]:
         ),
         _after(
             "nothing landed twice",
-            f"{evidence.duplicates} duplicates among {len(ends)} attempts",
-            passed=evidence.duplicates == 0,
+            f"{len(evidence.duplicates)} duplicates among {len(ends)} attempts"
+            + "".join(f"; {each}" for each in evidence.duplicates),
+            passed=not evidence.duplicates,
         ),
         _after(
             "vault, markets and positions add up on chain",

@@ -62,6 +62,7 @@ async def run_world(
     """
     script = ScriptedVenue(
         [settings.start_e6[n % len(settings.start_e6)] for n in range(settings.markets)],
+        group_e6=settings.group_e6,
         wander_e6=settings.wander_e6,
         clock_ms=machine.wall_ms,
     )

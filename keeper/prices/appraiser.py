@@ -5,16 +5,15 @@ Shell without I/O: the sources call it, synchronously, and it logs what the core
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
 from math import inf
 
 import structlog
 import trio
 
 from keeper.prices.board import PriceBoard
-from keeper.prices.clocks import is_from_future
+from keeper.prices.clocks import without_future
 from keeper.prices.errors import VenueError
-from keeper.prices.fallback import close, lose, observe
+from keeper.prices.fallback import close, lose, observe, withdraw
 from keeper.prices.heard import SourceView, views_of
 from keeper.prices.judgement import due_s, judge
 from keeper.prices.observation import Observation
@@ -96,18 +95,19 @@ class Appraiser:
         if observation.received_at_s > now_s:
             self.refuse(source, "received_in_the_future", token_id=token_id)
             return
-        stamp_ms = observation.content_time_ms
-        if stamp_ms is not None and is_from_future(
-            stamp_ms, wall_ms, self._venue.about, self._rules
-        ):
-            self.refuse(source, "content_from_future", ahead_ms=stamp_ms - wall_ms)
-            observation = replace(observation, content_time_ms=None)
+        said = observation
+        observation = without_future(said, wall_ms, self._venue.about, self._rules)
+        if observation is not said:
+            self.refuse(source, "content_from_future", token_id=token_id)
+            self._venue.note_clock_doubt()
         self._board.count_observation(source)
         if self._recorder is not None:
             self._recorder.heard(known, observation, wall_ms)
         after = observe(before, observation, self._rules, self._venue.about)
         self._states[known] = after
         has_changed = after.sources[place].changed_at_s > before.sources[place].changed_at_s
+        if after.sources[place].regressed_at_s > before.sources[place].regressed_at_s:
+            self._venue.note_clock_doubt()
         self._note_behind(known, before, after)
         if self._venue.note_heard(known, has_changed=has_changed, now_s=now_s):
             self._rejudge_all()
@@ -177,6 +177,10 @@ class Appraiser:
         """Keep the venue's clock less ours."""
         self._venue.note_clock_skew(skew_ms)
 
+    async def wait_clock_doubted(self) -> None:
+        """Wait until a stamp of the venue went back since its clock was last noted."""
+        await self._venue.wait_clock_doubted()
+
     def note_restart(self, source: SourceName, why: str) -> None:
         """Stop believing the books: the venue's engine restarts."""
         if self._venue.note_restart(source, why):
@@ -185,14 +189,18 @@ class Appraiser:
     def take_doubted(self, source: SourceName, tokens: Collection[TokenId]) -> tuple[TokenId, ...]:
         """Return the tokens on which a source was found behind since this was last asked, and withdraw its word on them.
 
-        Their books are about to be asked for anew: what the old ones say contradicts nobody any longer.
+        Their books are about to be asked for anew.
         """
         doubted = self._doubted.get(source)
         if not doubted:
             return ()
         found = tuple(token_id for token_id in tokens if token_id in doubted)
         doubted.difference_update(found)
-        self.lose(source, found)
+        place, now_s = self._rules.place_of(source), trio.current_time()
+        assert place is not None, "only sources are doubted"
+        for token_id in found:
+            self._states[token_id] = withdraw(self._states[token_id], place, now_s)
+            self._judge(token_id, is_news=False)
         return found
 
     async def wait_hurry(self) -> None:

@@ -52,6 +52,7 @@ class PriceBoard:
         self._unpriced: dict[TokenId, Reason] = {}
         self._sequence = 0
         self._changed = trio.Event()
+        self._is_awaited = False
         self._observations: Counter[SourceName] = Counter()
         self._refusals: Counter[str] = Counter()
         self._reasons: Counter[Reason] = Counter()
@@ -72,8 +73,10 @@ class PriceBoard:
         self._unpriced.pop(price.token_id, None)
         self._prices[price.token_id] = price
         self._sequence += 1
-        self._changed.set()
-        self._changed = trio.Event()
+        if self._is_awaited:  # Thousands of prices a second come between two looks of a reader.
+            self._is_awaited = False
+            self._changed.set()
+            self._changed = trio.Event()
 
     def note_unpriced(self, token_id: TokenId, reason: Reason) -> None:
         """Say why a token has no price at all."""
@@ -108,6 +111,7 @@ class PriceBoard:
         """Wait until something was published after `sequence`, and return the present sequence."""
         await trio.lowlevel.checkpoint()
         while self._sequence <= sequence:
+            self._is_awaited = True
             await self._changed.wait()
         return self._sequence
 

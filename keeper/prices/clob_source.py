@@ -4,7 +4,9 @@ Shell.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import trio
@@ -25,8 +27,6 @@ from keeper.prices.venue_http import VenueHttp
 
 _BOOKS_AT_ONCE: Final = 16
 """Books appraised between two checkpoints: a millisecond or two, so that a large reply delays no frame of the stream."""
-_QUESTIONS_WAITING: Final = 16
-"""Calls about omitted tokens that may wait; what finds no place is asked about at a later omission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +45,21 @@ class ClobSource:
         """Poll the books, watch the clock, and ask Gamma about tokens that stay without a book."""
         config = self.venue.config
         omissions = Omissions()
-        questions, answering = trio.open_memory_channel[tuple[TokenId, ...]](_QUESTIONS_WAITING)
+        doubtful: dict[TokenId, None] = {}
+        bell, rung = trio.open_memory_channel[None](1)
 
         async def poll(tokens: Sequence[TokenId]) -> None:
             due = await self._poll(hearing, tokens, omissions)
             if due:
                 omissions.forget_all_but(frozenset(followed.get() or ()))
-            for at in range(0, len(due), config.markets_per_request):
-                try:
-                    questions.send_nowait(due[at : at + config.markets_per_request])
-                except trio.WouldBlock:
-                    return
+                doubtful.update(dict.fromkeys(due))
+                with suppress(trio.WouldBlock):  # It rings already.
+                    bell.send_nowait(None)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch_clock, self.venue, hearing, self.wall_ms)
-            nursery.start_soon(self._explain, hearing, answering)
-            with questions:
+            nursery.start_soon(self._explain, hearing, doubtful, rung)
+            with bell:
                 await poll_for_ever(
                     hearing,
                     followed,
@@ -91,29 +90,36 @@ class ClobSource:
         return omissions.note((found.book.token_id for found in reply.books), reply.omitted)
 
     async def _explain(
-        self, hearing: Hearing, questions: trio.MemoryReceiveChannel[tuple[TokenId, ...]]
+        self,
+        hearing: Hearing,
+        doubtful: dict[TokenId, None],
+        rung: trio.MemoryReceiveChannel[None],
     ) -> None:
-        """Ask Gamma, open and closed, about tokens without a book, and tell what it says."""
-        with questions:
-            async for tokens in questions:
-                try:
-                    page = await read_listings(self.venue, tokens)
-                except VenueError as error:
-                    hearing.fail(Source.GAMMA, error)
-                    continue
-                listed = {
-                    token_id: listing for listing in page.listings for token_id in listing.token_ids
-                }
-                for token_id in tokens:
-                    listing = listed.get(token_id)
-                    if listing is None:
-                        hearing.refuse(Source.CLOB, "token_unlisted", token_id=token_id)
-                        continue
-                    hearing.close(token_id, is_closed=listing.is_closed)
-                    reason = "book_gone" if listing.is_closed else "book_missing"
-                    hearing.refuse(
-                        Source.CLOB, reason, token_id=token_id, question=listing.question[:80]
-                    )
+        """Whenever it rings, ask Gamma about the tokens without a book, first come first, until none is left."""
+        with rung:
+            async for _ in rung:
+                while doubtful:
+                    tokens = tuple(islice(doubtful, self.venue.config.markets_per_request))
+                    for token_id in tokens:
+                        del doubtful[token_id]
+                    await self._ask_gamma(hearing, tokens)
+
+    async def _ask_gamma(self, hearing: Hearing, tokens: Sequence[TokenId]) -> None:
+        """Tell what Gamma says, open and closed, of tokens without a book."""
+        try:
+            page = await read_listings(self.venue, tokens)
+        except VenueError as error:
+            hearing.fail(Source.GAMMA, error)
+            return
+        listed = {token_id: listing for listing in page.listings for token_id in listing.token_ids}
+        for token_id in tokens:
+            listing = listed.get(token_id)
+            if listing is None:
+                hearing.refuse(Source.CLOB, "token_unlisted", token_id=token_id)
+                continue
+            hearing.close(token_id, is_closed=listing.is_closed)
+            reason = "book_gone" if listing.is_closed else "book_missing"
+            hearing.refuse(Source.CLOB, reason, token_id=token_id, question=listing.question[:80])
 
 
 def _observation_of(found: BookReply) -> Observation:

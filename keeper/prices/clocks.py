@@ -3,17 +3,22 @@
 Core. Old content is not stale content: stamps never age a price. They only tell which of two sources that differ has
 missed something, and only while the clocks behind them are sane:
 
-- a stamp from the future is no stamp: it would make all later content look old;
+- a stamp from the future is no stamp, or all later content would look old; and what bears one is not sound, for a clock
+  that is merely wrong says so itself when it is read;
 - while the venue's clock is far from ours, or a stamp is missing, stamps are not compared: whoever moved last is the
   newer, and on a tie the poll, for it was asked, while a stream merely says nothing new;
 - after a source's stamps went back, nothing is decided until the venue's clock was read again: a clock that was set
   back and a replica that lags look the same from here.
 """
 
+from dataclasses import replace
 from enum import Enum
 from math import inf
 
 from keeper.prices.circumstances import Circumstances
+from keeper.prices.observation import Observation
+from keeper.prices.price import Reason
+from keeper.prices.quote import Quote
 from keeper.prices.token_state import SourceState
 from keeper.prices.trust_rules import TrustRules
 
@@ -24,6 +29,22 @@ class Older(Enum):
     FIRST = "first"
     SECOND = "second"
     UNDECIDED = "undecided"
+
+
+def without_future(
+    observation: Observation, wall_ms: int, about: Circumstances, rules: TrustRules
+) -> Observation:
+    """Return an observation as it may be believed: unsound and without its stamp where that is from the future."""
+    stamp_ms = observation.content_time_ms
+    if stamp_ms is None or not is_from_future(stamp_ms, wall_ms, about, rules):
+        return observation
+    found = observation.quote
+    reason = Reason.FROM_FUTURE if found.is_sound else found.reason
+    return replace(
+        observation,
+        quote=Quote(found.price_e6, found.half_spread_e6, reason),
+        content_time_ms=None,
+    )
 
 
 def is_from_future(

@@ -37,18 +37,22 @@ def peers(state: TokenState, place: int, rules: TrustRules, now_s: float) -> lis
 def voices(state: TokenState, place: int, rules: TrustRules, now_s: float) -> list[PriceE6]:
     """Return what the other compared sources say, trusted or not, as far as it stands and is sound.
 
-    A poll's word stands while it is fresh; a stream's until its connection is lost or its book is asked for anew.
+    A poll's word stands while it is fresh, a stream's until its connection is lost. A word that was withdrawn so that
+    the book could be asked for anew stands until the answer comes, or is overdue by the age at which a price is stale;
+    an answer that is word for word the old one adds nothing to it, and is no voice.
     """
-    return [
-        known.observation.quote.price_e6
-        for other, known in enumerate(state.sources)
-        if other != place
-        and known.observation is not None
-        and known.observation.quote.price_e6 is not None
-        and known.observation.quote.is_sound
-        and rules.sources[other].is_compared
-        and (rules.sources[other].is_pushed or is_fresh(known, rules.fresh_s[other], now_s))
-    ]
+    found: list[PriceE6] = []
+    for other, (traits, known) in enumerate(zip(rules.sources, state.sources, strict=True)):
+        if other == place or not traits.is_compared or known.is_stuck:
+            continue
+        word = known.observation
+        if word is None:
+            word = known.last_heard if now_s - known.withdrawn_at_s <= rules.stale_s else None
+        elif not traits.is_pushed and not is_fresh(known, rules.fresh_s[other], now_s):
+            word = None
+        if word is not None and word.quote.is_sound and word.quote.price_e6 is not None:
+            found.append(word.quote.price_e6)
+    return found
 
 
 def crosschecked(
@@ -128,8 +132,9 @@ def _counted(state: TokenState, place: int, *, is_behind: bool, asked_at_s: floa
         behind=0,
         doubts=known.doubts + 1,
     )
+    state = with_source(state, place, distrusted)
     # Three polls have shown who is to be believed: the winner needs no three more.
-    return replace(with_source(state, place, distrusted), settling=None)
+    return replace(state, settling=None) if known.is_trusted else state
 
 
 def with_source(state: TokenState, place: int, changed: SourceState) -> TokenState:

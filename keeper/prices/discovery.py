@@ -9,7 +9,7 @@ from keeper.prices.feed_config import FeedConfig
 from keeper.prices.gamma import iterate_pages
 from keeper.prices.listing import MarketListing
 from keeper.prices.price import ConditionId
-from keeper.prices.venue_http import open_venue
+from keeper.prices.venue_http import VenueHttp, open_venue
 
 log = structlog.get_logger()
 
@@ -39,25 +39,48 @@ async def discover_markets(
         VenueError: a page could not be had.
 
     """
+    async with open_venue(config) as venue:
+        return await discover_at(
+            venue,
+            condition_ids=condition_ids,
+            question_ids=question_ids,
+            markets_max=markets_max,
+            is_closed=is_closed,
+        )
+
+
+async def discover_at(
+    venue: VenueHttp,
+    *,
+    condition_ids: Sequence[ConditionId] | None = None,
+    question_ids: Sequence[str] | None = None,
+    markets_max: int | None = None,
+    is_closed: bool = False,
+) -> tuple[MarketListing, ...]:
+    """Read the listings of a venue that is open already: beside a feed, so that one budget holds for both.
+
+    Raises:
+        VenueError: a page could not be had.
+
+    """
     closed = ("closed", "true" if is_closed else "false")
     queries: list[list[tuple[str, str]]] = [[closed]]
     for name, ids in (("condition_ids", condition_ids), ("question_ids", question_ids)):
         if ids is not None:
-            size = config.markets_per_request
+            size = venue.config.markets_per_request
             queries = [
                 [*((name, one) for one in ids[at : at + size]), closed]
                 for at in range(0, len(ids), size)
             ]
     found: list[MarketListing] = []
-    async with open_venue(config) as venue:
-        for params in queries:
-            async with aclosing(iterate_pages(venue, params)) as pages:
-                async for page in pages:
-                    for refusal in page.refusals:
-                        log.warning("market.refused", reason=refusal)
-                    found += (
-                        one for one in page.listings if one.is_active and not one.is_neg_risk_other
-                    )
-                    if markets_max is not None and len(found) >= markets_max:
-                        return tuple(found[:markets_max])
+    for params in queries:
+        async with aclosing(iterate_pages(venue, params)) as pages:
+            async for page in pages:
+                for refusal in page.refusals:
+                    log.warning("market.refused", reason=refusal)
+                found += (
+                    one for one in page.listings if one.is_active and not one.is_neg_risk_other
+                )
+                if markets_max is not None and len(found) >= markets_max:
+                    return tuple(found[:markets_max])
     return tuple(found)

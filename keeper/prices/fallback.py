@@ -13,6 +13,7 @@ Core: frozen state in, frozen state out. The rules stand in files of their own; 
 """
 
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 from keeper.prices.circumstances import CALM, Circumstances
@@ -48,7 +49,8 @@ def observe(
     if traits.best_class is not PriceClass.VALID:
         after = _held_against_last_good(state, after, rules, now_s)
     state = replace(
-        with_source(state, place, after),
+        state,
+        sources=(*state.sources[:place], after, *state.sources[place + 1 :]),
         news=state.news | 1 << place,
     )
     if not traits.is_compared or traits.is_pushed:
@@ -70,6 +72,16 @@ def lose(state: TokenState, place: int, doubt: Reason = Reason.LOST) -> TokenSta
     return with_source(state, place, lost(state.sources[place], doubt))
 
 
+def withdraw(state: TokenState, place: int, now_s: float) -> TokenState:
+    """Take back the word of a source found behind, whose book is asked for anew.
+
+    It goes on to contradict the others until it answers, for as long as a price is not stale: otherwise asking a source
+    would be a way to silence it.
+    """
+    known = replace(lost(state.sources[place], Reason.BEHIND), withdrawn_at_s=now_s)
+    return with_source(state, place, known)
+
+
 def close(state: TokenState, rules: TrustRules, now_s: float, *, is_closed: bool) -> TokenState:
     """Note whether the venue says that the market is closed or resolved.
 
@@ -86,20 +98,20 @@ def close(state: TokenState, rules: TrustRules, now_s: float, *, is_closed: bool
 def _heard(before: SourceState, observation: Observation) -> SourceState:
     """Return what is known of a source once it has spoken, its trust unchanged."""
     last = before.last_heard
-    stamp_ms, newest_ms = observation.content_time_ms, before.newest_ms
-    regressed_at_s = before.regressed_at_s
-    if newest_ms is None or stamp_ms is None:
-        newest_ms = stamp_ms if newest_ms is None else newest_ms
-    elif stamp_ms < newest_ms:
+    stamp_ms, regressed_at_s = observation.content_time_ms, before.regressed_at_s
+    if stamp_ms is None:
+        stamp_ms = before.stamp_ms
+    elif before.stamp_ms is not None and stamp_ms < before.stamp_ms:
         regressed_at_s = observation.received_at_s
-    else:
-        newest_ms = stamp_ms
     has_changed = last is None or not observation.has_content_of(last)
     is_first = last is None and before.is_trusted
     doubt = before.doubt
+    was_asked_anew = before.observation is None and before.withdrawn_at_s > -inf
     return SourceState(
         observation=observation,
         last_heard=observation,
+        withdrawn_at_s=-inf if has_changed else before.withdrawn_at_s,
+        is_stuck=not has_changed and (before.is_stuck or was_asked_anew),
         is_trusted=before.is_trusted,
         doubt=Reason.PROBATION if doubt in _GONE else doubt,
         trusted_since_s=observation.received_at_s if is_first else before.trusted_since_s,
@@ -108,7 +120,7 @@ def _heard(before: SourceState, observation: Observation) -> SourceState:
         changed_at_s=observation.received_at_s if has_changed else before.changed_at_s,
         behind=before.behind,
         doubts=before.doubts,
-        newest_ms=newest_ms,
+        stamp_ms=stamp_ms,
         regressed_at_s=regressed_at_s,
     )
 

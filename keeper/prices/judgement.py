@@ -15,7 +15,7 @@ from keeper.prices.fallback import lose
 from keeper.prices.observation import Observation
 from keeper.prices.price import CLASS_ORDER, Price, PriceClass, Reason, Source
 from keeper.prices.settling import jump_of, settled, unsettled
-from keeper.prices.token_state import TokenState, is_fresh, is_overtaken
+from keeper.prices.token_state import Settling, TokenState, is_fresh, is_overtaken
 from keeper.prices.trust_rules import DISAGREEMENT_E6, TrustRules
 from programs.units import PriceE6
 
@@ -33,11 +33,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """A verdict on the sources alone."""
+    """A verdict on the sources alone, and what it would have remembered."""
 
-    state: TokenState
     price: Price | None
     reason: Reason
+    settling: Settling | None
+    last_good: Price | None
+    last_valid: Price | None
     heard: int = 0
     """The places of the sources it rests on, one bit each: news of any of them may improve the class."""
 
@@ -70,6 +72,8 @@ def due_s(state: TokenState, rules: TrustRules, now_s: float) -> float:
     for known, fresh_s in zip(state.sources, rules.fresh_s, strict=True):
         if known.observation is not None:
             due = _sooner(due, known.observation.received_at_s + fresh_s, now_s)
+        else:
+            due = _sooner(due, known.withdrawn_at_s + rules.stale_s, now_s)
     if state.last_good is not None:
         received_at_s = state.last_good.received_at_s
         due = _sooner(due, received_at_s + rules.stale_s, now_s)
@@ -108,33 +112,31 @@ def _found_live(state: TokenState, live: list[int], rules: TrustRules, now_s: fl
     leader = _standing(state, live[0])
     heard = sum(1 << place for place in live)
     quote = leader.quote
+    settling = state.settling
     if len(live) > 1 and _are_apart(state, live, rules):
         if quote.price_e6 is not None:
-            state = replace(state, settling=unsettled(quote.price_e6, Reason.SETTLING))
-        return _uncertain(state, leader, Reason.SOURCES_DISAGREE, heard)
-    if quote.price_e6 is None or not quote.is_sound:
-        return _uncertain(state, leader, quote.reason, heard)
-    jump = jump_of(state, live[0], quote.price_e6, rules, now_s)
+            settling = unsettled(quote.price_e6, Reason.SETTLING)
+        return _uncertain(state, leader, Reason.SOURCES_DISAGREE, settling, heard)
+    price_e6 = quote.price_e6
+    if price_e6 is None or not quote.is_sound:
+        return _uncertain(state, leader, quote.reason, settling, heard)
+    jump = jump_of(state, live[0], price_e6, rules, now_s)
     if jump is Reason.JUMP_CONTESTED:
-        state = replace(state, settling=unsettled(quote.price_e6, Reason.SETTLING))
-        return _uncertain(state, leader, jump, heard)
-    settling = state.settling
+        settling = unsettled(price_e6, Reason.SETTLING)
+        return _uncertain(state, leader, jump, settling, heard)
     if jump is not None and settling is None:
-        settling = unsettled(quote.price_e6, jump)
+        settling = unsettled(price_e6, jump)
     if settling is not None:
         is_probe = _is_probe(state, live, rules)
-        settling = settled(settling, quote.price_e6, is_probe=is_probe, rules=rules, now_s=now_s)
+        settling = settled(settling, price_e6, is_probe=is_probe, rules=rules, now_s=now_s)
         if settling is not None:
-            state = replace(state, settling=settling)
-            return _uncertain(state, leader, settling.reason, heard)
-    gap = gap_e6(state, live[0], quote.price_e6, rules, now_s)
+            return _uncertain(state, leader, settling.reason, settling, heard)
+    gap = gap_e6(state, live[0], price_e6, rules, now_s)
     if gap > DISAGREEMENT_E6:
-        price = _price(state, leader, quote.price_e6, PriceClass.DEGRADED, Reason.CONTESTED, gap)
-        state = replace(state, settling=None, last_good=price)
-        return _Finding(state, price, Reason.CONTESTED, heard)
-    price = _price(state, leader, quote.price_e6, PriceClass.VALID, Reason.OK, gap)
-    state = replace(state, settling=None, last_good=price, last_valid=price)
-    return _Finding(state, price, Reason.OK, heard)
+        price = _price(state, leader, price_e6, PriceClass.DEGRADED, Reason.CONTESTED, gap)
+        return _Finding(price, Reason.CONTESTED, None, price, state.last_valid, heard)
+    price = _price(state, leader, price_e6, PriceClass.VALID, Reason.OK, gap)
+    return _Finding(price, Reason.OK, None, price, price, heard)
 
 
 def _are_apart(state: TokenState, live: list[int], rules: TrustRules) -> bool:
@@ -154,10 +156,10 @@ def _found_cached(
     observation = _standing(state, place)
     heard = 1 << place
     if state.sources[place].doubt is Reason.FALLBACK_FAR:
-        return _carried(state, PriceClass.UNCERTAIN, Reason.FALLBACK_FAR, heard)
+        return _carried(state, PriceClass.UNCERTAIN, Reason.FALLBACK_FAR, heard=heard)
     quote = observation.quote
     if quote.price_e6 is None or not quote.is_sound:
-        return _uncertain(state, observation, quote.reason, heard)
+        return _uncertain(state, observation, quote.reason, state.settling, heard)
     others = voices(state, place, rules, now_s)
     if state.last_valid is not None:
         others.append(state.last_valid.price_e6)
@@ -166,13 +168,13 @@ def _found_cached(
     # Not the last good price while a better one is fresh: a jump is measured from what the books said.
     good = state.last_good
     if good is None or now_s - good.received_at_s > rules.stale_s:
-        state = replace(state, last_good=price)
-    return _Finding(state, price, why, heard)
+        good = price
+    return _Finding(price, why, state.settling, good, state.last_valid, heard)
 
 
 def _found_last_good(state: TokenState, why: Reason, rules: TrustRules, now_s: float) -> _Finding:
     if state.last_good is None:
-        return _Finding(state, None, Reason.NO_SOURCE)
+        return _unpriced(state, Reason.NO_SOURCE)
     age_s = now_s - state.last_good.received_at_s
     if age_s > rules.halted_s:
         return _carried(state, PriceClass.HALTED, Reason.TOO_OLD)
@@ -181,23 +183,32 @@ def _found_last_good(state: TokenState, why: Reason, rules: TrustRules, now_s: f
     return _carried(state, PriceClass.DEGRADED, why)
 
 
-def _uncertain(state: TokenState, observation: Observation, reason: Reason, heard: int) -> _Finding:
+def _uncertain(
+    state: TokenState,
+    observation: Observation,
+    reason: Reason,
+    settling: Settling | None,
+    heard: int,
+) -> _Finding:
     price_e6 = observation.quote.price_e6
     if price_e6 is None:  # No midpoint and no trade: show the last good one, with its own old time.
-        return _carried(state, PriceClass.UNCERTAIN, reason, heard)
+        return _carried(state, PriceClass.UNCERTAIN, reason, heard=heard)
     price = _price(state, observation, price_e6, PriceClass.UNCERTAIN, reason, 0)
-    return _Finding(state, price, reason, heard)
+    return _Finding(price, reason, settling, state.last_good, state.last_valid, heard)
 
 
 def _carried(
-    state: TokenState, price_class: PriceClass, reason: Reason, heard: int = 0
+    state: TokenState, price_class: PriceClass, reason: Reason, *, heard: int = 0
 ) -> _Finding:
-    if state.last_good is None:
-        return _Finding(state, None, reason, heard)
-    price = replace(
-        state.last_good, price_class=price_class, source=Source.LAST_GOOD, reason=reason
-    )
-    return _Finding(state, price, reason, heard)
+    good = state.last_good
+    if good is None:
+        return _unpriced(state, reason)
+    price = replace(good, price_class=price_class, source=Source.LAST_GOOD, reason=reason)
+    return _Finding(price, reason, state.settling, good, state.last_valid, heard)
+
+
+def _unpriced(state: TokenState, reason: Reason) -> _Finding:
+    return _Finding(None, reason, state.settling, None, state.last_valid)
 
 
 def _price(
@@ -223,22 +234,31 @@ def _price(
 
 def _remembered(before: TokenState, finding: _Finding) -> Verdict:
     """Make a finding the verdict, unless it is better than the last one without news to make it so."""
-    price = finding.price
+    price, reason, judged = finding.price, finding.reason, before.judged
     if price is None:
-        return Verdict(replace(finding.state, news=0), None, finding.reason)
-    judged = before.judged
+        return Verdict(replace(before, news=0), None, reason)
     if (
         judged is not None
         and CLASS_ORDER[price.price_class] < CLASS_ORDER[judged]
         and not before.news & finding.heard
     ):
-        reason = before.judged_reason
         # What the finding would have remembered as good is not: nobody was allowed to act on it.
-        return Verdict(
-            replace(before, news=0), replace(price, price_class=judged, reason=reason), reason
-        )
-    state = replace(finding.state, news=0, judged=price.price_class, judged_reason=finding.reason)
-    return Verdict(state, price, finding.reason)
+        reason = before.judged_reason
+        price = replace(price, price_class=judged, reason=reason)
+        return Verdict(replace(before, news=0), price, reason)
+    # Written out: `replace` would take longer than all the rest of a judgement.
+    state = TokenState(
+        token_id=before.token_id,
+        sources=before.sources,
+        settling=finding.settling,
+        is_closed=before.is_closed,
+        closed_at_s=before.closed_at_s,
+        last_good=finding.last_good,
+        last_valid=finding.last_valid,
+        judged=price.price_class,
+        judged_reason=reason,
+    )
+    return Verdict(state, price, reason)
 
 
 def _overruled(verdict: Verdict, price_class: PriceClass, reason: Reason) -> Verdict:

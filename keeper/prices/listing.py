@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from keeper.prices.errors import MalformedError
-from keeper.prices.numerals import price_e6_from
+from keeper.prices.numerals import E6, e6_from, price_e6_from
 from keeper.prices.price import ConditionId, TokenId
 from keeper.prices.quote import Quote, quote
 from keeper.prices.strict_json import load_strict
@@ -146,6 +146,6 @@ def _price_of(body: Mapping[str, object], key: str) -> int | None:
 def _is_resolved(body: Mapping[str, object]) -> bool:
     """Tell a finished market whose flag lags: an outcome price of exactly 1 is a winner, not a quote."""
     try:
-        return "1" in _texts_of(body, "outcomePrices")
+        return any(e6_from(text) == E6 for text in _texts_of(body, "outcomePrices"))
     except MalformedError:
         return False

@@ -133,10 +133,10 @@ def prove(
         return Unproven.TOO_MANY
     for order in _orders(unique):
         triples = [triple_of(listing) for listing in order]
-        whole = [triple for triple in triples if triple is not None]
-        for chosen in combinations(whole, outcomes):
-            if hash_of(chosen) == proof:
-                return tuple(triple.yes for triple in chosen)
+        packed = [(triple.packed, triple.yes) for triple in triples if triple is not None]
+        for chosen in combinations(packed, outcomes):
+            if hashlib.sha256(b"".join(each for each, _ in chosen)).digest() == proof:
+                return tuple(yes for _, yes in chosen)
     return Unproven.HASH
 
 

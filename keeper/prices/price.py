@@ -64,6 +64,8 @@ class Reason(StrEnum):
     ONE_SIDED = "one_sided"
     EMPTY_BOOK = "empty_book"
     CROSSED = "crossed"
+    FROM_FUTURE = "from_future"
+    """Its stamp is later than our clock and the venue's: whatever else it says is not believed either."""
     SOURCES_DISAGREE = "sources_disagree"
     SETTLING = "settling"
     """The sources agree again, but not for three polls yet."""

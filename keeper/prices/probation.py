@@ -18,11 +18,13 @@ def lost(known: SourceState, doubt: Reason) -> SourceState:
     """Take a source's standing word and its trust: its connection is gone, or it fell silent."""
     return SourceState(
         last_heard=known.last_heard,
+        withdrawn_at_s=known.withdrawn_at_s,
+        is_stuck=known.is_stuck,
         is_trusted=False,
         doubt=doubt,
         changed_at_s=known.changed_at_s,
         doubts=known.doubts,
-        newest_ms=known.newest_ms,
+        stamp_ms=known.stamp_ms,
         regressed_at_s=known.regressed_at_s,
     )
 

@@ -20,6 +20,10 @@ class SourceState:
     """What it last said and has not been taken from it since: its standing word."""
     last_heard: Observation | None = None
     """What it last said, even if its connection was lost since: a repetition after that is no news."""
+    withdrawn_at_s: float = -inf
+    """When its word was withdrawn because its book was to be asked for anew."""
+    is_stuck: bool = False
+    """Asked for its book anew, it answered with the very content that was found behind, and has shown no other since."""
     is_trusted: bool = True
     doubt: Reason | None = None
     """Why it is not trusted, or why its standing word is refused; None otherwise."""
@@ -34,10 +38,10 @@ class SourceState:
     """Polls in a row that found its content older than another source's."""
     doubts: int = 0
     """How often such a row became long enough to take its trust."""
-    newest_ms: int | None = None
-    """The newest stamp it ever showed."""
+    stamp_ms: int | None = None
+    """The last stamp it showed."""
     regressed_at_s: float = -inf
-    """When its stamps were last below that."""
+    """When a stamp of it was last below the one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

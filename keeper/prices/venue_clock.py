@@ -18,6 +18,8 @@ from keeper.prices.venue_http import VenueHttp
 _INTERVAL_S: Final = 60.0
 _INTERVAL_SOON_S: Final = 5.0
 """While the skew changes, or is unknown: a clock that was set, at either end, must not be believed for a minute."""
+_INTERVAL_LEAST_S: Final = 1.0
+"""However often stamps go back: replicas that take turns make them go back at every poll."""
 _STEADY_MS: Final = 1_500
 """Two readings of a steady clock differ by up to the second that the venue cuts off, and the time of a call."""
 _MILLISECONDS: Final = 1_000
@@ -38,7 +40,11 @@ async def watch_clock(venue: VenueHttp, hearing: Hearing, wall_ms: Callable[[], 
                 log.warning("clock.jumped", skew_ms=skew_ms, before_ms=told_ms)
             hearing.note_clock_skew(skew_ms)
             told_ms = skew_ms
-        await trio.sleep(_INTERVAL_S if is_steady else _INTERVAL_SOON_S)
+        await trio.sleep(_INTERVAL_LEAST_S)
+        with trio.move_on_after(
+            (_INTERVAL_S if is_steady else _INTERVAL_SOON_S) - _INTERVAL_LEAST_S
+        ):
+            await hearing.wait_clock_doubted()
 
 
 async def _read_skew_ms(

@@ -34,6 +34,7 @@ class VenueWatch:
         self._heard: set[TokenId] = set()
         self._changed_at_s = -inf
         self._is_restarting = False
+        self._clock_doubted = trio.Event()
         self.about: Circumstances = CALM
 
     def note_heard(self, token_id: TokenId, *, has_changed: bool, now_s: float) -> bool:
@@ -52,10 +53,19 @@ class VenueWatch:
         """Leave a token out of the pulse."""
         self._heard.discard(token_id)
 
+    def note_clock_doubt(self) -> None:
+        """Ask for the venue's clock: a stamp went back, or is from the future."""
+        self._clock_doubted.set()
+
+    async def wait_clock_doubted(self) -> None:
+        """Wait until a stamp made the clock doubtful since it was last noted."""
+        await self._clock_doubted.wait()
+
     def note_clock_skew(self, skew_ms: int) -> None:
         """Keep the venue's clock less ours, and say when the two come to differ too much."""
         was_sane = are_clocks_sane(self.about, self._rules)
         self._board.clock_skew_ms = skew_ms
+        self._clock_doubted = trio.Event()
         self.about = replace(self.about, skew_ms=skew_ms, clock_read_at_s=trio.current_time())
         is_sane = are_clocks_sane(self.about, self._rules)
         if was_sane and not is_sane:

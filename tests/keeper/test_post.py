@@ -268,6 +268,23 @@ async def test_a_market_whose_outcomes_are_not_known_is_withheld_with_the_reason
         assert 1 == len(world.posts())
 
 
+async def test_a_market_that_is_gone_is_forgotten_and_hundreds_are_looked_at_in_one_slot(
+    autojump_clock,
+):
+    async with posting(concurrency=1) as world:
+        slot = world.cluster.slot
+        rows = [market_row(number, slot=slot) for number in range(250)]
+        for number in range(250):
+            world.price(number, 510_000)
+        world.cluster.drops = 100  # nothing lands
+        world.scan(markets=rows)
+        await world.slots(1.5)
+        first = {number for number, *_ in world.posts()[0]}
+        world.scan(markets=[rows[at] for at in first])
+        await world.slots(10)
+        assert first == {number for batch in world.posts() for number, *_ in batch}
+
+
 async def test_a_quiet_market_is_posted_again_when_its_heartbeat_comes(autojump_clock):
     async with posting() as world:
         start = world.cluster.slot

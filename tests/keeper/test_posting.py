@@ -117,6 +117,13 @@ def test_an_old_chain_is_not_made_younger_by_a_reading_no_newer_than_its_own():
     assert "due" == standing(decide(old, age_slots=99))
 
 
+def test_even_the_shortest_heartbeat_posts_no_reading_twice():
+    old = replace(MARKET, publish_slot=SLOT - 100)
+    rules = PostingRules(heartbeat_slots=1)
+    decided = decide_post(old, [PRICE], slot=SLOT, publish_slot=Slot(SLOT - 100), rules=rules)
+    assert "unchanged" == reason_of(decided)
+
+
 def test_a_class_that_changed_is_posted_at_once():
     posted = decide(price=at(500_000, PriceClass.DEGRADED))
     assert isinstance(posted, Post)
@@ -144,6 +151,7 @@ def test_a_reading_older_than_the_chains_own_is_not_posted():
 
 def test_every_other_refusal_has_its_reason():
     assert "no_price" == reason_of(decide(price=None))
+    assert "outcomes_unlike_pools" == reason_of(decide(price=[PRICE, PRICE]))
     resolved = replace(MARKET, status=MarketStatus.RESOLVED)
     assert "market_resolved" == reason_of(decide(resolved))
 
@@ -196,6 +204,22 @@ def test_a_band_that_grew_under_class_degraded_is_as_urgent_as_a_move():
     assert "due" == standing(decide(degraded, wider))
     assert "unchanged" == standing(decide(degraded, replace(wider, band_e6=0)))
     assert "unchanged" == standing(decide(price=replace(PRICE, band_e6=3_000)))
+
+
+@pytest.mark.parametrize(
+    ("age", "moved_e6", "in_slots"),
+    [
+        (1, 2_000, 6),  # due: it grows more urgent in steps of a quarter heartbeat
+        (90, 0, 6),
+        (14, 0, 6),  # ripe
+        (22, 0, 3),  # ripe, and due before the next step
+        (1, 0, 12),  # quiet until half the heartbeat
+    ],
+)
+def test_a_decision_says_when_it_is_worth_another_look(age, moved_e6, in_slots):
+    market = replace(MARKET, publish_slot=SLOT - age)
+    decided = decide(market, at(500_000 + moved_e6), age_slots=0)
+    assert SLOT + in_slots == decided.review_slot
 
 
 @given(

@@ -14,7 +14,8 @@ from keeper.prices.price import (
     Source,
     TokenId,
 )
-from keeper.reading import Refusal, reading_of, why_not_liquidate
+from keeper.reading import Refusal, is_chain_behind, reading_of, why_not_liquidate
+from programs.accounts import Side
 from programs.units import PriceE6
 
 VALID = Price(
@@ -62,3 +63,20 @@ def test_under_class_degraded_liquidations_wait_until_the_band_is_on_chain():
     reading = reading_of([VALID, priced(PriceClass.DEGRADED)])
     assert Refusal(reason="band_not_on_chain_yet", outcome=1) == why_not_liquidate(reading, 0)
     assert why_not_liquidate(reading, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "chain_e6", "expected"),
+    [
+        (Side.YES, 497_000, False),
+        (Side.YES, 496_999, True),
+        (Side.YES, 900_000, False),
+        (Side.NO, 503_000, False),
+        (Side.NO, 503_001, True),
+        (Side.NO, 100_000, False),
+    ],
+)
+def test_the_chain_is_behind_for_the_side_that_it_wrongs_by_more_than_band_and_threshold(
+    side, chain_e6, expected
+):
+    assert expected == is_chain_behind(chain_e6, VALID, side, change_e6=2_000)

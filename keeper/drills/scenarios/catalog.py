@@ -3,14 +3,25 @@
 from typing import Final
 
 from keeper.drills.scenario import Scenario
-from keeper.drills.scenarios import clocks, endings, lies, outages, replies, silences, transport
+from keeper.drills.scenarios import (
+    clocks,
+    endings,
+    lies,
+    outages,
+    outcomes,
+    replies,
+    silences,
+    transport,
+)
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     outages.TOTAL_OUTAGE,
     outages.STREAM_LOST,
     outages.GAMMA_ALONE,
     outages.HALF_FAILS,
+    outages.LEFT_OUT,
     outages.FLAPPING,
+    outages.FALSE_DAWN,
     outages.KILLED_IN_AN_OUTAGE,
     outages.RECOVERY_IN_A_CASCADE,
     replies.RATE_LIMITED,
@@ -38,6 +49,8 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     lies.LONE_SPIKE,
     lies.BOTH_LIE_APART,
     lies.GAMMA_LIES,
+    lies.GAMMA_FAR_OFF,
+    lies.DOUBT_IN_A_CASCADE,
     lies.CROSSED_AND_EMPTY,
     lies.TICK_CHANGE,
     clocks.CLOCK_AHEAD,
@@ -45,4 +58,6 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     clocks.STAMP_FROM_THE_FUTURE,
     endings.RESOLVED,
     endings.CONFLICTING_FLAGS,
+    outcomes.SUM_OFF,
+    outcomes.ONE_OUTCOME_LOST,
 )

@@ -3,7 +3,7 @@
 from keeper.drills.expectations import Acts, Keeps, Reaches, Refrains, Returns, Unmoved
 from keeper.drills.faults import Family, Telling
 from keeper.drills.model import ActionKind, PhaseName
-from keeper.drills.scenario import Scenario, Stage
+from keeper.drills.scenario import Scenario, Settings, Stage
 from keeper.drills.scenarios.acts import BACK, CALM, HEALED, close_calmly, open_calmly
 from keeper.prices.price import PriceClass
 
@@ -13,11 +13,14 @@ _OVER = "market_closed"
 
 async def _resolve(stage: Stage) -> None:
     await open_calmly(stage)
-    stage.begin(PhaseName.DURING, "one market resolves: no book, closed at Gamma")
+    stage.begin(PhaseName.DURING, "one market resolves: no book", "Gamma's cache says open")
     stage.set_truth(0, None)
-    for family in Family:
+    for family in (Family.STREAM, Family.CLOB):
         stage.tell(family, Telling(is_closed=True), market=0)
-    await stage.hold(4)
+    stage.tell(Family.GAMMA, Telling(is_frozen=True), market=0)
+    await stage.hold(2.5)
+    stage.tell(Family.GAMMA, Telling(is_closed=True), market=0)
+    await stage.hold(1.5)
     stage.begin(PhaseName.AFTER, "it stays resolved")
     stage.set_truth(1, 330_000)
     await stage.settle(market=1, within_s=6)
@@ -26,8 +29,9 @@ async def _resolve(stage: Stage) -> None:
 
 RESOLVED = Scenario(
     name="resolved-mid-run",
-    title="A market resolves while its positions are open: nothing is posted or liquidated there, the others go on.",
+    title="A market resolves while its positions are open, and Gamma's cache does not know it yet: nothing is posted or liquidated there, the others go on.",
     play=_resolve,
+    settings=Settings(feed={"listing_cache_ms": 4_000}),
     concerns=1,
     expects=(
         CALM,
@@ -54,6 +58,7 @@ CONFLICTING_FLAGS = Scenario(
     name="conflicting-flags",
     title="Gamma says of a market that it is closed and that it accepts orders: closed wins, until it is taken back.",
     play=_contradict,
+    # A listing that says open proves nothing until a cache can no longer be older than the last word of closing.
     expects=(
         CALM,
         Reaches(phase=PhaseName.DURING, classes=_UNCERTAIN, within_s=2, market=0, reason=_OVER),

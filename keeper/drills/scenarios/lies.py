@@ -21,7 +21,7 @@ _NOT_VALID = (PriceClass.DEGRADED, *MISTRUSTED)
 async def _spike(stage: Stage) -> None:
     await open_calmly(stage)
     stage.begin(PhaseName.DURING, "the stream alone says twenty points less for a second")
-    stage.tell(Family.STREAM, Telling(price_e6=300_000), market=0)
+    stage.tell(Family.STREAM, Telling(offset_e6=-200_000), market=0)
     await stage.hold(1.0)
     stage.tell(Family.STREAM, HONEST, market=0)
     await stage.hold(2.5)
@@ -70,15 +70,15 @@ LONE_SPIKE = Scenario(
 async def _lie_apart(stage: Stage) -> None:
     await open_calmly(stage)
     stage.begin(PhaseName.DURING, "stream and CLOB lie, fifteen points to either side")
-    stage.tell(Family.STREAM, Telling(price_e6=350_000, is_restamped=True), market=0)
-    stage.tell(Family.CLOB, Telling(price_e6=650_000, is_restamped=True), market=0)
+    stage.tell(Family.STREAM, Telling(offset_e6=-150_000), market=0)
+    stage.tell(Family.CLOB, Telling(offset_e6=150_000), market=0)
     await stage.hold(5)
     await close_calmly(stage)
 
 
 BOTH_LIE_APART = Scenario(
     name="both-lie-apart",
-    title="Stream and CLOB lie at once, fifteen points to either side of the truth.",
+    title="Stream and CLOB lie at once, fifteen points to either side of the truth, and both look alive.",
     play=_lie_apart,
     expects=(
         CALM,
@@ -93,22 +93,81 @@ BOTH_LIE_APART = Scenario(
 
 async def _gamma_lies(stage: Stage) -> None:
     await open_calmly(stage)
-    stage.begin(PhaseName.DURING, "only Gamma answers, and says thirty points more")
+    stage.begin(PhaseName.DURING, "only Gamma answers, and says twenty points more")
     stage.break_wire(Family.STREAM, Refuse())
     stage.break_wire(Family.CLOB, Refuse())
-    stage.tell(Family.GAMMA, Telling(price_e6=800_000), market=0)
+    stage.tell(Family.GAMMA, Telling(price_e6=700_000), market=0)
     await stage.hold(5)
     await close_calmly(stage)
 
 
 GAMMA_LIES = Scenario(
     name="gamma-lies",
-    title="Only Gamma is left, and it is thirty points off: its distance from the last good price is the band.",
+    title="Only Gamma is left, and it is twenty points off: its distance from the last good price is the band.",
     play=_gamma_lies,
     expects=(
         CALM,
         Reaches(phase=PhaseName.DURING, classes=_NOT_VALID, within_s=4, market=0),
         Refrains(phase=PhaseName.DURING, kinds=_NO_LIQUIDATION),
+        HEALED,
+        BACK,
+    ),
+)
+
+
+async def _gamma_lies_wildly(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.begin(PhaseName.DURING, "only Gamma answers, and says forty points more")
+    stage.tell(Family.GAMMA, Telling(price_e6=900_000), market=0)
+    await stage.hold(1)
+    stage.break_wire(Family.STREAM, Refuse())
+    stage.break_wire(Family.CLOB, Refuse())
+    await stage.hold(4)
+    await close_calmly(stage)
+
+
+GAMMA_FAR_OFF = Scenario(
+    name="gamma-far-off",
+    title="Only Gamma is left, and it is forty points off: that is no fallback.",
+    play=_gamma_lies_wildly,
+    expects=(
+        CALM,
+        Reaches(
+            phase=PhaseName.DURING,
+            classes=MISTRUSTED,
+            within_s=4.5,
+            market=0,
+            reason="fallback_far",
+        ),
+        Refrains(phase=PhaseName.DURING, after_s=4.5, market=0),
+        Refrains(phase=PhaseName.DURING, kinds=_NO_LIQUIDATION),
+        HEALED,
+        BACK,
+    ),
+)
+
+
+async def _doubt_in_a_cascade(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.set_truth(0, 440_000)
+    await stage.wait_liquidated(market=0, at_least=1, within_s=4)
+    stage.begin(PhaseName.DURING, "stream and CLOB lie apart in mid-cascade")
+    stage.tell(Family.STREAM, Telling(offset_e6=-150_000), market=0)
+    stage.tell(Family.CLOB, Telling(offset_e6=150_000), market=0)
+    await stage.hold(3)
+    await close_calmly(stage)
+
+
+DOUBT_IN_A_CASCADE = Scenario(
+    name="doubt-in-a-cascade",
+    title="In the middle of a liquidation cascade the sources begin to contradict each other: it stops, though the chain would let it go on.",
+    play=_doubt_in_a_cascade,
+    settings=Settings(positions_per_side=12),
+    expects=(
+        CALM,
+        Acts(phase=PhaseName.BEFORE, kind=ActionKind.LIQUIDATE, within_s=12, market=0),
+        Reaches(phase=PhaseName.DURING, classes=_NOT_VALID, within_s=1, market=0),
+        Refrains(phase=PhaseName.DURING, kinds=_NO_LIQUIDATION, after_s=1),
         HEALED,
         BACK,
     ),

@@ -1,51 +1,55 @@
 """Hours without the venue, or without a part of it, at the intervals of the real hosts."""
 
-from types import MappingProxyType
 from typing import Final
 
-from keeper.drills.expectations import BELIEVED, Follows, Keeps, Reaches, Refrains, Returns, Tells
+from keeper.drills.expectations import (
+    BELIEVED,
+    MISTRUSTED,
+    Acts,
+    Asks,
+    Follows,
+    Keeps,
+    Reaches,
+    Refrains,
+    Tells,
+)
 from keeper.drills.faults import Family, Refuse
-from keeper.drills.model import PhaseName
-from keeper.drills.scenario import Scenario, Settings, Stage
+from keeper.drills.model import ActionKind, PhaseName
+from keeper.drills.scenario import Scenario, Stage
+from keeper.drills.scenarios.unhurried import (
+    BACK,
+    CALM,
+    HALTED_S,
+    HOUR_S,
+    MINUTE_S,
+    NOTICED_S,
+    RETURN_S,
+    STALE_S,
+    UNHURRIED,
+    close_calmly,
+    mend_everything,
+    open_calmly,
+)
 from keeper.prices.price import PriceClass, Source
 
-_HOUR_S: Final = 3_600.0
-_SETTLED_S: Final = 90.0
-"""Time in which everything is valid and posted: three Gamma polls, and a probe after the longest pause of a breaker."""
-UNHURRIED: Final = Settings(
-    slot_ms=400,
-    tick_ms=5_000,
-    is_brisk=False,
-    feed=MappingProxyType({"rest_poll_interval_ms": 5_000}),
-    keeper=MappingProxyType(
-        {
-            "cluster": {"scan_interval_slots": 25},
-            "posting": {"heartbeat_slots": 75},
-            "landing": {"blockhash_interval_slots": 5},
-        }
-    ),
-)
-"""Real slots and the shipped intervals, but for four that an operator with a frugal RPC plan would lengthen."""
+_LANDING_S: Final = 4.0
+"""What was decided before a price grew stale may land until then."""
 
 
 async def _lose_everything_for_hours(stage: Stage) -> None:
-    stage.begin(PhaseName.BEFORE)
-    await stage.settle(within_s=_SETTLED_S)
-    await stage.hold(60)
+    await open_calmly(stage)
     stage.begin(PhaseName.DURING, "every endpoint refuses connections")
     for family in Family:
         stage.break_wire(family, Refuse())
-    await stage.hold(0.5 * _HOUR_S)
+    await stage.hold(0.5 * HOUR_S)
     stage.set_truth(0, 300_000)  # unseen: whoever acts now acts on a price of the past
-    await stage.hold(1.5 * _HOUR_S)
+    await stage.hold(1.5 * HOUR_S)
     stage.set_truth(1, 520_000)
-    await stage.hold(0.5 * _HOUR_S)
-    stage.begin(PhaseName.AFTER)
-    for family in Family:
-        stage.break_wire(family)
-    await stage.settle(within_s=2 * _SETTLED_S)
-    await stage.wait_liquidated(market=0, at_least=1, within_s=_SETTLED_S)
-    await stage.hold(60)
+    await stage.hold(0.5 * HOUR_S)
+    await mend_everything(stage)
+    await stage.settle(within_s=RETURN_S)
+    await stage.wait_liquidated(market=0, at_least=1, within_s=MINUTE_S)
+    await stage.hold(RETURN_S)
 
 
 OUTAGE_OF_HOURS: Final = Scenario(
@@ -54,43 +58,33 @@ OUTAGE_OF_HOURS: Final = Scenario(
     play=_lose_everything_for_hours,
     settings=UNHURRIED,
     expects=(
-        Reaches(phase=PhaseName.BEFORE, classes=(PriceClass.VALID,), within_s=30),
-        Reaches(phase=PhaseName.DURING, classes=(PriceClass.DEGRADED,), within_s=20),
+        CALM,
+        Reaches(phase=PhaseName.DURING, classes=(PriceClass.DEGRADED,), within_s=NOTICED_S),
         Reaches(
             phase=PhaseName.DURING,
             classes=(PriceClass.STALE, PriceClass.HALTED),
-            within_s=UNHURRIED.slots_s(150) + 2,
+            within_s=STALE_S + 1,
         ),
-        Reaches(
-            phase=PhaseName.DURING,
-            classes=(PriceClass.HALTED,),
-            within_s=UNHURRIED.slots_s(750) + 2,
-        ),
-        Keeps(
-            phase=PhaseName.DURING,
-            classes=(PriceClass.HALTED,),
-            after_s=UNHURRIED.slots_s(750) + 2,
-        ),
-        Refrains(phase=PhaseName.DURING, after_s=UNHURRIED.slots_s(150) + 4),
-        Returns(within_s=2 * _SETTLED_S),
-        Keeps(phase=PhaseName.AFTER, classes=BELIEVED, after_s=2 * _SETTLED_S),
+        Keeps(phase=PhaseName.DURING, classes=MISTRUSTED, after_s=STALE_S + 1),
+        Reaches(phase=PhaseName.DURING, classes=(PriceClass.HALTED,), within_s=HALTED_S + 1),
+        Keeps(phase=PhaseName.DURING, classes=(PriceClass.HALTED,), after_s=HALTED_S + 1),
+        Refrains(phase=PhaseName.DURING, after_s=STALE_S + _LANDING_S),
+        BACK,
+        Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, market=0, within_s=RETURN_S),
+        Keeps(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), after_s=RETURN_S),
     ),
     is_virtual=True,
 )
 
 
 async def _lose_the_stream(stage: Stage) -> None:
-    stage.begin(PhaseName.BEFORE)
-    await stage.settle(within_s=_SETTLED_S)
-    await stage.hold(60)
+    await open_calmly(stage)
     stage.begin(PhaseName.DURING, "the stream refuses connections")
     stage.break_wire(Family.STREAM, Refuse())
-    await stage.hold(0.5 * _HOUR_S)
+    await stage.hold(0.5 * HOUR_S)
     stage.set_truth(0, 560_000)
-    await stage.hold(0.5 * _HOUR_S)
-    stage.begin(PhaseName.AFTER)
-    stage.break_wire(Family.STREAM)
-    await stage.hold(2 * _SETTLED_S)
+    await stage.hold(0.5 * HOUR_S)
+    await close_calmly(stage)
 
 
 STREAM_LOST_FOR_AN_HOUR: Final = Scenario(
@@ -99,11 +93,12 @@ STREAM_LOST_FOR_AN_HOUR: Final = Scenario(
     play=_lose_the_stream,
     settings=UNHURRIED,
     expects=(
-        Reaches(phase=PhaseName.BEFORE, classes=(PriceClass.VALID,), within_s=30),
-        Follows(phase=PhaseName.DURING, source=Source.CLOB, within_s=20),
+        CALM,
+        Follows(phase=PhaseName.DURING, source=Source.CLOB, within_s=NOTICED_S),
         Keeps(phase=PhaseName.DURING, classes=BELIEVED),
-        Tells(phase=PhaseName.DURING, words=("stream",)),
-        Follows(phase=PhaseName.AFTER, source=Source.STREAM, within_s=2 * _SETTLED_S),
+        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, at_least=100, within_s=HOUR_S),
+        Tells(phase=PhaseName.DURING, words=("source=stream",)),
+        Follows(phase=PhaseName.AFTER, source=Source.STREAM, within_s=RETURN_S),
         Keeps(phase=PhaseName.AFTER, classes=BELIEVED),
     ),
     is_virtual=True,
@@ -111,18 +106,12 @@ STREAM_LOST_FOR_AN_HOUR: Final = Scenario(
 
 
 async def _leave_only_gamma(stage: Stage) -> None:
-    stage.begin(PhaseName.BEFORE)
-    await stage.settle(within_s=_SETTLED_S)
-    await stage.hold(60)
+    await open_calmly(stage)
     stage.begin(PhaseName.DURING, "stream and CLOB refuse connections")
     for family in (Family.STREAM, Family.CLOB):
         stage.break_wire(family, Refuse())
-    await stage.hold(_HOUR_S)
-    stage.begin(PhaseName.AFTER)
-    for family in (Family.STREAM, Family.CLOB):
-        stage.break_wire(family)
-    await stage.settle(within_s=2 * _SETTLED_S)
-    await stage.hold(30)
+    await stage.hold(HOUR_S)
+    await close_calmly(stage)
 
 
 GAMMA_ALONE_FOR_AN_HOUR: Final = Scenario(
@@ -131,11 +120,48 @@ GAMMA_ALONE_FOR_AN_HOUR: Final = Scenario(
     play=_leave_only_gamma,
     settings=UNHURRIED,
     expects=(
-        Reaches(phase=PhaseName.BEFORE, classes=(PriceClass.VALID,), within_s=30),
-        Reaches(phase=PhaseName.DURING, classes=(PriceClass.DEGRADED,), within_s=30),
-        Follows(phase=PhaseName.DURING, source=Source.GAMMA, within_s=60),
-        Keeps(phase=PhaseName.DURING, classes=(PriceClass.DEGRADED,), after_s=60),
-        Returns(within_s=2 * _SETTLED_S),
+        CALM,
+        Reaches(phase=PhaseName.DURING, classes=(PriceClass.DEGRADED,), within_s=NOTICED_S),
+        Follows(phase=PhaseName.DURING, source=Source.GAMMA, within_s=MINUTE_S),
+        Keeps(phase=PhaseName.DURING, classes=(PriceClass.DEGRADED,), after_s=MINUTE_S),
+        Acts(
+            phase=PhaseName.DURING,
+            kind=ActionKind.POST,
+            price_class=PriceClass.DEGRADED,
+            at_least=100,
+            within_s=HOUR_S,
+        ),
+        BACK,
+        Keeps(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), after_s=RETURN_S),
+    ),
+    is_virtual=True,
+)
+
+
+async def _flap(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.begin(PhaseName.DURING, "everything is refused for four seconds of every nine")
+    for _ in range(200):
+        for family in Family:
+            stage.break_wire(family, Refuse())
+        await stage.hold(4)
+        for family in Family:
+            stage.break_wire(family)
+        await stage.hold(5)
+    await close_calmly(stage)
+
+
+FLAPPING_FOR_HALF_AN_HOUR: Final = Scenario(
+    name="flapping-for-half-an-hour",
+    title="Everything is lost for four seconds of every nine, two hundred times.",
+    play=_flap,
+    settings=UNHURRIED,
+    expects=(
+        CALM,
+        Keeps(phase=PhaseName.DURING, classes=BELIEVED),
+        Asks(phase=PhaseName.DURING, family=Family.STREAM, at_most=400),
+        BACK,
+        Keeps(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), after_s=RETURN_S),
     ),
     is_virtual=True,
 )

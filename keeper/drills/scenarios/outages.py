@@ -10,7 +10,7 @@ from keeper.drills.expectations import (
     Refrains,
     Returns,
 )
-from keeper.drills.faults import Canned, Family, Latency, Refuse
+from keeper.drills.faults import Canned, Family, Latency, Refuse, Shape, Telling
 from keeper.drills.model import ActionKind, PhaseName
 from keeper.drills.scenario import Scenario, Settings, Stage
 from keeper.drills.scenarios.acts import (
@@ -26,7 +26,8 @@ from keeper.prices.price import PriceClass
 _QUICK = Settings(slot_ms=20)
 """A last good price is stale after 3 s."""
 _AGED_S = _QUICK.slots_s(150)
-_DOWN = Canned(status=503, body=b'{"error":"service disabled","code":"DISABLED"}')
+_DOWN = Canned(status=500, body=b'{"error":"internal server error"}')
+"""A 503 with a code would tell of a restart, after which nothing of the venue is believed for a while."""
 
 
 def _refuse_everything(stage: Stage) -> None:
@@ -96,13 +97,15 @@ async def _leave_gamma_alone(stage: Stage) -> None:
     stage.break_wire(Family.CLOB, Refuse())
     await stage.settle(within_s=6, price_class=PriceClass.DEGRADED)
     stage.set_truth(0, 300_000)
-    await stage.wait_liquidated(market=0, at_least=1, within_s=5)
+    await stage.settle(market=0, within_s=4, price_class=PriceClass.DEGRADED)
+    await stage.hold(1)
     await close_calmly(stage)
+    await stage.wait_liquidated(market=0, at_least=1, within_s=3)
 
 
 GAMMA_ALONE = Scenario(
     name="gamma-alone",
-    title="Only Gamma's cached quotes are left: prices are posted as degraded, and only what is hopeless is liquidated.",
+    title="Only Gamma's cached quotes are left: a move of twenty points is posted as degraded, and nobody liquidated over it.",
     play=_leave_gamma_alone,
     expects=(
         CALM,
@@ -114,8 +117,11 @@ GAMMA_ALONE = Scenario(
             within_s=6,
             market=0,
         ),
+        # The band is the distance from the last valid price: whoever is solvent there is left alone.
+        Refrains(phase=PhaseName.DURING, kinds=(ActionKind.LIQUIDATE,)),
         HEALED,
         BACK,
+        Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, within_s=9, market=0),
     ),
 )
 
@@ -148,6 +154,34 @@ HALF_FAILS = Scenario(
 )
 
 
+async def _leave_out(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.begin(PhaseName.DURING, "every endpoint answers, and leaves one market out")
+    for family in Family:
+        stage.tell(family, Telling(shape=Shape.OMITTED), market=0)
+    stage.set_truth(0, 300_000)
+    await stage.hold(_AGED_S + 4)
+    await close_calmly(stage)
+
+
+LEFT_OUT = Scenario(
+    name="left-out",
+    title="The venue answers every call and leaves one market out: nothing fails, and its last price grows old.",
+    play=_leave_out,
+    settings=_QUICK,
+    expects=(
+        CALM,
+        Reaches(
+            phase=PhaseName.DURING, classes=(PriceClass.STALE,), within_s=_AGED_S + 3, market=0
+        ),
+        Refrains(phase=PhaseName.DURING, after_s=_AGED_S + 3, market=0),
+        Keeps(phase=PhaseName.DURING, classes=(PriceClass.VALID,), market=1),
+        HEALED,
+        BACK,
+    ),
+)
+
+
 async def _flap(stage: Stage) -> None:
     await open_calmly(stage)
     stage.begin(PhaseName.DURING, "everything goes and comes back every few seconds")
@@ -170,6 +204,32 @@ FLAPPING = Scenario(
         Reaches(
             phase=PhaseName.DURING, classes=(PriceClass.DEGRADED, *MISTRUSTED), within_s=3, market=0
         ),
+        HEALED,
+        BACK,
+    ),
+)
+
+
+async def _dawn_falsely(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.begin(PhaseName.DURING, "every endpoint refuses connections", "then one book is wrong")
+    _refuse_everything(stage)
+    await stage.hold(_AGED_S + 2)
+    stage.tell(Family.CLOB, Telling(price_e6=300_000, is_restamped=True), market=0)
+    stage.break_wire(Family.CLOB)
+    await stage.wait_asked(Family.CLOB, path="/books", times=1, within_s=4)
+    await close_calmly(stage)
+
+
+FALSE_DAWN = Scenario(
+    name="false-dawn",
+    title="After an outage the first book to come back is wrong by twenty points: one word is no return.",
+    play=_dawn_falsely,
+    settings=_QUICK,
+    expects=(
+        CALM,
+        Refrains(phase=PhaseName.DURING, after_s=_AGED_S + 1),
+        Refrains(phase=PhaseName.AFTER, kinds=(ActionKind.LIQUIDATE,)),
         HEALED,
         BACK,
     ),

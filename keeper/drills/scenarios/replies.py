@@ -3,13 +3,13 @@
 import gzip
 
 from keeper.drills.expectations import (
-    MISTRUSTED,
     Acts,
     Asks,
     Follows,
     Keeps,
     Reaches,
     Refrains,
+    Tells,
 )
 from keeper.drills.faults import Canned, Family
 from keeper.drills.model import ActionKind, PhaseName
@@ -21,6 +21,15 @@ _HTML = "text/html; charset=UTF-8"
 _MEGABYTE = 1_000_000
 _VALID = (PriceClass.VALID,)
 _STILL_VALID = Keeps(phase=PhaseName.DURING, classes=_VALID)
+
+
+def _told(family: Family, kind: str) -> Tells:
+    """Expect an operator to be told by its kind what is wrong with a family."""
+    return Tells(
+        phase=PhaseName.DURING, words=("source.failed", f"source={family}", f"kind={kind}")
+    )
+
+
 _STILL_POSTS = Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=3, market=0)
 
 
@@ -45,6 +54,7 @@ RATE_LIMITED = Scenario(
         _STILL_POSTS,
         # A poll every 200 ms would be 25; the keeper may have some under way, and asks twice more in 5 s.
         Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=8, at_least=1),
+        _told(Family.CLOB, "status_429"),
         BACK,
     ),
 )
@@ -70,6 +80,7 @@ RATE_LIMITED_RUDELY = Scenario(
         _STILL_VALID,
         _STILL_POSTS,
         Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=15, at_least=1),
+        _told(Family.CLOB, "status_429"),
         BACK,
     ),
 )
@@ -97,6 +108,8 @@ BLOCKED = Scenario(
         _STILL_POSTS,
         Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=8, at_least=1),
         Asks(phase=PhaseName.DURING, family=Family.GAMMA, at_most=8, at_least=1),
+        _told(Family.CLOB, "status_403"),
+        _told(Family.GAMMA, "status_403"),
         BACK,
     ),
 )
@@ -120,12 +133,20 @@ SERVER_ERRORS = Scenario(
     name="server-errors",
     title="A storm of 500, 502 and 504 before every endpoint, while the market moves twenty points unseen.",
     play=_storm,
-    settings=Settings(slot_ms=20),
+    # A last good price is not stale before 15 s: what stops the keeper is that every source fails.
+    settings=Settings(slot_ms=100),
     expects=(
         CALM,
-        Reaches(phase=PhaseName.DURING, classes=MISTRUSTED, within_s=5),
+        Reaches(
+            phase=PhaseName.DURING,
+            classes=(PriceClass.HALTED,),
+            within_s=5,
+            reason="sources_failing",
+        ),
         Refrains(phase=PhaseName.DURING, after_s=5),
         Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=25, at_least=1),
+        _told(Family.CLOB, "status_5xx"),
+        _told(Family.GAMMA, "status_5xx"),
         HEALED,
         BACK,
     ),
@@ -190,6 +211,8 @@ MALFORMED = Scenario(
         Keeps(phase=PhaseName.DURING, classes=_VALID),
         Follows(phase=PhaseName.DURING, source="stream", within_s=1),
         Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=3, market=0),
+        _told(Family.CLOB, "not_json"),
+        _told(Family.GAMMA, "malformed"),
         HEALED,
         BACK,
     ),
@@ -213,5 +236,12 @@ OVERSIZED = Scenario(
     name="oversized-bodies",
     title="The CLOB answers far beyond the size limit, Gamma with a gzip bomb: neither is read to its end.",
     play=_inflate,
-    expects=(CALM, _STILL_VALID, _STILL_POSTS, BACK),
+    expects=(
+        CALM,
+        _STILL_VALID,
+        _STILL_POSTS,
+        _told(Family.CLOB, "too_large"),
+        _told(Family.GAMMA, "too_large"),
+        BACK,
+    ),
 )

@@ -4,10 +4,12 @@ from keeper.drills.expectations import (
     BELIEVED,
     MISTRUSTED,
     Acts,
+    Expectation,
     Follows,
     Keeps,
     Reaches,
     Refrains,
+    Tells,
 )
 from keeper.drills.faults import (
     Blackhole,
@@ -51,14 +53,16 @@ async def _break_all(stage: Stage, fault: str, *wires: Wire) -> None:
     await close_calmly(stage)
 
 
-_BLIND = (
-    CALM,
-    Reaches(phase=PhaseName.DURING, classes=MISTRUSTED, within_s=_NOTICED_S),
-    Refrains(phase=PhaseName.DURING, after_s=_NOTICED_S),
-    HEALED,
-    BACK,
-)
-"""Expected when nothing comes through."""
+def _blind(kind: str) -> tuple[Expectation, ...]:
+    """Expect what must happen when nothing comes through, and that an operator is told why by its kind."""
+    return (
+        CALM,
+        Reaches(phase=PhaseName.DURING, classes=MISTRUSTED, within_s=_NOTICED_S),
+        Refrains(phase=PhaseName.DURING, after_s=_NOTICED_S),
+        Tells(phase=PhaseName.DURING, words=("source.failed", "source=clob", f"kind={kind}")),
+        HEALED,
+        BACK,
+    )
 
 
 async def _drip(stage: Stage) -> None:
@@ -70,7 +74,7 @@ SLOW_DRIP = Scenario(
     title="Every reply drips at forty bytes a second: never silent, never whole.",
     play=_drip,
     settings=_QUICK,
-    expects=_BLIND,
+    expects=_blind("timeout"),
 )
 
 
@@ -83,7 +87,13 @@ BLACK_HOLE = Scenario(
     title="Connections stay open and nothing ever comes back on them.",
     play=_swallow,
     settings=_QUICK,
-    expects=_BLIND,
+    expects=(
+        *_blind("timeout"),
+        Tells(
+            phase=PhaseName.DURING,
+            words=("source.failed", "source=stream", "kind=stream_silent"),
+        ),
+    ),
 )
 
 
@@ -96,7 +106,7 @@ RESETS = Scenario(
     title="Every connection is reset in the middle of its reply.",
     play=_reset,
     settings=_QUICK,
-    expects=_BLIND,
+    expects=_blind("reset"),
 )
 
 
@@ -109,7 +119,7 @@ TRUNCATION = Scenario(
     title="Every reply ends early, in order, with its headers whole and its body cut.",
     play=_truncate,
     settings=_QUICK,
-    expects=_BLIND,
+    expects=_blind("truncated"),
 )
 
 
@@ -122,7 +132,7 @@ NO_HTTP = Scenario(
     title="What answers on the venue's ports speaks no HTTP: a TLS alert comes back.",
     play=_garble,
     settings=_QUICK,
-    expects=_BLIND,
+    expects=_blind(""),
 )
 
 _STRANGER = Settings(
@@ -152,6 +162,7 @@ UNTRUSTED_TLS = Scenario(
     expects=(
         CALM,
         Follows(phase=PhaseName.BEFORE, source="clob", within_s=8),
+        Tells(phase=PhaseName.BEFORE, words=("source.failed", "source=gamma", "kind=tls")),
         Reaches(phase=PhaseName.DURING, classes=MISTRUSTED, within_s=_NOTICED_S),
         Refrains(phase=PhaseName.DURING, after_s=_NOTICED_S),
         # The strangers are still there: only the CLOB may be followed.
@@ -183,6 +194,7 @@ NO_SUCH_HOST = Scenario(
     expects=(
         CALM,
         Follows(phase=PhaseName.BEFORE, source="clob", within_s=8),
+        Tells(phase=PhaseName.BEFORE, words=("source.failed", "source=gamma", "kind=dns")),
         Reaches(phase=PhaseName.DURING, classes=(PriceClass.DEGRADED, *MISTRUSTED), within_s=2.5),
         HEALED,
         Keeps(phase=PhaseName.AFTER, classes=BELIEVED, after_s=3),

@@ -1,5 +1,7 @@
 """Someone who writes down what a source says."""
 
+import trio
+
 
 class Notes:
     """A hearing that believes nothing and forgets nothing."""
@@ -27,6 +29,9 @@ class Notes:
 
     def refuse(self, source, reason, **_details):
         self.said.append(("refuse", source, reason))
+
+    async def wait_clock_doubted(self):
+        await trio.sleep_forever()
 
     def note_clock_skew(self, skew_ms):
         self.said.append(("skew", skew_ms))

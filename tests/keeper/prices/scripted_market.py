@@ -206,6 +206,9 @@ class NotedHearing:
     def refuse(self, _source, reason, **_details):
         self.refusals[reason] += 1
 
+    async def wait_clock_doubted(self):
+        await trio.sleep_forever()
+
     def note_restart(self, _source, why):
         self.restarts.append(why)
 

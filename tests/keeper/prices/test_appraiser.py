@@ -44,16 +44,19 @@ def events(told):
     return [one["event"] for one in told]
 
 
-async def test_a_stamp_from_the_future_is_counted_and_never_makes_what_follows_look_old(
+async def test_a_stamp_from_the_future_is_not_believed_until_the_clock_says_so_and_never_makes_what_follows_look_old(
     autojump_clock,
 ):
     board, appraiser = appraising()
     appraiser.observe(ONE, seen(Source.STREAM, 500_000, NOW_MS + 10_001))
-    assert board.get(ONE).content_time_ms is None
+    assert (board.get(ONE).content_time_ms, board.get(ONE).reason) == (None, Reason.FROM_FUTURE)
+    with trio.fail_after(1):  # asked for already
+        await appraiser.wait_clock_doubted()
     assert board.statistics().refusals == {"stream.content_from_future": 1}
     appraiser.note_clock_skew(9_000)  # the venue is ahead of us, and says so
     appraiser.observe(ONE, seen(Source.STREAM, 500_000, NOW_MS + 10_001))
     assert board.get(ONE).content_time_ms == NOW_MS + 10_001
+    assert board.get(ONE).price_class is PriceClass.VALID
 
 
 async def test_a_receipt_from_the_future_and_a_source_nobody_runs_are_refused(autojump_clock):
@@ -174,8 +177,10 @@ async def test_doubted_tokens_are_told_once_and_their_old_books_withdrawn(autoju
     assert appraiser.take_doubted(Source.CLOB, [ONE]) == ()
     assert appraiser.take_doubted(Source.STREAM, ["2", ONE]) == (ONE,)
     assert appraiser.take_doubted(Source.STREAM, ["2", ONE]) == ()
-    # The gap went with the old book; that alone is no news, the next poll is.
-    assert board.get(ONE).price_class is PriceClass.DEGRADED
+    # Until it answers, its old word still counts against the others.
+    appraiser.observe(ONE, seen(Source.CLOB, 560_000, 6_000))
+    assert (board.get(ONE).reason, board.get(ONE).source) == (Reason.CONTESTED, Source.CLOB)
+    appraiser.observe(ONE, seen(Source.STREAM, 560_000, 6_000))
     appraiser.observe(ONE, seen(Source.CLOB, 560_000, 6_000))
     assert (board.get(ONE).price_class, board.get(ONE).source) == (PriceClass.VALID, Source.CLOB)
 
@@ -187,6 +192,29 @@ async def test_a_clock_that_goes_wrong_and_right_again_is_told_each_time_once(au
             appraiser.note_clock_skew(skew_ms)
     assert events(told) == ["venue.clock_skewed", "venue.clock_sane"]
     assert (board.clock_skew_ms, board.statistics().refusals) == (0, {"venue.clock_skewed": 1})
+
+
+async def test_the_clock_is_asked_for_when_a_stamp_goes_back_and_once_read_that_is_settled(
+    autojump_clock,
+):
+    _, appraiser = appraising()
+    asked_at_s = []
+
+    async def ask():
+        while True:
+            await appraiser.wait_clock_doubted()
+            asked_at_s.append(trio.current_time())
+            appraiser.note_clock_skew(0)
+            await trio.sleep(1)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        begun_s = trio.current_time()
+        for stamp_ms in (1_000, 5_000, 3_000, 4_000, 4_000):
+            await trio.sleep(2)
+            appraiser.observe(ONE, seen(Source.CLOB, 500_000, stamp_ms))
+        nursery.cancel_scope.cancel()
+    assert [at_s - begun_s for at_s in asked_at_s] == [6]
 
 
 async def test_a_token_is_judged_by_time_only_when_a_boundary_is_past(autojump_clock):

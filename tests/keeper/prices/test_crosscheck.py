@@ -14,7 +14,7 @@ from believing import (
     unsound,
 )
 
-from keeper.prices.fallback import lose, observe
+from keeper.prices.fallback import lose, observe, withdraw
 from keeper.prices.judgement import judge
 from keeper.prices.price import PriceClass, Reason, Source
 
@@ -45,6 +45,44 @@ def test_a_winner_is_valid_again_once_the_loser_is_lost_or_agrees():
     agreeing = after(streamed(600_000, 4), polled(600_000, 5), state=contested)
     assert price_at(agreeing, 5).price_class is PriceClass.VALID
     assert price_at(agreeing, 5).source is Source.CLOB
+
+
+def test_a_loser_that_is_asked_anew_contradicts_until_it_answers_or_is_overdue():
+    contested = after(streamed(500_000, 0), *(polled(560_000, at_s) for at_s in (1, 2, 3)))
+    asked = withdraw(contested, AT_STREAM, 4)
+    held = after(*(polled(560_000, at_s) for at_s in range(5, 64, 2)), state=asked)
+    assert price_at(held, 63).reason is Reason.CONTESTED
+    late = after(polled(560_000, 65), state=held)  # 150 slots are 60 s
+    assert price_at(late, 65).price_class is PriceClass.VALID
+    answered = after(streamed(560_000, 4.5), polled(560_000, 5), state=asked)
+    assert price_at(answered, 5).price_class is PriceClass.VALID
+
+
+def test_asking_a_source_anew_is_no_way_to_silence_it_against_a_jump():
+    contested = after(
+        streamed(350_000, 0, content_time_ms=1), polled(350_000, 1, content_time_ms=1)
+    )
+    contested = after(*(polled(650_000, at_s, content_time_ms=2) for at_s in (3, 5, 7)), state=contested)  # fmt: skip
+    asked = withdraw(contested, AT_STREAM, 8)
+    for at_s in range(9, 60, 2):
+        asked = after(polled(650_000, at_s, content_time_ms=2), state=asked)
+        assert price_at(asked, at_s).reason is Reason.JUMP_CONTESTED
+
+
+def test_a_stream_that_answers_with_the_very_book_that_was_behind_is_frozen_and_no_voice():
+    state = after(streamed(500_000, 0, content_time_ms=1), polled(500_000, 1, content_time_ms=1))
+    state = after(*(polled(700_000, at_s, content_time_ms=2) for at_s in (3, 5, 7)), state=state)
+    state = withdraw(state, AT_STREAM, 7.5)
+    told = classes(
+        streamed(500_000, 8, content_time_ms=1),
+        *(polled(700_000, at_s, content_time_ms=2) for at_s in (9, 11, 13)),
+        state=state,
+    )
+    assert told[1:] == [("uncertain", "settling")] * 2 + [("valid", "ok")]
+    # One that answers with something else, wrong or right, is a voice.
+    other = after(streamed(510_000, 8, content_time_ms=3), state=state)
+    other = after(*(polled(700_000, at_s, content_time_ms=2) for at_s in (9, 11, 13)), state=other)
+    assert price_at(other, 13).reason is Reason.JUMP_CONTESTED
 
 
 def test_the_loss_of_the_loser_alone_improves_nothing():

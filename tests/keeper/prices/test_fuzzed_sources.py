@@ -6,7 +6,7 @@ import random
 import pytest
 
 from bench.fuzz_prices import Judge, LyingVenue, fuzz
-from keeper.prices.fallback import Observation
+from keeper.prices.observation import Observation
 from keeper.prices.price import Source
 from keeper.prices.quote import quote
 

@@ -106,6 +106,14 @@ async def test_a_token_left_out_three_times_is_asked_of_gamma_and_what_it_says_i
     ]
 
 
+async def test_many_tokens_without_a_book_are_all_asked_about_forty_at_a_time(autojump_clock):
+    tokens = tuple(str(number) for number in range(1, 1_001))
+    venue = ScriptedVenue()
+    notes = await heard(clob, venue, 2.9, tokens=tokens)
+    assert {len(ids) for ids, _ in venue.asked} == {40}
+    assert notes.of("refuse") == [("refuse", "clob", "token_unlisted")] * 1_000
+
+
 async def test_when_gamma_cannot_be_asked_about_a_token_its_failure_is_told(autojump_clock):
     venue = ScriptedVenue(markets=httpx.Response(500))
     notes = await heard(clob, venue, 2.5)

@@ -3,6 +3,7 @@ import pytest
 import trio
 from answering import Answering
 
+from keeper.prices.buckets import CallLimits
 from keeper.prices.clob import read_books, read_time_s
 from keeper.prices.endpoints import Endpoint
 from keeper.prices.errors import (
@@ -175,6 +176,26 @@ async def test_a_cursor_that_repeats_is_an_error_and_no_endless_loop():
     async with venue_of(answer) as venue:
         with pytest.raises(MalformedReplyError, match="repeated the cursor"):
             [page async for page in iterate_pages(venue, [])]
+
+
+async def test_pages_without_end_are_an_error_too(autojump_clock):
+    cursors = iter(range(2_000))
+
+    def answer(_):
+        return httpx.Response(200, json={"markets": [], "next_cursor": str(next(cursors))})
+
+    limits = CallLimits(markets_per_10_s=300)
+    with trio.fail_after(3_600):
+        async with open_venue(FeedConfig(limits=limits), transport=Answering(answer)) as venue:
+            with pytest.raises(MalformedReplyError, match="more than 1000 pages"):
+                [page async for page in iterate_pages(venue, [])]
+
+
+async def test_an_address_of_another_protocol_cannot_be_reached():
+    config = FeedConfig(clob_url="ftp://clob")
+    async with open_venue(config) as venue:
+        with pytest.raises(ConnectFailedError, match="cannot be reached"):
+            await read_time_s(venue)
 
 
 async def test_tokens_missing_among_open_markets_are_asked_for_among_closed_ones():
