@@ -108,6 +108,10 @@ async def over_sockets(tokens: int, rate: int, for_s: float) -> Run:
                 gc.freeze()
                 began = _spent_s()
                 await _line(feeder.stdout)
+                sequence = -1
+                while sequence != board.sequence:  # What is still unread is applied to the end.
+                    sequence = board.sequence
+                    await trio.sleep(0.5)
                 spent = tuple(now - then for now, then in zip(_spent_s(), began, strict=True))
                 nursery.cancel_scope.cancel()
         finally:
