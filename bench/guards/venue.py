@@ -42,14 +42,14 @@ VENUE: Final = (
         file=_BREAKER,
         found="            wait_s = max(wait_s, setback.retry_after_s)\n",
         replacement="            wait_s = min(wait_s, setback.retry_after_s)\n",
-        drills=("rate-limited",),
+        drills=("asked-to-wait",),
     ),
     Guard(
         name="a refusal stops the calls at once",
         file=_BREAKER,
         found="        is_asked_away = setback.is_refusal or setback.retry_after_s is not None\n",
         replacement="        is_asked_away = setback.retry_after_s is not None\n",
-        drills=("rate-limited-without-a-hint", "blocked-by-cloudflare"),
+        drills=("blocked-at-once",),
     ),
     Guard(
         name="an endpoint that fails is left alone for a while",
@@ -59,17 +59,17 @@ VENUE: Final = (
         drills=("blocked-by-cloudflare", "server-errors", "rate-limited"),
     ),
     Guard(
-        name="425 and 503 with a code mean an engine restart",
-        file="keeper/prices/clob_source.py",
-        found="if error.restart is not None:",
-        replacement="if error.restart is None and error.status < 0:",
+        name="425 means an engine restart",
+        file="keeper/prices/errors.py",
+        found="        return f\"425 {self.code or 'service not ready'}\"\n",
+        replacement="        return None\n",
         drills=("engine-restart",),
     ),
     Guard(
         name="a websocket without PONG is dead",
         file="keeper/prices/stream_link.py",
-        found="            if now_s - self._pong_at_s >= pong_timeout_s:\n",
-        replacement="            if now_s - self._pong_at_s >= 1_000 * pong_timeout_s:\n",
+        found="        if silence_s < most_s:\n",
+        replacement="        if silence_s < 1_000 * most_s:\n",
         drills=("black-hole",),
     ),
     Guard(
@@ -113,12 +113,5 @@ VENUE: Final = (
         found='        is_closed=body.get("closed") is True or _is_resolved(body),\n',
         replacement='        is_closed=body.get("closed") is True and body.get("acceptingOrders") is not True,\n',
         drills=("conflicting-flags",),
-    ),
-    Guard(
-        name="a size of no book is no level",
-        file="keeper/prices/rest_books.py",
-        found="    if after_blanks(text, at + 1) != len(text):\n",
-        replacement="    if after_blanks(text, at + 1) < 0:\n",
-        drills=("malformed-bodies",),
     ),
 )

@@ -73,6 +73,8 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     doubts.SET_BACK,
     doubts.SET_BACK_UNREAD,
     doubts.STAMPED_AHEAD,
+    doubts.ASKED_TO_WAIT,
+    doubts.BLOCKED_AT_ONCE,
     long_outages.OUTAGE_OF_HOURS,
     long_outages.STREAM_LOST_FOR_AN_HOUR,
     long_outages.GAMMA_ALONE_FOR_AN_HOUR,
