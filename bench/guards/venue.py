@@ -98,14 +98,7 @@ VENUE: Final = (
         file=_BOOKS,
         found="        elif applied is Applied.CLOCK_STEPPED:\n            _add(outcome.dropped, token_id)\n",
         replacement="",
-        drills=("clock-back", "stamp-from-the-future"),
-    ),
-    Guard(
-        name="a change of the tick drops the book",
-        file=_BOOKS,
-        found="            book.drop()\n            touched.pop(token_id, None)\n",
-        replacement="            touched.pop(token_id, None)\n",
-        drills=("tick-change",),
+        drills=("stream-set-back",),
     ),
     Guard(
         name="a market that says closed and accepting orders is closed",

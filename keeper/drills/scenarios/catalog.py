@@ -73,6 +73,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     doubts.SET_BACK,
     doubts.SET_BACK_UNREAD,
     doubts.STAMPED_AHEAD,
+    doubts.STREAM_SET_BACK,
     doubts.ASKED_TO_WAIT,
     doubts.BLOCKED_AT_ONCE,
     long_outages.OUTAGE_OF_HOURS,

@@ -325,3 +325,31 @@ BLOCKED_AT_ONCE: Final = Scenario(
     ),
     is_virtual=True,
 )
+
+
+async def _set_the_stream_back(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.break_wire(Family.CLOB, Refuse())
+    stage.break_wire(Family.GAMMA, Refuse())
+    await stage.hold(1)
+    stage.begin(PhaseName.DURING, "only the stream is left", "the venue's clock steps back an hour")
+    stage.shift_venue_clock(-_HOUR_MS)
+    stage.set_truth(0, 470_000)
+    await stage.hold(4)
+    await close_calmly(stage)
+
+
+STREAM_SET_BACK: Final = Scenario(
+    name="stream-set-back",
+    title="Only the stream is left when the venue's clock steps back: its books are fetched anew, not left as they were.",
+    play=_set_the_stream_back,
+    settings=_ONE,
+    expects=(
+        CALM,
+        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=4),
+        Keeps(phase=PhaseName.DURING, classes=(PriceClass.VALID,), after_s=3),
+        HEALED,
+        BACK,
+    ),
+    is_virtual=True,
+)
