@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from keeper.drills.expectations import (
+    BELIEVED,
     MISTRUSTED,
     Acts,
     Asks,
@@ -176,8 +177,15 @@ CLOCK_BENT: Final = Scenario(
     settings=UNHURRIED,
     expects=(
         CALM,
-        Keeps(phase=PhaseName.DURING, classes=(PriceClass.VALID, PriceClass.DEGRADED)),
-        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, at_least=200, within_s=HOUR_S),
+        # Content from the future is doubted until the skew is measured; never for so long that a price grows old.
+        Keeps(phase=PhaseName.DURING, classes=(*BELIEVED, PriceClass.UNCERTAIN)),
+        Acts(
+            phase=PhaseName.DURING,
+            kind=ActionKind.POST,
+            price_class=PriceClass.VALID,
+            at_least=400,
+            within_s=HOUR_S,
+        ),
         BACK,
     ),
     is_virtual=True,
