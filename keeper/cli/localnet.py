@@ -17,7 +17,8 @@ import programs.betting_platform
 from keeper.cli.refusal import Refusal
 from keeper.sandbox.cast import PROGRAM_KEY
 from programs.deploy import DeploymentFailed, ProgramImage
-from programs.localnet.bank import BankConfig, TransactionRefused
+from programs.localnet.admission import TransactionRefused
+from programs.localnet.bank import BankConfig
 from programs.localnet.genesis import program_keypair
 from programs.localnet.listen import ListenError
 from programs.localnet.server import PORT, Localnet, LocalnetConfig, serve

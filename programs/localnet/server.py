@@ -20,6 +20,7 @@ from programs.localnet.connections import MESSAGE_BYTES_MAX, serve_connections
 from programs.localnet.genesis import deploy_immutable, found_platform
 from programs.localnet.listen import open_pair
 from programs.localnet.methods import METHODS
+from programs.localnet.node import Node
 from programs.localnet.params import Params
 from programs.localnet.rpc_errors import RpcError
 from programs.localnet.websocket import Audience
@@ -86,7 +87,8 @@ async def serve(
     first, second = await open_pair(config.host, config.port, config.ws_port)
     async with first, second, trio.open_nursery() as nursery:
         bank, deployments = await _genesis(config)
-        audience = Audience(bank)
+        node = Node(bank)
+        audience = Audience(node)
         localnet = Localnet(
             bank=bank,
             host=config.host,
@@ -95,7 +97,7 @@ async def serve(
             deployments=deployments,
         )
         nursery.start_soon(_produce_slots, bank, audience)
-        await nursery.start(serve_connections, _app(bank, audience), (first, second))
+        await nursery.start(serve_connections, _app(node, audience), (first, second))
         task_status.started(localnet)
 
 
@@ -126,10 +128,10 @@ async def _produce_slots(bank: Bank, audience: Audience) -> None:
         bank.advance_slot()
 
 
-def _app(bank: Bank, audience: Audience) -> Starlette:
+def _app(node: Node, audience: Audience) -> Starlette:
     return Starlette(
         routes=[
-            Route("/", partial(_answer_http, bank), methods=["POST"]),
+            Route("/", partial(_answer_http, node), methods=["POST"]),
             Route("/health", _answer_health, methods=["GET"]),
             WebSocketRoute("/", audience.attend),
         ]
@@ -140,7 +142,7 @@ async def _answer_health(_request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-async def _answer_http(bank: Bank, request: Request) -> Response:
+async def _answer_http(node: Node, request: Request) -> Response:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         return PlainTextResponse(
@@ -158,16 +160,16 @@ async def _answer_http(bank: Bank, request: Request) -> Response:
     except RpcError as error:
         return _json(jsonrpc.encode(jsonrpc.failure(error)))
     if not isinstance(parsed, list):
-        reply = jsonrpc.reply(parsed, partial(_answer, bank))
+        reply = jsonrpc.reply(parsed, partial(_answer, node))
         return _json(b"" if reply is None else jsonrpc.encode(reply))
-    return StreamingResponse(_batch(bank, requests), media_type="application/json")
+    return StreamingResponse(_batch(node, requests), media_type="application/json")
 
 
-async def _batch(bank: Bank, requests: Sequence[object]) -> AsyncIterator[bytes]:
+async def _batch(node: Node, requests: Sequence[object]) -> AsyncIterator[bytes]:
     """Answer a batch in pieces, letting slots and other clients through between them."""
     separator = b"["
     for request in requests:
-        reply = jsonrpc.reply(request, partial(_answer, bank))
+        reply = jsonrpc.reply(request, partial(_answer, node))
         if reply is not None:
             yield separator + jsonrpc.encode(reply)
             separator = b","
@@ -176,11 +178,11 @@ async def _batch(bank: Bank, requests: Sequence[object]) -> AsyncIterator[bytes]
         yield b"]"
 
 
-def _answer(bank: Bank, method: str, params: Params) -> object:
+def _answer(node: Node, method: str, params: Params) -> object:
     answer = METHODS.get(method)
     if answer is None:
         raise jsonrpc.method_not_found()
-    return answer(bank, params)
+    return answer(node, params)
 
 
 def _json(body: bytes) -> Response:

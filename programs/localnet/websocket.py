@@ -7,7 +7,7 @@ import trio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from programs.localnet import jsonrpc
-from programs.localnet.bank import Bank
+from programs.localnet.node import Node
 from programs.localnet.rpc_errors import RpcError
 from programs.localnet.subscriptions import Subscriptions
 
@@ -20,8 +20,8 @@ TRY_AGAIN_LATER: Final = 1013
 class Connection:
     """One client: its subscriptions, and what it has not received yet."""
 
-    def __init__(self, bank: Bank, outbox: trio.MemorySendChannel[str]) -> None:
-        self.subscriptions = Subscriptions(bank)
+    def __init__(self, node: Node, outbox: trio.MemorySendChannel[str]) -> None:
+        self.subscriptions = Subscriptions(node)
         self.is_behind = trio.Event()
         """Set when the client reads too slowly; whoever runs the connection then ends it."""
         self._outbox = outbox
@@ -37,10 +37,10 @@ class Connection:
 
 
 class Audience:
-    """Every connected client."""
+    """Every client connected to one node."""
 
-    def __init__(self, bank: Bank) -> None:
-        self._bank = bank
+    def __init__(self, node: Node) -> None:
+        self._node = node
         self._connections: set[Connection] = set()
 
     def tell(self) -> None:
@@ -49,11 +49,12 @@ class Audience:
             if not connection.is_behind.is_set():
                 for message in connection.subscriptions.due():
                     connection.post(message)
+        self._node.mark_told()
 
     async def attend(self, websocket: WebSocket) -> None:
         """Run one client's connection until it leaves or falls behind."""
         outbox, pending = trio.open_memory_channel[str](BACKLOG_MAX)
-        connection = Connection(self._bank, outbox)
+        connection = Connection(self._node, outbox)
         self._connections.add(connection)
         await websocket.accept()
         try:
