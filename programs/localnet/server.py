@@ -37,6 +37,7 @@ class LocalnetConfig:
     ws_port: int | None = None
     """Of the first endpoint. None: the port after `port`, where Solana clients look for it."""
     endpoints: int = 1
+    """At least; a fault profile that describes more has as many as it describes."""
     bank: BankConfig = field(default_factory=BankConfig)
     programs: tuple[ProgramImage, ...] = ()
     """Deployed at start through the upgradeable loader, authority burned."""
@@ -56,8 +57,14 @@ class LocalnetConfig:
         Raises:
             ValueError: There are not 1 to 16.
         """
-        if not 1 <= self.endpoints <= ENDPOINTS_MAX:
-            raise ValueError(f"endpoints is {self.endpoints}, expected 1 to {ENDPOINTS_MAX}")
+        if self.endpoints < 1 or self.endpoint_count > ENDPOINTS_MAX:
+            found = min(self.endpoints, 0) or self.endpoint_count
+            raise ValueError(f"endpoints is {found}, expected 1 to {ENDPOINTS_MAX}")
+
+    @property
+    def endpoint_count(self) -> int:
+        """How many endpoints there are, the quiet one apart."""
+        return max(self.endpoints, len(self.faults.endpoints))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +142,12 @@ async def serve(
     async with AsyncExitStack() as stack:
         pairs = [
             [await stack.enter_async_context(listener) for listener in await _listen(config, each)]
-            for each in (*range(config.endpoints), None)
+            for each in (*range(config.endpoint_count), None)
         ]
         bank, deployments = await _genesis(config)
-        trouble = Trouble(bank, config.faults, seed=config.fault_seed, endpoints=config.endpoints)
+        trouble = Trouble(
+            bank, config.faults, seed=config.fault_seed, endpoints=config.endpoint_count
+        )
         endpoints = [
             Endpoint(_node(bank, door, trouble), door, trouble)
             for door in (*trouble.doors, trouble.quiet_door)
