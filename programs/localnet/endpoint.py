@@ -76,7 +76,8 @@ class Endpoint:
         answer = b""
         if fate.is_done:
             # A spoiled batch is answered in one piece: what is left of it hardly matters.
-            answer = b",".join([self._answered(each) for each in requests])
+            answer = b",".join(filter(None, map(self._answered, requests)))
+            answer = b"[" + answer + b"]" if isinstance(parsed, list) else answer
         identity = parsed.get("id") if isinstance(parsed, dict) else None
         return _Spoiled(spoil(fate.spoilage, answer, identity, self._door.requests))
 

@@ -30,22 +30,21 @@ class Strangers:
 
     bank: Bank
     dice: Dice
-    _payers: list[Keypair] = field(default_factory=list)
+    _payers: dict[Pubkey, Keypair] = field(default_factory=dict)
+    """By address: deriving it from the keypair takes as long as signing."""
     _made: int = 0
 
     def make(self, count: int, congestion: Congestion) -> Iterator[VersionedTransaction]:
         """Make `count` transactions, each unlike all others, with the newest blockhash."""
-        payers = self._funded()
+        payers = list(self._funded().items())
         blockhash = self.bank.block_at("processed").blockhash
         hot = self._hot_account()
         for _ in range(count):
             self._made += 1
             number = self._made
-            payer = payers[number % _PAYERS]
+            address, keypair = payers[number % _PAYERS]
             payment = transfer(
-                TransferParams(
-                    from_pubkey=payer.pubkey(), to_pubkey=payer.pubkey(), lamports=number
-                )
+                TransferParams(from_pubkey=address, to_pubkey=address, lamports=number)
             )
             if hot is not None and self.dice.happens(congestion.spam_hot_bps, "spam", number):
                 meta = AccountMeta(hot, is_signer=False, is_writable=True)
@@ -57,25 +56,25 @@ class Strangers:
                 set_compute_unit_price(price),
                 payment,
             ]
-            message = Message.new_with_blockhash(steps, payer.pubkey(), blockhash)
-            yield VersionedTransaction(message, [payer])
+            message = Message.new_with_blockhash(steps, address, blockhash)
+            yield VersionedTransaction(message, [keypair])
 
-    def _funded(self) -> list[Keypair]:
+    def _funded(self) -> dict[Pubkey, Keypair]:
         if not self._payers:
             seeds = (derive_hash(self.dice.seed, "stranger", each) for each in range(_PAYERS))
-            self._payers = [Keypair.from_seed(bytes(seed)) for seed in seeds]
-        for payer in self._payers:
-            if self.bank.account(payer.pubkey()) is None:  # the first time, and when a fork took it
-                self.bank.airdrop(payer.pubkey(), _GIFT_LAMPORTS)
+            keypairs = [Keypair.from_seed(bytes(seed)) for seed in seeds]
+            self._payers = {keypair.pubkey(): keypair for keypair in keypairs}
+        for address in self._payers:
+            if self.bank.account(address) is None:  # the first time, and when a fork took it
+                self.bank.airdrop(address, _GIFT_LAMPORTS)
         return self._payers
 
     def _hot_account(self) -> Pubkey | None:
         """An account that someone else has just written, other than a payer's own."""
-        ours = {payer.pubkey() for payer in self._payers}
         for slot in range(self.bank.slot, max(0, self.bank.slot - 3), -1):
             for record in self.bank.ledger.in_slot(Slot(slot)):
                 addresses = record.locked.addresses
-                if addresses[0] in ours:
+                if addresses[0] in self._payers:
                     continue
                 signers = record.transaction.message.header.num_required_signatures
                 for index in record.locked.writable:

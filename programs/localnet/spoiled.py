@@ -28,7 +28,7 @@ def spoil(spoilage: str, answer: bytes, identity: object, number: int) -> Spoile
 
     Args:
         spoilage: One of the names in `faults.spoilage_bps`.
-        answer: The right one; empty where it is not needed.
+        answer: The right one, an object or an array of them; empty where it is not needed.
         identity: The request's id, as JSON has it.
         number: Picks among variants.
     """
@@ -97,10 +97,11 @@ def _cut(answer: bytes, _identity: object, _number: int) -> SpoiledReply:
 
 
 def _wrong_id(answer: bytes, _identity: object, number: int) -> SpoiledReply:
-    reply = json.loads(answer) if answer else None
-    if isinstance(reply, dict):
-        return SpoiledReply(body=_dumped(reply | {"id": f"not-yours-{number}"}))
-    return SpoiledReply(body=answer)
+    parsed = json.loads(answer) if answer else None
+    other = {"id": f"not-yours-{number}"}
+    if isinstance(parsed, list):
+        return SpoiledReply(body=_dumped([each | other for each in parsed]))
+    return SpoiledReply(body=b"" if parsed is None else _dumped(parsed | other))
 
 
 def _nonsense(_answer: bytes, _identity: object, number: int) -> SpoiledReply:
