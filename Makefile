@@ -1,13 +1,15 @@
 # make run   runs the sandbox and the keeper (make run ARGS="--for 40s --json")
 # make test  formats, lints, types, import contracts, program rebuild, tests
-# Both do all their own set-up; make setup alone builds .venv.
+# make drills rehearses every outage (make drills DRILLS=total-outage: one)
+# All do all their own set-up; make setup alone builds .venv.
 
 PYTHON ?= python3
 ARGS ?=
+DRILLS ?= all
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test setup lock bench program clients clean
+.PHONY: run test setup clients lock drills bench program clean
 
 run: .venv/.installed
 	@$(BIN)/keeper run $(ARGS)
@@ -20,6 +22,9 @@ test: .venv/.installed-test clients
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
 
 setup: .venv/.installed-test
+
+drills: .venv/.installed
+	@$(BIN)/keeper drill run $(DRILLS) $(ARGS)
 
 bench: .venv/.installed-test
 	$(BIN)/python -m bench $(ARGS)

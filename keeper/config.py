@@ -26,6 +26,7 @@ from programs.units import SIGNATURE_FEE_LAMPORTS, Lamports
 
 _FILE_BYTES_MAX: Final = 1 << 20
 _DEADLINE_TRIES: Final = 3
+_BLOCKHASH_INTERVAL_SLOTS_MAX: Final = 25
 _CONCURRENCY_MAX: Final = 1_000
 """Sockets, not a design limit."""
 
@@ -164,6 +165,8 @@ class LandingConfig:
     """Between two readings of all statuses."""
     resend_interval_slots: int = 4
     """Between two sends of the same bytes while no node has seen them."""
+    blockhash_interval_slots: int = 2
+    """Between two readings of a blockhash, which also tells the keeper the slot."""
     drain_s: int = 20
     """On interrupt, how long work in flight may take to be confirmed; what remains is settled at the next start."""
 
@@ -172,6 +175,11 @@ class LandingConfig:
         for name in self.__slots__:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more")
+        if self.blockhash_interval_slots > _BLOCKHASH_INTERVAL_SLOTS_MAX:
+            raise ValueError(
+                f"blockhash_interval_slots is {self.blockhash_interval_slots}, expected at most "
+                f"{_BLOCKHASH_INTERVAL_SLOTS_MAX}: the ages of prices are counted by it"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,10 +26,10 @@ from keeper.costs import (
 from keeper.execute import Kit, Purse, Shipment, job_refs, resume_purse, ship, simulate
 from keeper.fees import NoBid
 from keeper.jobs import Job, JobQueue, Urgency
+from keeper.mirrors import Following
 from keeper.newest import Newest
-from keeper.posting import yes_token_of
+from keeper.permits import LANE, Flags, Permits, Sight
 from keeper.prices.board import PriceBoard
-from keeper.prices.price import CHAIN_CLASSES, PERMISSIONS, PriceClass
 from keeper.risk import Assessment, assess
 from keeper.snapshot import Snapshot
 from programs import events
@@ -50,7 +50,6 @@ from programs.units import (
     Slot,
 )
 
-LANE: Final = "liquidations"
 KIND: Final = "liquidate"
 _QUEUE_MAX: Final = 100_000
 _JOBS_PER_MARKET: Final = 256
@@ -69,25 +68,38 @@ class _Lane:
     lamports_per_quote_unit: int
     room: trio.Semaphore
     """Batches that may still be sent now."""
+    permits: Permits
     busy_markets: set[Pubkey] = field(default_factory=set)
-    withheld: dict[Pubkey, str] = field(default_factory=dict)
-    """Markets whose liquidations wait, with the reason last logged."""
 
 
 async def liquidate_positions(
     kit: Kit,
     config: LaneConfig,
     lamports_per_quote_unit: int,
+    change_e6: int,
     board: PriceBoard,
     chain: Newest[Snapshot],
+    following: Newest[Following],
     stop: trio.Event,
 ) -> None:
-    """Liquidate until `stop` is set; then wait for what is in flight."""
+    """Liquidate until `stop` is set; then wait for what is in flight.
+
+    Args:
+        kit: what every lane works with.
+        config: concurrency and spending.
+        lamports_per_quote_unit: what a bounty is worth.
+        change_e6: smallest move that is posted.
+        board: newest prices.
+        chain: newest snapshot.
+        following: the tokens of each market.
+        stop: ends it.
+    """
     lane = _Lane(
         queue=JobQueue(capacity=_QUEUE_MAX),
         purse=resume_purse(kit, LANE, config.purse()),
         lamports_per_quote_unit=lamports_per_quote_unit,
         room=trio.Semaphore(config.concurrency),
+        permits=Permits(tally=kit.tally, change_e6=change_e6),
     )
     sequence = 0
     async with trio.open_nursery() as nursery:
@@ -95,21 +107,24 @@ async def liquidate_positions(
             # Wakes at least once a slot, so that a stop is noticed while the cluster is silent.
             with trio.move_on_after(kit.slot_s):
                 sequence, snapshot = await chain.wait_newer(sequence)
-                _refill(kit, lane, snapshot)
-                for batch in _plan(kit, lane, board, snapshot):
+                known = following.get() or Following()
+                sight = Sight(board=board, snapshot=snapshot, following=known)
+                _refill(kit, lane, sight)
+                for batch in _plan(kit, lane, sight):
                     lane.queue.take(batch.jobs)
                     lane.busy_markets.add(batch.jobs[0].market)
                     lane.room.acquire_nowait()
                     nursery.start_soon(_liquidate, kit, lane, batch)
 
 
-def _refill(kit: Kit, lane: _Lane, snapshot: Snapshot) -> None:
-    """Bring the queue in line with what this scan found due."""
+def _refill(kit: Kit, lane: _Lane, sight: Sight) -> None:
+    """Bring the queue in line with what this scan found due, but for those that the chain's price wrongs."""
     now_s = trio.current_time()
+    snapshot = sight.snapshot
     found = assess(snapshot.markets, snapshot.positions, snapshot.slot)
     kit.tally.liquidations_due = len(found.index)
     kit.tally.verdicts = found.counts
-    jobs = _jobs(snapshot, found, now_s)
+    jobs = _jobs(snapshot, found, lane.permits.spare(sight, found), now_s)
     lane.queue.withdraw_others({job.job_id for job in jobs})
     for _, reason in lane.queue.offer(jobs, now_s):
         if reason == "queue full":
@@ -119,9 +134,10 @@ def _refill(kit: Kit, lane: _Lane, snapshot: Snapshot) -> None:
     kit.tally.jobs_queued[LANE] = lane.queue.statistics().queued
 
 
-def _jobs(snapshot: Snapshot, found: Assessment, now_s: float) -> list[Job]:
-    """Make jobs of each market's most urgent rows: objects are made of nothing else."""
+def _jobs(snapshot: Snapshot, found: Assessment, waits: Flags, now_s: float) -> list[Job]:
+    """Make jobs of each market's most urgent rows that need not wait: objects are made of nothing else."""
     by_market = np.argsort(found.market_row, kind="stable")
+    by_market = by_market[~waits[by_market]]
     _, first, counts = np.unique(found.market_row[by_market], return_index=True, return_counts=True)
     rank = np.arange(len(by_market)) - first.repeat(counts)
     urgent = np.sort(by_market[rank < _JOBS_PER_MARKET])
@@ -149,40 +165,20 @@ def _jobs(snapshot: Snapshot, found: Assessment, now_s: float) -> list[Job]:
     ]
 
 
-def _plan(kit: Kit, lane: _Lane, board: PriceBoard, snapshot: Snapshot) -> list[Batch[Job]]:
+def _plan(kit: Kit, lane: _Lane, sight: Sight) -> list[Batch[Job]]:
     """Choose one batch for each market that has none in flight, most urgent first."""
     by_market: dict[Pubkey, list[Job]] = {}
     for job in lane.queue.by_urgency():
-        if job.market not in lane.busy_markets and job.market in snapshot.markets:
+        if job.market not in lane.busy_markets and job.market in sight.snapshot.markets:
             by_market.setdefault(job.market, []).append(job)
     batches: list[Batch[Job]] = []
     for address, jobs in by_market.items():
         if len(batches) >= lane.room.value:
             break
-        market = snapshot.markets[address]
-        if _is_allowed(kit, lane, board, address, market):
+        if lane.permits.allows(sight, address):
+            market = sight.snapshot.markets[address]
             batches += _first_batch(kit, lane, address, market, jobs)
     return batches
-
-
-def _is_allowed(kit: Kit, lane: _Lane, board: PriceBoard, address: Pubkey, market: Market) -> bool:
-    """Apply the permissions of the price class as we see it now: the chain's copy may be 150 slots old."""
-    token = yes_token_of(market)
-    price = None if token is None else board.get(token)
-    if price is None:
-        reason = "no_price"
-    elif not (permission := PERMISSIONS[price.price_class]).liquidate:
-        reason = f"{price.price_class}:{price.reason}"
-    elif permission.liquidate_at_band and CHAIN_CLASSES[market.price_class] is PriceClass.VALID:
-        reason = "band_not_on_chain_yet"
-    else:
-        lane.withheld.pop(address, None)
-        return True
-    if lane.withheld.get(address) != reason:
-        lane.withheld[address] = reason
-        kit.tally.refusals[f"{LANE}.{reason}"] += 1
-        log.info("liquidations.withheld", market=market.market_id, reason=reason)
-    return False
 
 
 def _first_batch(

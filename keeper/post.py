@@ -1,17 +1,22 @@
 """The prices lane: what the board says, on chain, while it is still true.
 
-Newest wins: nothing queues. Each slot the lane looks at the board and at the chain's own copy, and posts what differs,
-the most urgent first, as many transactions as may be in flight; what has to wait is decided anew in the next slot. A
-market with a post in flight waits for its end, because the next decision depends on it.
+Newest wins: nothing queues. Each slot the lane looks at the markets for which something changed, on the board or on
+chain, and posts what differs, the most urgent first, as many transactions as may be in flight; what has to wait is
+decided anew in the slot that sends it. A market with a post in flight waits for its end, because the next decision
+depends on it.
 """
 
+import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 import structlog
 import trio
 from solders.pubkey import Pubkey
 
+from keeper.agenda import LANE, Agenda, Outlook
 from keeper.bisection import Bisection
 from keeper.config import LaneConfig
 from keeper.costs import (
@@ -21,12 +26,12 @@ from keeper.costs import (
 )
 from keeper.execute import Kit, Purse, Shipment, job_refs, resume_purse, ship
 from keeper.fees import NoBid
+from keeper.mirrors import Following
 from keeper.newest import Newest
-from keeper.posting import NoPost, Post, PostingRules, PublishSlots, decide_post, yes_token_of
+from keeper.posting import Post, PostingRules, PublishSlots
 from keeper.prices.board import PriceBoard
 from keeper.snapshot import Snapshot
 from keeper.tally import PostedPrice
-from programs.accounts import Market
 from programs.errors import in_words
 from programs.instructions import update_prices
 from programs.outcomes import Expired, Failed, Landed
@@ -34,7 +39,8 @@ from programs.pack import Batch, Group, pack_groups
 from programs.transaction import whole_pages
 from programs.units import ComputeUnits, Slot
 
-LANE = "prices"
+_POSTS_PER_TRANSACTION_MAX: Final = 20
+"""No more fit a packet, so no more are prepared for each that may be sent."""
 log = structlog.get_logger()
 
 
@@ -43,7 +49,7 @@ class _Lane:
     """What the lane remembers between slots."""
 
     purse: Purse
-    publish_slots: PublishSlots
+    agenda: Agenda
     room: trio.Semaphore
     """Transactions that may still be sent now."""
     bisection: Bisection = field(default_factory=Bisection)
@@ -51,9 +57,6 @@ class _Lane:
     """Markets with a post in flight."""
     landed_slots: dict[Pubkey, Slot] = field(default_factory=dict)
     """A scan older than this shows the market before our own post."""
-    due_at_s: dict[Pubkey, float] = field(default_factory=dict)
-    """Since when a market is due, trio clock."""
-    last_reasons: dict[Pubkey, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,74 +75,66 @@ async def post_prices(
     rules: PostingRules,
     board: PriceBoard,
     chain: Newest[Snapshot],
+    following: Newest[Following],
     stop: trio.Event,
 ) -> None:
     """Post until `stop` is set; then wait for what is in flight."""
     lane = _Lane(
         purse=resume_purse(kit, LANE, config.purse()),
-        publish_slots=PublishSlots(kit.slot_s),
+        agenda=Agenda(tally=kit.tally, publish_slots=PublishSlots(kit.slot_s)),
         room=trio.Semaphore(config.concurrency),
     )
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
-            snapshot = chain.get()
-            if snapshot is not None and lane.room.value:
-                readings = _decide(kit, lane, rules, board, snapshot)
-                for batch in _pack(kit, lane, readings)[: lane.room.value]:
-                    inside = [readings[group.job_id] for group in batch.jobs]
+            snapshot, known, latest = chain.get(), following.get(), kit.blockhashes.get()
+            assert latest is not None, "lanes start after the first blockhash"
+            if snapshot is not None and known is not None:
+                outlook = Outlook(
+                    board=board,
+                    snapshot=snapshot,
+                    following=known,
+                    rules=rules,
+                    slot=latest.slot,
+                )
+                lane.bisection.forget(trio.current_time())
+                await lane.agenda.review(outlook, partial(_must_wait, lane, snapshot))
+                for batch, readings in _plan(kit, lane, outlook):
                     lane.room.acquire_nowait()
-                    lane.posting.update(reading.market for reading in inside)
-                    nursery.start_soon(_post, kit, lane, batch, inside)
+                    lane.posting.update(reading.market for reading in readings)
+                    nursery.start_soon(_post, kit, lane, batch, readings)
             with trio.move_on_after(kit.slot_s):
                 await stop.wait()
 
 
-def _decide(
-    kit: Kit, lane: _Lane, rules: PostingRules, board: PriceBoard, snapshot: Snapshot
-) -> dict[str, _Reading]:
-    """Decide for every market that has no post in flight; by address, the most urgent first.
+def _must_wait(lane: _Lane, snapshot: Snapshot, address: Pubkey) -> bool:
+    """Tell whether a post is on its way, has not been seen on chain yet, or pauses after failures."""
+    return (
+        address in lane.posting
+        or snapshot.slot <= lane.landed_slots.get(address, -1)
+        or lane.bisection.is_paused(str(address), trio.current_time())
+    )
 
-    Refusals are counted when their reason changes.
-    """
-    latest = kit.blockhashes.get()
-    assert latest is not None, "lanes start after the first blockhash"
-    now_s = trio.current_time()
-    lane.bisection.forget(now_s)
-    readings: list[_Reading] = []
-    for address, market in snapshot.markets.items():
-        if address in lane.posting or snapshot.slot <= lane.landed_slots.get(address, -1):
-            continue
-        if lane.bisection.is_paused(str(address), now_s):
-            continue
-        token = yes_token_of(market)
-        price = None if token is None else board.get(token)
-        publish_slot = (
-            latest.slot
-            if price is None
-            else lane.publish_slots.of(price, slot=latest.slot, now_s=now_s)
-        )
-        decision = decide_post(
-            market, price, slot=latest.slot, publish_slot=publish_slot, rules=rules
-        )
-        if isinstance(decision, Post) and decision.is_due:
-            lane.due_at_s.setdefault(address, now_s)
-        else:
-            lane.due_at_s.pop(address, None)
+
+def _plan(kit: Kit, lane: _Lane, outlook: Outlook) -> list[tuple[Batch[Group], list[_Reading]]]:
+    """Fill as many transactions as may be sent, the most urgent first, each decided anew at the newest prices."""
+    agenda = lane.agenda
+    if not agenda.due_at_s or not lane.room.value:
+        return []
+    free = [at for at in agenda.ready if not _must_wait(lane, outlook.snapshot, at)]
+    most_urgent = heapq.nlargest(
+        lane.room.value * _POSTS_PER_TRANSACTION_MAX,
+        free,
+        key=lambda address: agenda.ready[address].urgency_bps,
+    )
+    readings: dict[str, _Reading] = {}
+    for address in most_urgent:
+        decision = agenda.decide(address, outlook)
         if isinstance(decision, Post):
-            lane.last_reasons.pop(address, None)
-            effect = f"{market.price_update_slot}:{publish_slot}"
-            readings.append(_Reading(market=address, post=decision, effect=effect))
-        elif lane.last_reasons.get(address) != decision.reason:
-            _note_refusal(kit, lane, address, market, decision)
-    readings.sort(key=lambda reading: -reading.post.urgency_bps)
-    return {str(reading.market): reading for reading in readings}
-
-
-def _note_refusal(kit: Kit, lane: _Lane, address: Pubkey, market: Market, decision: NoPost) -> None:
-    lane.last_reasons[address] = decision.reason
-    if decision.reason != "unchanged":
-        kit.tally.refusals[f"{LANE}.{decision.reason}"] += 1
-        log.info("price.withheld", market=market.market_id, reason=decision.reason)
+            chain_slot = outlook.snapshot.markets[address].price_update_slot
+            effect = f"{chain_slot}:{decision.publish_slot}"
+            readings[str(address)] = _Reading(market=address, post=decision, effect=effect)
+    batches = _pack(kit, lane, readings)[: lane.room.value]
+    return [(batch, [readings[group.job_id] for group in batch.jobs]) for batch in batches]
 
 
 def _pack(kit: Kit, lane: _Lane, readings: Mapping[str, _Reading]) -> list[Batch[Group]]:
@@ -173,11 +168,11 @@ def _group(kit: Kit, reading: _Reading) -> Group:
                 reading.market,
                 price_class=post.price_class,
                 publish_slot=post.publish_slot,
-                readings=[(post.price_e6, post.band_e6)],
+                readings=post.outcomes,
             ),
         ),
-        cu=ComputeUnits(UPDATE_PRICES_CU + UPDATE_PRICES_CU_PER_POOL),
-        loaded_bytes=update_prices_loaded_bytes(1),
+        cu=ComputeUnits(UPDATE_PRICES_CU + UPDATE_PRICES_CU_PER_POOL * len(post.outcomes)),
+        loaded_bytes=update_prices_loaded_bytes(len(post.outcomes)),
     )
 
 
@@ -186,7 +181,7 @@ async def _post(kit: Kit, lane: _Lane, batch: Batch[Group], readings: Sequence[_
     shipment = Shipment(
         lane=LANE,
         jobs=job_refs("post", [(reading.market, reading.effect) for reading in readings]),
-        due_at_s=tuple(lane.due_at_s[market] for market in due),
+        due_at_s=tuple(lane.agenda.due_at_s[market] for market in due),
         instructions=batch.instructions,
         cu_limit=batch.cu,
         loaded_bytes=whole_pages(batch.loaded_bytes),
@@ -204,7 +199,9 @@ async def _post(kit: Kit, lane: _Lane, batch: Batch[Group], readings: Sequence[_
             case Expired() | NoBid():
                 pass  # counted and logged by ship; the next slot decides anew
     finally:
-        lane.posting.difference_update(reading.market for reading in readings)
+        markets = [reading.market for reading in readings]
+        lane.posting.difference_update(markets)
+        lane.agenda.reviews.add(markets)
         lane.room.release()
 
 
@@ -212,12 +209,13 @@ def _note_posted(kit: Kit, lane: _Lane, readings: Sequence[_Reading], slot: Slot
     for reading in readings:
         post = reading.post
         lane.landed_slots[reading.market] = slot
-        lane.due_at_s.pop(reading.market, None)
+        lane.agenda.drop(reading.market)
         kit.tally.prices_posted += 1
-        kit.tally.posted_tokens[post.price.token_id] = PostedPrice(
-            price_e6=post.price_e6,
-            price_class=post.price.price_class,
-            source=post.price.source,
-            recorded_body=post.price.recorded_body,
-            slot=slot,
-        )
+        for price, (price_e6, _) in zip(post.prices, post.outcomes, strict=True):
+            kit.tally.posted_tokens[price.token_id] = PostedPrice(
+                price_e6=price_e6,
+                price_class=price.price_class,
+                source=price.source,
+                recorded_body=price.recorded_body,
+                slot=slot,
+            )

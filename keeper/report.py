@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from keeper.cluster import ClusterFacts
 from keeper.payer import PayerFacts
 from keeper.prices.board import PriceStatistics
 from keeper.tally import Tally, percentile
+
+_WITHHELD_LISTED: Final = 20
 
 
 class Counts(Protocol):
@@ -102,11 +104,15 @@ def report(
         },
         "prices": {
             "posted": tally.prices_posted,
+            "withheld": _withheld(tally),
             "published": prices.published,
             "by_class": {str(key): count for key, count in prices.tokens_by_class.items()},
             "by_source": {str(key): count for key, count in prices.tokens_by_source.items()},
             "refusals": dict(prices.refusals),
+            "reasons": {str(key): count for key, count in prices.reasons.items()},
             "errors": dict(prices.errors),
+            "breakers": {endpoint: str(state) for endpoint, state in prices.breakers.items()},
+            "delays_ms": dict(prices.delays_ms),
             "posted_by_token": {
                 token: asdict(posted) | {"price": _decimal(posted.price_e6)}
                 for token, posted in tally.posted_tokens.items()
@@ -143,6 +149,27 @@ def report(
         },
         "settled_attempts": tally.settled_attempts,
         "refusals": dict(sorted(tally.refusals.items())),
+    }
+
+
+def _withheld(tally: Tally) -> dict[str, Any]:
+    """Say which prices were not being posted at the end, those for the longest first."""
+    open_ = sorted(
+        (each.since_slot, number, each)
+        for number, each in tally.withheld.items()
+        if not each.is_over
+    )
+    return {
+        "markets": len(open_),
+        "longest": [
+            {
+                "market": number,
+                "outcome": each.outcome,
+                "reason": each.reason,
+                "since_slot": since_slot,
+            }
+            for since_slot, number, each in open_[:_WITHHELD_LISTED]
+        ],
     }
 
 

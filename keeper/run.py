@@ -3,6 +3,7 @@ r"""Wiring: the nurseries, the boards between the stages, and the order of shutd
     sandbox (another process) | cluster
       prices -> board ----------\\
       scan -> chain ------------- > prices lane, liquidations lane -> land -> attempts, tally
+                 \\-> following -> tokens to read
 
 Three lifetimes, one nursery each: `landing` follows transactions to their end, `lanes` decide and send, `intake` reads
 the world. On interrupt intake ends first, then the lanes drain within the deadline, then landing; what is still open
@@ -22,16 +23,19 @@ from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts, check_cluster, check_endpoints
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
+from keeper.following import follow_markets
 from keeper.keypair import load_keypair
 from keeper.liquidate import liquidate_positions
+from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.payer import PayerFacts, check_payer
 from keeper.post import post_prices
 from keeper.prices.board import PriceBoard
+from keeper.prices.discovery import discover_at
 from keeper.prices.feed import feed
-from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import TokenId
 from keeper.prices.recorder import Recorder
+from keeper.prices.venue_http import open_venue
 from keeper.report import report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
@@ -40,7 +44,7 @@ from keeper.surroundings import Surroundings
 from keeper.tally import Tally
 from keeper.venue import check_venue
 from keeper.view import Notice, show
-from keeper.watch import followed_tokens, watch_chain
+from keeper.watch import watch_chain
 from programs.betting_platform.build import PROGRAM_SO
 from programs.in_flight import InFlight, Pace
 from programs.rpc import LatestBlockhash
@@ -171,14 +175,16 @@ async def _work(
     working: trio.Event,
 ) -> None:
     chain = Newest[Snapshot]()
+    following, followed = Newest[Following](), Newest[tuple[TokenId, ...]]()
     pace = Pace(
         poll_interval_s=kit.slot_s * config.landing.poll_interval_slots,
         resend_interval_s=kit.slot_s * config.landing.resend_interval_slots,
     )
     async with trio.open_nursery() as landing:
         await landing.start(land, kit.rpc, kit.attempts, kit.in_flight, pace)
+        interval_s = kit.slot_s * config.landing.blockhash_interval_slots
         await landing.start(
-            watch_blockhashes, kit.rpc, kit.blockhashes, 2 * kit.slot_s, facts.genesis_hash
+            watch_blockhashes, kit.rpc, kit.blockhashes, interval_s, facts.genesis_hash
         )
         await _settle(kit, pace)
         await check_venue(config.polymarket)
@@ -186,12 +192,19 @@ async def _work(
         working.set()
         if options.console is not None:
             landing.start_soon(
-                show, options.console, facts, chain, board, kit.tally, options.notices
+                show, options.console, facts, chain, following, board, kit.tally, options.notices
             )
         async with trio.open_nursery() as lanes:
             if payer.is_oracle_authority:
                 lanes.start_soon(
-                    post_prices, kit, config.lanes.prices, config.posting, board, chain, stop
+                    post_prices,
+                    kit,
+                    config.lanes.prices,
+                    config.posting,
+                    board,
+                    chain,
+                    following,
+                    stop,
                 )
             else:
                 _refuse_posting(kit, facts, payer)
@@ -200,13 +213,36 @@ async def _work(
                 kit,
                 config.lanes.liquidations,
                 config.lanes.lamports_per_quote_unit,
+                config.posting.change_e6,
                 board,
                 chain,
+                following,
                 stop,
             )
-            async with trio.open_nursery() as intake:
+            async with (
+                open_venue(config.polymarket, board, wall_ms=options.surroundings.wall_ms) as venue,
+                trio.open_nursery() as intake,
+            ):
                 intake.start_soon(watch_chain, kit, config.cluster.scan_interval_slots, chain)
-                intake.start_soon(_follow_prices, config.polymarket, chain, board, options)
+                intake.start_soon(
+                    follow_markets,
+                    kit.tally,
+                    chain,
+                    partial(discover_at, venue),
+                    following,
+                    followed,
+                )
+                intake.start_soon(
+                    partial(
+                        feed,
+                        config.polymarket,
+                        followed,
+                        board,
+                        wall_ms=options.surroundings.wall_ms,
+                        recorder=options.recorder,
+                        venue=venue,
+                    )
+                )
                 with trio.move_on_after(float("inf") if options.for_s is None else options.for_s):
                     await stop.wait()
                 stop.set()
@@ -236,24 +272,3 @@ async def _settle(kit: Kit, pace: Pace) -> None:
             lane=attempt.lane,
             outcome=type(outcome).__name__.lower(),
         )
-
-
-async def _follow_prices(
-    config: FeedConfig,
-    chain: Newest[Snapshot],
-    board: PriceBoard,
-    options: RunOptions,
-) -> None:
-    """Run the feed for the markets on chain, as they come and go."""
-    followed = Newest[tuple[TokenId, ...]]()
-    async with trio.open_nursery() as nursery:
-        wall_ms = options.surroundings.wall_ms
-        nursery.start_soon(
-            partial(feed, config, followed, board, wall_ms=wall_ms, recorder=options.recorder)
-        )
-        sequence = 0
-        while True:
-            sequence, snapshot = await chain.wait_newer(sequence)
-            tokens = tuple(sorted(followed_tokens(snapshot)))
-            if tokens != followed.get():
-                followed.publish(tokens)

@@ -79,6 +79,8 @@ class Markets(Mapping[Pubkey, Market]):
             pools.append(rows["pools"].reshape(-1))
         self.addresses: Final = [Pubkey.from_bytes(address) for address in order]
         """Address of each row."""
+        self.address_rows: Final = np.frombuffer(b"".join(order), f"V{_ADDRESS_BYTES}")
+        """The same, to look up in another reading."""
         self.rows: Final = np.concatenate(markets)
         """One row of MARKET_DTYPE a market."""
         self.pools: Final = np.concatenate(pools)
@@ -86,7 +88,7 @@ class Markets(Mapping[Pubkey, Market]):
         counts = self.rows["pools"].astype(np.int64)
         self.first_pool: Final = np.cumsum(counts) - counts
         """Row in `pools` of each market's pool 0."""
-        words = np.frombuffer(b"".join(order), "<u8").reshape(-1, 4)
+        words = self.address_rows.view("<u8").reshape(-1, 4)
         self._order = np.argsort(words[:, 0])
         self._words = words[self._order]
         self._keys = self._words[:, 0].copy()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+MARKET_RESOLVED: Final = "market_resolved"
 _LATENCIES_KEPT: Final = 100_000
 """Newest ones; a keeper runs for months."""
 
@@ -20,6 +21,8 @@ class Tally:
     """Readings that landed, one per market and post."""
     posted_tokens: dict[str, "PostedPrice"] = field(default_factory=dict)
     """The newest reading landed, by token."""
+    withheld: dict[int, "Withheld"] = field(default_factory=dict)
+    """Markets whose price is not posted now, by their number."""
     positions_scanned: int = 0
     """Positions decoded, over all scans."""
     positions_now: int = 0
@@ -68,6 +71,25 @@ class PostedPrice:
     source: str
     recorded_body: str | None
     slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """A price that is not posted, and since when."""
+
+    reason: str
+    """The present one."""
+    outcome: int | None
+    """The outcome that withholds its market; None: the whole market."""
+    since_slot: int
+    """Since when nothing was posted, for whatever reasons."""
+    since_s: float
+    """The same on the trio clock."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is no outage: a resolved market has no price to post any more."""
+        return self.reason == MARKET_RESOLVED
 
 
 def percentile(sorted_values: list[float], percent: int) -> float | None:

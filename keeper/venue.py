@@ -9,7 +9,7 @@ from keeper.errors import VenueUnreachableError
 from keeper.prices.clob import read_time_s
 from keeper.prices.errors import PricesError
 from keeper.prices.feed_config import FeedConfig
-from keeper.prices.venue_http import open_client
+from keeper.prices.venue_http import open_venue
 
 
 async def check_venue(config: FeedConfig) -> None:
@@ -19,8 +19,8 @@ async def check_venue(config: FeedConfig) -> None:
         VenueUnreachableError: it does not answer, or not as Polymarket does.
     """
     try:
-        async with open_client() as client:
-            await read_time_s(client, config)
+        async with open_venue(config) as venue:
+            await read_time_s(venue)
     except PricesError as error:
         raise VenueUnreachableError(
             f"the price venue cannot be read ({error}): check polymarket.clob_url in keeper.toml and that this machine "

@@ -17,12 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from keeper.cluster import ClusterFacts
+from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.prices.board import PriceBoard
 from keeper.prices.price import Price, PriceClass, TokenId
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally, percentile
-from keeper.watch import followed_tokens
 
 _REFRESH_S: Final = 0.5
 _REFUSALS_SHOWN: Final = 6
@@ -62,6 +62,7 @@ async def show(
     console: Console,
     facts: ClusterFacts,
     chain: Newest[Snapshot],
+    following: Newest[Following],
     board: PriceBoard,
     tally: Tally,
     notices: deque[Notice],
@@ -71,7 +72,8 @@ async def show(
     Args:
         console: the terminal.
         facts: the cluster's, for the title.
-        chain: the newest snapshot, for the tokens followed.
+        chain: the newest snapshot, for its age.
+        following: the tokens followed, with their names.
         board: newest prices.
         tally: counts of this run.
         notices: the newest warnings.
@@ -83,10 +85,10 @@ async def show(
             now_s = trio.current_time()
             if chain.sequence > sequence:
                 sequence, scanned_s = chain.sequence, now_s
-            snapshot = chain.get()
+            known = following.get()
             frame = render(
                 facts,
-                {} if snapshot is None else followed_tokens(snapshot),
+                {} if known is None else known.names,
                 board,
                 tally,
                 list(notices)[-_NOTICES_SHOWN:],
@@ -120,12 +122,13 @@ def render(
     if scan_age_s > _SCAN_LATE_S:
         alarms.insert(0, _line(f"no scan of the chain for {scan_age_s:.0f} s", "bold red"))
     lanes = _lanes(tally)
-    rows_left = rows_max - _ROWS_OF_FRAME - len(alarms) - lanes.row_count
+    rows_left = rows_max - _ROWS_OF_FRAME - len(alarms) - lanes.row_count - len(_withheld(tally))
     return Group(
         title,
         *alarms,
         _positions(tally),
         _refusals(tally),
+        *_withheld(tally),
         lanes,
         _prices(tokens, board, max(rows_left, _PRICES_SHOWN_MIN)),
     )
@@ -233,3 +236,19 @@ def _refusals(tally: Tally) -> Text:
     most = tally.refusals.most_common(_REFUSALS_SHOWN)
     listed = ", ".join(f"{reason} {count}" for reason, count in most) or "none"
     return _line(f"not done: {listed}", "dim")
+
+
+def _withheld(tally: Tally) -> list[Text]:
+    """Say how many prices are not posted, and which of them for the longest."""
+    outages = {number: each for number, each in tally.withheld.items() if not each.is_over}
+    if not outages:
+        return []
+    number, longest = min(outages.items(), key=lambda item: (item[1].since_s, item[0]))
+    outcome = "" if longest.outcome is None else f" outcome {longest.outcome}"
+    return [
+        _line(
+            f"not posted: {len(outages)}, longest market {number}{outcome} for "
+            f"{trio.current_time() - longest.since_s:.0f} s: {longest.reason} (since slot {longest.since_slot})",
+            "yellow",
+        )
+    ]

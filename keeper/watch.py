@@ -7,8 +7,6 @@ import trio
 
 from keeper.execute import Kit
 from keeper.newest import Newest
-from keeper.posting import yes_token_of
-from keeper.prices.price import TokenId
 from keeper.scan import PlatformMissingError, scan
 from keeper.snapshot import Snapshot
 from programs.outage import Outage
@@ -56,12 +54,3 @@ def _note(kit: Kit, snapshot: Snapshot) -> None:
             "accounts.skipped", **{str(why): count for why, count in snapshot.skipped.items()}
         )
         tally.accounts_skipped = Counter(snapshot.skipped)
-
-
-def followed_tokens(snapshot: Snapshot) -> dict[TokenId, str]:
-    """Return the tokens to read prices of, each with its market's number for people."""
-    return {
-        token: f"market {market.market_id}"
-        for market in snapshot.markets.values()
-        if (token := yes_token_of(market)) is not None
-    }

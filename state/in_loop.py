@@ -56,6 +56,11 @@ class InLoopStores:
             self._stores[path] = InLoopStore()
         yield self._stores[path]
 
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        """What has been opened so far, in that order."""
+        return tuple(store.db for store in self._stores.values())
+
     def close(self) -> None:
         """Let go of all of them."""
         for store in self._stores.values():

@@ -30,13 +30,16 @@ def test_every_command_has_help_with_examples_and_appears_in_the_readme(program,
 @pytest.mark.parametrize(("program", "name"), sorted(COMMANDS))
 def test_every_option_has_help(program, name):
     command = COMMANDS[program, name]
-    options = [each for each in command.params if each.param_type_name == "option"]
-    assert [] == [each.name for each in options if not getattr(each, "help", None)]
+    for one in (command, *getattr(command, "commands", {}).values()):
+        assert one.help
+        options = [each for each in one.params if each.param_type_name == "option"]
+        assert [] == [each.name for each in options if not getattr(each, "help", None)]
 
 
 def test_examples_use_options_that_exist():
     for name, command in COMMANDS.items():
-        known = {flag for each in command.params for flag in each.opts}
+        inside = getattr(command, "commands", {}).values()
+        known = {flag for one in (command, *inside) for each in one.params for flag in each.opts}
         used = {word for word in (command.epilog or "").split() if word.startswith("--")}
         assert used <= known, name
 

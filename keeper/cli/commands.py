@@ -8,6 +8,7 @@ import click
 from keeper.cli.check import check_command
 from keeper.cli.decode import decode_command
 from keeper.cli.deploy import deploy_command
+from keeper.cli.drill import drill_group
 from keeper.cli.genesis import genesis_command
 from keeper.cli.idl import idl_command
 from keeper.cli.localnet import localnet_command
@@ -33,6 +34,7 @@ Examples:
   keeper run --for 40s --json    the same for 40 seconds, then one JSON object
   keeper check                   validate keeper.toml and print what is in effect
   keeper sandbox                 network, venue and actors without a keeper
+  keeper drill run all           rehearse outages, and judge the keeper by what it does
   keeper localnet                a Solana JSON-RPC network on loopback
   keeper deploy, genesis         the program onto a cluster, for good; what is fixed for ever
   keeper verify                  audit a deployment against the specification
@@ -60,6 +62,7 @@ cli.add_command(genesis_command)
 cli.add_command(verify_command)
 cli.add_command(sandbox_command)
 cli.add_command(localnet_command)
+cli.add_command(drill_group)
 cli.add_command(profile_command)
 cli.add_command(decode_command)
 cli.add_command(idl_command)

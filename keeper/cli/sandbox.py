@@ -31,8 +31,10 @@ _OPTIONS: Final = {
     "finality_slots": "After how many slots one is finalized.",
     "rpc_endpoints": "How many addresses the network has, each on the two ports after the last.",
     "seed": "Decides what venue and actors try; the genesis hash is new at every start.",
-    "markets": "How many markets the venue lists.",
-    "active_markets_max": "Actors trade in the first so many.",
+    "markets": "How many markets with two outcomes the venue lists.",
+    "groups": "How many multi-outcome events it lists; each is one market on chain.",
+    "group_outcomes": "How many outcomes each of them has.",
+    "active_markets_max": "Actors trade in the first so many with two outcomes.",
     "tick_ms": "How often the venue's prices move.",
     "volatility_e6": "Standard deviation of one tick at even odds, in millionths.",
     "jump_every_ticks": "Every market jumps once in so many ticks; 0 for no jumps.",
@@ -46,6 +48,7 @@ Examples:
   keeper sandbox
   keeper sandbox --json --rpc-port 0 --venue-port 0
   keeper sandbox --markets 1000 --active-markets-max 8 --for 60s
+  keeper sandbox --groups 3 --group-outcomes 16
   keeper sandbox --replay recorded/ --seed 7
 """
 

@@ -14,6 +14,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from keeper.drills.evidence import Deed, Liquidated, Posted
+from keeper.drills.places import Place, places_of
 from keeper.prices.price import CHAIN_CLASSES
 from programs.accounts import Market, Side
 from programs.event_layout import EventKind
@@ -48,19 +49,19 @@ class ChainLog:
     """As they stand before the first transaction."""
     deeds: list[Deed] = field(default_factory=list)
     landed: dict[str, bool] = field(default_factory=dict)
-    _prices: dict[str, tuple[int, int, str]] = field(init=False)
-    _by_id: Mapping[int, str] = field(init=False)
+    _prices: dict[Place, tuple[int, int, str]] = field(init=False)
+    _by_id: Mapping[int, tuple[Place, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Start from the markets as they are."""
-        self._by_id = {market.market_id: str(address) for address, market in self.markets.items()}
-        self._prices = {
-            str(address): (
-                market.pools[0].price_e6,
-                market.pools[0].band_e6,
-                str(CHAIN_CLASSES[market.price_class]),
-            )
+        self._by_id = {
+            market.market_id: places_of(address, len(market.pools))
             for address, market in self.markets.items()
+        }
+        self._prices = {
+            place: (pool.price_e6, pool.band_e6, str(CHAIN_CLASSES[market.price_class]))
+            for market in self.markets.values()
+            for place, pool in zip(self._by_id[market.market_id], market.pools, strict=True)
         }
 
     def take(self, found: LandedTransaction) -> None:
@@ -74,25 +75,27 @@ class ChainLog:
             called = message.account_keys[compiled.program_id_index]
             if called == self.program and data[:1] == bytes([Tag.UPDATE_PRICES]):
                 market = message.account_keys[compiled.accounts[_MARKET_AT]]
-                self.deeds.append(_posted(found, str(market), data))
+                self.deeds += _posted(found, market, data)
         for event in decode_logs(found.logs, self.program):
-            market_name = self._by_id.get(event.series, "")
             if event.kind is EventKind.PRICES_UPDATED:
                 price_class = str(CHAIN_CLASSES[event.amount("price_class")])
-                self._prices[market_name] = (*event.readings[0], price_class)
+                places = self._by_id[event.series]
+                for place, reading in zip(places, event.readings, strict=True):
+                    self._prices[place] = (*reading, price_class)
             elif event.kind is EventKind.POSITIONS_LIQUIDATED:
-                self.deeds += self._liquidated(found, market_name, event)
+                self.deeds += self._liquidated(found, self._by_id[event.series], event)
 
     def _liquidated(
-        self, found: LandedTransaction, market: str, event: Event
+        self, found: LandedTransaction, places: tuple[Place, ...], event: Event
     ) -> Iterator[Liquidated]:
-        price_e6, band_e6, price_class = self._prices[market]
-        for side, positions in Counter(event.amounts("side")).items():
+        targets = Counter(zip(event.amounts("pool"), event.amounts("side"), strict=True))
+        for (pool, side), positions in targets.items():
+            price_e6, band_e6, price_class = self._prices[places[pool]]
             yield Liquidated(
                 at_s=found.at_s,
                 slot=found.slot,
                 signature=found.signature,
-                market=market,
+                market=places[pool].name,
                 side=Side(side),
                 price_e6=price_e6,
                 band_e6=band_e6,
@@ -101,7 +104,7 @@ class ChainLog:
             )
 
     def liquidated(self, market: str) -> int:
-        """Return how many liquidations of a market's positions were seen so far."""
+        """Return how many liquidations of the positions at a place were seen so far."""
         return sum(
             deed.positions
             for deed in self.deeds
@@ -109,17 +112,18 @@ class ChainLog:
         )
 
 
-def _posted(found: LandedTransaction, market: str, data: bytes) -> Posted:
+def _posted(found: LandedTransaction, market: Pubkey, data: bytes) -> Iterator[Posted]:
+    """Yield what was submitted for each pool of a market."""
     _, price_class, count, publish_slot = _UPDATE.unpack_from(data)
-    assert count >= 1, "the program refuses a post without a reading"
-    price_e6, band_e6 = _READING.unpack_from(data, _UPDATE.size)
-    return Posted(
-        at_s=found.at_s,
-        slot=found.slot,
-        signature=found.signature,
-        market=market,
-        price_e6=price_e6,
-        band_e6=band_e6,
-        price_class=str(CHAIN_CLASSES[price_class]),
-        publish_slot=publish_slot,
-    )
+    readings = _READING.iter_unpack(data[_UPDATE.size :])
+    for place, (price_e6, band_e6) in zip(places_of(market, count), readings, strict=True):
+        yield Posted(
+            at_s=found.at_s,
+            slot=found.slot,
+            signature=found.signature,
+            market=place.name,
+            price_e6=price_e6,
+            band_e6=band_e6,
+            price_class=str(CHAIN_CLASSES[price_class]),
+            publish_slot=publish_slot,
+        )

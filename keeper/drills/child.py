@@ -23,6 +23,8 @@ from keeper.errors import DrillError
 READY_TIMEOUT_S: Final = 30.0
 END_TIMEOUT_S: Final = 30.0
 """A drain takes a few slots; this is against hanging only."""
+_LAST_WORDS: Final = 3
+"""Lines of the log that an error quotes."""
 _READY_EVENT: Final = "feed.started"
 
 
@@ -40,7 +42,9 @@ class KeeperChild:
     exit_status: int | None = None
     """Of the last life; None while it lives, or when it was killed."""
     _process: trio.Process | None = None
+    _is_ready: bool = False
     _ready: trio.Event = field(default_factory=trio.Event)
+    """Its feed runs, or its log has ended before."""
     _ended: trio.Event = field(default_factory=trio.Event)
 
     async def live(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -52,6 +56,7 @@ class KeeperChild:
         command = [sys.executable, "-m", "keeper.cli.main", "run", "--no-sandbox", "--json"]
         options = ["--config", str(self.config), "--record", str(self.recording)]
         self._ready, self._ended, self.exit_status = trio.Event(), trio.Event(), None
+        self._is_ready = False
         process = await trio.lowlevel.open_process(
             [*command, *options], stdout=PIPE, stderr=PIPE, start_new_session=True
         )
@@ -88,10 +93,10 @@ class KeeperChild:
     async def _wait_ready(self) -> None:
         with trio.move_on_after(READY_TIMEOUT_S):
             await self._ready.wait()
-            if self._process is not None and self._process.poll() is None:
+            if self._is_ready:
                 return
-        last = self.notices[-1].text if self.notices else "it said nothing"
-        raise DrillError(f"the keeper under drill did not start: {last}")
+        last = " ".join(notice.text.strip() for notice in self.notices[-_LAST_WORDS:])
+        raise DrillError(f"the keeper under drill did not start: {last or 'it said nothing'}")
 
     async def _read_log(self, process: trio.Process) -> None:
         assert process.stderr is not None  # a pipe, as asked for
@@ -101,6 +106,7 @@ class KeeperChild:
                 if notice is not None:
                     self.notices.append(notice)
                     if notice.event == _READY_EVENT:
+                        self._is_ready = True
                         self._ready.set()
         self._ready.set()  # it ended: whoever waits for it looks
 

@@ -93,8 +93,8 @@ class Evidence:
     landed: Mapping[str, bool]
     """Every transaction of the keeper's payer on chain, by signature; whether it succeeded."""
     attempts: Sequence[AttemptEnd]
-    duplicates: int
-    """Landings beyond the first of the same job and effect, by the keeper's database."""
+    duplicates: Sequence[str]
+    """Each job and effect that landed more than once, by the keeper's database."""
     ledger_faults: Sequence[str]
     """What does not add up on chain at the end."""
     exit_status: int | None

@@ -94,6 +94,8 @@ class Asks:
     at_least: int = 0
     at_most: int | None = None
     after_s: float = 0.0
+    path: str = ""
+    """Only requests whose path contains it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

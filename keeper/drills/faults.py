@@ -38,6 +38,8 @@ class Telling:
 
     price_e6: int | None = None
     """None: the truth."""
+    offset_e6: int = 0
+    """Added to it: a lie that moves as the truth does, and so looks alive."""
     half_spread_e6: int = 5_000
     shape: Shape = Shape.SOUND
     is_frozen: bool = False

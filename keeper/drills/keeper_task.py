@@ -4,20 +4,22 @@ Shell. All of `keeper.run` but its process: no signals, a store without a thread
 a child process would be.
 """
 
+import json
 import logging
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TextIO, cast
+from pathlib import Path
+from typing import Any, Final
 
 import structlog
 import trio
 
-from keeper.config import Config
+from keeper.config import load_config
 from keeper.drills.model import Notice
 from keeper.drills.recording import notice_of
 from keeper.errors import DrillError, KeeperError
-from keeper.prices.recorder import Recorder
+from keeper.prices.recorder import FileRecorder
 from keeper.run import RunOptions, run
 from keeper.surroundings import Surroundings
 from state.errors import StateError
@@ -33,8 +35,9 @@ _REFUSED: Final = 1
 class KeeperTask:
     """One keeper, through all its lives in a drill."""
 
-    config: Config
-    recorder: Recorder
+    config: Path
+    """keeper.toml, as a process would be given it."""
+    recording: Path
     wall_ms: Callable[[], int]
     now_s: Callable[[], float]
     """Seconds since the drill's start."""
@@ -90,10 +93,10 @@ class KeeperTask:
         surroundings = Surroundings(
             open_store=self.stores.open_store, wall_ms=self.wall_ms, obey_signals=self._obey
         )
-        options = RunOptions(recorder=self.recorder, surroundings=surroundings)
-        with self._life:
+        with self._life, closing(FileRecorder(self.recording)) as recorder:
+            options = RunOptions(recorder=recorder, surroundings=surroundings)
             try:
-                self.reports.append(await run(self.config, options))
+                self.reports.append(await run(load_config(self.config), options))
                 self.exit_status = 0
             except* (KeeperError, StateError) as group:
                 self.exit_status = _REFUSED
@@ -116,10 +119,9 @@ class KeeperTask:
                 structlog.contextvars.merge_contextvars,
                 structlog.processors.add_log_level,
                 structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(default=str),
+                self._take,
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-            logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Lines(self._take))),
             cache_logger_on_first_use=False,
         )
         try:
@@ -127,25 +129,15 @@ class KeeperTask:
         finally:
             structlog.configure(**before)
 
-    def _take(self, line: str) -> None:
-        notice = notice_of(line, self.now_s())
+    def _take(
+        self, _logger: object, _level: str, entry: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        notice = notice_of(json.dumps(entry, default=str), self.now_s())
         if notice is not None:
             self.notices.append(notice)
             if notice.event == _READY_EVENT:
                 self._ready.set()
-
-
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    """As much of a file as a logger uses: each write is one whole line."""
-
-    take: Callable[[str], None]
-
-    def write(self, line: str) -> None:
-        self.take(line)
-
-    def flush(self) -> None:
-        """Nothing waits."""
+        raise structlog.DropEvent
 
 
 def _sentences(group: BaseExceptionGroup[BaseException]) -> list[str]:

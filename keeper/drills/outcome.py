@@ -29,7 +29,10 @@ def outcome_of(scenario: Scenario, evidence: Evidence, *, is_virtual: bool) -> D
     actions = judged_actions(evidence, leeway)
     case = Case(evidence=evidence, actions=actions)
     verdicts = tuple(judge_expectation(expectation, case) for expectation in scenario.expects)
-    is_silent = any(isinstance(expectation, Unmoved) for expectation in scenario.expects)
+    is_silent = any(
+        isinstance(expectation, Unmoved) and expectation.market is None
+        for expectation in scenario.expects
+    )
     return DrillResult(
         name=scenario.name,
         title=scenario.title,

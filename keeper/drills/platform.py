@@ -10,8 +10,11 @@ from typing import Final
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from keeper.drills.places import Place, places_of
 from keeper.drills.venue.script import ScriptedVenue
 from keeper.errors import SandboxError
+from keeper.prices.outcomes import Triple, hash_of, token_bytes
+from keeper.prices.price import TokenId
 from keeper.sandbox.bustle import instructions_of
 from keeper.sandbox.cast import PROGRAM_KEY, Cast, Role, cast_of
 from keeper.sandbox.config import SandboxConfig
@@ -41,24 +44,25 @@ class DrillPlatform:
 
     keeper: Keypair
     """The oracle authority."""
-    markets: tuple[Pubkey, ...]
-    token_markets: dict[str, str]
-    """Address of the market that each YES token prices."""
+    places: tuple[Place, ...]
+    """Of the script's markets, in their order."""
+    token_places: dict[str, str]
+    """Name of the place that each YES token prices."""
     planted: int
     """Leveraged positions."""
 
 
 async def found_drill(
-    rpc: Rpc, script: ScriptedVenue, *, slot_ms: int, positions_per_side: int
+    rpc: Rpc, script: ScriptedVenue, keeper: Keypair, *, slot_ms: int, positions_per_side: int
 ) -> DrillPlatform:
-    """Found the platform with a market for each of the script's, price it, and plant positions on both sides.
+    """Found the platform with the script's markets, price it, and plant positions on both sides.
 
     Raises:
         RpcFailure: the network did not answer.
         SandboxError: a step was refused.
     """
-    keeper, cast = Keypair(), cast_of(_SEED)
-    seeds = [_seed(script, number) for number in range(len(script.markets))]
+    cast = cast_of(_SEED)
+    seeds = _seeds(script)
     config = SandboxConfig(
         markets=len(seeds),
         active_markets_max=len(seeds),
@@ -70,27 +74,60 @@ async def found_drill(
     await _price(rpc, keeper, platform.markets, seeds)
     planted = await _plant(rpc, cast, platform.markets, positions_per_side)
     await wait_confirmed(rpc)
+    places = tuple(
+        place
+        for address, seed in zip(platform.markets, seeds, strict=True)
+        for place in places_of(address, len(seed.prices_e6))
+    )
     return DrillPlatform(
         keeper=keeper,
-        markets=platform.markets,
-        token_markets={
-            market.token_ids[0]: str(address)
-            for market, address in zip(script.markets, platform.markets, strict=True)
+        places=places,
+        token_places={
+            market.token_ids[0]: place.name
+            for market, place in zip(script.markets, places, strict=True)
         },
         planted=planted,
     )
 
 
-def _seed(script: ScriptedVenue, number: int) -> MarketSeed:
-    market, price_e6 = script.markets[number], script.truth_e6(number)
-    assert price_e6 is not None, "every script starts with prices that can be known"
-    yes, no = (int(token).to_bytes(_TOKEN_BYTES, "big") for token in market.token_ids)
-    return MarketSeed(
-        condition_id=bytes.fromhex(market.condition_id.removeprefix("0x")),
-        yes_token=yes,
-        no_token=no,
-        price_e6=min(max(price_e6, PRICE_MIN_E6), PRICE_MAX_E6),
+def _seeds(script: ScriptedVenue) -> list[MarketSeed]:
+    """Return what to create: a market for each of its own, and one for all outcomes of the event."""
+    singles = len(script.markets) - script.group_size
+    triples = [
+        Triple(
+            condition_id=bytes.fromhex(market.condition_id.removeprefix("0x")),
+            yes=TokenId(market.token_ids[0]),
+            no=TokenId(market.token_ids[1]),
+        )
+        for market in script.markets
+    ]
+    seeds = [
+        MarketSeed(
+            condition_id=triple.condition_id,
+            yes_token_or_hash=token_bytes(triple.yes),
+            no_token=token_bytes(triple.no),
+            prices_e6=(_start_e6(script, number),),
+        )
+        for number, triple in enumerate(triples[:singles])
+    ]
+    if not script.group_size:
+        return seeds
+    outcome = script.markets[singles].place
+    assert outcome is not None, "an outcome knows its event"
+    event = MarketSeed(
+        condition_id=bytes.fromhex(outcome.group_id.removeprefix("0x")),
+        outcomes=script.group_size,
+        yes_token_or_hash=hash_of(triples[singles:]),
+        no_token=bytes(_TOKEN_BYTES),
+        prices_e6=tuple(_start_e6(script, singles + at) for at in range(script.group_size)),
     )
+    return [*seeds, event]
+
+
+def _start_e6(script: ScriptedVenue, number: int) -> int:
+    price_e6 = script.truth_e6(number)
+    assert price_e6 is not None, "every script starts with prices that can be known"
+    return min(max(price_e6, PRICE_MIN_E6), PRICE_MAX_E6)
 
 
 async def _price(
@@ -107,7 +144,7 @@ async def _price(
                     market,
                     price_class=_VALID,
                     publish_slot=slot,
-                    readings=[(seed.price_e6, _BAND_E6)],
+                    readings=[(price_e6, _BAND_E6) for price_e6 in seed.prices_e6],
                 )
             ],
             [keeper],

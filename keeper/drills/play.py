@@ -1,21 +1,21 @@
-"""One drill on real sockets, from an empty folder to a verdict.
+"""One drill, from an empty folder to a verdict.
 
 Shell.
 """
 
 import json
 import tempfile
+import time
 from pathlib import Path
-from typing import Final
 
 import trio
 from solders.pubkey import Pubkey
 
-from keeper.drills.attempts import read_attempts
+from keeper.drills.attempts import AttemptsRead
 from keeper.drills.chain_books import ChainAccounts, ledger_faults
 from keeper.drills.chain_log import ChainLog
-from keeper.drills.child import KeeperChild
 from keeper.drills.evidence import Evidence, Request, Said
+from keeper.drills.machine import KeeperUnderDrill, Machine, real_machine
 from keeper.drills.model import DrillResult, Truth
 from keeper.drills.outcome import outcome_of
 from keeper.drills.platform import PROGRAM
@@ -24,92 +24,101 @@ from keeper.drills.scenario import Scenario
 from keeper.drills.stage import WorldStage
 from keeper.drills.world import World, keeper_toml, run_world
 from keeper.errors import DrillError
-from keeper.prices.unix_time import unix_ms
 from keeper.snapshot import take_markets, take_positions
 from programs.accounts import Vault
 from programs.addresses import market_tokens_address, vault_address, vault_tokens_address
 from programs.localnet.bank import Bank
 from programs.spl_token import decode_token_account
 
-PLAY_TIMEOUT_S: Final = 120.0
-"""Against hanging only: a scenario bounds its own waits."""
 
-
-async def play_drill(scenario: Scenario) -> DrillResult:
-    """Run a scenario against the real keeper, and judge it.
+async def play_drill(scenario: Scenario, machine: Machine | None = None) -> DrillResult:
+    """Run a scenario against the real keeper, and judge it; on real sockets unless another machine is given.
 
     Raises:
         DrillError: the world or the keeper did not come up, or the script did not end.
     """
-    began_s = trio.current_time()
+    machine = real_machine() if machine is None else machine
+    began_s = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="keeper-drill-") as name:
         folder = Path(name)
         async with trio.open_nursery() as nursery:
-            world = await nursery.start(run_world, scenario.settings, folder)
-            evidence = await _play(scenario, world, folder, began_s)
+            world = await nursery.start(run_world, scenario.settings, machine, folder)
+            evidence = await _play(scenario, machine, world, folder, began_s)
             nursery.cancel_scope.cancel(reason="the drill is over")
-    return outcome_of(scenario, evidence, is_virtual=False)
+    return outcome_of(scenario, evidence, is_virtual=machine.is_virtual)
 
 
-async def _play(scenario: Scenario, world: World, folder: Path, began_s: float) -> Evidence:
+async def _play(
+    scenario: Scenario, machine: Machine, world: World, folder: Path, began_s: float
+) -> Evidence:
     bank, settings = world.localnet.bank, scenario.settings
     markets, _ = take_markets(_program_accounts(bank))
     chain = ChainLog(program=PROGRAM, markets={address: markets[address] for address in markets})
     config = _write_config(world, scenario, folder)
-    slot_at_start, started_ms, started_s = bank.slot, unix_ms(), trio.current_time()
-    child = KeeperChild(
+    slot_at_start, started_ms, started_s = bank.slot, machine.wall_ms(), trio.current_time()
+    recording = folder / "recording.jsonl"
+    keeper = machine.make_keeper(
         config=config,
-        recording=folder / "recording.jsonl",
+        recording=recording,
         now_s=lambda: trio.current_time() - started_s,
     )
     async with trio.open_nursery() as nursery:
 
         async def restart(down_s: float) -> None:
-            await child.kill()
+            await keeper.kill()
             await trio.sleep(down_s)
-            await nursery.start(child.live)
+            await nursery.start(keeper.live)
 
         stage = WorldStage(
             settings=settings,
             house=world.house,
             doors=world.doors,
             bank=bank,
-            markets=world.platform.markets,
+            places=world.platform.places,
             chain=chain,
             payer=world.platform.keeper.pubkey(),
             restart=restart,
             started_s=started_s,
         )
-        await nursery.start(child.live)
+        await nursery.start(keeper.live)
         nursery.start_soon(stage.watch)
         try:
-            with trio.fail_after(PLAY_TIMEOUT_S):
+            with trio.fail_after(machine.play_timeout_s):
                 await scenario.play(stage)
         except trio.TooSlowError as error:
             raise DrillError(
-                f"the script of {scenario.name} did not end in {PLAY_TIMEOUT_S:g} s"
+                f"the script of {scenario.name} did not end in {machine.play_timeout_s:g} s"
             ) from error
         stage.end()
-        await child.end()
+        await keeper.end()
         stage.look()
         nursery.cancel_scope.cancel(reason="the keeper has ended")
-    return _evidence(world, stage, child, folder, slot_at_start, started_ms, began_s)
+    return _evidence(
+        world,
+        stage,
+        keeper,
+        recording,
+        machine.read_attempts(folder / "state"),
+        slot_at_start,
+        started_ms,
+        began_s,
+    )
 
 
 def _evidence(
     world: World,
     stage: WorldStage,
-    child: KeeperChild,
-    folder: Path,
+    keeper: KeeperUnderDrill,
+    recording: Path,
+    attempts: AttemptsRead,
     slot_at_start: int,
     started_ms: int,
     began_s: float,
 ) -> Evidence:
-    house, addresses = world.house, [str(address) for address in world.platform.markets]
-    attempts = read_attempts(folder / "state")
+    house, names = world.house, [place.name for place in world.platform.places]
     heard, beliefs = read_recording(
-        child.recording.read_text(errors="replace").splitlines(),
-        market_of=world.platform.token_markets,
+        recording.read_text(errors="replace").splitlines(),
+        market_of=world.platform.token_places,
         started_ms=started_ms,
     )
 
@@ -117,17 +126,17 @@ def _evidence(
         return (at_ms - started_ms) / 1_000
 
     return Evidence(
-        markets=addresses,
+        markets=names,
         phases=tuple(stage.phases),
         truths=[
-            Truth(at_s=at_s(one.at_ms), market=addresses[one.market], price_e6=one.price_e6)
+            Truth(at_s=at_s(one.at_ms), market=names[one.market], price_e6=one.price_e6)
             for one in house.script.worths
         ],
         said=[
             Said(
                 at_s=at_s(one.at_ms),
                 family=one.family,
-                market=addresses[one.market],
+                market=names[one.market],
                 price_e6=one.price_e6,
             )
             for one in house.script.sent
@@ -138,16 +147,16 @@ def _evidence(
         ],
         heard=heard,
         beliefs=beliefs,
-        notices=child.notices,
+        notices=keeper.notices,
         deeds=stage.chain.deeds,
         landed=stage.chain.landed,
         attempts=attempts.ends,
         duplicates=attempts.duplicates,
         ledger_faults=ledger_faults(_chain_accounts(world.localnet.bank)),
-        exit_status=child.exit_status,
-        report=child.reports[-1] if child.reports else {},
+        exit_status=keeper.exit_status,
+        report=keeper.reports[-1] if keeper.reports else {},
         slot_at_start=slot_at_start,
-        took_s=trio.current_time() - began_s,
+        took_s=time.perf_counter() - began_s,
     )
 
 

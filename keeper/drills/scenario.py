@@ -24,6 +24,9 @@ _BRISK: Final[Mapping[str, int]] = MappingProxyType(
         "pong_timeout_ms": 1_500,
         "reconnect_max_ms": 500,
         "response_bytes_max": 1_000_000,
+        "breaker_probe_ms": 250,
+        "breaker_probe_max_ms": 2_000,
+        "listing_cache_ms": 1_000,
     }
 )
 """Everything a tenth as long as at the real hosts, as the slots are."""
@@ -38,6 +41,8 @@ class Settings:
     markets: int = 3
     start_e6: tuple[int, ...] = (500_000, 400_000, 620_000)
     """Truth at the start, over and over."""
+    group_e6: tuple[int, ...] = ()
+    """Truth of the outcomes of one neg-risk event at the start, one together; numbered after the other markets."""
     tick_ms: int = 100
     """How often truth and books move a little, as those of live markets do."""
     wander_e6: int = 2_000
@@ -46,6 +51,8 @@ class Settings:
     """Leveraged positions of every market and side, planted before the keeper starts."""
     feed: Mapping[str, int] = field(default_factory=dict)
     """Keys of [polymarket] that differ from the brisk ones."""
+    keeper: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Keys of other sections that differ from the shipped ones, by section; [cluster] has its slot_ms already."""
     roads: Mapping[Family, Road] = field(default_factory=dict)
     """How the keeper reaches a family, where not plainly."""
     is_brisk: bool = True
@@ -94,6 +101,10 @@ class Stage(Protocol):
 
     async def wait_liquidated(self, *, market: int, at_least: int, within_s: float) -> bool:
         """Wait until so many of a market's planted positions were liquidated, in whole or in part."""
+        ...
+
+    async def wait_asked(self, family: Family, *, path: str, times: int, within_s: float) -> bool:
+        """Wait until the keeper has asked a path of the family so many times more, and was answered."""
         ...
 
     def set_truth(self, market: int, price_e6: int | None) -> None:

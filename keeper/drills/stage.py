@@ -15,6 +15,7 @@ from solders.signature import Signature
 from keeper.drills.chain_log import ChainLog, LandedTransaction
 from keeper.drills.faults import Canned, Family, Telling, Wire
 from keeper.drills.model import Phase, PhaseName
+from keeper.drills.places import Place
 from keeper.drills.scenario import Settings
 from keeper.drills.venue.app import ScriptedHouse
 from keeper.prices.price import CHAIN_CLASSES, PriceClass
@@ -43,7 +44,8 @@ class WorldStage:
     house: ScriptedHouse
     doors: Mapping[Family, Door]
     bank: Bank
-    markets: tuple[Pubkey, ...]
+    places: tuple[Place, ...]
+    """Of the script's markets, in their order."""
     chain: ChainLog
     payer: Pubkey
     restart: Callable[[float], Awaitable[None]]
@@ -88,7 +90,7 @@ class WorldStage:
         price_class: PriceClass = PriceClass.VALID,
     ) -> bool:
         """Wait until the chain has the truth at this class, by a post that is newer than the wait."""
-        numbers = range(len(self.markets)) if market is None else (market,)
+        numbers = range(len(self.places)) if market is None else (market,)
         since = self.bank.slot
         return await self._wait(
             lambda: all(self._is_settled(number, price_class, since) for number in numbers),
@@ -97,8 +99,15 @@ class WorldStage:
 
     async def wait_liquidated(self, *, market: int, at_least: int, within_s: float) -> bool:
         """Wait until so many of a market's planted positions were liquidated, in whole or in part."""
-        name = str(self.markets[market])
+        name = self.places[market].name
         return await self._wait(lambda: self.chain.liquidated(name) >= at_least, within_s)
+
+    async def wait_asked(self, family: Family, *, path: str, times: int, within_s: float) -> bool:
+        """Wait until the keeper has asked a path of the family so many times more, and was answered."""
+        before = self.house.count_asked(family, path)
+        return await self._wait(
+            lambda: self.house.count_asked(family, path) >= before + times, within_s
+        )
 
     def set_truth(self, market: int, price_e6: int | None) -> None:
         """Say what a market is worth from now on."""
@@ -159,8 +168,8 @@ class WorldStage:
             )
 
     def market(self, number: int) -> Market:
-        """Return a market as it stands on chain."""
-        account = self.bank.account(self.markets[number])
+        """Return the account in which a market's price stands."""
+        account = self.bank.account(self.places[number].address)
         assert account is not None, "a market is never closed"
         return Market.from_bytes(account.data)
 
@@ -172,7 +181,8 @@ class WorldStage:
         market = self.market(number)
         if market.price_update_slot <= since:
             return False
-        is_near = truth_e6 is not None and abs(market.pools[0].price_e6 - truth_e6) <= _NEAR_E6
+        price_e6 = market.pools[self.places[number].pool].price_e6
+        is_near = truth_e6 is not None and abs(price_e6 - truth_e6) <= _NEAR_E6
         return is_near and CHAIN_CLASSES[market.price_class] is price_class
 
     async def _wait(self, is_met: Callable[[], bool], within_s: float) -> bool:

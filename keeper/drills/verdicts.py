@@ -54,8 +54,9 @@ class Case:
     def beliefs(self, market: str, from_s: float, to_s: float) -> list[Belief]:
         """Return what was believed of a market in a window, what stood at its beginning included."""
         mine = [belief for belief in self.evidence.beliefs if belief.market == market]
-        standing = [belief for belief in mine if belief.at_s <= from_s][-1:]
-        return standing + [belief for belief in mine if from_s < belief.at_s <= to_s]
+        # On the virtual clock a fault and its first sign may share an instant: what happens then is news.
+        standing = [belief for belief in mine if belief.at_s < from_s][-1:]
+        return standing + [belief for belief in mine if from_s <= belief.at_s <= to_s]
 
     def done(self, phase: Phase, after_s: float = 0.0) -> list[Action]:
         """Return what was done from a moment of an act to its end."""
@@ -121,8 +122,9 @@ def standing_verdicts(case: Case) -> tuple[Verdict, ...]:
         ),
         _after(
             "nothing landed twice",
-            f"{evidence.duplicates} duplicates among {len(ends)} attempts",
-            passed=evidence.duplicates == 0,
+            f"{len(evidence.duplicates)} duplicates among {len(ends)} attempts"
+            + "".join(f"; {each}" for each in evidence.duplicates),
+            passed=not evidence.duplicates,
         ),
         _after(
             "vault, markets and positions add up on chain",
@@ -258,10 +260,13 @@ def first_return(case: Case, market: str) -> Action | None:
 def _asks(wanted: Asks, case: Case, phase: Phase) -> _Found:
     most = f" and at most {wanted.at_most}" if wanted.at_most is not None else ""
     since = f" after {wanted.after_s:g} s" if wanted.after_s else ""
-    expected = f"{wanted.family} is asked at least {wanted.at_least}{most} times{since}"
+    where = f"{wanted.family} {wanted.path}".rstrip()
+    expected = f"{where} is asked at least {wanted.at_least}{most} times{since}"
     from_s = phase.starts_s + wanted.after_s
     count = sum(
-        request.family is wanted.family and from_s <= request.at_s < phase.ends_s
+        request.family is wanted.family
+        and wanted.path in request.path
+        and from_s <= request.at_s < phase.ends_s
         for request in case.evidence.requests
     )
     is_polite = wanted.at_most is None or count <= wanted.at_most

@@ -1,43 +1,39 @@
-"""The world of one drill on real sockets: a network, a scripted venue, and a proxy before each family of its endpoints.
+"""The world of one drill: a network, a scripted venue, and a proxy before each family of its endpoints.
 
 Shell. Every port is a free one: several drills may run on one machine at once.
 """
 
-import secrets
-import socket
 import ssl
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-import hypercorn.config
-import hypercorn.trio
-import hypercorn.typing
 import trio
 from solders.keypair import Keypair
 
 from keeper.drills.certificate import self_signed
 from keeper.drills.faults import Family, Road
+from keeper.drills.machine import Machine
 from keeper.drills.platform import PROGRAM, DrillPlatform, found_drill
 from keeper.drills.proxy import HOST, Proxy
 from keeper.drills.scenario import Settings
 from keeper.drills.venue.app import STREAM_PATH, ScriptedHouse
 from keeper.drills.venue.script import ScriptedVenue
-from keeper.prices.unix_time import unix_ms
 from keeper.sandbox.cast import PROGRAM_KEY, cast_of
 from keeper.sandbox.founding import ADMIN_LAMPORTS
 from programs.betting_platform.build import PROGRAM_SO
 from programs.deploy import ProgramImage
 from programs.localnet.bank import BankConfig
+from programs.localnet.connections import serve_connections
+from programs.localnet.listen import BoundedListener
 from programs.localnet.server import Localnet, LocalnetConfig, serve
 from programs.rpc_http import RpcSettings, open_rpc
 
-_GENESIS_BITS: Final = 63
 _UNRESOLVABLE: Final = "venue.invalid"
 """A name under .invalid never resolves. Source: RFC 6761, section 6.4."""
 _CAST_SEED: Final = 1
+_CONNECTIONS_MAX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +50,7 @@ class World:
 
 async def run_world(
     settings: Settings,
+    machine: Machine,
     folder: Path,
     *,
     task_status: trio.TaskStatus[World] = trio.TASK_STATUS_IGNORED,
@@ -65,12 +62,13 @@ async def run_world(
     """
     script = ScriptedVenue(
         [settings.start_e6[n % len(settings.start_e6)] for n in range(settings.markets)],
+        group_e6=settings.group_e6,
         wander_e6=settings.wander_e6,
-        clock_ms=unix_ms,
+        clock_ms=machine.wall_ms,
     )
-    house = ScriptedHouse(script=script, clock_ms=unix_ms)
+    house = ScriptedHouse(script=script, clock_ms=machine.wall_ms)
     async with trio.open_nursery() as nursery:
-        localnet = await nursery.start(serve, _localnet_config(settings))
+        localnet = await nursery.start(serve, _localnet_config(settings, machine))
         venue_port = await nursery.start(_serve_house, house)
         doors = {family: _door(settings, family, venue_port, folder) for family in Family}
         for door in doors.values():
@@ -79,6 +77,7 @@ async def run_world(
             platform = await found_drill(
                 rpc,
                 script,
+                machine.keeper,
                 slot_ms=settings.slot_ms,
                 positions_per_side=settings.positions_per_side,
             )
@@ -96,27 +95,32 @@ async def run_world(
 
 def keeper_toml(world: World, settings: Settings, keypair: Path, state: Path) -> str:
     """Write the configuration of the keeper under drill; `keeper check` would print the rest."""
-    polymarket = "".join(f"{key} = {value}\n" for key, value in settings.polymarket.items())
+    others = {name: keys for name, keys in settings.keeper.items() if name != "cluster"}
+    sections = "".join(f"\n[{name}]\n{_lines(keys)}" for name, keys in others.items())
     return (
         f'[cluster]\nrpc_urls = ["{world.localnet.url}"]\nprogram_id = "{PROGRAM}"\n'
-        f"slot_ms = {settings.slot_ms}\n\n"
+        f"slot_ms = {settings.slot_ms}\n{_lines(settings.keeper.get('cluster', {}))}\n"
         f'[keys]\nkeeper = "{keypair}"\n\n[state]\nfolder = "{state}"\n\n'
         f'[polymarket]\nclob_url = "{world.urls[Family.CLOB]}"\n'
         f'gamma_url = "{world.urls[Family.GAMMA]}"\nstream_url = "{world.urls[Family.STREAM]}"\n'
-        f"{polymarket}"
+        f"{_lines(settings.polymarket)}{sections}"
     )
 
 
-def _localnet_config(settings: Settings) -> LocalnetConfig:
+def _lines(keys: Mapping[str, int]) -> str:
+    return "".join(f"{key} = {value}\n" for key, value in keys.items())
+
+
+def _localnet_config(settings: Settings, machine: Machine) -> LocalnetConfig:
     return LocalnetConfig(
         host=HOST,
         port=0,
         bank=BankConfig(
-            seed=secrets.randbits(_GENESIS_BITS),
+            seed=machine.genesis_seed,
             slot_ms=settings.slot_ms,
             confirmed_slots=1,
             finality_slots=8,
-            genesis_unix_s=int(time.time()),
+            genesis_unix_s=machine.wall_ms() // 1_000,
         ),
         programs=(ProgramImage(program=PROGRAM_KEY, code=PROGRAM_SO.read_bytes()),),
         airdrops=((cast_of(_CAST_SEED).admin.address, ADMIN_LAMPORTS),),
@@ -147,14 +151,8 @@ async def _serve_house(
     house: ScriptedHouse, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Serve the scripted venue behind the doors; its port is known to them alone."""
-    listener = socket.create_server((HOST, 0))
-    port: int = listener.getsockname()[1]
-    settings = hypercorn.config.Config()
-    settings.bind = [f"fd://{listener.detach()}"]
-    settings.errorlog = None
-    settings.keep_alive_max_requests = 1_000_000
-    settings.graceful_timeout = 0.2
-    app = cast("hypercorn.typing.Framework", house.app)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(hypercorn.trio.serve, app, settings)
-        task_status.started(port)
+    listener, *_ = await trio.open_tcp_listeners(0, host=HOST)
+    bounded = BoundedListener(listener, trio.Semaphore(_CONNECTIONS_MAX))
+    async with bounded, trio.open_nursery() as nursery:
+        await nursery.start(serve_connections, house.app, [bounded])
+        task_status.started(bounded.port)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import trio
 
+from keeper.prices.breaker import BreakerState
 from keeper.prices.heard import SourceView
 from keeper.prices.price import Price, PriceClass, Reason, SourceName, TokenId
 
@@ -29,12 +30,18 @@ class PriceStatistics:
     """Quotes taken in, by source."""
     refusals: Mapping[str, int]
     """Bodies, levels and frames skipped, by reason."""
+    reasons: Mapping[Reason, int]
+    """Prices that came to have a class for each reason but OK."""
     errors: Mapping[str, int]
     """Failed calls, as `source.kind`."""
     failures_in_a_row: Mapping[SourceName, int]
     """Rounds without any answer since the last answer: polls of all tokens, attempts at a socket."""
     clock_skew_ms: int | None
     """The venue's clock less ours; None until /time answered."""
+    breakers: Mapping[str, BreakerState]
+    """Of every endpoint whose breaker ever opened."""
+    delays_ms: Mapping[str, int]
+    """How long calls waited in all so as to stay below the published limits, by endpoint."""
 
 
 class PriceBoard:
@@ -45,12 +52,16 @@ class PriceBoard:
         self._unpriced: dict[TokenId, Reason] = {}
         self._sequence = 0
         self._changed = trio.Event()
+        self._is_awaited = False
         self._observations: Counter[SourceName] = Counter()
         self._refusals: Counter[str] = Counter()
+        self._reasons: Counter[Reason] = Counter()
         self._errors: Counter[str] = Counter()
         self._failures_in_a_row: Counter[SourceName] = Counter()
         self._tell_heard: Callable[[TokenId], tuple[SourceView, ...]] = _nothing_heard
         self.clock_skew_ms: int | None = None
+        self._breakers: dict[str, BreakerState] = {}
+        self._delays_ms: Counter[str] = Counter()
 
     @property
     def sequence(self) -> int:
@@ -62,8 +73,10 @@ class PriceBoard:
         self._unpriced.pop(price.token_id, None)
         self._prices[price.token_id] = price
         self._sequence += 1
-        self._changed.set()
-        self._changed = trio.Event()
+        if self._is_awaited:  # Thousands of prices a second come between two looks of a reader.
+            self._is_awaited = False
+            self._changed.set()
+            self._changed = trio.Event()
 
     def note_unpriced(self, token_id: TokenId, reason: Reason) -> None:
         """Say why a token has no price at all."""
@@ -98,6 +111,7 @@ class PriceBoard:
         """Wait until something was published after `sequence`, and return the present sequence."""
         await trio.lowlevel.checkpoint()
         while self._sequence <= sequence:
+            self._is_awaited = True
             await self._changed.wait()
         return self._sequence
 
@@ -109,6 +123,10 @@ class PriceBoard:
         """Count something skipped, and return how many there were."""
         self._refusals[reason] += 1
         return self._refusals[reason]
+
+    def count_reason(self, reason: Reason) -> None:
+        """Count a price that came to have its class for a reason."""
+        self._reasons[reason] += 1
 
     def count_failure(self, source: SourceName, kind: str) -> None:
         """Count a failed call."""
@@ -122,6 +140,14 @@ class PriceBoard:
     def count_success(self, source: SourceName) -> None:
         """End a row of failures."""
         self._failures_in_a_row[source] = 0
+
+    def note_breaker(self, endpoint: str, state: BreakerState) -> None:
+        """Keep what an endpoint's breaker lets through now."""
+        self._breakers[endpoint] = state
+
+    def note_delay(self, endpoint: str, delay_ms: int) -> None:
+        """Add up what a call waited for its turn."""
+        self._delays_ms[endpoint] += delay_ms
 
     def failures_in_a_row(self, source: SourceName) -> int:
         """Return how many rounds of a source went unanswered since the last answer."""
@@ -137,9 +163,12 @@ class PriceBoard:
             unpriced=len(self._unpriced),
             observations=Counter(self._observations),
             refusals=Counter(self._refusals),
+            reasons=Counter(self._reasons),
             errors=Counter(self._errors),
             failures_in_a_row=Counter(self._failures_in_a_row),
             clock_skew_ms=self.clock_skew_ms,
+            breakers=dict(self._breakers),
+            delays_ms=Counter(self._delays_ms),
         )
 
 

@@ -1,6 +1,6 @@
 """One order book from snapshots and deltas.
 
-Core: no I/O, no clock. A book remembers the best `LEVELS_MAX` levels of each side in two integer arrays, 2 kB a token,
+Core: no I/O, no clock. A book remembers the best `LEVELS_MAX` levels of each side in two integer arrays, 1.5 kB a token,
 so that tens of thousands fit in memory. What lies beyond is forgotten and known to be forgotten: when the
 remembered levels run out the book asks for a snapshot instead of calling the side empty.
 """
@@ -10,10 +10,15 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
+
+from keeper.prices.book_hash import HashedFields, HashStated, fields_that_fit, hash_of_book
 
 LEVELS_MAX: Final = 64
-"""Levels remembered per side. The recorded books have up to 126; the best few decide every price."""
+"""Levels remembered per side. The recorded books have up to 254; the best few decide every price."""
+REORDERED_MAX_MS: Final = 10_000
+"""How much older than its book a delta may be and still be one that came out of order. Older than that, it is the
+venue's clock that went back: its old times would hold every newer content off for as long."""
 
 
 class Side(StrEnum):
@@ -23,9 +28,8 @@ class Side(StrEnum):
     SELL = "SELL"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """One price with the size resting there; size 0 removes it."""
+class Level(NamedTuple):
+    """One price with the size resting there; size 0 removes it. A tuple, for a body has hundreds."""
 
     price_e6: int
     size_e6: int
@@ -42,11 +46,12 @@ class BookSnapshot:
     last_trade_e6: int | None
     refused_levels: int = 0
     """Levels of the body that could not be read."""
+    hash_stated: HashStated | None = None
+    """What the body says its hash is; None when it says none or leaves out what it would cover."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BookDelta:
-    """One level of one book set to a new size."""
+class BookDelta(NamedTuple):
+    """One level of one book set to a new size. A tuple, for thousands are made a second."""
 
     token_id: str
     side: Side
@@ -55,6 +60,8 @@ class BookDelta:
     best_bid_e6: int | None = None
     """What the venue says the best is once this frame is applied; None when it does not say."""
     best_ask_e6: int | None = None
+    hash_stated: str | None = None
+    """The hash of the whole book once this frame is applied."""
 
 
 class Applied(StrEnum):
@@ -62,7 +69,12 @@ class Applied(StrEnum):
 
     APPLIED = "applied"
     OLDER = "older"
-    """Its timestamp precedes the book's: dropped."""
+    """A snapshot that precedes the book, or a delta that does and says what the book holds: dropped."""
+    OUT_OF_ORDER = "out_of_order"
+    """A delta that precedes the book and says otherwise. It is dropped; but it may have been the only word on its level,
+    so a snapshot is wanted."""
+    CLOCK_STEPPED = "clock_stepped"
+    """It precedes the book by more than any reordering: the venue's time went back, and the book cannot be compared."""
     NO_SNAPSHOT = "no_snapshot"
     """There is no book to change yet."""
 
@@ -75,7 +87,7 @@ class _Ladder:
     def __init__(self, levels: Iterable[tuple[int, int]]) -> None:
         kept = sorted((key, size) for key, size in dict(levels).items() if size > 0)
         self._horizon: int | None = None
-        self._keys = array("q", (key for key, _ in kept))
+        self._keys = array("i", (key for key, _ in kept))
         self._sizes = array("q", (size for _, size in kept))
         self._forget_worst()
 
@@ -94,6 +106,14 @@ class _Ladder:
     def is_exhausted(self) -> bool:
         return not self._keys and self._horizon is not None
 
+    def says(self, key: int, size: int) -> bool:
+        """Tell whether the side already has this size at this level, or forgot the level."""
+        if self._horizon is not None and key < self._horizon:
+            return True
+        at = bisect_left(self._keys, key)
+        is_present = at < len(self._keys) and self._keys[at] == key
+        return self._sizes[at] == size if is_present else size == 0
+
     def put(self, key: int, size: int) -> None:
         if self._horizon is not None and key < self._horizon:
             return  # Beyond what is remembered: it cannot be the best while anything is.
@@ -110,14 +130,23 @@ class _Ladder:
             self._sizes.insert(at, size)
             self._forget_worst()
 
+    @property
+    def is_whole(self) -> bool:
+        return self._horizon is None
+
     def levels(self) -> Iterable[tuple[int, int]]:
+        """Best first."""
         return zip(reversed(self._keys), reversed(self._sizes), strict=True)
+
+    def ascending(self) -> Iterable[tuple[int, int]]:
+        """Worst first, as the venue writes a side."""
+        return zip(self._keys, self._sizes, strict=True)
 
 
 class Book:
     """The book of one token. Every method is synchronous and idempotent."""
 
-    __slots__ = ("_asks", "_bids", "has_snapshot", "last_trade_e6", "time_ms")
+    __slots__ = ("_asks", "_bids", "has_snapshot", "hashed", "last_trade_e6", "time_ms")
 
     def __init__(self) -> None:
         self._bids = _Ladder(())
@@ -126,15 +155,20 @@ class Book:
         self.time_ms: int | None = None
         """The venue's timestamp of the newest content applied."""
         self.last_trade_e6: int | None = None
+        self.hashed: HashedFields | None = None
+        """With what its hash is computed; None when the hash cannot be held against it."""
 
     def apply_snapshot(self, snapshot: BookSnapshot) -> Applied:
         """Replace the book, unless the snapshot is older than what the book already holds."""
-        if self.has_snapshot and self._is_older(snapshot.time_ms):
-            return Applied.OLDER
+        if self.has_snapshot:
+            age_ms = self._older_by_ms(snapshot.time_ms)
+            if age_ms > 0:
+                return Applied.OLDER if age_ms <= REORDERED_MAX_MS else Applied.CLOCK_STEPPED
         self._bids = _Ladder((level.price_e6, level.size_e6) for level in snapshot.bids)
         self._asks = _Ladder((-level.price_e6, level.size_e6) for level in snapshot.asks)
         self.has_snapshot = True
         self.time_ms = snapshot.time_ms
+        self.hashed = None
         if snapshot.last_trade_e6 is not None:
             self.last_trade_e6 = snapshot.last_trade_e6
         return Applied.APPLIED
@@ -143,12 +177,17 @@ class Book:
         """Set one level. Sizes are absolute, so a repeated delta changes nothing."""
         if not self.has_snapshot:
             return Applied.NO_SNAPSHOT
-        if self._is_older(delta.time_ms):
-            return Applied.OLDER
         if delta.side is Side.BUY:
-            self._bids.put(delta.level.price_e6, delta.level.size_e6)
+            ladder, key = self._bids, delta.level.price_e6
         else:
-            self._asks.put(-delta.level.price_e6, delta.level.size_e6)
+            ladder, key = self._asks, -delta.level.price_e6
+        age_ms = self._older_by_ms(delta.time_ms)
+        if age_ms > 0:
+            if age_ms > REORDERED_MAX_MS:
+                return Applied.CLOCK_STEPPED
+            is_known = ladder.says(key, delta.level.size_e6)
+            return Applied.OLDER if is_known else Applied.OUT_OF_ORDER
+        ladder.put(key, delta.level.size_e6)
         if delta.time_ms is not None:
             self.time_ms = delta.time_ms
         return Applied.APPLIED
@@ -159,6 +198,7 @@ class Book:
         self._asks = _Ladder(())
         self.has_snapshot = False
         self.time_ms = None
+        self.hashed = None
 
     @property
     def best_bid_e6(self) -> int | None:
@@ -170,6 +210,12 @@ class Book:
         """Lowest ask; None on an empty side."""
         key = self._asks.best
         return None if key is None else -key
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether the best bid is not below the best ask."""
+        bid, ask = self._bids.best, self._asks.best
+        return bid is not None and ask is not None and bid >= -ask
 
     @property
     def needs_snapshot(self) -> bool:
@@ -184,11 +230,37 @@ class Book:
         """List the remembered asks, best first."""
         return tuple(Level(price_e6=-key, size_e6=size) for key, size in self._asks.levels())
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every level is remembered."""
+        return self._bids.is_whole and self._asks.is_whole
+
+    def fit_hash(self, token_id: str, stated: HashStated) -> HashedFields | None:
+        """Return the fields with which the book has the hash its snapshot states, if any."""
+        if self.time_ms is None or not self.is_whole:
+            return None
+        bids, asks = self._bids.ascending(), self._descending_asks()
+        return fields_that_fit(token_id, self.time_ms, bids, asks, stated)
+
+    def misfits(self, token_id: str, hash_stated: str | None) -> bool:
+        """Tell whether a hash can be held against the book, and is another than the book's."""
+        if hash_stated is None or self.hashed is None or self.time_ms is None or not self.is_whole:
+            return False
+        bids, asks = self._bids.ascending(), self._descending_asks()
+        return hash_of_book(token_id, self.time_ms, bids, asks, self.hashed) != hash_stated
+
+    def _descending_asks(self) -> Iterable[tuple[int, int]]:
+        return ((-key, size) for key, size in self._asks.ascending())
+
     def contradicts(self, delta: BookDelta) -> bool:
         """Tell whether the best prices the venue states with a delta differ from the book's own."""
-        bid_differs = delta.best_bid_e6 is not None and delta.best_bid_e6 != self.best_bid_e6
-        ask_differs = delta.best_ask_e6 is not None and delta.best_ask_e6 != self.best_ask_e6
+        return self.differs(delta.best_bid_e6, delta.best_ask_e6)
+
+    def differs(self, best_bid_e6: int | None, best_ask_e6: int | None) -> bool:
+        """Tell whether best prices differ from the book's own; None says nothing."""
+        bid_differs = best_bid_e6 is not None and best_bid_e6 != self.best_bid_e6
+        ask_differs = best_ask_e6 is not None and best_ask_e6 != self.best_ask_e6
         return bid_differs or ask_differs
 
-    def _is_older(self, time_ms: int | None) -> bool:
-        return time_ms is not None and self.time_ms is not None and time_ms < self.time_ms
+    def _older_by_ms(self, time_ms: int | None) -> int:
+        return 0 if time_ms is None or self.time_ms is None else self.time_ms - time_ms

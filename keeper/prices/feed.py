@@ -20,12 +20,12 @@ from keeper.prices.price import TokenId
 from keeper.prices.recorder import Recorder
 from keeper.prices.source import PriceSource
 from keeper.prices.unix_time import unix_ms
-from keeper.prices.venue_http import open_client
+from keeper.prices.venue_http import VenueHttp, open_venue
 
 _AGEING_SLOTS: Final = 5
 _AGEING_MAX_S: Final = 1.0
-_AGEING_CHUNK: Final = 500
-"""Tokens aged between two checkpoints: about a millisecond."""
+_AGEING_CHUNK: Final = 50
+"""Tokens looked at between two checkpoints: a millisecond when each of them has to be judged."""
 
 log = structlog.get_logger()
 
@@ -38,6 +38,7 @@ async def feed(
     wall_ms: Callable[[], int] = unix_ms,
     recorder: Recorder | None = None,
     sources: Sequence[PriceSource] | None = None,
+    venue: VenueHttp | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Publish the price of every followed token on the board, until cancelled.
@@ -51,13 +52,15 @@ async def feed(
         wall_ms: the wall clock, Unix milliseconds: content times are held against it.
         recorder: told of all that is heard and judged.
         sources: where prices come from; None is the stream, the CLOB and Gamma of `config`.
+        venue: over which they are read, when the caller reads from it too: one pool and one budget then hold for both.
         task_status: started once the sources run; the first prices follow when the venue answers.
 
     """
     async with AsyncExitStack() as stack:
         if sources is None:
-            client = await stack.enter_async_context(open_client())
-            sources = builtin_sources(client, config, wall_ms)
+            if venue is None:
+                venue = await stack.enter_async_context(open_venue(config, board, wall_ms=wall_ms))
+            sources = builtin_sources(venue, wall_ms)
         ranked = sorted((source.traits for source in sources), key=lambda traits: traits.rank)
         rules = replace(config.trust_rules, sources=tuple(ranked))
         appraiser = Appraiser(board, (), rules, wall_ms=wall_ms, recorder=recorder)
@@ -67,7 +70,7 @@ async def feed(
         nursery.start_soon(_age_prices, config, appraiser)
         for source in sources:
             nursery.start_soon(source.run, appraiser, known)
-        log.info("feed.started", sources=[traits.name for traits in ranked])
+        log.info("feed.started", sources=[str(traits.name) for traits in ranked])
         task_status.started()
 
 
@@ -89,8 +92,8 @@ async def _age_prices(config: FeedConfig, appraiser: Appraiser) -> None:
     """Let prices age although no source speaks."""
     interval_s = min(config.slot_ms * _AGEING_SLOTS / 1_000, _AGEING_MAX_S)
     while True:
-        for number, token_id in enumerate(appraiser.tokens):
-            appraiser.reappraise(token_id)
+        for number, _ in enumerate(appraiser.pass_time()):
             if number % _AGEING_CHUNK == _AGEING_CHUNK - 1:
                 await trio.lowlevel.checkpoint()
-        await trio.sleep(interval_s)
+        with trio.move_on_after(interval_s):
+            await appraiser.wait_hurry()

@@ -1,10 +1,12 @@
 """Where the feed reads and how often: every setting with its unit, the defaults for the real hosts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from keeper.prices.fallback import TrustRules
+from keeper.prices.breaker import BreakerRules
+from keeper.prices.buckets import CallLimits
 from keeper.prices.price import PriceClass, Source
 from keeper.prices.traits import SourceTraits
+from keeper.prices.trust_rules import TrustRules
 
 _POLLS_FRESH = 3
 """Polls missed in a row before a polled source counts as silent."""
@@ -24,7 +26,17 @@ class FeedConfig:
     request_timeout_ms: int = 4_000
     """Hard limit on one call, connection and body included."""
     response_bytes_max: int = 32 * 1024 * 1024
-    """A reply of 500 books is about 7 MB."""
+    """Of one reply, unpacked; 500 books are about 7 MB."""
+    breaker_failures: int = 5
+    """Failed calls in a row after which an endpoint is probed now and then instead of polled."""
+    breaker_probe_ms: int = 1_000
+    """The first wait before such a probe; each that fails doubles it."""
+    breaker_probe_max_ms: int = 15_000
+    """The longest wait before a probe: a venue's return is noticed that late at most."""
+    retry_after_max_ms: int = 300_000
+    """How long the venue may ask to be left alone; beyond it the wish is cut."""
+    limits: CallLimits = field(default_factory=CallLimits)
+    """Calls per ten seconds; below the published limits, which delay before they reject."""
     stream_fresh_ms: int = 10_000
     """How long a streamed quote leads without a new frame."""
     ping_interval_ms: int = 10_000
@@ -32,6 +44,16 @@ class FeedConfig:
     rotation_interval_ms: int = 600_000
     """Age at which a socket is replaced, against freezes that PONG does not show."""
     reconnect_max_ms: int = 30_000
+    restart_cooldown_ms: int = 180_000
+    """How long the books are not believed after a sign of an engine restart."""
+    venue_frozen_ms: int = 120_000
+    """How long no content of any followed token may change before no price of the venue is acted on."""
+    clock_skew_max_ms: int = 10_000
+    """How far the venue's clock may be from ours before its stamps are not believed."""
+    listing_cache_ms: int = 300_000
+    """How old a listing may be when Gamma answers it."""
+    jump_e6: int = 100_000
+    """A move of one source alone by more than this has to be confirmed."""
     assets_per_socket: int = 200
     books_per_request: int = 500
     markets_per_request: int = 40
@@ -51,11 +73,19 @@ class FeedConfig:
             "gamma_poll_interval_ms",
             "request_timeout_ms",
             "response_bytes_max",
+            "breaker_failures",
+            "breaker_probe_ms",
+            "retry_after_max_ms",
             "stream_fresh_ms",
             "ping_interval_ms",
             "pong_timeout_ms",
             "rotation_interval_ms",
             "reconnect_max_ms",
+            "restart_cooldown_ms",
+            "venue_frozen_ms",
+            "clock_skew_max_ms",
+            "listing_cache_ms",
+            "jump_e6",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, wanted 1 or more")
@@ -64,6 +94,21 @@ class FeedConfig:
                 f"pong_timeout_ms is {self.pong_timeout_ms}, wanted more than ping_interval_ms "
                 f"({self.ping_interval_ms}): a PONG cannot come before its PING"
             )
+
+        if self.breaker_probe_max_ms < self.breaker_probe_ms:
+            raise ValueError(
+                f"breaker_probe_max_ms is {self.breaker_probe_max_ms}, wanted at least breaker_probe_ms "
+                f"({self.breaker_probe_ms})"
+            )
+
+    @property
+    def breaker_rules(self) -> BreakerRules:
+        """When an endpoint is no longer polled, and how it is probed then."""
+        return BreakerRules(
+            failures=self.breaker_failures,
+            probe_s=self.breaker_probe_ms / 1_000,
+            probe_max_s=self.breaker_probe_max_ms / 1_000,
+        )
 
     @property
     def request_timeout_s(self) -> float:
@@ -100,6 +145,7 @@ class FeedConfig:
             best_class=PriceClass.DEGRADED,
             fresh_ms=_POLLS_FRESH * self.gamma_poll_interval_ms + self.request_timeout_ms,
             is_compared=False,
+            is_of_engine=False,
         )
 
     @property
@@ -108,4 +154,9 @@ class FeedConfig:
         return TrustRules(
             slot_ms=self.slot_ms,
             sources=(self.stream_traits, self.clob_traits, self.gamma_traits),
+            restart_cooldown_ms=self.restart_cooldown_ms,
+            venue_frozen_ms=self.venue_frozen_ms,
+            clock_skew_max_ms=self.clock_skew_max_ms,
+            listing_cache_ms=self.listing_cache_ms,
+            jump_e6=self.jump_e6,
         )

@@ -1,16 +1,14 @@
 """Gamma: market listings by keyset pages, for discovery and as the degraded fallback."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Container, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-import httpx
-
+from keeper.prices.endpoints import Endpoint
 from keeper.prices.errors import MalformedError, MalformedReplyError
-from keeper.prices.feed_config import FeedConfig
 from keeper.prices.listing import MarketListing, listing_of
 from keeper.prices.price import TokenId
-from keeper.prices.venue_http import fetch_json
+from keeper.prices.venue_http import VenueHttp
 
 _PAGE_LIMIT = 100
 """The endpoint's own most."""
@@ -30,7 +28,7 @@ class ListingsPage:
 
 
 async def iterate_pages(
-    client: httpx.AsyncClient, config: FeedConfig, params: Sequence[tuple[str, str]]
+    venue: VenueHttp, params: Sequence[tuple[str, str]]
 ) -> AsyncGenerator[ListingsPage, None]:
     """Yield /markets/keyset page by page until the venue names no further cursor.
 
@@ -41,31 +39,37 @@ async def iterate_pages(
         VenueError: a page could not be had.
 
     """
-    url = f"{config.gamma_url}/markets/keyset"
     seen: set[str] = set()
     cursor: list[tuple[str, str]] = []
     for _ in range(_PAGES_MAX):
-        reply = await fetch_json(
-            client, config, url, params=[*params, ("limit", str(_PAGE_LIMIT)), *cursor]
+        page, following = await _read_page(
+            venue, [*params, ("limit", str(_PAGE_LIMIT)), *cursor], seen
         )
-        body = reply.body
-        if not isinstance(body, dict) or not isinstance(body.get("markets"), list):
-            raise MalformedReplyError(f"{url} sent no object with a list of markets")
-        yield _page_of(body["markets"], reply.recorded_bodies)
-        following = body.get("next_cursor")
-        if not isinstance(following, str) or not following:
+        yield page
+        if following is None:
             return
-        if following in seen:
-            raise MalformedReplyError(f"{url} repeated the cursor {following!r}")
         seen.add(following)
         cursor = [("after_cursor", following)]
-    raise MalformedReplyError(f"{url} went on for more than {_PAGES_MAX} pages")
+    raise MalformedReplyError(f"{Endpoint.MARKETS} went on for more than {_PAGES_MAX} pages")
 
 
-async def read_listings(
-    client: httpx.AsyncClient, config: FeedConfig, tokens: Sequence[TokenId]
-) -> ListingsPage:
-    """Read the listings of at most `config.markets_per_request` tokens, open or closed.
+async def _read_page(
+    venue: VenueHttp, params: Sequence[tuple[str, str]], seen: Container[str]
+) -> tuple[ListingsPage, str | None]:
+    async with venue.reading(Endpoint.MARKETS, params=params) as reply:
+        body = reply.json()
+        if not isinstance(body, dict) or not isinstance(body.get("markets"), list):
+            raise MalformedReplyError(f"{reply.url} sent no object with a list of markets")
+        following = body.get("next_cursor")
+        if not isinstance(following, str) or not following:
+            following = None
+        elif following in seen:
+            raise MalformedReplyError(f"{reply.url} repeated the cursor {following!r:.60}")
+        return _page_of(body["markets"], reply.recorded_bodies), following
+
+
+async def read_listings(venue: VenueHttp, tokens: Sequence[TokenId]) -> ListingsPage:
+    """Read the listings of at most `markets_per_request` tokens, open or closed.
 
     `closed` defaults to false at the venue, so tokens that are missing are asked for again as closed.
 
@@ -76,17 +80,24 @@ async def read_listings(
     listings: list[MarketListing] = []
     recorded: list[str | None] = []
     refusals: list[str] = []
+    known: set[TokenId] = set()
     for closed in ("false", "true"):
-        known = {token_id for listing in listings for token_id in listing.token_ids}
         missing = [token_id for token_id in tokens if token_id not in known]
         if not missing:
             break
         params = [*(("clob_token_ids", token_id) for token_id in missing), ("closed", closed)]
-        async with aclosing(iterate_pages(client, config, params)) as pages:
+        async with aclosing(iterate_pages(venue, params)) as pages:
             async for page in pages:
-                listings += page.listings
-                recorded += page.recorded_bodies
                 refusals += page.refusals
+                for listing, name in zip(page.listings, page.recorded_bodies, strict=True):
+                    if not known.isdisjoint(listing.token_ids):
+                        refusals.append(f"a token of market {listing.condition_id} came twice")
+                    elif set(missing).isdisjoint(listing.token_ids):
+                        refusals.append(f"market {listing.condition_id} was not asked for")
+                    else:
+                        known.update(listing.token_ids)
+                        listings.append(listing)
+                        recorded.append(name)
     return ListingsPage(
         listings=tuple(listings), recorded_bodies=tuple(recorded), refusals=tuple(refusals)
     )

@@ -5,8 +5,9 @@ Core.
 
 from dataclasses import dataclass
 
-from keeper.prices.fallback import TokenState, TrustRules
 from keeper.prices.price import Reason, SourceName
+from keeper.prices.token_state import TokenState
+from keeper.prices.trust_rules import TrustRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ def views_of(state: TokenState, rules: TrustRules) -> tuple[SourceView, ...]:
             received_at_s=known.observation.received_at_s,
             content_time_ms=known.observation.content_time_ms,
             is_trusted=known.is_trusted,
-            reason=known.observation.quote.reason,
+            reason=known.doubt or known.observation.quote.reason,
         )
         for traits, known in zip(rules.sources, state.sources, strict=True)
         if known.observation is not None

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from keeper.prices.errors import MalformedError
-from keeper.prices.numerals import load_json, price_e6_from
+from keeper.prices.numerals import E6, e6_from, price_e6_from
 from keeper.prices.price import ConditionId, TokenId
 from keeper.prices.quote import Quote, quote
+from keeper.prices.strict_json import load_strict
 
 _CONDITION_ID: Final = re.compile(r"0x[0-9a-fA-F]{64}")
+_TOKEN_ID: Final = re.compile(r"[0-9]{1,78}", re.ASCII)
+"""A 256-bit number in decimal."""
 _TICK_DEFAULT_E6: Final = 10_000
 """Polymarket's own default tick, one cent."""
+_DIGITS_MAX: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,10 @@ class MarketListing:
     tick_e6: int
     quote: Quote
     """Of outcome 0, as cached by Gamma for up to 300 s."""
+    question_id: str | None = None
+    """The question's own id; in a neg-risk group the group's id with the outcome's number as its last byte."""
+    group_place: int | None = None
+    """Where Gamma shows an outcome in its group (`groupItemThreshold`)."""
 
     @property
     def yes_token_id(self) -> TokenId:
@@ -64,16 +72,13 @@ def listing_of(body: object) -> MarketListing:
     if len(token_ids) != len(outcomes) or not token_ids:
         raise MalformedError(f"found {len(token_ids)} tokens for {len(outcomes)} outcomes")
     tick_e6 = _price_of(body, "orderPriceMinTickSize")
-    neg_risk_market_id = body.get("negRiskMarketID")
     return MarketListing(
         condition_id=_condition_id_of(body),
         question=str(body.get("question") or ""),
         outcomes=outcomes,
         token_ids=token_ids,
         neg_risk=body.get("negRisk") is True,
-        neg_risk_market_id=neg_risk_market_id
-        if isinstance(neg_risk_market_id, str) and neg_risk_market_id
-        else None,
+        neg_risk_market_id=_text_of(body, "negRiskMarketID"),
         is_neg_risk_other=body.get("negRiskOther") is True,
         is_active=body.get("active") is not False,
         is_closed=body.get("closed") is True or _is_resolved(body),
@@ -83,6 +88,8 @@ def listing_of(body: object) -> MarketListing:
             _price_of(body, "bestAsk"),
             _price_of(body, "lastTradePrice"),
         ),
+        question_id=_text_of(body, "questionID"),
+        group_place=_whole_of(body, "groupItemThreshold"),
     )
 
 
@@ -101,16 +108,32 @@ def _token_ids_of(body: Mapping[str, object]) -> tuple[TokenId, ...]:
         key = "positionIds"
     else:
         raise MalformedError(f"found the version {version!r}, wanted v1 or v2")
-    return tuple(TokenId(text) for text in _texts_of(body, key))
+    token_ids = _texts_of(body, key)
+    for token_id in token_ids:
+        if _TOKEN_ID.fullmatch(token_id) is None:
+            raise MalformedError(f"found the token id {token_id[:80]!r}, wanted up to 78 digits")
+    if len(set(token_ids)) != len(token_ids):
+        raise MalformedError(f"found one token id twice under {key}")
+    return tuple(TokenId(text) for text in token_ids)
 
 
 def _texts_of(body: Mapping[str, object], key: str) -> tuple[str, ...]:
     value = body.get(key)
     if isinstance(value, str):
-        value = load_json(value)
+        value = load_strict(value)
     if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
         raise MalformedError(f"found no list of texts under {key}")
     return tuple(value)
+
+
+def _text_of(body: Mapping[str, object], key: str) -> str | None:
+    text = body.get(key)
+    return text if isinstance(text, str) and text else None
+
+
+def _whole_of(body: Mapping[str, object], key: str) -> int | None:
+    text = str(body.get(key))
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX else None
 
 
 def _price_of(body: Mapping[str, object], key: str) -> int | None:
@@ -123,6 +146,6 @@ def _price_of(body: Mapping[str, object], key: str) -> int | None:
 def _is_resolved(body: Mapping[str, object]) -> bool:
     """Tell a finished market whose flag lags: an outcome price of exactly 1 is a winner, not a quote."""
     try:
-        return "1" in _texts_of(body, "outcomePrices")
+        return any(e6_from(text) == E6 for text in _texts_of(body, "outcomePrices"))
     except MalformedError:
         return False

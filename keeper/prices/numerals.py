@@ -70,7 +70,7 @@ def price_e6_from(value: object) -> int:
         MalformedError: no decimal, or not inside (0, 1).
 
     """
-    price_e6 = e6_from(value)
+    price_e6 = _e6_from_text(value) if type(value) is str else e6_from(value)
     if not 0 < price_e6 < E6:
         raise MalformedError(f"found the price {_shown(value)}, wanted more than 0 and less than 1")
     return price_e6
@@ -98,7 +98,8 @@ def load_json(body: bytes | str) -> object:
 
     """
     try:
-        loaded: object = json.loads(body, parse_float=str, parse_constant=_refuse_constant)
+        text = body if isinstance(body, str) else body.decode(json.detect_encoding(body))
+        loaded: object = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"found a body that is no JSON: {_shown(str(error))}") from error
     return loaded
@@ -106,6 +107,10 @@ def load_json(body: bytes | str) -> object:
 
 def _refuse_constant(token: str) -> object:
     raise ValueError(f"{token} is no number")
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=str, parse_constant=_refuse_constant)
+"""Made once: json.loads makes one for every call that is given options, which costs as much as a small frame."""
 
 
 def _shown(value: object) -> str:

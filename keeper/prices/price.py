@@ -31,6 +31,12 @@ CHAIN_CLASSES: Final = (PriceClass.VALID, PriceClass.DEGRADED)
 """The classes that are posted, numbered as the program does. Source: `enum price_class` of layout.h."""
 
 
+CLASS_ORDER: Final[Mapping[PriceClass, int]] = MappingProxyType(
+    {price_class: number for number, price_class in enumerate(PriceClass)}
+)
+"""How bad each class is: 0 is the best."""
+
+
 class Source(StrEnum):
     """Where a price came from, best first."""
 
@@ -50,11 +56,27 @@ class Reason(StrEnum):
     OK = "ok"
     FALLBACK = "fallback"
     """No better source is live: Gamma's cached quote, or the last good price."""
+    CONTESTED = "contested"
+    """The leading source is believed, and one that lost its trust still says something else."""
+    ENGINE_RESTART = "engine_restart"
+    """The venue's engine restarts: its books are not believed for a while."""
     WIDE_SPREAD = "wide_spread"
     ONE_SIDED = "one_sided"
     EMPTY_BOOK = "empty_book"
     CROSSED = "crossed"
+    FROM_FUTURE = "from_future"
+    """Its stamp is later than our clock and the venue's: whatever else it says is not believed either."""
     SOURCES_DISAGREE = "sources_disagree"
+    SETTLING = "settling"
+    """The sources agree again, but not for three polls yet."""
+    JUMP = "jump"
+    """One source alone moved far from the last good price, and has not held it for three polls."""
+    JUMP_CONTESTED = "jump_contested"
+    """One source moved far from the last good price, and another says something else."""
+    FALLBACK_FAR = "fallback_far"
+    """The cached quote is too far from a last good price that is still fresh."""
+    VENUE_FROZEN = "venue_frozen"
+    """No content of any token has changed for long."""
     MARKET_CLOSED = "market_closed"
     """Closed or resolved at the venue: not an outage, so it never becomes stale or halted."""
     TOO_OLD = "too_old"
@@ -62,6 +84,14 @@ class Reason(StrEnum):
     """Every source failed several times in a row."""
     NO_SOURCE = "no_source"
     """No source has said anything yet."""
+    LOST = "lost"
+    """Of a source: its connection is gone, or its book is being asked for anew."""
+    SILENT = "silent"
+    """Of a source: it has not answered for longer than its fresh time."""
+    BEHIND = "behind"
+    """Of a source: three polls in a row found its content older than another's, and unmoved."""
+    PROBATION = "probation"
+    """Of a source: it is back, but three probes have not agreed with it yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

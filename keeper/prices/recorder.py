@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from keeper.prices.fallback import Observation
+from keeper.prices.observation import Observation
 from keeper.prices.price import Price, TokenId
 
 _BYTES_MAX: Final = 512 * 1024 * 1024

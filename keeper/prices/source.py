@@ -8,13 +8,13 @@ from typing import Protocol
 
 from keeper.newest import Newest
 from keeper.prices.errors import VenueError
-from keeper.prices.fallback import Observation
+from keeper.prices.observation import Observation
 from keeper.prices.price import SourceName, TokenId
 from keeper.prices.traits import SourceTraits
 
 
 class Hearing(Protocol):
-    """All that a source may say. Every method is synchronous: hearing never waits."""
+    """All that a source may say, and the two things it may ask. To tell never waits."""
 
     def observe(self, token_id: str, observation: Observation) -> None:
         """Take in a quote of a token; one of a token that nobody asked for is refused and counted."""
@@ -39,6 +39,12 @@ class Hearing(Protocol):
 
     def note_clock_skew(self, skew_ms: int) -> None:
         """Note the venue's clock less ours."""
+
+    async def wait_clock_doubted(self) -> None:
+        """Wait until a stamp went back, or came from the future, since the venue's clock was last noted.
+
+        Nothing is decided by such a stamp until the clock is read again.
+        """
 
     def note_restart(self, source: SourceName, why: str) -> None:
         """Note a sign that the venue's engine restarts (425, 503 with a code): starts or extends the cooldown."""

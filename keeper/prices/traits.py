@@ -24,6 +24,8 @@ class SourceTraits:
     """It speaks when something happens: its quiet is no loss. A polled source that is quiet is lost."""
     is_compared: bool = True
     """It takes part in the cross-check. A cached source does not: it may differ and be honest."""
+    is_of_engine: bool = True
+    """It shows the books of the venue's matching engine, which are not believed for a while after a restart."""
 
     def __post_init__(self) -> None:
         """Refuse what the judge could not act by."""

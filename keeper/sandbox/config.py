@@ -28,8 +28,12 @@ class SandboxConfig:
     seed: int = 1
     """What venue and actors try is decided by it; only the genesis hash is new at every start."""
     markets: int = 8
+    """With two outcomes."""
+    groups: int = 0
+    """With several: neg-risk events of the venue, each one market on chain. They are listed and priced only."""
+    group_outcomes: int = 4
     active_markets_max: int = 16
-    """Actors trade in the first so many; the others are listed and priced only."""
+    """Actors trade in the first so many with two outcomes; the others are listed and priced only."""
     tick_ms: int = 250
     """How often the venue's prices move."""
     volatility_e6: int = 1_500
@@ -74,6 +78,8 @@ class SandboxConfig:
         return VenueConfig(
             seed=self.seed,
             markets=self.markets,
+            groups=self.groups,
+            group_outcomes=self.group_outcomes,
             tick_ms=self.tick_ms,
             volatility_e6=self.volatility_e6,
             jump_every_ticks=self.jump_every_ticks,

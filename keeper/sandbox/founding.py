@@ -64,7 +64,9 @@ async def found_platform(
     """
     program, admin = PROGRAM_KEY.pubkey(), cast.admin
     markets = tuple(market_address(program, seed.condition_id)[0] for seed in seeds)
-    active = markets[: config.active_markets_max]
+    # Actors trade pool 0 of what they see: markets with one pool, which come first.
+    with_two = [seed for seed in seeds if len(seed.prices_e6) == 1]
+    active = markets[: min(config.active_markets_max, len(with_two))]
     await land_all(rpc, [_mint(cast)])
     await land_all(rpc, [_genesis(cast, keeper.pubkey())])
     owners = [(actor.address, _ACTOR_LAMPORTS, _ACTOR_USD) for actor in cast.actors]
@@ -123,10 +125,10 @@ def _create_markets(admin: Actor, quote_mint: Pubkey, seeds: Sequence[MarketSeed
             admin.address,
             quote_mint,
             condition_id=seed.condition_id,
-            outcomes=2,
-            yes_token_or_hash=seed.yes_token,
+            outcomes=seed.outcomes,
+            yes_token_or_hash=seed.yes_token_or_hash,
             no_token=seed.no_token,
-            prices_e6=[seed.price_e6],
+            prices_e6=seed.prices_e6,
         )
         for seed in seeds
     ]

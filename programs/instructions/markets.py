@@ -31,7 +31,8 @@ def create_market(
     Args:
         condition_id: 32 bytes: the condition id, or the neg-risk market id when outcomes > 2.
         outcomes: 2 to 16.
-        yes_token_or_hash: outcome 0's YES token id (big-endian), or the hash of all triples when outcomes > 2.
+        yes_token_or_hash: outcome 0's YES token id (big-endian), or the hash of all triples when outcomes > 2: SHA-256 of
+            condition | YES | NO of each outcome in order.
         no_token: outcome 0's NO token id, or zeros.
         prices_e6: first YES price per pool: one for two outcomes, else one per outcome.
     """

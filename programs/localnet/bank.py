@@ -337,11 +337,11 @@ class Bank:
     def program_accounts(
         self, program: Pubkey, commitment: Commitment = "processed"
     ) -> list[tuple[Pubkey, Account]]:
-        """Every account that `program` owns, in no order that means anything."""
+        """Every account that `program` owns, in the order of their addresses."""
         return self._runtime.program_accounts_at(program, self.height_at(commitment))
 
     def program_accounts_at(self, program: Pubkey, slot: Slot) -> list[tuple[Pubkey, Account]]:
-        """Every account that `program` owned at the end of `slot`, which must not be older than finality."""
+        """Every account that `program` owned at the end of `slot`, which must not be older than finality; by address."""
         return self._runtime.program_accounts_at(program, self.height_of(slot))
 
     def written_in(self, slot: Slot) -> Collection[Pubkey]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from solders.account import Account
 from solders.clock import Clock
@@ -151,17 +152,19 @@ class Runtime:
     def program_accounts_at(
         self, program: Pubkey, height: BlockHeight
     ) -> list[tuple[Pubkey, Account]]:
-        """Every account that `program` owned at the end of a block, in no order that means anything."""
+        """Every account that `program` owned at the end of a block, in the order of their addresses."""
         present = self._svm.get_program_accounts(program)
         past = self._undo.overwritten_after(height)
-        if not past:
-            return present
-        unchanged = [(address, account) for address, account in present if address not in past]
-        return unchanged + [
-            (address, account)
-            for address, account in past.items()
-            if account is not None and account.owner == program
-        ]
+        if past:
+            present = [(address, account) for address, account in present if address not in past]
+            present += [
+                (address, account)
+                for address, account in past.items()
+                if account is not None and account.owner == program
+            ]
+        # LiteSVM's own order is another one in every process: a chain made again must answer the same.
+        present.sort(key=itemgetter(0))
+        return present
 
     def written_in(self, height: BlockHeight) -> Mapping[Pubkey, object]:
         """The addresses that a block wrote; none once it is forgotten."""

@@ -12,8 +12,10 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from keeper.execute import Kit, watch_blockhashes
+from keeper.mirrors import following_of, mirrors_of
 from keeper.newest import Newest
 from keeper.prices.board import PriceBoard
+from keeper.prices.outcomes import Triple, hash_of, token_bytes
 from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
 from keeper.snapshot import Snapshot, take_markets, take_positions
 from keeper.tally import Tally
@@ -56,15 +58,33 @@ def token_of(number):
     return TokenId(str(1_000_000 + number))
 
 
-def market_row(number, *, slot, price_e6=500_000, **changes):
-    """One market of one pool as account bytes, published in `slot`."""
-    market, pool = np.zeros(1, MARKET_DTYPE), np.zeros(1, POOL_DTYPE)
-    market["kind"], market["version"], market["pools"] = AccountKind.MARKET, 1, 1
-    market["outcomes"], market["market_id"] = 2, number
+def outcome_of(number, outcome):
+    """The triple of one outcome of a multi-outcome market."""
+    yes, no = (TokenId(str(2_000_000 + 100 * number + 2 * outcome + side)) for side in (0, 1))
+    return Triple(condition_id=bytes([number, outcome] * 16), yes=yes, no=no)
+
+
+def outcomes_of(number, outcomes):
+    return [outcome_of(number, outcome) for outcome in range(outcomes)]
+
+
+def group_id(number):
+    """The neg-risk group that a multi-outcome market mirrors."""
+    return bytes([50, number]) + bytes(30)
+
+
+def market_row(number, *, slot, price_e6=500_000, prices_e6=None, **changes):
+    """One market as account bytes, published in `slot`; of as many outcomes as `prices_e6` has, or two."""
+    prices_e6 = (price_e6,) if prices_e6 is None else prices_e6
+    pools = len(prices_e6)
+    market, pool = np.zeros(1, MARKET_DTYPE), np.zeros(pools, POOL_DTYPE)
+    market["kind"], market["version"], market["pools"] = AccountKind.MARKET, 1, pools
+    market["outcomes"], market["market_id"] = 2 if pools == 1 else pools, number
     market["publish_slot"] = market["price_update_slot"] = slot
-    token = int(token_of(number)).to_bytes(32, "big")
+    token = token_bytes(token_of(number)) if pools == 1 else hash_of(outcomes_of(number, pools))
+    market["condition_id"] = np.frombuffer(group_id(number), "V32")
     market["yes_token_or_hash"] = np.frombuffer(token, "V32")
-    pool["price_e6"], pool["liquidity"] = price_e6, 100_000 * USD
+    pool["price_e6"], pool["liquidity"] = prices_e6, 100_000 * USD
     for name, value in changes.items():
         market[name] = value
     return bytes(market_address(number)), market.tobytes() + pool.tobytes()
@@ -111,6 +131,9 @@ class World:
     kit: Kit
     nursery: trio.Nursery
     chain: Newest = field(default_factory=Newest)
+    following: Newest = field(default_factory=Newest)
+    proven: dict = field(default_factory=dict)
+    """Tokens by claim, as if Gamma had been asked."""
     board: PriceBoard = field(default_factory=PriceBoard)
     stop: trio.Event = field(default_factory=trio.Event)
 
@@ -131,15 +154,30 @@ class World:
             addresses=addresses,
         )
         self.chain.publish(snapshot)
+        self.following.publish(following_of(mirrors_of(snapshot.markets), self.proven, {}))
         return snapshot
 
-    def price(self, number=0, price_e6=500_000, price_class=PriceClass.VALID, *, age_s=0.0):
-        """Publish a price of market `number`."""
+    def prove(self, number, outcomes):
+        """Let the outcomes of a market be known from its next scan on."""
+        triples = outcomes_of(number, outcomes)
+        self.proven[outcomes, hash_of(triples)] = tuple(triple.yes for triple in triples)
+
+    def price(
+        self,
+        number=0,
+        price_e6=500_000,
+        price_class=PriceClass.VALID,
+        *,
+        outcome=None,
+        age_s=0.0,
+        band_e6=1_000,
+    ):
+        """Publish a price of market `number`, or of one of its outcomes."""
         self.board.publish(
             Price(
-                token_id=token_of(number),
+                token_id=token_of(number) if outcome is None else outcome_of(number, outcome).yes,
                 price_e6=price_e6,
-                band_e6=1_000,
+                band_e6=band_e6,
                 price_class=price_class,
                 source=Source.CLOB,
                 received_at_s=trio.current_time() - age_s,
@@ -180,9 +218,12 @@ class World:
 
 
 def _reading_of(message, instruction):
+    """One outcome's price is a number, several are a tuple."""
     market = message.account_keys[bytes(instruction.accounts)[2]]
-    _, price_class, _, publish_slot = struct.unpack_from("<BBB5xQ", bytes(instruction.data))
-    (price_e6,) = struct.unpack_from("<I", bytes(instruction.data), 16)
+    data = bytes(instruction.data)
+    _, price_class, count, publish_slot = struct.unpack_from("<BBB5xQ", data)
+    prices_e6 = struct.unpack_from("<" + "I4x" * count, data, 16)
+    price_e6 = prices_e6[0] if count == 1 else prices_e6
     return bytes(market)[1], price_e6, price_class, publish_slot
 
 

@@ -22,11 +22,14 @@ from keeper.config import LaneConfig
 from keeper.fees import FeePolicy
 from keeper.liquidate import liquidate_positions
 from keeper.prices.price import PERMISSIONS, PriceClass
+from programs.accounts import Side
 from programs.errors import BY_NAME
 from programs.instructions import Tag
+from programs.layout import POSITION_DTYPE, offset_of
 from programs.rpc import RpcTimeout
 from tests.fakes import SLOT_S
 
+CHANGE_E6 = 2_000
 GUILTY = {"InstructionError": [3, {"Custom": BY_NAME["NOT_ENOUGH_SHARES"].code}]}
 NOTHING = {"InstructionError": [3, {"Custom": BY_NAME["NOTHING_LIQUIDATED"].code}]}
 
@@ -41,8 +44,10 @@ async def liquidating(lamports_per_quote_unit=5_000_000, **changes):
             world.kit,
             LaneConfig(**changes),
             lamports_per_quote_unit,
+            CHANGE_E6,
             world.board,
             world.chain,
+            world.following,
             world.stop,
         )
         yield world
@@ -367,3 +372,101 @@ async def test_a_market_with_more_due_than_can_be_sent_leaves_room_for_the_other
         assert [[position_address(500)]] == world.batches()
         assert 401 == world.tally.liquidations_due
         assert 256 == world.tally.jobs_queued["liquidations"] - 1
+
+
+async def test_one_outcome_that_is_not_trusted_protects_every_position_of_its_market(
+    autojump_clock,
+):
+    async with liquidating() as world:
+        world.prove(0, 3)
+        for outcome in range(3):
+            world.price(0, 333_333, outcome=outcome)
+        world.price(0, 333_333, PriceClass.UNCERTAIN, outcome=2)
+
+        def scan():
+            world.scan(
+                markets=[market_row(0, slot=world.cluster.slot, prices_e6=[333_333] * 3)],
+                positions=[position_row(0)],
+            )
+
+        scan()
+        await world.slots(3)
+        assert [] == world.batches()
+        assert {"liquidations.uncertain:fallback": 1} == world.tally.refusals
+
+        world.price(0, 333_333, outcome=2)
+        scan()
+        await world.slots(5)
+        assert 1 == len(world.batches())
+
+
+async def test_positions_of_a_market_with_unknown_outcomes_are_left_alone(autojump_clock):
+    async with liquidating() as world:
+        row = market_row(0, slot=world.cluster.slot, prices_e6=[333_333] * 3)
+        world.scan(markets=[row], positions=[position_row(0)])
+        await world.slots(3)
+        assert [] == world.batches()
+        assert {"liquidations.outcomes_pending": 1} == world.tally.refusals
+
+
+def at_chain_price(world, chain_e6, *, side=Side.YES):
+    """A scan with one position that has 60 of debt on 100 shares, while the chain stands at this price."""
+    address, data = position_row(0)
+    data = bytearray(data)
+    data[offset_of(POSITION_DTYPE, "side")] = side
+    row = market_row(0, slot=world.cluster.slot, price_e6=chain_e6)
+    world.scan(markets=[row], positions=[(address, bytes(data))])
+
+
+@pytest.mark.parametrize(
+    ("side", "sign"), [(Side.YES, -1), (Side.NO, 1)], ids=["yes below", "no above"]
+)
+async def test_nobody_is_liquidated_at_a_chain_price_that_we_know_to_wrong_him(
+    autojump_clock, side, sign
+):
+    band_e6 = 1_000
+    async with liquidating() as world:
+        world.price(0, 500_000, band_e6=band_e6)
+        off_e6 = band_e6 + CHANGE_E6
+        for farther_e6 in (300_000, 20_000, 1):
+            at_chain_price(world, 500_000 + sign * (off_e6 + farther_e6), side=side)
+            await world.slots(3)
+        assert [] == world.batches()
+        # Told when it begins, not in every scan since.
+        assert {"liquidations.chain_price_behind": 1} == world.tally.refusals
+
+        at_chain_price(world, 500_000 + sign * off_e6, side=side)
+        await world.slots(5)
+        assert 1 == len(world.batches())
+
+
+@pytest.mark.parametrize(
+    ("side", "board_e6", "chain_e6"),
+    [(Side.YES, 300_000, 450_000), (Side.NO, 700_000, 550_000)],
+)
+async def test_a_true_fall_liquidates_the_side_it_hurts_while_the_chain_walks_down(
+    autojump_clock, side, board_e6, chain_e6
+):
+    async with liquidating() as world:
+        world.price(0, board_e6)
+        at_chain_price(world, chain_e6, side=side)
+        await world.slots(5)
+        assert 1 == len(world.batches())
+
+
+async def test_each_outcome_and_side_of_a_market_is_spared_for_itself(autojump_clock):
+    async with liquidating() as world:
+        world.prove(0, 3)
+        for outcome, price_e6 in enumerate((600_000, 300_000, 100_000)):
+            world.price(0, price_e6, outcome=outcome)
+        rows = []
+        for pool in range(3):
+            address, data = position_row(pool)
+            data = bytearray(data)
+            data[offset_of(POSITION_DTYPE, "pool")] = pool
+            rows.append((address, bytes(data)))
+        row = market_row(0, slot=world.cluster.slot, prices_e6=[450_000, 300_000, 250_000])
+        world.scan(markets=[row], positions=rows)
+        await world.slots(5)
+        # YES of outcome 0 is worth more than the chain says; the others are not.
+        assert [{position_address(1), position_address(2)}] == [set(one) for one in world.batches()]

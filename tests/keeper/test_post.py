@@ -3,7 +3,9 @@
 from contextlib import asynccontextmanager
 
 import pytest
+import trio
 from scripted import market_address, market_row, open_world
+from structlog.testing import capture_logs
 
 from keeper.config import LaneConfig
 from keeper.fees import FeePolicy
@@ -26,7 +28,14 @@ async def posting(**changes):
     async with open_world() as world:
         config = LaneConfig(**changes)
         world.nursery.start_soon(
-            post_prices, world.kit, config, PostingRules(), world.board, world.chain, world.stop
+            post_prices,
+            world.kit,
+            config,
+            PostingRules(),
+            world.board,
+            world.chain,
+            world.following,
+            world.stop,
         )
         yield world
         world.stop.set()
@@ -178,6 +187,127 @@ async def test_a_refusal_is_counted_again_when_its_reason_changes(autojump_clock
         } == world.tally.refusals
 
 
+async def test_all_outcomes_of_a_market_are_posted_in_one_instruction(autojump_clock):
+    async with posting() as world:
+        world.prove(0, 3)
+        world.scan(markets=[market_row(0, slot=990, prices_e6=[300_000, 300_000, 400_000])])
+        for outcome, price_e6 in enumerate((310_000, 290_000, 400_000)):
+            world.price(0, price_e6, outcome=outcome, age_s=outcome * SLOT_S)
+        await world.slots(6)
+
+        ((posted,),) = world.posts()
+        number, prices_e6, price_class, publish_slot = posted
+        assert (0, (310_000, 290_000, 400_000), 0) == (number, prices_e6, price_class)
+        # As old as the oldest of them.
+        assert world.cluster.first_slot - 2 == publish_slot
+        assert (1, 3) == (world.tally.prices_posted, len(world.tally.posted_tokens))
+
+
+async def test_markets_of_few_and_of_many_outcomes_share_transactions(autojump_clock):
+    sizes = [3, 1, 16, 1, 4, 16, 1, 5, 16, 16, 16]
+    async with posting() as world:
+        rows = []
+        for number, size in enumerate(sizes):
+            world.prove(number, size)
+            prices_e6 = [1_000_000 // size if size > 1 else 500_000] * size
+            rows.append(market_row(number, slot=world.cluster.slot, prices_e6=prices_e6))
+            for outcome in range(size):
+                shown = None if size == 1 else outcome
+                world.price(number, prices_e6[outcome], PriceClass.DEGRADED, outcome=shown)
+        world.scan(markets=rows)
+        await world.slots(6)
+
+        posts = [posted for batch in world.posts() for posted in batch]
+        assert {*range(len(sizes))} == {number for number, *_ in posts}
+        assert 1 < len(world.posts()) < len(sizes)
+        assert len(sizes) == world.tally.prices_posted
+        for number, prices_e6, *_ in posts:
+            assert sizes[number] == (len(prices_e6) if isinstance(prices_e6, tuple) else 1)
+
+
+async def test_a_market_is_withheld_until_its_last_outcome_is_trusted_and_tells_since_when(
+    autojump_clock,
+):
+    async with posting() as world:
+        world.prove(0, 3)
+        row = market_row(0, slot=world.cluster.slot - 20, prices_e6=[300_000, 300_000, 400_000])
+        world.scan(markets=[row])
+        start_s = trio.current_time()
+        world.price(0, 320_000, outcome=0)
+        await world.slots(3)
+        world.price(0, 290_000, outcome=1)
+        world.price(0, 390_000, PriceClass.STALE, outcome=2)
+        await world.slots(3)
+        assert [] == world.posts()
+        withheld = world.tally.withheld[0]
+        assert ("stale:fallback", 2) == (withheld.reason, withheld.outcome)
+        assert start_s <= withheld.since_s <= start_s + SLOT_S
+        assert 1_000 <= withheld.since_slot <= 1_001
+
+        with capture_logs() as logs:
+            world.price(0, 390_000, outcome=2)
+            await world.slots(3)
+        assert 1 == len(world.posts())
+        assert {} == world.tally.withheld
+        (released,) = [entry for entry in logs if entry["event"] == "price.released"]
+        assert 5 * SLOT_S <= released["withheld_s"] <= 8 * SLOT_S
+        assert {"prices.no_price": 1, "prices.stale:fallback": 1} == world.tally.refusals
+
+
+async def test_a_market_whose_outcomes_are_not_known_is_withheld_with_the_reason(autojump_clock):
+    async with posting() as world:
+        world.scan(markets=[market_row(0, slot=1_000, prices_e6=[300_000, 300_000, 400_000])])
+        await world.slots(3)
+        assert {"prices.outcomes_pending": 1} == world.tally.refusals
+
+        world.prove(0, 3)
+        for outcome in range(3):
+            world.price(0, 333_333, outcome=outcome)
+        world.scan(markets=[market_row(0, slot=1_000, prices_e6=[300_000, 300_000, 400_000])])
+        await world.slots(3)
+        assert 1 == len(world.posts())
+
+
+async def test_a_market_that_is_gone_is_forgotten_and_hundreds_are_looked_at_in_one_slot(
+    autojump_clock,
+):
+    async with posting(concurrency=1) as world:
+        slot = world.cluster.slot
+        rows = [market_row(number, slot=slot) for number in range(250)]
+        for number in range(250):
+            world.price(number, 510_000)
+        world.cluster.drops = 100  # nothing lands
+        world.scan(markets=rows)
+        await world.slots(1.5)
+        first = {number for number, *_ in world.posts()[0]}
+        world.scan(markets=[rows[at] for at in first])
+        await world.slots(10)
+        assert first == {number for batch in world.posts() for number, *_ in batch}
+
+
+async def test_a_quiet_market_is_posted_again_when_its_heartbeat_comes(autojump_clock):
+    async with posting() as world:
+        start = world.cluster.slot
+        world.scan(markets=[market_row(0, slot=start)])
+        for _ in range(30):
+            world.price()  # heard again, and again the same
+            await world.slots(1)
+        ((posted,),) = world.posts()
+        assert start + 24 <= posted[3] <= start + 26
+
+
+async def test_an_old_reading_is_posted_as_soon_as_a_newer_one_says_the_same(autojump_clock):
+    async with posting() as world:
+        world.price(price_e6=500_000, price_class=PriceClass.DEGRADED, age_s=60 * SLOT_S)
+        row = market_row(0, slot=world.cluster.slot - 60, price_class=1)
+        world.scan(markets=[row])
+        await world.slots(10)
+        assert [] == world.posts()
+        world.price(price_e6=500_000, price_class=PriceClass.DEGRADED)
+        await world.slots(3)
+        assert 1 == len(world.posts())
+
+
 async def test_what_is_ripe_rides_along_and_never_pays_for_a_transaction_of_its_own(
     autojump_clock,
 ):
@@ -259,7 +389,14 @@ async def test_a_price_that_came_back_before_it_was_posted_is_due_from_its_next_
     broke = LaneConfig(fees=FeePolicy())
     async with open_world() as world:
         world.nursery.start_soon(
-            post_prices, world.kit, broke, PostingRules(), world.board, world.chain, world.stop
+            post_prices,
+            world.kit,
+            broke,
+            PostingRules(),
+            world.board,
+            world.chain,
+            world.following,
+            world.stop,
         )
         world.scan(markets=[market_row(0, slot=world.cluster.slot)])
         for price_e6 in (510_000, 500_000):
@@ -290,6 +427,7 @@ async def test_a_stop_sends_nothing_new_and_waits_for_what_is_in_flight(autojump
             PostingRules(),
             world.board,
             world.chain,
+            world.following,
             world.stop,
         )
         world.cluster.drops = 2

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from keeper.prices.board import PriceBoard
 from keeper.report import report
-from keeper.tally import PostedPrice, Tally
+from keeper.tally import MARKET_RESOLVED, PostedPrice, Tally, Withheld
 from programs.outcomes import Expired, Failed, JobRef, Landed, end_row
 from state.attempts import Attempts
 from state.in_loop import InLoopStore
@@ -157,3 +157,18 @@ def test_latencies_are_of_all_lanes_and_of_liquidations_alone():
     assert (20.0, 30.0) == tuple(found["latency_ms"].values())
     assert 20.0 == found["liquidations"]["due_to_landed_ms_p50"]
     assert 30.0 == found["liquidations"]["due_to_landed_ms_p99"]
+
+
+def test_prices_not_posted_at_the_end_are_listed_those_for_the_longest_first():
+    tally = Tally()
+    for number, slot, reason in (
+        (1, 30, "no_price"),
+        (2, 10, "stale:too_old"),
+        (3, 5, MARKET_RESOLVED),
+    ):
+        tally.withheld[number] = Withheld(reason=reason, outcome=None, since_slot=slot, since_s=0.0)
+    found = reported(empty_summary(), tally)["prices"]["withheld"]
+    assert (2, [2, 1]) == (found["markets"], [each["market"] for each in found["longest"]])
+    assert {"market": 2, "outcome": None, "reason": "stale:too_old", "since_slot": 10} == found[
+        "longest"
+    ][0]

@@ -3,12 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
+import trio
 from rich.console import Console
 from solders.pubkey import Pubkey
 
 from keeper.prices.board import PriceBoard
 from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
-from keeper.tally import Tally
+from keeper.tally import MARKET_RESOLVED, Tally, Withheld
 from keeper.view import Notice, render
 from programs.units import PriceE6
 
@@ -28,8 +29,8 @@ def price(token, price_class):
     )
 
 
-def frame(columns, rows, *, markets=40, notices=(), scan_age_s=0.0):
-    board, tally = PriceBoard(), Tally()
+def frame(columns, rows, *, markets=40, notices=(), scan_age_s=0.0, withheld=None):
+    board, tally = PriceBoard(), Tally(withheld=withheld or {})
     for number in range(markets):
         board.publish(price(str(number), PriceClass.HALTED if number == 33 else PriceClass.VALID))
     for lane in ("prices", "liquidations"):
@@ -86,3 +87,27 @@ async def test_markets_keep_their_places_while_all_is_well():
     assert [f"market {n}" for n in range(5)] == [
         line[:8] for line in lines if line.startswith("market ") and "price" not in line
     ]
+
+
+def withheld(reason, *, for_s, outcome=None):
+    return Withheld(
+        reason=reason,
+        outcome=outcome,
+        since_slot=4_321,
+        since_s=trio.current_time() - for_s,
+    )
+
+
+async def test_prices_that_are_not_posted_are_told_with_since_when_and_why(autojump_clock):
+    outage = {
+        3: withheld("uncertain:wide_spread", for_s=5),
+        11: withheld("stale:too_old", for_s=65, outcome=2),
+        12: withheld(MARKET_RESOLVED, for_s=900),
+    }
+    lines = frame(80, 24, withheld=outage)
+    assert len(lines) <= 24
+    (told,) = [line for line in lines if line.startswith("not posted: 2, ")]
+    assert "market 11 outcome 2 for 65 s: stale:too_old" in told
+
+    over = {12: withheld(MARKET_RESOLVED, for_s=900)}
+    assert not any(line.startswith("not posted") for line in frame(80, 24, withheld=over))

@@ -90,6 +90,6 @@ async def test_a_chain_that_is_not_read_any_more_is_an_alarm():
 async def test_the_view_is_redrawn_until_it_is_cancelled(autojump_clock, columns):
     console = Console(file=io.StringIO(), force_terminal=True, width=columns, height=24)
     with trio.move_on_after(3.0):
-        await show(console, FACTS, Newest(), PriceBoard(), Tally(), [])
+        await show(console, FACTS, Newest(), Newest(), PriceBoard(), Tally(), [])
     text = console.file.getvalue()
     assert text.count("slot 0") >= 5

@@ -1,10 +1,10 @@
 """keeper/watch.py, on a virtual clock over a scripted cluster."""
 
 import trio
-from scripted import kit_over, market_row, position_row, put_platform, token_of
+from scripted import kit_over, market_row, position_row, put_platform
 
 from keeper.newest import Newest
-from keeper.watch import followed_tokens, watch_chain
+from keeper.watch import watch_chain
 from programs.addresses import vault_address
 from programs.rpc import RpcTimeout
 from state.in_loop import InLoopStore
@@ -84,16 +84,3 @@ async def test_a_slow_scan_is_followed_by_one_at_once_and_not_by_all_it_missed(a
     tally = await watched.during(8)
 
     assert 3 == tally.scans  # ended after 5 slots, begun again then, and in step from there
-
-
-async def test_two_outcome_markets_are_followed_by_their_token(autojump_clock):
-    watched = Watched()
-    slot = watched.cluster.slot
-    put_platform(
-        watched.rpc, markets=[market_row(4, slot=slot), market_row(5, slot=slot, outcomes=3)]
-    )
-    await watched.during(1)
-
-    assert {token_of(0): "market 0", token_of(4): "market 4"} == followed_tokens(
-        watched.chain.get()
-    )

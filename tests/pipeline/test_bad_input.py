@@ -356,7 +356,9 @@ def impatient_config(folder, world):
         stream_fresh_ms="200",
     )
     text = config.read_text().replace(
-        "[posting]", "request_timeout_ms = 300\nreconnect_max_ms = 100\n[posting]"
+        "[posting]",
+        "request_timeout_ms = 300\nreconnect_max_ms = 100\nbreaker_probe_ms = 100\nbreaker_probe_max_ms = 400\n"
+        "retry_after_max_ms = 100\n[posting]",
     )
     config.write_text(text)
     return config
@@ -367,7 +369,12 @@ def test_a_venue_that_dies_under_the_keeper_is_waited_for_and_the_prices_age(tmp
     with started("run", "--json", "--config", str(config)) as keeper:
         keeper.wait_for(lambda line: line["event"] == "attempt.landed")
         world.do(world.venue_gate.turn, None)
-        aged = keeper.wait_for(lambda line: line.get("price_class") in {"stale", "halted"})
+        keeper.wait_for(lambda line: line["event"] == "breaker.opened")
+        aged = keeper.wait_for(
+            lambda line: (
+                line["event"] == "venue.failing" or line.get("price_class") in {"stale", "halted"}
+            )
+        )
         failures = len(keeper.named("source.failed"))
         world.do(world.venue_gate.turn, world.venue_port)
         keeper.wait_for(
@@ -406,7 +413,7 @@ def babbling_venue():
             with closing(client):
                 client.recv(65_536)
                 try:
-                    client.sendall(bodies[number // 3 % len(bodies)])
+                    client.sendall(bodies[number % len(bodies)])
                     client.shutdown(socket.SHUT_WR)
                 except OSError:
                     continue
@@ -429,13 +436,15 @@ def test_bodies_that_are_no_prices_are_counted_by_kind_and_never_posted(tmp_path
     with babbling_venue() as port, started("run", "--json", "--config", str(config)) as keeper:
         keeper.wait_for(lambda line: line["event"] == "attempt.landed")
         world.do(world.venue_gate.turn, port)
-        time.sleep(2)
+        time.sleep(4)
         keeper.process.send_signal(signal.SIGTERM)
         found = finish(keeper)
         world.do(world.venue_gate.turn, world.venue_port)
 
     kinds = {error.partition(".")[2] for error in found["prices"]["errors"]}
-    assert {"status", "not_json", "too_large", "interrupted"} <= kinds, found["prices"]
+    assert {"status_429", "not_json", "too_large", "truncated", "held_back"} <= kinds, found[
+        "prices"
+    ]
     assert "valid" not in found["prices"]["by_class"]
     assert found["positions"]["scans"] > 10
     assert len(keeper.named("source.failed")) < 40

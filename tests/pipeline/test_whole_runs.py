@@ -21,6 +21,8 @@ def test_a_run_posts_scans_liquidates_and_reports(config):
         found = finish(keeper)
 
     assert found["prices"]["posted"] > 0
+    # Twelve markets with two outcomes, and one with four.
+    assert len(found["prices"]["posted_by_token"]) == 16
     assert found["positions"]["scanned"] > 0
     assert found["liquidations"]["landed"] >= 10
     assert found["transactions"]["duplicates"] == 0

@@ -25,6 +25,8 @@ from keeper.sandbox.venue.stream_route import stream_route
 from keeper.sandbox.venue.venue import Venue, VenueConfig
 
 STREAM_PATH: Final = "/ws/market"
+_BLOCKED: Final = Canned(status=403, body=b"error code: 1010", content_type="text/html")
+"""To whom does not say who it is, as Cloudflare answers."""
 _GAMMA_PATHS: Final = ("/markets", "/events")
 
 
@@ -92,6 +94,10 @@ class ScriptedHouse:
         """Close every socket of the stream."""
         self._venue.subscribers.close_all()
 
+    def count_asked(self, family: Family, path: str) -> int:
+        """Return how many requests of a family's paths that contain `path` have come so far."""
+        return sum(one.family is family and path in one.path for one in self.asked)
+
     def canned_for(self, family: Family, path: str) -> Canned | None:
         """Return what a request is answered instead of the truth; longer paths first."""
         found = self._canned.get(family, {})
@@ -126,6 +132,8 @@ class _Counter:
         family = family_of(path)
         canned = house.canned_for(family, path)
         draw = draw_below(100, len(house.asked), "canned")
+        if _is_anonymous(scope):
+            canned, draw = _BLOCKED, 0
         is_canned = canned is not None and draw < canned.share_percent
         status = canned.status if canned is not None and is_canned else None
         house.asked.append(Asked(at_ms=house.clock_ms(), family=family, path=path, status=status))
@@ -137,6 +145,12 @@ class _Counter:
             await _reply(canned)(scope, receive, send)
         else:
             await _deny(canned, receive, send)
+
+
+def _is_anonymous(scope: Scope) -> bool:
+    """Tell whether a client does not say who it is, as Cloudflare asks."""
+    agents = [value for name, value in scope["headers"] if name == b"user-agent"]
+    return not agents or agents[0].startswith(b"python")
 
 
 def _reply(canned: Canned) -> Response:

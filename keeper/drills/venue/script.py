@@ -16,15 +16,16 @@ from keeper.drills.venue.books import (
     told_listing,
     told_midpoint_e6,
 )
-from keeper.sandbox.venue.bodies import Body, book_body, price_change_body
+from keeper.sandbox.venue.bodies import Body, book_body, placeholder_body, price_change_body
 from keeper.sandbox.venue.content import Answer, Frame, touch_of
 from keeper.sandbox.venue.depth import Depth, changes_between
 from keeper.sandbox.venue.draws import draw_below
-from keeper.sandbox.venue.markets import SandboxMarket, sandbox_market
+from keeper.sandbox.venue.markets import SandboxMarket, sandbox_group, sandbox_market
 
 _UNKNOWN_E6: Final = 500_000
 """Around what an endpoint that must say something invents a book when nobody can know: only dishonest tellings use it."""
 _SEED: Final = 1
+Markets = tuple[SandboxMarket, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ class _Said:
     stamp_ms: int
     """The venue's time of the last change."""
     price_e6: int
+    traded_e6: int
+    """The last trade: nobody trades in a drill, so that the books' hashes stay what a reader expects."""
     last_frame: Frame | None = None
 
 
@@ -65,19 +68,30 @@ class ScriptedVenue:
     capture_name: str | None = None
 
     def __init__(
-        self, start_e6: Sequence[int], *, wander_e6: int, clock_ms: Callable[[], int]
+        self,
+        single_e6: Sequence[int],
+        *,
+        group_e6: Sequence[int] = (),
+        wander_e6: int,
+        clock_ms: Callable[[], int],
     ) -> None:
+        """Open the markets of their own, and then the outcomes of one neg-risk event, if any."""
+        start_e6 = [*single_e6, *group_e6]
         self._clock_ms = clock_ms
         self._offset_ms = 0
         self._wander_e6 = wander_e6
         self._tick = 0
         self._anchors: list[int | None] = list(start_e6)
         self._truths: list[int | None] = list(start_e6)
+        singles = [sandbox_market(_SEED, number) for number in range(len(single_e6))]
+        outcomes, self._placeholders = _event(len(group_e6), len(singles))
         self.markets: Final[tuple[SandboxMarket, ...]] = tuple(
             # One grid for all: a telling changes it.
-            replace(sandbox_market(_SEED, number), tick_e6=HONEST.tick_e6)
-            for number in range(len(start_e6))
+            replace(market, number=number, tick_e6=HONEST.tick_e6)
+            for number, market in enumerate([*singles, *outcomes])
         )
+        self.group_size: Final = len(group_e6)
+        """How many of them, the last ones, are the outcomes of one event."""
         self._of_token = {
             token_id: (market.number, token_id == market.token_ids[0])
             for market in self.markets
@@ -95,6 +109,7 @@ class ScriptedVenue:
                 depth=told_depth(HONEST, start_e6[market.number], market.number),
                 stamp_ms=now_ms,
                 price_e6=start_e6[market.number],
+                traded_e6=start_e6[market.number],
             )
             for family in Family
             for market in self.markets
@@ -160,6 +175,7 @@ class ScriptedVenue:
         price_e6 = telling.price_e6
         if price_e6 is None:
             price_e6 = _UNKNOWN_E6 if truth_e6 is None else truth_e6
+        price_e6 += telling.offset_e6
         is_silent = truth_e6 is None and telling == HONEST
         shown = replace(telling, shape=Shape.EMPTY) if is_silent or telling.is_closed else telling
         depth = told_depth(shown, price_e6, market)
@@ -247,7 +263,7 @@ class ScriptedVenue:
                 body = told_listing(told, said.telling, said.depth, said.price_e6)
                 self._log(Family.GAMMA, market.number)
                 answers.append(Answer(body))
-        return answers
+        return answers + [Answer(placeholder_body(market)) for market in self._placeholders]
 
     def opening_frames(self, token_ids: Sequence[str]) -> Sequence[Frame]:
         """Return one frame: an array with the stream's book of every token."""
@@ -268,7 +284,7 @@ class ScriptedVenue:
             said.depth,
             is_yes=is_yes,
             time_ms=self.time_ms if said.telling.is_restamped else said.stamp_ms,
-            last_trade_e6=said.price_e6,
+            last_trade_e6=said.traded_e6,
         )
 
     def _told_market(self, family: Family, number: int) -> SandboxMarket:
@@ -280,6 +296,14 @@ class ScriptedVenue:
             self.sent.append(
                 Sent(at_ms=self._clock_ms(), family=family, market=number, price_e6=midpoint_e6)
             )
+
+
+def _event(outcomes: int, first_number: int) -> tuple[Markets, Markets]:
+    """Return the outcomes of one neg-risk event, and the questions that Gamma lists beside them."""
+    if not outcomes:
+        return (), ()
+    group = sandbox_group(_SEED, 0, outcomes=outcomes, first_number=first_number)
+    return group.outcomes, group.placeholders
 
 
 def _object(answer: Answer) -> Body:

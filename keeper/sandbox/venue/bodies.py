@@ -35,7 +35,7 @@ def book_body(
         "asks": [_level(price, asks[price]) for price in sorted(asks, reverse=True)],
         "min_order_size": "5",
         "tick_size": decimal_of(market.tick_e6),
-        "neg_risk": False,
+        "neg_risk": market.place is not None,
         "last_trade_price": decimal_of(last_trade_e6),
     }
     compact = json.dumps(body, separators=(",", ":")).encode()
@@ -95,12 +95,27 @@ def market_body(market: SandboxMarket, depth: Depth, last_trade_e6: int) -> Body
     bid_e6, ask_e6 = max(depth.bids), min(depth.asks)
     midpoint_e6 = (bid_e6 + ask_e6) // 2
     return {
+        **_listed(market),
+        "outcomePrices": json.dumps([decimal_of(midpoint_e6), decimal_of(_ONE_E6 - midpoint_e6)]),
+        "spread": _number(ask_e6 - bid_e6),
+        "lastTradePrice": _number(last_trade_e6),
+        "bestBid": _number(bid_e6),
+        "bestAsk": _number(ask_e6),
+    }
+
+
+def placeholder_body(market: SandboxMarket) -> Body:
+    """Write a Gamma market that is listed and never traded: it has no price."""
+    return {**_listed(market), "outcomePrices": json.dumps(["0", "0"]), "acceptingOrders": False}
+
+
+def _listed(market: SandboxMarket) -> Body:
+    body: Body = {
         "id": str(market.number + 1),
         "question": market.question,
         "conditionId": market.condition_id,
         "slug": f"sandbox-{market.number}",
         "outcomes": json.dumps(["Yes", "No"]),
-        "outcomePrices": json.dumps([decimal_of(midpoint_e6), decimal_of(_ONE_E6 - midpoint_e6)]),
         "active": True,
         "closed": False,
         "archived": False,
@@ -111,11 +126,18 @@ def market_body(market: SandboxMarket, depth: Depth, last_trade_e6: int) -> Body
         "clobTokenIds": json.dumps(list(market.token_ids)),
         "negRisk": False,
         "negRiskOther": False,
-        "spread": _number(ask_e6 - bid_e6),
-        "lastTradePrice": _number(last_trade_e6),
-        "bestBid": _number(bid_e6),
-        "bestAsk": _number(ask_e6),
     }
+    if market.place is not None:
+        body |= {
+            "active": market.place.is_active,
+            "negRisk": True,
+            "negRiskOther": market.place.is_other,
+            "negRiskMarketID": market.place.group_id,
+            "questionID": market.place.question_id,
+            "groupItemThreshold": str(market.place.question),
+            "groupItemTitle": f"Candidate {market.place.question + 1}",
+        }
+    return body
 
 
 def simplified_body(market: Mapping[str, object]) -> Body:

@@ -61,8 +61,9 @@ def _keyset(request: Request, name: str, found: Sequence[Answer]) -> Response:
 
 
 def _selected(listings: Sequence[Answer], request: Request) -> list[Answer]:
-    """Filter by condition ids, token ids and the closed flag, which defaults to open markets only."""
+    """Filter by condition, question and token ids and the closed flag, which defaults to open markets only."""
     conditions = set(request.query_params.getlist("condition_ids"))
+    questions = set(request.query_params.getlist("question_ids"))
     tokens = set(request.query_params.getlist("clob_token_ids"))
     is_closed = request.query_params.get("closed", "false") == "true"
     selected = []
@@ -71,6 +72,8 @@ def _selected(listings: Sequence[Answer], request: Request) -> list[Answer]:
         if bool(body.get("closed", False)) is not is_closed:
             continue
         if conditions and body["conditionId"] not in conditions:
+            continue
+        if questions and body.get("questionID") not in questions:
             continue
         if tokens and not tokens.intersection(json.loads(str(body["clobTokenIds"]))):
             continue

@@ -5,6 +5,7 @@ away near 0 and 1. Every `jump_every_ticks` a market jumps by `jump_points_e6`, 
 positions under water, and its anchor moves along: the news was news.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,6 +55,12 @@ def path_step(shape: PathShape, state: PathState, seed: int, market: int, tick: 
         price_e6 += _jump_e6(shape, price_e6, seed, market, tick)
         anchor_e6 = _bounded(price_e6)
     return PathState(price_e6=_bounded(price_e6), anchor_e6=anchor_e6)
+
+
+def shares_e6(weights_e6: Sequence[int]) -> tuple[int, ...]:
+    """Return the prices of a group's outcomes, one together but for rounding: when one moves, all do."""
+    total = sum(weights_e6)
+    return tuple(weight * _ONE_E6 // total for weight in weights_e6)
 
 
 def is_jump(shape: PathShape, seed: int, market: int, tick: int) -> bool:

@@ -72,8 +72,10 @@ class Subscribers:
 
 
 def send_or_close(subscriber: Subscriber, text: str) -> None:
-    """Queue one text; a subscriber whose queue is full is cut off."""
+    """Queue one text; a subscriber whose queue is full is cut off, one that is leaving is passed over."""
     try:
         subscriber.outbox.send_nowait(text)
     except trio.WouldBlock:
         subscriber.scope.cancel(reason="the subscriber is too far behind")
+    except trio.BrokenResourceError:
+        pass  # its socket has ended and is being closed: it leaves in a moment

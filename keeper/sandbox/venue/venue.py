@@ -34,6 +34,10 @@ class VenueConfig:
     seed: int = 1
     """The same seed gives the same markets and prices."""
     markets: int = 8
+    """Markets of their own."""
+    groups: int = 0
+    """Neg-risk events, whose outcomes are markets too."""
+    group_outcomes: int = 4
     tick_ms: int = 250
     """How often prices move; in a replay, the time between two recorded frames."""
     volatility_e6: int = 1_500
@@ -51,6 +55,8 @@ class VenueConfig:
         """Refuse settings that mean nothing."""
         for name, value, least, most in (
             ("markets", self.markets, 1, 21_000),
+            ("groups", self.groups, 0, 1_000),
+            ("group_outcomes", self.group_outcomes, 3, 16),
             ("tick_ms", self.tick_ms, 1, 3_600_000),
             ("volatility_e6", self.volatility_e6, 0, 100_000),
             ("jump_every_ticks", self.jump_every_ticks, 0, 1_000_000),
@@ -88,7 +94,12 @@ class Venue:
                 jump_points_e6=config.jump_points_e6,
             )
             self._simulated = SimulatedVenue(
-                seed=config.seed, markets=config.markets, shape=shape, now_ms=now_ms()
+                seed=config.seed,
+                markets=config.markets,
+                groups=config.groups,
+                group_outcomes=config.group_outcomes,
+                shape=shape,
+                now_ms=now_ms(),
             )
             self.content = self._simulated
 

@@ -6,14 +6,14 @@ import trio
 from keeper.newest import Newest
 from keeper.prices.appraiser import Appraiser
 from keeper.prices.board import PriceBoard
-from keeper.prices.builtin import poll_for_ever
 from keeper.prices.errors import TimedOutError
-from keeper.prices.fallback import Observation
 from keeper.prices.feed import _age_prices
 from keeper.prices.feed_config import FeedConfig
+from keeper.prices.observation import Observation
+from keeper.prices.polling import poll_for_ever
 from keeper.prices.price import Reason, Source, TokenId
 from keeper.prices.quote import quote
-from keeper.prices.stream import backoff_s
+from keeper.prices.stream_bundle import backoff_s
 
 ONE = TokenId("1")
 CONFIG = FeedConfig()
@@ -27,6 +27,11 @@ def following(tokens):
     followed = Newest()
     followed.publish(tuple(tokens))
     return followed
+
+
+def age(appraiser):
+    for _ in appraiser.pass_time():
+        pass
 
 
 def seen(source=Source.CLOB, price_e6=500_000):
@@ -104,13 +109,13 @@ async def test_five_failures_in_a_row_on_every_source_halt_and_one_success_ends_
     appraiser.observe(ONE, seen())
     for source in (Source.STREAM, Source.CLOB, Source.GAMMA):
         for _ in range(5):
-            appraiser.reappraise(ONE)
+            age(appraiser)
             assert board.get(ONE).reason is Reason.OK
             appraiser.miss(source)
-    appraiser.reappraise(ONE)
+    age(appraiser)
     assert board.get(ONE).reason is Reason.SOURCES_FAILING
     appraiser.succeed(Source.GAMMA)
-    appraiser.reappraise(ONE)
+    age(appraiser)
     assert board.get(ONE).reason is Reason.OK
 
 
@@ -130,7 +135,15 @@ async def test_a_closed_market_is_uncertain_and_a_reopened_one_is_not(autojump_c
     appraiser.observe(ONE, seen())
     appraiser.close(ONE, is_closed=True)
     assert board.get(ONE).reason is Reason.MARKET_CLOSED
+    # A listing may have been cached before the market closed: that it says open proves nothing for 300 s.
+    await trio.sleep(300)
     appraiser.close(ONE, is_closed=False)
+    assert board.get(ONE).reason is Reason.MARKET_CLOSED
+    await trio.sleep(0.1)
+    appraiser.close(ONE, is_closed=False)
+    for _ in range(3):
+        appraiser.observe(ONE, seen())
+        await trio.sleep(1)
     assert board.get(ONE).reason is Reason.OK
 
 

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from keeper.prices.bodies import (
     LEVELS_PER_SIDE_MAX,
+    BestStated,
     LastTrade,
     MarketResolved,
     Refused,
     TickSizeChange,
+    Unknown,
     book_of,
     events_of_frame,
 )
@@ -115,20 +117,25 @@ def test_one_malformed_change_is_refused_and_the_others_are_kept():
     assert kinds == [BookDelta, Refused, Refused, Refused, Refused, BookDelta]
 
 
-def test_the_other_events_are_read_and_unknown_ones_passed_over():
+def test_the_other_events_are_read_and_unknown_ones_named():
     frame = [
         {"event_type": "last_trade_price", "asset_id": "1", "price": "0.5", "side": ""},
         {"event_type": "last_trade_price", "asset_id": "1", "price": "0.4", "side": "BUY"},
         {"event_type": "tick_size_change", "asset_id": "1"},
         {"event_type": "market_resolved", "assets_ids": ["1", "2"]},
-        {"event_type": "best_bid_ask", "asset_id": "1"},
+        {"event_type": "best_bid_ask", "asset_id": "1", "best_bid": "0.4", "best_ask": "1"},
+        {"event_type": "new_market", "id": "7"},
         {"event_type": "something_new"},
+        {"message": "hello"},
     ]
     assert list(events_of_frame(frame)) == [
         LastTrade(token_id="1", price_e6=None, time_ms=None),
         LastTrade(token_id="1", price_e6=400_000, time_ms=None),
         TickSizeChange(token_id="1"),
         MarketResolved(token_ids=("1", "2")),
+        BestStated(token_id="1", bid_e6=400_000, ask_e6=None, time_ms=None),
+        Unknown(kind="something_new"),
+        Unknown(kind="none"),
     ]
 
 

@@ -54,7 +54,7 @@ def test_size_zero_removes_a_level_and_is_no_level_in_a_snapshot():
 
 def test_an_older_delta_or_snapshot_changes_nothing():
     book = opened(bids=[(63_000,)], time_ms=2_000)
-    assert book.apply_delta(delta(Side.BUY, 64_000, 1, time_ms=1_999)) is Applied.OLDER
+    assert book.apply_delta(delta(Side.BUY, 64_000, 1, time_ms=1_999)) is Applied.OUT_OF_ORDER
     assert book.apply_snapshot(snapshot(bids=[(1_000,)], time_ms=1_999)) is Applied.OLDER
     assert book.best_bid_e6 == 63_000
     assert book.apply_delta(delta(Side.BUY, 64_000, 1, time_ms=2_000)) is Applied.APPLIED

@@ -79,4 +79,4 @@ async def test_malformed_bodies_are_skipped_and_counted_and_the_rest_is_priced()
     assert board.get(TWO) is None
     assert board.why_unpriced(TWO) in ("no_source", "market_closed")
     statistics = board.statistics()
-    assert set(statistics.errors) <= {"stream.stream_closed"}
+    assert set(statistics.errors) <= {"stream.stream_closed", "stream.status_403"}

@@ -49,6 +49,8 @@ def test_absent_quotes_and_ticks_are_no_error():
 def test_a_closed_flag_wins_over_accepting_orders_and_a_winner_over_an_open_flag():
     assert listing_of({**MARKET, "closed": True, "acceptingOrders": True}).is_closed
     assert listing_of({**MARKET, "outcomePrices": '["0", "1"]'}).is_closed
+    assert listing_of({**MARKET, "outcomePrices": ["1.0", "0.0"]}).is_closed
+    assert not listing_of({**MARKET, "outcomePrices": '["x", "1"]'}).is_closed
     assert not listing_of({**MARKET, "outcomePrices": '["0.0655", "0.9345"]'}).is_closed
     assert not listing_of({**MARKET, "endDate": "2020-01-01T00:00:00Z"}).is_closed
 
@@ -57,6 +59,9 @@ def test_a_closed_flag_wins_over_accepting_orders_and_a_winner_over_an_open_flag
     "broken",
     [
         {"conditionId": "0xab"},
+        {"clobTokenIds": '["11", "0x22"]'},
+        {"clobTokenIds": '["11", "' + "9" * 79 + '"]'},
+        {"clobTokenIds": '["11", "11"]'},
         {"conditionId": "0x" + "zz" * 32},
         {"conditionId": None},
         {"clobTokenIds": '["11"]'},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from keeper.prices.fallback import Observation
+from keeper.prices.observation import Observation
 from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
 from keeper.prices.quote import quote
 from keeper.prices.recorder import FileRecorder

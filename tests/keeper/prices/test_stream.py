@@ -10,11 +10,12 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
+from keeper.newest import Newest
 from keeper.prices.appraiser import Appraiser
 from keeper.prices.board import PriceBoard
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import Reason, TokenId
-from keeper.prices.stream import follow_stream
+from keeper.prices.stream import StreamSource
 from keeper.prices.venue_http import open_client
 
 ONE, TWO = TokenId("1"), TokenId("2")
@@ -63,7 +64,9 @@ async def following(*frames, answers_ping=True, tokens=(ONE,), **settings):
             )
             board = PriceBoard()
             appraiser = Appraiser(board, tokens, config.trust_rules)
-            nursery.start_soon(follow_stream, client, config, tokens, appraiser)
+            followed = Newest()
+            followed.publish(tokens)
+            nursery.start_soon(StreamSource(client=client, config=config).run, appraiser, followed)
             yield board, heard
             nursery.cancel_scope.cancel()
 

@@ -1,8 +1,11 @@
 import httpx
 import pytest
 import trio
+from answering import Answering
 
+from keeper.prices.buckets import CallLimits
 from keeper.prices.clob import read_books, read_time_s
+from keeper.prices.endpoints import Endpoint
 from keeper.prices.errors import (
     BadStatusError,
     ConnectFailedError,
@@ -15,18 +18,18 @@ from keeper.prices.errors import (
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.gamma import iterate_pages, read_listings
 from keeper.prices.price import TokenId
-from keeper.prices.venue_http import USER_AGENT, fetch_json, open_client
+from keeper.prices.venue_http import USER_AGENT, open_client, open_venue
 
 CONFIG = FeedConfig(clob_url="http://clob", gamma_url="http://gamma", response_bytes_max=10_000)
 
 
-def client_of(answer):
-    return httpx.AsyncClient(transport=httpx.MockTransport(answer), timeout=None)
+def venue_of(answer):
+    return open_venue(CONFIG, transport=Answering(answer))
 
 
 async def fetched(answer):
-    async with client_of(answer) as client:
-        return await fetch_json(client, CONFIG, "http://clob/x")
+    async with venue_of(answer) as venue, venue.reading(Endpoint.TIME) as reply:
+        return reply.json(), reply.recorded_bodies
 
 
 @pytest.mark.parametrize(
@@ -67,10 +70,10 @@ async def test_a_refused_connection_is_not_tried_again_and_a_lost_one_is_once():
     def break_once(request):
         calls.append(request)
         if len(calls) == 2:
-            raise httpx.RemoteProtocolError("GOAWAY")
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
         return httpx.Response(200, json={"n": 1})
 
-    assert (await fetched(break_once)).body == {"n": 1}
+    assert await fetched(break_once) == ({"n": 1}, ())
 
     def break_always(_):
         raise httpx.ReadError("reset")
@@ -96,15 +99,17 @@ async def test_numbers_are_never_floats_and_recorded_files_are_named():
         content=b'{"mid": 0.0655}',
         headers={"content-type": "application/json", "x-recorded-body": "a.json, b.json"},
     )
-    reply = await fetched(lambda _: response)
-    assert reply.body == {"mid": "0.0655"}
-    assert reply.recorded_bodies == ("a.json", "b.json")
+    body, recorded_bodies = await fetched(lambda _: response)
+    assert body == {"mid": "0.0655"}
+    assert recorded_bodies == ("a.json", "b.json")
 
 
-async def test_the_client_introduces_itself_and_follows_no_redirect():
+async def test_the_client_introduces_itself_asks_for_gzip_alone_and_follows_no_redirect():
     async with open_client() as client:
         assert client.headers["User-Agent"] == USER_AGENT
+        assert client.headers["Accept-Encoding"] == "gzip"
         assert not client.follow_redirects
+        assert not client.trust_env
 
 
 def book(token_id, **changes):
@@ -118,25 +123,25 @@ async def test_a_batch_may_come_unordered_with_omissions_and_with_a_broken_entry
         assert b'[{"token_id":"1"}' in request.content
         return httpx.Response(200, json=[book("3"), {"asset_id": "2"}, book("1")])
 
-    async with client_of(answer) as client:
-        reply = await read_books(client, CONFIG, [TokenId(one) for one in "1234"])
-    assert [one.snapshot.token_id for one in reply.books] == ["3", "1"]
+    async with venue_of(answer) as venue:
+        reply = await read_books(venue, [TokenId(one) for one in "1234"])
+    assert [one.book.token_id for one in reply.books] == ["3", "1"]
     assert [one.recorded_body for one in reply.books] == [None, None]
     assert len(reply.refusals) == 1
 
 
 @pytest.mark.parametrize("body", [{}, "x", 5], ids=repr)
 async def test_books_that_are_no_list_are_malformed(body):
-    async with client_of(lambda _: httpx.Response(200, json=body)) as client:
+    async with venue_of(lambda _: httpx.Response(200, json=body)) as venue:
         with pytest.raises(MalformedReplyError):
-            await read_books(client, CONFIG, [TokenId("1")])
+            await read_books(venue, [TokenId("1")])
 
 
 @pytest.mark.parametrize("body", [0, "1782670540", []], ids=repr)
 async def test_a_clock_that_tells_no_seconds_is_malformed(body):
-    async with client_of(lambda _: httpx.Response(200, json=body)) as client:
+    async with venue_of(lambda _: httpx.Response(200, json=body)) as venue:
         with pytest.raises(MalformedReplyError):
-            await read_time_s(client, CONFIG)
+            await read_time_s(venue)
 
 
 def market(number, **changes):
@@ -157,8 +162,8 @@ async def test_pages_follow_after_cursor_to_the_end():
             return httpx.Response(200, json={"markets": [market(1), {}], "next_cursor": "A"})
         return httpx.Response(200, json={"markets": [market(2)]})
 
-    async with client_of(answer) as client:
-        pages = [page async for page in iterate_pages(client, CONFIG, [])]
+    async with venue_of(answer) as venue:
+        pages = [page async for page in iterate_pages(venue, [])]
     assert asked == [None, "A"]
     assert [one.token_ids[0] for page in pages for one in page.listings] == ["1", "2"]
     assert [len(page.refusals) for page in pages] == [1, 0]
@@ -168,9 +173,29 @@ async def test_a_cursor_that_repeats_is_an_error_and_no_endless_loop():
     def answer(_):
         return httpx.Response(200, json={"markets": [], "next_cursor": "A"})
 
-    async with client_of(answer) as client:
+    async with venue_of(answer) as venue:
         with pytest.raises(MalformedReplyError, match="repeated the cursor"):
-            [page async for page in iterate_pages(client, CONFIG, [])]
+            [page async for page in iterate_pages(venue, [])]
+
+
+async def test_pages_without_end_are_an_error_too(autojump_clock):
+    cursors = iter(range(2_000))
+
+    def answer(_):
+        return httpx.Response(200, json={"markets": [], "next_cursor": str(next(cursors))})
+
+    limits = CallLimits(markets_per_10_s=300)
+    with trio.fail_after(3_600):
+        async with open_venue(FeedConfig(limits=limits), transport=Answering(answer)) as venue:
+            with pytest.raises(MalformedReplyError, match="more than 1000 pages"):
+                [page async for page in iterate_pages(venue, [])]
+
+
+async def test_an_address_of_another_protocol_cannot_be_reached():
+    config = FeedConfig(clob_url="ftp://clob")
+    async with open_venue(config) as venue:
+        with pytest.raises(ConnectFailedError, match="cannot be reached"):
+            await read_time_s(venue)
 
 
 async def test_tokens_missing_among_open_markets_are_asked_for_among_closed_ones():
@@ -184,7 +209,7 @@ async def test_tokens_missing_among_open_markets_are_asked_for_among_closed_ones
             200, json={"markets": [market(2 if is_closed else 1, closed=is_closed)]}
         )
 
-    async with client_of(answer) as client:
-        page = await read_listings(client, CONFIG, [TokenId("1"), TokenId("2")])
+    async with venue_of(answer) as venue:
+        page = await read_listings(venue, [TokenId("1"), TokenId("2")])
     assert asked == [("false", ["1", "2"]), ("true", ["2"])]
     assert [one.is_closed for one in page.listings] == [False, True]

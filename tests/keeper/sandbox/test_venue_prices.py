@@ -118,11 +118,11 @@ def test_the_frames_rebuild_the_venues_own_books_tick_by_tick():
     tokens = [TokenId(token_id) for one in venue.markets for token_id in one.token_ids]
     books = StreamedBooks(tokens)
     for frame in venue.opening_frames(tokens):
-        assert books.apply_frame(frame.body).refusals == ()
+        assert books.apply_frame(frame.body).refusals == []
     for tick in range(40):
         for frame in chain.from_iterable(venue.advance(1_001 + tick)):
             outcome = books.apply_frame(frame.body)
-            assert (outcome.refusals, outcome.dropped) == ((), ())
+            assert (outcome.refusals, outcome.dropped) == ([], [])
         for token_id in tokens:
             body = venue.book(token_id).body
             book = books.book(token_id)

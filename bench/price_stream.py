@@ -1,0 +1,274 @@
+"""Book updates from a websocket in another process to prices on the board.
+
+    python -m bench.price_stream [--tokens 4000] [--rate 5000] [--for 20] [--frames 1000000]
+
+Offers updates at a rate over real loopback sockets and measures from the moment a frame is written to the moment its
+price is on the board, with the whole feed running: sockets, books, trust and ageing. Then as many as it can take, then
+a million frames through one socket's reader, to see that memory stays flat. Beside them, what the machine can do in the
+same minute: parsing the same frames and nothing else.
+
+Targets: 5_000 updates a second on one core with p99 of 5 ms; 42_000 books in 100 MB; memory flat over a million frames.
+"""
+
+import argparse
+import gc
+import json
+import logging
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from array import array
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+import trio
+
+from bench._stream_feeder import Book as FedBook
+from bench._stream_feeder import token_id_of
+from keeper.newest import Newest
+from keeper.prices.appraiser import Appraiser
+from keeper.prices.board import PriceBoard
+from keeper.prices.bodies import book_of
+from keeper.prices.book import Book
+from keeper.prices.feed import feed
+from keeper.prices.feed_config import FeedConfig
+from keeper.prices.price import Price, TokenId
+from keeper.prices.stream import StreamSource
+from keeper.prices.stream_frames import FrameReader
+from keeper.prices.venue_http import open_client
+
+GOAL_P99_MS: Final = 5.0
+GOAL_BOOKS_MB: Final = 100.0
+GOAL_GROWTH_MB: Final = 1.0
+BOOKS: Final = 42_000
+
+
+class TimedBoard(PriceBoard):
+    """A board that remembers when each streamed content appeared on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.published_ns: dict[tuple[TokenId, int], int] = {}
+
+    def publish(self, price: Price) -> None:
+        """Publish, and note the first time of each content."""
+        super().publish(price)
+        if price.content_time_ms is not None:
+            self.published_ns.setdefault(
+                (price.token_id, price.content_time_ms), time.monotonic_ns()
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one run over sockets showed."""
+
+    offered: int
+    """Updates written by the other process."""
+    lost: int
+    """Updates whose price never appeared."""
+    waits_ms: tuple[float, ...]
+    """From frame written to price published, ascending."""
+    cpu_us: float
+    """Of this process, per update."""
+    queued_share: float
+    """Of the run's time, how much this process was ready and had no core: other programs' doing."""
+    troubles: dict[str, int]
+    """What the feed refused or failed at; nothing of what is offered deserves it."""
+    rate: float
+    """Updates a second, from the first frame written to the last price published."""
+
+
+async def over_sockets(tokens: int, rate: int, for_s: float) -> Run:
+    """Run the whole feed against a feeder in another process."""
+    board = TimedBoard()
+    followed = Newest[tuple[TokenId, ...]]()
+    followed.publish(tuple(TokenId(token_id_of(number)) for number in range(tokens)))
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        command = [sys.executable, "-m", "bench._stream_feeder"]
+        command += [str(tokens), str(rate), str(for_s), str(log)]
+        feeder = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
+        assert feeder.stdout is not None
+        try:
+            port = int(await _line(feeder.stdout))
+            config = FeedConfig(stream_url=f"ws://127.0.0.1:{port}/ws/market")
+            async with open_client() as client, trio.open_nursery() as nursery:
+                sources = [StreamSource(client=client, config=config)]
+                await nursery.start(partial(feed, config, followed, board, sources=sources))
+                while len(board.snapshot()) < tokens:
+                    await board.wait_newer(board.sequence)
+                gc.collect()
+                gc.freeze()
+                began = _spent_s()
+                await _line(feeder.stdout)
+                spent = tuple(now - then for now, then in zip(_spent_s(), began, strict=True))
+                nursery.cancel_scope.cancel()
+        finally:
+            feeder.kill()
+            await feeder.wait()
+        written = array("q", log.read_bytes())
+    return _compared(written, board, spent)
+
+
+def _spent_s() -> tuple[float, float, float]:
+    """Return the seconds this process has run, waited for a core, and existed."""
+    running_ns, queued_ns, _ = map(int, Path("/proc/self/schedstat").read_text().split())
+    return running_ns / 1e9, queued_ns / 1e9, time.monotonic()
+
+
+def _compared(written: "array[int]", board: TimedBoard, spent_s: tuple[float, ...]) -> Run:
+    cpu_s, queued_s, wall_s = spent_s
+    waits_ns, last_ns = [], 0
+    for at in range(0, len(written), 3):
+        number, time_ms, written_ns = written[at : at + 3]
+        published_ns = board.published_ns.get((TokenId(token_id_of(number)), time_ms))
+        if published_ns is not None:
+            waits_ns.append(published_ns - written_ns)
+            last_ns = max(last_ns, published_ns)
+    offered = len(written) // 3
+    return Run(
+        offered=offered,
+        lost=offered - len(waits_ns),
+        waits_ms=tuple(sorted(wait / 1e6 for wait in waits_ns)),
+        cpu_us=cpu_s * 1e6 / max(offered, 1),
+        queued_share=queued_s / wall_s,
+        troubles={**board.statistics().refusals, **board.statistics().errors},
+        rate=len(waits_ns) * 1e9 / max(last_ns - written[2], 1),
+    )
+
+
+async def _line(stream: trio.abc.ReceiveStream) -> str:
+    """Read one line, and nothing of the next."""
+    said = b""
+    while not said.endswith(b"\n"):
+        byte = await stream.receive_some(1)
+        if not byte:
+            raise RuntimeError("the feeder ended before its time")
+        said += byte
+    return said.decode().strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What a million frames through one reader showed."""
+
+    cpu_us: float
+    before_mb: float
+    after_mb: float
+
+
+async def in_process(frames: int) -> Replay:
+    """Apply frames of 200 tokens without a socket, and weigh the process before and after."""
+    fed = [FedBook(number) for number in range(200)]
+    tokens = tuple(TokenId(book.token_id) for book in fed)
+    config = FeedConfig()
+    rules = replace(config.trust_rules, sources=(config.stream_traits,))
+    appraiser = Appraiser(PriceBoard(), tokens, rules)
+    reader = FrameReader(config.stream_traits.name, appraiser, tokens, is_heard=True)
+    for book in fed:
+        await reader.take(book.snapshot())
+    for number in range(20_000):  # Caches fill before the first weighing.
+        await reader.take(fed[number % 200].change()[1])
+    gc.collect()
+    before_mb, spent_s = _resident_mb(), 0.0
+    for at in range(0, frames, 1_000):
+        texts = [fed[number % 200].change()[1] for number in range(at, at + 1_000)]
+        began_s = time.process_time()
+        for text in texts:
+            await reader.take(text)
+        spent_s += time.process_time() - began_s
+        reader.look_again()
+    gc.collect()
+    return Replay(cpu_us=spent_s * 1e6 / frames, before_mb=before_mb, after_mb=_resident_mb())
+
+
+def parsing_us() -> float:
+    """Return the microseconds of json.loads alone on the same frames, the least of five rounds."""
+    fed = FedBook(0)
+    texts = [fed.change()[1] for _ in range(10_000)]
+    return min(_timed_us(texts) for _ in range(5))
+
+
+def _timed_us(texts: list[str]) -> float:
+    began_s = time.process_time()
+    for text in texts:
+        json.loads(text)
+    return (time.process_time() - began_s) * 1e6 / len(texts)
+
+
+def books_mb() -> float:
+    """Return what 42_000 full books hold: 64 levels a side, and beyond that forgotten."""
+    gc.collect()
+    before_mb = _resident_mb()
+    side = [{"price": f"0.{e4:04}", "size": f"{e4}.5"} for e4 in range(1_000, 1_126)]
+    books = []
+    for number in range(BOOKS):
+        body = {
+            "asset_id": token_id_of(number),
+            "timestamp": str(number + 1),
+            "bids": side[:63],
+            "asks": side[63:],
+        }
+        book = Book()
+        book.apply_snapshot(book_of(body))
+        books.append(book)
+    gc.collect()
+    return _resident_mb() - before_mb
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def _share(waits_ms: tuple[float, ...], share: float) -> float:
+    return waits_ms[min(int(len(waits_ms) * share), len(waits_ms) - 1)] if waits_ms else math.nan
+
+
+def main() -> int:
+    """Measure, and print the table; non-zero when a target is missed."""
+    parser = argparse.ArgumentParser(description="Book updates from a socket to the board.")
+    parser.add_argument("--tokens", type=int, default=4_000)
+    parser.add_argument("--rate", type=int, default=5_000, help="updates a second")
+    parser.add_argument("--for", dest="for_s", type=float, default=20.0, help="seconds")
+    parser.add_argument("--frames", type=int, default=1_000_000)
+    asked = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    limit_us = parsing_us()
+    held_mb = books_mb()
+    paced = trio.run(over_sockets, asked.tokens, asked.rate, asked.for_s)
+    flood = trio.run(over_sockets, asked.tokens, 0, asked.for_s / 4)
+    replay = trio.run(in_process, asked.frames)
+    p50, p99, p999 = (_share(paced.waits_ms, share) for share in (0.5, 0.99, 0.999))
+    grown_mb = replay.after_mb - replay.before_mb
+    rows = (
+        (f"{asked.rate} updates/s offered over {asked.tokens} tokens", f"{paced.offered} written, {paced.lost} without a price, troubles {paced.troubles or 'none'}"),
+        ("  frame written to price published", f"p50 {p50:.2f} ms   p99 {p99:.2f} ms   p99.9 {p999:.2f} ms"),
+        ("  one core", f"{paced.cpu_us:.0f} us an update, {paced.cpu_us * asked.rate / 1e4:.0f} % busy"),
+        ("  ready, but without a core", f"{paced.queued_share:.0%} of the time: other programs' doing"),
+        ("as many as it takes", f"{flood.rate:.0f} updates/s, {flood.cpu_us:.0f} us each"),
+        (f"{asked.frames} frames in process", f"{replay.cpu_us:.0f} us each; {replay.before_mb:.1f} MB before, {replay.after_mb:.1f} MB after"),
+        (f"{BOOKS} books of 63 levels a side", f"{held_mb:.1f} MB"),
+        ("this machine, json.loads of a frame alone", f"{limit_us:.1f} us"),
+    )  # fmt: skip
+    for what, found in rows:
+        print(f"{what:<48} {found}")
+    goals = (
+        (f"p99 of {GOAL_P99_MS} ms", p99 <= GOAL_P99_MS),
+        (f"books in {GOAL_BOOKS_MB} MB", held_mb <= GOAL_BOOKS_MB),
+        (f"memory flat to {GOAL_GROWTH_MB} MB", grown_mb <= GOAL_GROWTH_MB),
+    )
+    missed = [goal for goal, is_met in goals if not is_met]
+    print("missed: " + ", ".join(missed) if missed else "every target met")
+    return len(missed) and 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

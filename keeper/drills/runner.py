@@ -1,0 +1,61 @@
+"""Drills in two queues: those on real sockets one after the other, and beside them those on the virtual clock; none left out.
+
+Shell. A virtual drill computes all the time and waits for nothing; its process lets those on real sockets go first.
+"""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+import trio
+
+from keeper.drills.model import DrillResult
+from keeper.drills.play import play_drill
+from keeper.drills.scenario import Scenario
+from keeper.drills.summary import unplayable
+from keeper.drills.virtual_run import play_in_process
+from keeper.errors import KeeperError
+from programs.deploy import DeploymentFailed
+from programs.localnet.listen import ListenError
+from programs.rpc import RpcFailure
+
+log = structlog.get_logger()
+
+_FORESEEN = (KeeperError, ListenError, DeploymentFailed, RpcFailure, OSError)
+"""What keeps a drill from being played, but none of the others."""
+
+
+async def run_drills(
+    scenarios: Sequence[Scenario],
+    *,
+    started: Callable[[Scenario], None],
+    ended: Callable[[DrillResult], None],
+) -> list[DrillResult]:
+    """Play every scenario, telling of each as it starts and ends; the results are in the order of the scenarios."""
+    results: dict[str, DrillResult] = {}
+
+    async def play_all(queue: Sequence[Scenario]) -> None:
+        for scenario in queue:
+            started(scenario)
+            results[scenario.name] = await _played(scenario)
+            ended(results[scenario.name])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(play_all, [each for each in scenarios if each.is_virtual])
+        nursery.start_soon(play_all, [each for each in scenarios if not each.is_virtual])
+    return [results[scenario.name] for scenario in scenarios]
+
+
+async def _played(scenario: Scenario) -> DrillResult:
+    began_s = trio.current_time()
+    reason = ""
+    try:
+        return await (play_in_process if scenario.is_virtual else play_drill)(scenario)
+    except* _FORESEEN as group:
+        reason = _sentence(group)
+    return unplayable(scenario, reason, trio.current_time() - began_s)
+
+
+def _sentence(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
