@@ -54,9 +54,10 @@ class Case:
     def beliefs(self, market: str, from_s: float, to_s: float) -> list[Belief]:
         """Return what was believed of a market in a window, what stood at its beginning included."""
         mine = [belief for belief in self.evidence.beliefs if belief.market == market]
-        # On the virtual clock a fault and its first sign may share an instant: what happens then is news.
+        # On the virtual clock a fault and its first sign may share an instant: what happens then is news,
+        # and what is believed in the instant in which an act ends belongs to the next one.
         standing = [belief for belief in mine if belief.at_s < from_s][-1:]
-        return standing + [belief for belief in mine if from_s <= belief.at_s <= to_s]
+        return standing + [belief for belief in mine if from_s <= belief.at_s < to_s]
 
     def done(self, phase: Phase, after_s: float = 0.0) -> list[Action]:
         """Return what was done from a moment of an act to its end."""
