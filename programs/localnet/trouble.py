@@ -4,7 +4,7 @@ This applies what fates.py decides, and counts it. Until `arm` is called chance 
 founded in peace; what is asked for by name always happens.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,8 +13,9 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from programs.localnet.admission import TransactionRefused
+from programs.localnet.asked import Asked
 from programs.localnet.bank import Bank
-from programs.localnet.dice import Dice
+from programs.localnet.dice import ALWAYS_BPS, Dice
 from programs.localnet.fates import (
     ReplyFate,
     SendFate,
@@ -38,7 +39,6 @@ from programs.localnet.intake import Intake
 from programs.localnet.ledger import TransactionRecord
 from programs.localnet.scheduler import BlockLimits
 from programs.localnet.spam import Strangers
-from programs.localnet.spoiled import SPOILAGES
 from programs.units import SLOT_MS, Slot
 
 QUIET: Final = EndpointFaults(
@@ -47,16 +47,6 @@ QUIET: Final = EndpointFaults(
 """An endpoint that nothing goes wrong at."""
 _SENDINGS_MAX: Final = 100_000
 """Transactions whose sendings are counted, at each endpoint; an older one starts again at one."""
-_LOST: Final = SendFate(after_slots=())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedReply:
-    """A spoiled reply that a test wants."""
-
-    spoilage: str
-    is_done: bool | None
-    """Whether the request is carried out; None leaves it to the dice."""
 
 
 @dataclass(slots=True)
@@ -65,8 +55,6 @@ class Door:
 
     number: int
     faults: EndpointFaults
-    asked: deque[tuple[str | None, AskedReply]] = field(default_factory=deque)
-    """Spoiled replies to come, each for one method or for any."""
     requests: int = 0
     connections: int = 0
     sendings: Counter[Signature] = field(default_factory=Counter)
@@ -95,40 +83,14 @@ class Trouble:
             None if congestion is None else _limits(congestion, bank.config.slot_ms),
             waiting_max=(congestion or Congestion()).waiting_max,
         )
+        self.asked: Final = Asked(lambda: self._blocks_max)
+        """What a test wants to go wrong."""
         self._dice: Final = Dice(seed)
         self._strangers: Final = Strangers(bank, self._dice)
-        self._asked_sendings: deque[SendFate] = deque()
-        self._asked_slot: SlotFate | None = None
-        self._asked_returns: bool | None = None
 
     def arm(self) -> None:
         """Let chance begin."""
         self.is_armed = True
-
-    # What a test asks for
-
-    def lose_next(self, count: int = 1) -> None:
-        """Let the next `count` transactions sent vanish."""
-        self._asked_sendings.extend([_LOST] * count)
-
-    def let_arrive_next(self, *after_slots: int) -> None:
-        """Let the next transaction sent arrive so many slots later, once for each number."""
-        self._asked_sendings.append(SendFate(after_slots=after_slots))
-
-    def fork(self, blocks: int, *, returning: bool | None = None) -> None:
-        """Take so many blocks back when the current slot ends.
-
-        Args:
-            blocks: How many, the current one included.
-            returning: Whether what they held lands again in the slot after; None leaves it to the dice.
-
-        Raises:
-            ValueError: A finalized block would be among them.
-        """
-        if not 1 <= blocks <= self._blocks_max:
-            raise ValueError(f"cannot take {blocks} blocks back, expected 1 to {self._blocks_max}")
-        self._asked_slot = SlotFate(fork_blocks=blocks)
-        self._asked_returns = returning
 
     def jump_clock(self, seconds: int) -> None:
         """Let the cluster's time be so much later (or earlier) from the next slot on."""
@@ -142,25 +104,6 @@ class Trouble:
         ):
             self._arrive(transaction)
         self.tally["spam.arrived"] += count
-
-    def spoil_next(
-        self,
-        spoilage: str,
-        count: int = 1,
-        *,
-        endpoint: int = 0,
-        method: str | None = None,
-        is_done: bool | None = None,
-    ) -> None:
-        """Spoil the next `count` replies of an endpoint, to one method or to any.
-
-        Raises:
-            ValueError: There is no such way to spoil a reply.
-        """
-        if spoilage not in SPOILAGES:
-            raise ValueError(f"{spoilage!r} is none of {', '.join(SPOILAGES)}")
-        asked = AskedReply(spoilage=spoilage, is_done=is_done)
-        self.doors[endpoint].asked.extend([(method, asked)] * count)
 
     # What the network asks
 
@@ -192,12 +135,15 @@ class Trouble:
     def reply_fate(self, door: Door, method: str) -> ReplyFate:
         """Decide how the next HTTP request of an endpoint is answered."""
         door.requests += 1
-        fate = self._asked_reply(door, method)
+        key = (door.number, door.requests)
+        fate = self.asked.take_reply(
+            door.number, method, lambda spoilage: is_done(spoilage, self._dice, *key)
+        )
         if fate is None:
             if not self.is_armed:
                 return ReplyFate()
             replies = door.faults.replies or self.profile.replies
-            fate = reply_fate(replies, self._dice, door.number, door.requests)
+            fate = reply_fate(replies, self._dice, *key)
         if fate.spoilage is not None:
             self.tally[f"reply.{fate.spoilage}"] += 1
         if fate.late_ms:
@@ -264,8 +210,11 @@ class Trouble:
             self.tally["spam.refused"] += 1
 
     def _send_fate(self, door: Door, transaction: VersionedTransaction) -> SendFate:
-        if self._asked_sendings:
-            return self._asked_sendings.popleft()
+        if door is self.quiet_door:
+            return SendFate()
+        asked = self.asked.take_sending()
+        if asked is not None:
+            return asked
         if not self.is_armed:
             return SendFate()
         signature = transaction.signatures[0]
@@ -275,18 +224,8 @@ class Trouble:
         sending = door.faults.sending or self.profile.sending
         return send_fate(sending, self._dice, door.number, signature, door.sendings[signature])
 
-    def _asked_reply(self, door: Door, method: str) -> ReplyFate | None:
-        for place, (wanted, asked) in enumerate(door.asked):
-            if wanted in {None, method}:
-                del door.asked[place]
-                done = asked.is_done
-                if done is None:
-                    done = is_done(asked.spoilage, self._dice, door.number, door.requests)
-                return ReplyFate(spoilage=asked.spoilage, is_done=done)
-        return None
-
     def _slot_fate(self) -> SlotFate:
-        asked, self._asked_slot = self._asked_slot, None
+        asked = self.asked.take_slot()
         if asked is not None:
             return asked
         if not self.is_armed:
@@ -297,10 +236,9 @@ class Trouble:
     def _return(self, taken: list[TransactionRecord]) -> None:
         """Let other validators include some of what a fork has taken back."""
         faults = self.profile.forks
-        if self._asked_returns is not None:
-            chance_bps = 10_000 if self._asked_returns else 0
-            faults = ForkFaults(return_bps=chance_bps, return_slots_max=0)
-            self._asked_returns = None
+        returning, self.asked.returning = self.asked.returning, None
+        if returning is not None:
+            faults = ForkFaults(return_bps=ALWAYS_BPS if returning else 0, return_slots_max=0)
         for record in taken:
             fate = return_fate(faults, self._dice, record.signature, record.slot)
             for after in fate.after_slots:

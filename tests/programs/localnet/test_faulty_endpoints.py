@@ -55,7 +55,7 @@ def _endpoint(client, url):
 async def test_no_spoiled_reply_becomes_data(autojump_clock, start, client, spoilage):
     network = await start()
     endpoint = _endpoint(client, network.url)
-    network.trouble.spoil_next(spoilage)
+    network.trouble.asked.spoil_next(spoilage)
     with pytest.raises(RpcFailure):
         await endpoint.call("getSlot", [])
     assert await endpoint.call("getSlot", []) >= network.bank.slot_at("finalized") - 1
@@ -67,7 +67,7 @@ async def test_a_client_without_a_limit_on_the_whole_call_waits_and_waits(
     autojump_clock, start, spoilage
 ):
     network = await start()
-    network.trouble.spoil_next(spoilage)
+    network.trouble.asked.spoil_next(spoilage)
     patient = httpx.Timeout(None) if spoilage == "hanging" else httpx.Timeout(0.5)
     async with httpx.AsyncClient(timeout=patient) as client:
         began_s = trio.current_time()
@@ -78,21 +78,21 @@ async def test_a_client_without_a_limit_on_the_whole_call_waits_and_waits(
 
 async def test_a_dripping_reply_arrives_whole_in_the_end(autojump_clock, start, client):
     network = await start()
-    network.trouble.spoil_next("dripping")
+    network.trouble.asked.spoil_next("dripping")
     reply = await client.post(network.url, json={"id": 1, "method": "getHealth"})
     assert reply.json()["result"] == "ok"
 
 
 async def test_what_a_limit_says_is_what_providers_say(autojump_clock, start, client):
     network = await start()
-    network.trouble.spoil_next("limited")
+    network.trouble.asked.spoil_next("limited")
     reply = await client.post(network.url, json={"id": 1, "method": "getHealth"})
     assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
 
 
 async def test_a_batch_is_spoiled_as_a_whole(autojump_clock, start, client):
     network = await start()
-    network.trouble.spoil_next("wrong_id")
+    network.trouble.asked.spoil_next("wrong_id")
     batch = [{"id": number, "method": "getHealth"} for number in (1, 2)]
     reply = await client.post(network.url, json=batch)
     assert [each["id"] for each in reply.json()] == ["not-yours-1", "not-yours-1"]
@@ -101,7 +101,7 @@ async def test_a_batch_is_spoiled_as_a_whole(autojump_clock, start, client):
 @pytest.mark.parametrize("is_done", [True, False])
 async def test_a_sender_who_got_an_error_cannot_know(autojump_clock, start, client, is_done):
     network = await start()
-    network.trouble.spoil_next("unavailable", method="requestAirdrop", is_done=is_done)
+    network.trouble.asked.spoil_next("unavailable", method="requestAirdrop", is_done=is_done)
     to = Pubkey.new_unique()
     with pytest.raises(RpcUnavailable):
         await _endpoint(client, network.url).call("requestAirdrop", [str(to), SOL])
@@ -111,14 +111,14 @@ async def test_a_sender_who_got_an_error_cannot_know(autojump_clock, start, clie
 async def test_reads_fail_over_to_an_endpoint_that_answers(autojump_clock, start):
     network = await start(endpoints=2)
     assert [address.port for address in network.addresses][1] == network.ws_port + 1
-    network.trouble.spoil_next("hanging", 100)
+    network.trouble.asked.spoil_next("hanging", 100)
     async with open_rpc([each.url for each in network.addresses], PATIENT) as rpc:
         assert (await rpc.get_latest_blockhash("processed")).last_valid_block_height > 150
 
 
 async def test_a_hanging_network_is_a_timeout(autojump_clock, start):
     network = await start()
-    network.trouble.spoil_next("hanging", 100)
+    network.trouble.asked.spoil_next("hanging", 100)
     async with open_rpc([network.url], PATIENT) as rpc:
         with pytest.raises(RpcTimeout):
             await rpc.get_latest_blockhash("processed")
@@ -199,7 +199,7 @@ async def test_a_fork_is_told_by_slots_that_go_on_from_an_older_parent(
     async with trio.open_nursery() as listening:
         listening.start_soon(listen)
         await trio.sleep(0.55)
-        network.trouble.fork(2)
+        network.trouble.asked.fork(2)
     told = [each["params"]["result"] for each in heard[1:]]
     jumps = [each["slot"] - each["parent"] for each in told]
     assert jumps.count(3) == 1
@@ -223,7 +223,7 @@ async def test_what_went_wrong_can_be_asked_for(autojump_clock, start, client):
 
 async def test_the_quiet_endpoint_answers_whatever_the_others_do(autojump_clock, start, client):
     network = await start()
-    network.trouble.spoil_next("html", 5)
+    network.trouble.asked.spoil_next("html", 5)
     assert await _endpoint(client, network.quiet.url).call("getHealth", []) == "ok"
 
 

@@ -54,14 +54,14 @@ def send(trouble, bank, pay):
 
 
 def test_the_next_ones_vanish_when_asked_and_only_they(trouble, bank, payer, send):
-    trouble.lose_next(2)
+    trouble.asked.lose_next(2)
     fates = [bank.status(send()) is None for _ in range(3)]
     assert fates == [True, True, False]
     assert trouble.tally["sending.lost"] == 2
 
 
 def test_one_arrives_late_and_again_when_asked(trouble, bank, payer, send):
-    trouble.let_arrive_next(2, 3)
+    trouble.asked.let_arrive_next(2, 3)
     signature = send()
     trouble.end_slot(_nobody)
     assert bank.status(signature) is None
@@ -73,7 +73,7 @@ def test_one_arrives_late_and_again_when_asked(trouble, bank, payer, send):
 
 
 def test_several_copies_at_once_are_one_landing_and_no_error(trouble, bank, payer, send):
-    trouble.let_arrive_next(0, 0, 0)
+    trouble.asked.let_arrive_next(0, 0, 0)
     assert bank.status(send()).error is None
 
 
@@ -91,7 +91,7 @@ def test_a_fork_asked_for_takes_back_what_was_confirmed(trouble, bank, payer, se
     for _ in range(2):
         trouble.end_slot(lambda: told.append(bank.slot))
     assert bank.reached(bank.status(signature).slot) == "confirmed"
-    trouble.fork(3, returning=returning)
+    trouble.asked.fork(3, returning=returning)
     trouble.end_slot(lambda: told.append(bank.slot))
     record = bank.status(signature)
     assert (record is not None) == returning
@@ -103,22 +103,22 @@ def test_a_fork_asked_for_takes_back_what_was_confirmed(trouble, bank, payer, se
 
 def test_a_fork_below_finality_is_refused(trouble):
     with pytest.raises(ValueError, match="cannot take 4 blocks back, expected 1 to 3"):
-        trouble.fork(4)
+        trouble.asked.fork(4)
 
 
 def test_a_spoiled_reply_is_for_the_endpoint_and_the_method_asked_for(bank):
     trouble = Trouble(bank, endpoints=2)
     first, second = trouble.doors
-    trouble.spoil_next("html", method="getSlot", endpoint=1, is_done=False)
+    trouble.asked.spoil_next("html", method="getSlot", endpoint=1, is_done=False)
     assert trouble.reply_fate(first, "getSlot") == ReplyFate()
     assert trouble.reply_fate(second, "getHealth") == ReplyFate()
     assert trouble.reply_fate(second, "getSlot") == ReplyFate(spoilage="html", is_done=False)
     assert trouble.reply_fate(second, "getSlot") == ReplyFate()
-    trouble.spoil_next("hanging", 2)
+    trouble.asked.spoil_next("hanging", 2)
     fates = [trouble.reply_fate(first, "any").spoilage for _ in range(3)]
     assert fates == ["hanging", "hanging", None]
     with pytest.raises(ValueError, match="'smoke' is none of error, "):
-        trouble.spoil_next("smoke")
+        trouble.asked.spoil_next("smoke")
 
 
 EVERYTHING = FaultProfile(
