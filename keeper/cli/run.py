@@ -77,6 +77,11 @@ def run_command(
         config = replace(config, sandbox=replace(config.sandbox, enabled=False))
     if replay is not None:
         config = replace(config, sandbox=replace(config.sandbox, replay=replay))
+    if faults is not None and not config.sandbox.enabled:
+        raise click.UsageError(
+            "--faults is for the sandbox's network, and no sandbox is started: leave out --faults or --no-sandbox, "
+            "or set sandbox.enabled = true"
+        )
     if faults is not None:
         config = replace(config, sandbox=replace(config.sandbox, faults=faults))
     live = sys.stdout.isatty() and not as_json
