@@ -102,7 +102,7 @@ async def over_sockets(tokens: int, rate: int, for_s: float) -> Run:
             async with open_client() as client, trio.open_nursery() as nursery:
                 sources = [StreamSource(client=client, config=config)]
                 await nursery.start(partial(feed, config, followed, board, sources=sources))
-                while len(board.snapshot()) < tokens:
+                while board.sequence < tokens:  # Each snapshot is published once before any update.
                     await board.wait_newer(board.sequence)
                 gc.collect()
                 gc.freeze()

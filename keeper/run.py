@@ -223,7 +223,14 @@ async def _work(
                 open_venue(config.polymarket, board, wall_ms=options.surroundings.wall_ms) as venue,
                 trio.open_nursery() as intake,
             ):
-                intake.start_soon(watch_chain, kit, config.cluster.scan_interval_slots, chain)
+                intake.start_soon(
+                    watch_chain,
+                    kit.rpc,
+                    kit.program,
+                    kit.tally,
+                    kit.slot_s * config.cluster.scan_interval_slots,
+                    chain,
+                )
                 intake.start_soon(
                     follow_markets,
                     kit.tally,

@@ -69,15 +69,13 @@ def run_command(names: tuple[str, ...], *, as_json: bool, folder: Path | None) -
     free one, and Ctrl-C ends it without leaving anything behind.
     """
     scenarios = _chosen(names)
+    if folder is not None:
+        _make_folder(folder)
     with open_logs(sys.stderr, form="text", least=logging.CRITICAL):
         results = trio.run(partial(_run, scenarios))
-    page = None if folder is None else write_report(results, folder)
-    if as_json:
-        click.echo(json.dumps(results_json(results)))
-    else:
-        click.echo(closing_line(results))
-        if page is not None:
-            click.echo(f"report: {page}")
+    click.echo(json.dumps(results_json(results)) if as_json else closing_line(results))
+    if folder is not None:
+        click.echo(f"report: {write_report(results, folder)}", err=as_json)
     if not all(result.passed for result in results):
         sys.exit(EXIT_FAILED)
 
@@ -118,3 +116,11 @@ def _chosen(names: Sequence[str]) -> list[Scenario]:
             )
     wanted = set(_NAMED) if _ALL in names else set(names)
     return [scenario for scenario in SCENARIOS if scenario.name in wanted]
+
+
+def _make_folder(folder: Path) -> None:
+    """Find out before the drills, and not after them, that their report has no place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refusal(f"{folder} cannot hold the report: {error.strerror}") from error

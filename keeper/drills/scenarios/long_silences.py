@@ -145,6 +145,7 @@ ROTATION_FOR_AN_HOUR: Final = Scenario(
         Asks(phase=PhaseName.DURING, family=Family.STREAM, at_least=5, at_most=8),
         Keeps(phase=PhaseName.DURING, classes=(PriceClass.VALID,)),
         Unmoved(phase=PhaseName.DURING),
+        Keeps(phase=PhaseName.AFTER, classes=(PriceClass.VALID,)),
     ),
     concerns=None,
     is_virtual=True,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.drills.evidence import AttemptEnd, Evidence, Posted, Request, Said
+from keeper.drills.evidence import AttemptEnd, Evidence, Posted, Repeat, Request, Said
 from keeper.drills.expectations import (
     Acts,
     Asks,
@@ -75,7 +75,7 @@ def evidence(**known):
             "notices",
             "deeds",
             "attempts",
-            "duplicates",
+            "repeats",
             "ledger_faults",
         ),
         (),
@@ -84,6 +84,7 @@ def evidence(**known):
         "markets": ("m", "n"),
         "phases": PHASES,
         "landed": {},
+        "liquidated": {},
         "exit_status": 0,
         "slot_at_start": 0,
         "took_s": 1,
@@ -204,6 +205,9 @@ def failed(*, actions=(), **known):
     return [verdict.expected.split()[0] for verdict in verdicts if not verdict.passed]
 
 
+POSTED_TWICE = Repeat(job="post:m", effect="1:2", signatures=("s", "t"))
+SOLD_TWICE = Repeat(job="liquidate:p", effect="5:3", signatures=("s", "t"))
+BOTH = {"s": frozenset({"p", "q"}), "t": frozenset({"p"})}
 END = AttemptEnd(signature="s", state="landed")
 
 
@@ -219,7 +223,8 @@ def test_a_clean_drill_fails_nothing():
         ({"landed": {"s": True}}, "every"),
         ({"landed": {"s": False}, "attempts": (END,)}, "every"),
         ({"attempts": (END,)}, "every"),
-        ({"duplicates": ("job on effect",)}, "nothing"),
+        ({"repeats": (POSTED_TWICE,)}, "nothing"),
+        ({"repeats": (SOLD_TWICE,), "liquidated": BOTH}, "nothing"),
         ({"ledger_faults": ("one cent is gone",)}, "vault,"),
         ({"exit_status": 1}, "the"),
         ({"exit_status": None}, "the"),
@@ -227,6 +232,11 @@ def test_a_clean_drill_fails_nothing():
 )
 def test_whatever_must_hold_and_does_not_fails_the_drill(known, first_word):
     assert [first_word] == failed(**known)
+
+
+def test_a_liquidation_that_a_batch_passed_over_may_land_again():
+    passed_over = {"s": frozenset({"q"}), "t": frozenset({"p"})}
+    assert [] == failed(repeats=(SOLD_TWICE,), liquidated=passed_over)
 
 
 def test_detection_is_the_first_sign_of_belief_or_alarm():

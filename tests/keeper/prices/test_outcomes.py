@@ -84,6 +84,11 @@ def test_gammas_own_places_and_the_listings_order_are_tried_too():
     assert yes_of(shuffled) == prove(shuffled, outcomes=3, proof=founded(shuffled))
 
 
+def test_the_questions_numbers_come_before_gammas_places():
+    listings = [listed(1, groupItemThreshold="0"), listed(0, groupItemThreshold="1")]
+    assert listings[::-1] == in_order(listings)
+
+
 def test_without_numbers_in_the_ids_the_places_decide_the_order():
     for wrong in (None, "0x12", question_id(bytes([9] * 32), 1), question_id(GROUP, 1)[:-2] + "zz"):
         listings = [
@@ -148,3 +153,11 @@ def test_placeholders_are_no_outcomes():
 def test_prices_sum_to_one_exactly_when_the_program_says_so(prices_e6):
     accepted = len(prices_e6) == 1 or 950_000 <= sum(prices_e6) <= 1_050_000
     assert accepted == sums_to_one(prices_e6)
+
+
+@pytest.mark.parametrize(
+    ("sum_e6", "fits"), [(949_999, False), (950_000, True), (1_050_000, True), (1_050_001, False)]
+)
+def test_the_sum_may_be_off_by_five_points_and_no_more(sum_e6, fits):
+    assert fits == sums_to_one([300_000, 300_000, sum_e6 - 600_000])
+    assert sums_to_one([sum_e6])
