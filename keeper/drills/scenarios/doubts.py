@@ -1,8 +1,11 @@
-"""Small lies and short ones, each of which a single rule of trust stands against. On the virtual clock: they cost seconds."""
+"""Small lies, short ones and curt refusals, each of which a single rule stands against.
+
+On the virtual clock: they cost seconds.
+"""
 
 from typing import Final
 
-from keeper.drills.expectations import MISTRUSTED, Acts, Follows, Keeps, Reaches, Refrains
+from keeper.drills.expectations import MISTRUSTED, Acts, Asks, Follows, Keeps, Reaches, Refrains
 from keeper.drills.faults import HONEST, Canned, Family, Refuse, Telling
 from keeper.drills.model import ActionKind, PhaseName
 from keeper.drills.scenario import Scenario, Settings, Stage
@@ -129,7 +132,14 @@ BACK_WITH_A_LIE: Final = Scenario(
     title="After an outage the CLOB's first answer is eight points off: it was not trusted yet.",
     play=_return_with_a_lie,
     settings=Settings(markets=1, feed={"breaker_probe_ms": 1_000, "breaker_probe_max_ms": 1_000}),
-    expects=(CALM, HEALED, BACK),
+    expects=(
+        CALM,
+        Reaches(
+            phase=PhaseName.DURING, classes=(PriceClass.DEGRADED, *MISTRUSTED), within_s=3, market=0
+        ),
+        HEALED,
+        BACK,
+    ),
     is_virtual=True,
 )
 
@@ -271,6 +281,80 @@ STAMPED_AHEAD: Final = Scenario(
     expects=(
         CALM,
         Acts(phase=PhaseName.DURING, kind=ActionKind.LIQUIDATE, within_s=6),
+        HEALED,
+        BACK,
+    ),
+    is_virtual=True,
+)
+
+
+async def _ask_to_wait(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.begin(PhaseName.DURING, "the CLOB answers 429, Retry-After: 3")
+    stage.answer(Family.CLOB, Canned(status=429, headers=(("Retry-After", "3"),)))
+    await stage.hold(5)
+    await close_calmly(stage)
+
+
+ASKED_TO_WAIT: Final = Scenario(
+    name="asked-to-wait",
+    title="The CLOB asks to be left alone for longer than the keeper would wait by itself.",
+    play=_ask_to_wait,
+    settings=Settings(markets=1, feed={"breaker_probe_ms": 100, "breaker_probe_max_ms": 200}),
+    expects=(
+        CALM,
+        Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=6, at_least=1),
+        HEALED,
+        BACK,
+    ),
+    is_virtual=True,
+)
+
+
+async def _block_at_once(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.begin(PhaseName.DURING, "the CLOB answers 403")
+    stage.answer(Family.CLOB, Canned(status=403, body=b"error code: 1010"))
+    await stage.hold(4)
+    await close_calmly(stage)
+
+
+BLOCKED_AT_ONCE: Final = Scenario(
+    name="blocked-at-once",
+    title="One 403 is enough to leave the CLOB alone, however many failures are borne otherwise.",
+    play=_block_at_once,
+    settings=Settings(markets=1, feed={"breaker_failures": 100, "breaker_probe_max_ms": 1_000}),
+    expects=(
+        CALM,
+        Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=10, at_least=1),
+        HEALED,
+        BACK,
+    ),
+    is_virtual=True,
+)
+
+
+async def _set_the_stream_back(stage: Stage) -> None:
+    await open_calmly(stage)
+    stage.break_wire(Family.CLOB, Refuse())
+    stage.break_wire(Family.GAMMA, Refuse())
+    await stage.hold(1)
+    stage.begin(PhaseName.DURING, "only the stream is left", "the venue's clock steps back an hour")
+    stage.shift_venue_clock(-_HOUR_MS)
+    stage.set_truth(0, 470_000)
+    await stage.hold(4)
+    await close_calmly(stage)
+
+
+STREAM_SET_BACK: Final = Scenario(
+    name="stream-set-back",
+    title="Only the stream is left when the venue's clock steps back: its books are fetched anew, not left as they were.",
+    play=_set_the_stream_back,
+    settings=_ONE,
+    expects=(
+        CALM,
+        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=4),
+        Keeps(phase=PhaseName.DURING, classes=(PriceClass.VALID,), after_s=3),
         HEALED,
         BACK,
     ),

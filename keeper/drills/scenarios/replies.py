@@ -221,7 +221,9 @@ MALFORMED = Scenario(
 
 async def _inflate(stage: Stage) -> None:
     await open_calmly(stage)
-    stage.begin(PhaseName.DURING, "bodies of 3 MB, and 16 MB packed into 70 kB, where 1 MB is allowed")
+    stage.begin(
+        PhaseName.DURING, "bodies of 3 MB, and 16 MB packed into 70 kB, where 1 MB is allowed"
+    )
     stage.answer(Family.CLOB, Canned(status=200, body=b"[" + b" " * 3 * _MEGABYTE + b"]"))
     bomb = gzip.compress(b" " * 16 * _MEGABYTE, compresslevel=1)
     packed = (("Content-Encoding", "gzip"),)
