@@ -204,7 +204,9 @@ def _read_deltas(
 def _delta_of(change: Mapping[str, object], token_id: str, time_ms: int | None) -> BookDelta:
     side, hash_stated = change.get("side"), change.get("hash")
     if side not in ("BUY", "SELL"):
-        raise MalformedError(f"found the side {side!r}, wanted BUY or SELL")
+        # A value nested a thousand deep can be read and not be written: only text is shown.
+        found = repr(side[:_KIND_CHARACTERS_MAX]) if isinstance(side, str) else type(side).__name__
+        raise MalformedError(f"found the side {found}, wanted BUY or SELL")
     return BookDelta(
         token_id,
         Side.BUY if side == "BUY" else Side.SELL,

@@ -89,5 +89,6 @@ async def read_time_s(venue: VenueHttp) -> int:
         found = reply.json()
         # A bool is an int to Python, and 1.
         if not isinstance(found, int) or not _YEAR_2020_S <= found <= _YEAR_2100_S:
-            raise MalformedReplyError(f"{reply.url} sent {found!r:.60}, wanted seconds since 1970")
+            shown = found if isinstance(found, int) else type(found).__name__
+            raise MalformedReplyError(f"{reply.url} sent {shown}, wanted seconds since 1970")
         return found
