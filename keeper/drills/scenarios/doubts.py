@@ -132,7 +132,14 @@ BACK_WITH_A_LIE: Final = Scenario(
     title="After an outage the CLOB's first answer is eight points off: it was not trusted yet.",
     play=_return_with_a_lie,
     settings=Settings(markets=1, feed={"breaker_probe_ms": 1_000, "breaker_probe_max_ms": 1_000}),
-    expects=(CALM, HEALED, BACK),
+    expects=(
+        CALM,
+        Reaches(
+            phase=PhaseName.DURING, classes=(PriceClass.DEGRADED, *MISTRUSTED), within_s=3, market=0
+        ),
+        HEALED,
+        BACK,
+    ),
     is_virtual=True,
 )
 
