@@ -13,6 +13,7 @@ from typing import Final
 import click
 import trio
 
+from keeper.cli.drill_proxy import proxy_command
 from keeper.cli.logs import open_logs
 from keeper.cli.refusal import Refusal
 from keeper.drills.model import DrillResult
@@ -32,6 +33,7 @@ Examples:
   keeper drill list
   keeper drill run total-outage
   keeper drill run all --json
+  keeper drill proxy --upstream https://clob.polymarket.com
   keeper drill run price-spike flapping --report report/
 """
 
@@ -39,6 +41,9 @@ Examples:
 @click.group("drill", epilog=_EXAMPLES)
 def drill_group() -> None:
     """Break prices on purpose, and judge the keeper by what it does on chain."""
+
+
+drill_group.add_command(proxy_command)
 
 
 @drill_group.command("list")

@@ -32,6 +32,8 @@ class Story:
     heard: tuple[Heard, ...]
     beliefs: tuple[Belief, ...]
     actions: tuple[Action, ...]
+    column_px: int = 1
+    """How wide a column of readings is drawn: pages with many pictures take wider ones."""
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from keeper.drills.expectations import (
+    BELIEVED,
     MISTRUSTED,
     Acts,
     Asks,
@@ -138,7 +139,10 @@ ROTATION_FOR_AN_HOUR: Final = Scenario(
     play=_rotate,
     # A stream that says nothing of a market for 150 slots gives way to the CLOB: here none is that quiet.
     settings=replace(
-        UNHURRIED, tick_ms=10_000, feed={**UNHURRIED.feed, "stream_fresh_ms": 120_000}
+        UNHURRIED,
+        tick_ms=10_000,
+        wander_e6=2_000,
+        feed={**UNHURRIED.feed, "stream_fresh_ms": 120_000},
     ),
     expects=(
         CALM,
@@ -176,8 +180,15 @@ CLOCK_BENT: Final = Scenario(
     settings=UNHURRIED,
     expects=(
         CALM,
-        Keeps(phase=PhaseName.DURING, classes=(PriceClass.VALID, PriceClass.DEGRADED)),
-        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, at_least=200, within_s=HOUR_S),
+        # Content from the future is doubted until the skew is measured; never for so long that a price grows old.
+        Keeps(phase=PhaseName.DURING, classes=(*BELIEVED, PriceClass.UNCERTAIN)),
+        Acts(
+            phase=PhaseName.DURING,
+            kind=ActionKind.POST,
+            price_class=PriceClass.VALID,
+            at_least=300,
+            within_s=HOUR_S,
+        ),
         BACK,
     ),
     is_virtual=True,

@@ -16,6 +16,7 @@ RETURN_S: Final = 120.0
 UNHURRIED: Final = Settings(
     slot_ms=400,
     tick_ms=20_000,
+    wander_e6=1_000,
     is_brisk=False,
     feed=MappingProxyType({"rest_poll_interval_ms": 5_000}),
     keeper=MappingProxyType(

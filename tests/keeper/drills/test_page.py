@@ -207,6 +207,25 @@ def test_hours_of_readings_stay_small_and_keep_their_extremes_and_their_worst_cl
     assert least_y < min(float(y) for y in re.findall(r"[V ](\d+(?:\.\d)?)", truth)) - 50
 
 
+def test_eight_busy_markets_share_what_a_page_may_weigh(tmp_path):
+    one = hours_of_flapping(3)
+
+    def of_all(recorded):
+        each = (replace(said, market=f"{n}{said.market}") for n in range(8) for said in recorded)
+        return tuple(sorted(each, key=lambda said: said.at_s))
+
+    busy = replace(
+        one,
+        truths=of_all(one.truths),
+        heard=of_all(one.heard),
+        beliefs=of_all(one.beliefs),
+        actions=of_all(one.actions),
+    )
+    text = pages(tmp_path, busy)["flapping-for-hours.html"]
+    assert len(pictures(text)) == 8
+    assert len(text.encode()) < 500_000
+
+
 def test_left_out_rows_are_counted_and_bad_ones_never_left_out(tmp_path):
     long = hours_of_flapping()
     bad = tuple(
