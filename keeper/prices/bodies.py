@@ -18,6 +18,8 @@ LEVELS_PER_SIDE_MAX: Final = 10_000
 """The finest tick, 0.0001, allows 9_999 levels: more is no book."""
 _OF_NO_BOOK: Final = ("new_market",)
 _KIND_CHARACTERS_MAX: Final = 40
+_HASHED_CHARACTERS_MAX: Final = 80
+"""A market's id has 66. A book keeps what its hash covers, and whoever writes the body can state a hash that fits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,9 @@ def _hash_stated_of(body: Mapping[str, object]) -> HashStated | None:
     ):
         return None
     min_order_size, is_neg_risk = body.get("min_order_size"), body.get("neg_risk")
+    kept = (market, tick_size, last_trade_price, min_order_size)
+    if any(isinstance(text, str) and len(text) > _HASHED_CHARACTERS_MAX for text in kept):
+        return None
     return HashStated(
         hash=stated,
         market=market,

@@ -188,3 +188,11 @@ def test_what_is_nested_so_deeply_that_it_can_be_read_and_not_be_written_is_refu
     for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
         with suppress(MalformedError):
             StreamedBooks(["1"]).apply_frame(load_json(event % ("[" * depth + "]" * depth)))
+
+
+@pytest.mark.parametrize("field", ["market", "tick_size", "last_trade_price", "min_order_size"])
+def test_a_book_keeps_no_long_text_for_the_sake_of_its_hash(field):
+    fields = {"market": "0x" + "a" * 64, "tick_size": "0.001", "min_order_size": "5"}
+    told = {**BOOK, **fields, "hash": "ab"}
+    assert book_of(told).hash_stated is not None
+    assert book_of({**told, field: "0" * 81}).hash_stated is None
