@@ -1,5 +1,5 @@
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
@@ -12,7 +12,8 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from bench.packing import best_of_five
+from programs.localnet.locks import count_locks
+from programs.lookup_tables import LookupTable, TableShelf
 from programs.pack import BatchTemplate, Group, Limits, pack_groups, pack_targets
 from programs.transaction import Budget, compile_message
 
@@ -49,10 +50,22 @@ def template(accounts=11, data=9, **fields):
 
 def serialized_bytes(batch):
     budget = Budget(cu_limit=1, cu_price_micro_lamports=1, loaded_bytes=1)
-    message = compile_message(PAYER, batch.instructions, budget, Hash.default())
+    tables = [table.account for table in batch.tables]
+    message = compile_message(PAYER, batch.instructions, budget, Hash.default(), tables)
+    assert len(message.address_table_lookups) == len(tables)
     signatures = [Signature.default()] * message.header.num_required_signatures
-    assert len(message.account_keys) == batch.locks
+    assert count_locks(message) == batch.locks
     return len(bytes(VersionedTransaction.populate(message, signatures)))
+
+
+tables = st.builds(
+    LookupTable,
+    st.sampled_from(KEYS[380:]),
+    st.lists(st.sampled_from(KEYS[:300]), max_size=200).map(tuple),
+)
+shelves = st.lists(tables, max_size=4, unique_by=lambda table: table.address).map(
+    lambda found: TableShelf(tuple(found))
+)
 
 
 @given(
@@ -64,25 +77,30 @@ def serialized_bytes(batch):
     accounts=st.integers(0, 30),
     data=st.integers(0, 400),
     cu_per_target=st.integers(1_000, 200_000),
+    shelf=shelves,
 )
-def test_targets_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(
-    targets, accounts, data, cu_per_target
+def test_no_target_is_lost_each_transaction_is_in_order_and_no_limit_is_exceeded(
+    targets, accounts, data, cu_per_target, shelf
 ):
     templates = dict.fromkeys(MARKETS, template(accounts, data, cu_per_target=cu_per_target))
-    packing = pack_targets(targets, templates, PAYER)
+    packing = pack_targets(targets, templates, PAYER, shelf=shelf)
     packed = [job for batch in packing.batches for job in batch.jobs]
     assert Counter(packed) + Counter(one.job for one in packing.refused) == Counter(targets)
-    for market in MARKETS:
-        assert [job for job in packed if job.market == market] == [
-            job for job in targets if job.market == market and job in set(packed)
-        ]
     for batch in packing.batches:
-        assert len({job.market for job in batch.jobs}) == 1
+        for market in MARKETS:
+            ranks = [targets.index(job) for job in batch.jobs if job.market == market]
+            assert ranks == sorted(ranks)
         assert serialized_bytes(batch) == batch.size_bytes <= 1_232
         assert batch.locks <= 64
         assert batch.cu <= 1_400_000
-    firsts = [targets.index(batch.jobs[0]) for batch in packing.batches]
-    assert firsts == sorted(firsts)
+        extended = [
+            meta.pubkey
+            for one in batch.instructions
+            for meta in one.accounts[len(templates[MARKETS[0]].accounts) :]
+        ]
+        assert extended == [job.target for job in batch.jobs]
+    ranks = [min(targets.index(job) for job in batch.jobs) for batch in packing.batches]
+    assert ranks == sorted(ranks)
 
 
 def test_a_full_batch_of_twelve_shared_accounts_holds_exactly_the_positions_that_fit():
@@ -158,9 +176,9 @@ groups = st.builds(
 )
 
 
-@given(st.lists(groups, max_size=12))
-def test_groups_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(given_groups):
-    packing = pack_groups(given_groups, PAYER)
+@given(st.lists(groups, max_size=12), shelves)
+def test_groups_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(given_groups, shelf):
+    packing = pack_groups(given_groups, PAYER, shelf=shelf)
     refused = [id(one.job) for one in packing.refused]
     packed = [group for batch in packing.batches for group in batch.jobs]
     assert [id(one) for one in packed] == [
@@ -174,7 +192,7 @@ def test_groups_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(given_gr
         assert batch.loaded_bytes <= 64 << 20
     for first, second in pairwise(packing.batches):
         # The first group of the next batch did not fit the one before.
-        together = pack_groups([*first.jobs, second.jobs[0]], PAYER)
+        together = pack_groups([*first.jobs, second.jobs[0]], PAYER, shelf=shelf)
         assert len(together.batches) == 2
 
 
@@ -201,7 +219,46 @@ def test_a_group_that_fits_to_the_byte_is_packed():
     assert alone(1_001 + 1_232 - size).refused
 
 
-def test_the_benchmark_packs_ten_thousand_liquidations_into_the_fewest_transactions():
-    _, packing = best_of_five()
-    assert sum(len(batch.jobs) for batch in packing.batches) == 10_000
-    assert len(packing.batches) == 600
+def test_the_rests_of_several_markets_share_transactions():
+    jobs = [Job(key, MARKETS[n % 3]) for n, key in enumerate(KEYS[100:175])]
+    packing = pack_targets(jobs, dict.fromkeys(MARKETS, template()), PAYER)
+    # 19 fit beside one market's header; three rests of 6 beside one another's, 17 at most.
+    assert [len(batch.jobs) for batch in packing.batches] == [19, 19, 19, 17, 1]
+
+
+def test_a_target_that_is_an_account_of_the_transactions_other_market_goes_into_the_next_one():
+    header = [AccountMeta(KEYS[n], is_signer=False, is_writable=True) for n in (50, 51)]
+    templates = {
+        MARKETS[0]: template(),
+        MARKETS[1]: replace(template(), accounts=(*template().accounts, *header)),
+    }
+    jobs = [Job(KEYS[100], MARKETS[1]), Job(KEYS[50], MARKETS[0])]
+    batches = pack_targets(jobs, templates, PAYER).batches
+    assert [batch.jobs for batch in batches] == [(jobs[0],), (jobs[1],)]
+
+
+def test_a_table_of_the_shared_accounts_makes_room_for_more_positions():
+    jobs = [Job(key) for key in KEYS[100:150]]
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[10:21])),))
+    packing = pack_targets(jobs, {MARKETS[0]: template()}, PAYER, shelf=shelf)
+    assert [len(batch.jobs) for batch in packing.batches] == [28, 22]
+    assert all(serialized_bytes(batch) == batch.size_bytes for batch in packing.batches)
+
+
+def test_positions_in_a_table_are_limited_by_locks_alone():
+    jobs = [Job(key) for key in KEYS[100:200]]
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[10:21] + KEYS[100:200])),))
+    packing = pack_targets(jobs, {MARKETS[0]: template()}, PAYER, shelf=shelf)
+    assert [batch.locks for batch in packing.batches] == [64, 64]
+
+
+def test_a_table_of_which_one_key_is_used_is_left_out():
+    shelf = TableShelf((LookupTable(KEYS[399], (KEYS[10], KEYS[300])),))
+    (batch,) = pack_targets([Job(KEYS[100])], {MARKETS[0]: template()}, PAYER, shelf=shelf).batches
+    assert batch.tables == ()
+
+
+def test_the_data_of_every_table_used_counts_as_loaded():
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[10:21])),))
+    (batch,) = pack_targets([Job(KEYS[100])], {MARKETS[0]: template()}, PAYER, shelf=shelf).batches
+    assert batch.loaded_bytes == 100_000 + 400 + 8_248
