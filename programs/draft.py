@@ -1,6 +1,6 @@
 """The transaction being filled: what it holds, and exactly how large it would be, without building it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from solders.compute_budget import ID as COMPUTE_BUDGET
@@ -12,6 +12,7 @@ from programs.transaction import COMPUTE_BUDGET_CU
 from programs.wire_size import (
     BUDGET_BYTES,
     BUDGET_INSTRUCTIONS,
+    KEY_BYTES,
     instruction_bytes,
     transaction_bytes,
 )
@@ -20,6 +21,9 @@ _WRITABLE: Final = 1
 _STATIC: Final = 2
 """It signs or is called: no lookup table can stand for it."""
 _SIGNS: Final = 4
+
+TARGET_BYTES: Final = KEY_BYTES + 1
+"""A target that no table has: its key, and its index in the instruction."""
 
 
 class Draft:
@@ -59,6 +63,20 @@ class Draft:
         return self._loaded_bytes + used * TABLE_LOADED_BYTES
 
     @property
+    def loaded_bytes_at_most(self) -> int:
+        """What it loads if every table at hand is used."""
+        return self._loaded_bytes + len(self._tables) * TABLE_LOADED_BYTES
+
+    @property
+    def growth_bytes(self) -> int:
+        """What targets may take beyond `TARGET_BYTES` each, all together.
+
+        The counts of accounts, keys and tables may grow wider; the first address used of a table takes three bytes
+        more than a key, and its count may grow wider too.
+        """
+        return 3 + 4 * len(self._tables)
+
+    @property
     def size_bytes(self) -> int:
         """Its exact length, signed."""
         return transaction_bytes(
@@ -66,7 +84,7 @@ class Draft:
             keys=self._static,
             instructions=self._instructions,
             instruction_bytes=self._instruction_bytes,
-            lookups=((writable, readonly) for writable, readonly in self._lookups),
+            lookups=self._lookups,
         )
 
     @property
@@ -110,25 +128,37 @@ class Draft:
         self._instruction_bytes += instruction_bytes(*self._open)
         self.add_cost(cu=cu, loaded_bytes=loaded_bytes)
 
-    def add_target(self, target: Pubkey, *, cu: int, loaded_bytes: int) -> None:
-        """Extend the last instruction by one writable account."""
+    def add_targets(self, targets: Iterable[Pubkey], *, cu: int, loaded_bytes: int) -> int:
+        """Extend the last instruction by one writable account each, up to one that the draft names already.
+
+        Returns:
+            How many were added.
+        """
         assert self._open is not None, "targets extend an instruction"
-        accounts, data = self._open
-        self._note(target, _WRITABLE)
-        self._open = (accounts + 1, data)
-        grown = instruction_bytes(accounts + 1, data) - instruction_bytes(accounts, data)
-        self._instruction_bytes += grown
-        self.add_cost(cu=cu, loaded_bytes=loaded_bytes)
+        before = len(self._roles)
+        for target in targets:
+            if target in self._roles:
+                break
+            self._roles[target] = _WRITABLE
+            self._count(target, _WRITABLE, 1)
+        added = len(self._roles) - before
+        self._lengthen(added)
+        self.add_cost(cu=added * cu, loaded_bytes=added * loaded_bytes)
+        return added
 
     def take_target_back(self, target: Pubkey, *, cu: int, loaded_bytes: int) -> None:
-        """Undo the last `add_target`, whose target was in no other place of the draft."""
-        assert self._open is not None, "targets extend an instruction"
-        accounts, data = self._open
+        """Undo the addition of the last target."""
         self._count(target, self._roles.pop(target), -1)
-        self._open = (accounts - 1, data)
-        shrunk = instruction_bytes(accounts, data) - instruction_bytes(accounts - 1, data)
-        self._instruction_bytes -= shrunk
+        self._lengthen(-1)
         self.add_cost(cu=-cu, loaded_bytes=-loaded_bytes)
+
+    def _lengthen(self, accounts: int) -> None:
+        """Let the last instruction name so many accounts more."""
+        assert self._open is not None, "targets extend an instruction"
+        old, data = self._open
+        self._open = (old + accounts, data)
+        grown = instruction_bytes(old + accounts, data) - instruction_bytes(old, data)
+        self._instruction_bytes += grown
 
     def add_cost(self, *, cu: int, loaded_bytes: int) -> None:
         """Count what is not an account or a byte."""

@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeVar
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
-from programs.draft import Draft
+from programs.draft import TARGET_BYTES, Draft
 from programs.lookup_tables import LookupTable, TableShelf
 from programs.transaction import LOADED_BYTES_MAX
 from programs.units import (
@@ -40,10 +40,24 @@ class Limits:
     def admit(self, draft: Draft) -> bool:
         """Tell whether a draft exceeds none of them."""
         return (
-            draft.size_bytes <= self.size_bytes
+            draft.locks <= self.locks
             and draft.cu <= self.cu
-            and draft.locks <= self.locks
+            and draft.size_bytes <= self.size_bytes
             and draft.loaded_bytes <= self.loaded_bytes
+        )
+
+    def room(self, draft: Draft, *, cu: int, loaded_bytes: int) -> int:
+        """Return how many more targets surely fit; more may, where lookup tables have them."""
+        return max(
+            0,
+            min(
+                (self.size_bytes - draft.size_bytes - draft.growth_bytes) // TARGET_BYTES,
+                self.locks - draft.locks,
+                (self.cu - draft.cu) // cu if cu else self.locks,
+                (self.loaded_bytes - draft.loaded_bytes_at_most) // loaded_bytes
+                if loaded_bytes
+                else self.locks,
+            ),
         )
 
     def excess(self, draft: Draft) -> str | None:
@@ -175,10 +189,16 @@ class _Fill(Generic[T]):
         )
         cu, loaded_bytes = template.cu_per_target, template.loaded_bytes_per_target
         taken = 0
-        for _, job in queue.jobs:
-            if job.target in trial:
+        # What surely fits is added without weighing each; the rest one by one.
+        while sure := self.limits.room(trial, cu=cu, loaded_bytes=loaded_bytes):
+            targets = [job.target for _, job in queue.jobs[taken : taken + sure]]
+            added = trial.add_targets(targets, cu=cu, loaded_bytes=loaded_bytes)
+            taken += added
+            if added < sure:
                 break
-            trial.add_target(job.target, cu=cu, loaded_bytes=loaded_bytes)
+        for _, job in queue.jobs[taken:]:
+            if not trial.add_targets((job.target,), cu=cu, loaded_bytes=loaded_bytes):
+                break
             if not self.limits.admit(trial):
                 trial.take_target_back(job.target, cu=cu, loaded_bytes=loaded_bytes)
                 break

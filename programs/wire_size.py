@@ -3,7 +3,7 @@
 A transaction is lengths, keys and data. The tests hold this arithmetic to solders' serialization byte for byte.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 SIGNATURE_BYTES: Final = 64
@@ -45,7 +45,7 @@ def transaction_bytes(
     keys: int,
     instructions: int,
     instruction_bytes: int,
-    lookups: Iterable[tuple[int, int]] = (),
+    lookups: Iterable[Sequence[int]] = (),
 ) -> int:
     """Compute the serialized length of a signed v0 transaction.
 
@@ -58,8 +58,11 @@ def transaction_bytes(
 
     Source: the Solana wire format; compact-u16 lengths.
     """
-    used = [lookup_bytes(writable, readonly) for writable, readonly in lookups]
-    tables = len(used) - used.count(0)
+    tables = looked_up = 0
+    for writable, readonly in lookups:
+        taken = lookup_bytes(writable, readonly)
+        looked_up += taken
+        tables += taken > 0
     return (
         length_bytes(signatures)
         + signatures * SIGNATURE_BYTES
@@ -69,5 +72,5 @@ def transaction_bytes(
         + length_bytes(instructions)
         + instruction_bytes
         + length_bytes(tables)
-        + sum(used)
+        + looked_up
     )
