@@ -105,14 +105,7 @@ def report(
         "prices": {
             "posted": tally.prices_posted,
             "withheld": _withheld(tally),
-            "published": prices.published,
-            "by_class": {str(key): count for key, count in prices.tokens_by_class.items()},
-            "by_source": {str(key): count for key, count in prices.tokens_by_source.items()},
-            "refusals": dict(prices.refusals),
-            "reasons": {str(key): count for key, count in prices.reasons.items()},
-            "errors": dict(prices.errors),
-            "breakers": {endpoint: str(state) for endpoint, state in prices.breakers.items()},
-            "delays_ms": dict(prices.delays_ms),
+            **feed_json(prices),
             "posted_by_token": {
                 token: asdict(posted) | {"price": _decimal(posted.price_e6)}
                 for token, posted in tally.posted_tokens.items()
@@ -149,6 +142,20 @@ def report(
         },
         "settled_attempts": tally.settled_attempts,
         "refusals": dict(sorted(tally.refusals.items())),
+    }
+
+
+def feed_json(prices: PriceStatistics) -> dict[str, Any]:
+    """Return what the feed counted as JSON types."""
+    return {
+        "published": prices.published,
+        "by_class": {str(key): count for key, count in prices.tokens_by_class.items()},
+        "by_source": {str(key): count for key, count in prices.tokens_by_source.items()},
+        "refusals": dict(prices.refusals),
+        "reasons": {str(key): count for key, count in prices.reasons.items()},
+        "errors": dict(prices.errors),
+        "breakers": {endpoint: str(state) for endpoint, state in prices.breakers.items()},
+        "delays_ms": dict(prices.delays_ms),
     }
 
 

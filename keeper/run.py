@@ -90,7 +90,7 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any]:
             endpoints = await nursery.start(run_sandbox_child, config.sandbox, config.keys.keeper)
             config = replace(
                 config,
-                cluster=replace(config.cluster, rpc_urls=(endpoints.rpc_url,)),
+                cluster=replace(config.cluster, rpc_urls=endpoints.rpc_urls),
                 polymarket=replace(
                     config.polymarket,
                     clob_url=endpoints.clob_url,
@@ -223,7 +223,14 @@ async def _work(
                 open_venue(config.polymarket, board, wall_ms=options.surroundings.wall_ms) as venue,
                 trio.open_nursery() as intake,
             ):
-                intake.start_soon(watch_chain, kit, config.cluster.scan_interval_slots, chain)
+                intake.start_soon(
+                    watch_chain,
+                    kit.rpc,
+                    kit.program,
+                    kit.tally,
+                    kit.slot_s * config.cluster.scan_interval_slots,
+                    chain,
+                )
                 intake.start_soon(
                     follow_markets,
                     kit.tally,

@@ -4,47 +4,48 @@ from collections import Counter
 
 import structlog
 import trio
+from solders.pubkey import Pubkey
 
-from keeper.execute import Kit
 from keeper.newest import Newest
 from keeper.scan import PlatformMissingError, scan
 from keeper.snapshot import Snapshot
+from keeper.tally import Tally
 from programs.outage import Outage
-from programs.rpc import RpcFailure
+from programs.rpc import Rpc, RpcFailure
 
 log = structlog.get_logger()
 
 
-async def watch_chain(kit: Kit, interval_slots: int, chain: Newest[Snapshot]) -> None:
+async def watch_chain(
+    rpc: Rpc, program: Pubkey, tally: Tally, interval_s: float, chain: Newest[Snapshot]
+) -> None:
     """Scan until cancelled; a scan that fails is logged and tried again at the next interval."""
-    interval_s = interval_slots * kit.slot_s
     outage = Outage(subject="scan")
     due_s = trio.current_time()
     while True:
         try:
-            snapshot = await scan(kit.rpc, kit.program, previous=chain.get())
+            snapshot = await scan(rpc, program, previous=chain.get())
         except RpcFailure as failure:
-            kit.tally.refusals["scan.unanswered"] += 1
+            tally.refusals["scan.unanswered"] += 1
             outage.note_failure(str(failure))
         except PlatformMissingError as missing:
             # A node that lags behind its own answers; a platform that is really gone shows at the next start.
-            kit.tally.refusals["scan.platform_missing"] += 1
+            tally.refusals["scan.platform_missing"] += 1
             outage.note_failure(str(missing))
         else:
             outage.note_success()
             if (newest := chain.get()) is not None and snapshot.slot < newest.slot:
                 # Another node answered, which lags: the state would go back in time.
-                kit.tally.refusals["scan.older_than_the_last"] += 1
+                tally.refusals["scan.older_than_the_last"] += 1
                 log.warning("scan.refused", slot=snapshot.slot, newest_slot=newest.slot)
             else:
                 chain.publish(snapshot)
-                _note(kit, snapshot)
+                _note(tally, snapshot)
         due_s = max(due_s + interval_s, trio.current_time())
         await trio.sleep_until(due_s)
 
 
-def _note(kit: Kit, snapshot: Snapshot) -> None:
-    tally = kit.tally
+def _note(tally: Tally, snapshot: Snapshot) -> None:
     tally.scans += 1
     tally.scan_slot = snapshot.slot
     tally.positions_now = len(snapshot.positions)

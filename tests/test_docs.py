@@ -9,11 +9,15 @@ import pytest
 
 from incentives.cli import cli as incentives
 from keeper.cli.commands import cli
+from keeper.drills.orders import HELP
+from keeper.drills.scenarios.catalog import SCENARIOS
 
 COMMANDS = {("keeper", name): command for name, command in cli.commands.items()} | {
     ("incentives", name): command for name, command in incentives.commands.items()
 }
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+DRILLS = (ROOT / "docs/drills.md").read_text()
 
 
 @pytest.mark.parametrize(("program", "name"), sorted(COMMANDS))
@@ -62,3 +66,25 @@ def test_the_shell_completes_commands_and_options():
 
     assert set(cli.commands) <= completed("keeper ''")
     assert {"--no-sandbox", "--replay"} <= completed("keeper run --")
+
+
+def test_the_page_of_drills_lists_every_drill_in_order():
+    listed = DRILLS[DRILLS.index("## All drills") :].splitlines()[4:]
+    assert listed == [f"| `{each.name}` | {each.title} |" for each in SCENARIOS]
+
+
+def test_the_page_of_drills_explains_every_order_of_the_proxy():
+    words = {line.split()[0] for line in HELP.splitlines() if line[18:20] == "  "}
+    assert words == {
+        "latency",
+        "drip",
+        "cut",
+        "reset",
+        "blackhole",
+        "refuse",
+        "garbage",
+        "status",
+        "freeze",
+        "none",
+    }
+    assert all(f"`{word}" in DRILLS for word in words)

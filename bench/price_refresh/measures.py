@@ -15,6 +15,7 @@ from collections.abc import Callable
 import httpx
 import trio
 
+from keeper.cli.logs import open_logs
 from keeper.newest import Newest
 from keeper.prices.appraiser import Appraiser
 from keeper.prices.board import PriceBoard
@@ -114,4 +115,7 @@ if __name__ == "__main__":
     arguments.add_argument("what", choices=["refresh", "json", "levels"])
     arguments.add_argument("url")
     chosen = arguments.parse_args()
-    trio.run(main, chosen.what, chosen.url)
+    with open_logs(
+        sys.stderr, form="json"
+    ):  # The log is part of the work: it is written as the keeper writes it.
+        trio.run(main, chosen.what, chosen.url)

@@ -12,6 +12,7 @@ from keeper.cli.drill import drill_group
 from keeper.cli.genesis import genesis_command
 from keeper.cli.idl import idl_command
 from keeper.cli.localnet import localnet_command
+from keeper.cli.prices import prices_command
 from keeper.cli.profile import profile_command
 from keeper.cli.run import run_command
 from keeper.cli.sandbox import sandbox_command
@@ -38,6 +39,7 @@ Examples:
   keeper localnet                a Solana JSON-RPC network on loopback
   keeper deploy, genesis         the program onto a cluster, for good; what is fixed for ever
   keeper verify                  audit a deployment against the specification
+  keeper prices                  every market by source: age, class, band, reason
   keeper profile                 what every instruction costs, beside what was aimed at
   keeper decode SIGNATURE        a transaction or an account of the program, by name
   keeper idl                     the program's interface as Codama JSON
@@ -63,6 +65,7 @@ cli.add_command(verify_command)
 cli.add_command(sandbox_command)
 cli.add_command(localnet_command)
 cli.add_command(drill_group)
+cli.add_command(prices_command)
 cli.add_command(profile_command)
 cli.add_command(decode_command)
 cli.add_command(idl_command)

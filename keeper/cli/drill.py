@@ -13,6 +13,7 @@ from typing import Final
 import click
 import trio
 
+from keeper.cli.drill_proxy import proxy_command
 from keeper.cli.logs import open_logs
 from keeper.cli.refusal import Refusal
 from keeper.drills.model import DrillResult
@@ -32,6 +33,7 @@ Examples:
   keeper drill list
   keeper drill run total-outage
   keeper drill run all --json
+  keeper drill proxy --upstream https://clob.polymarket.com
   keeper drill run price-spike flapping --report report/
 """
 
@@ -39,6 +41,9 @@ Examples:
 @click.group("drill", epilog=_EXAMPLES)
 def drill_group() -> None:
     """Break prices on purpose, and judge the keeper by what it does on chain."""
+
+
+drill_group.add_command(proxy_command)
 
 
 @drill_group.command("list")
@@ -69,15 +74,13 @@ def run_command(names: tuple[str, ...], *, as_json: bool, folder: Path | None) -
     free one, and Ctrl-C ends it without leaving anything behind.
     """
     scenarios = _chosen(names)
+    if folder is not None:
+        _make_folder(folder)
     with open_logs(sys.stderr, form="text", least=logging.CRITICAL):
         results = trio.run(partial(_run, scenarios))
-    page = None if folder is None else write_report(results, folder)
-    if as_json:
-        click.echo(json.dumps(results_json(results)))
-    else:
-        click.echo(closing_line(results))
-        if page is not None:
-            click.echo(f"report: {page}")
+    click.echo(json.dumps(results_json(results)) if as_json else closing_line(results))
+    if folder is not None:
+        click.echo(f"report: {write_report(results, folder)}", err=as_json)
     if not all(result.passed for result in results):
         sys.exit(EXIT_FAILED)
 
@@ -118,3 +121,11 @@ def _chosen(names: Sequence[str]) -> list[Scenario]:
             )
     wanted = set(_NAMED) if _ALL in names else set(names)
     return [scenario for scenario in SCENARIOS if scenario.name in wanted]
+
+
+def _make_folder(folder: Path) -> None:
+    """Find out before the drills, and not after them, that their report has no place."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refusal(f"{folder} cannot hold the report: {error.strerror}") from error

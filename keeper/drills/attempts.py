@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from keeper.drills.evidence import AttemptEnd
+from keeper.drills.evidence import AttemptEnd, Repeat
 from state.store import connect_read_only
 
 
@@ -19,8 +19,7 @@ class AttemptsRead:
     """The whole table, as the judge needs it."""
 
     ends: tuple[AttemptEnd, ...]
-    duplicates: tuple[str, ...]
-    """Each job and effect that landed more than once, in words."""
+    repeats: tuple[Repeat, ...]
 
 
 def read_attempts(folder: Path) -> AttemptsRead:
@@ -35,13 +34,13 @@ def read_attempts(folder: Path) -> AttemptsRead:
 def attempts_in(databases: Iterable[Database]) -> AttemptsRead:
     """Read open databases."""
     ends: list[AttemptEnd] = []
-    duplicates: list[str] = []
+    repeats: list[Repeat] = []
     for db in databases:
         rows = db.execute("SELECT signature, state FROM attempt ORDER BY id").fetchall()
         ends += (AttemptEnd(signature=signature, state=state) for signature, state in rows)
-        found = db.execute("SELECT job_id, effect, times, signatures FROM duplicate_effect")
-        duplicates += (
-            f"{job} on {effect} {times} times ({signatures})"
-            for job, effect, times, signatures in found.fetchall()
+        found = db.execute("SELECT job_id, effect, signatures FROM duplicate_effect").fetchall()
+        repeats += (
+            Repeat(job=job, effect=effect, signatures=tuple(signatures.split(",")))
+            for job, effect, signatures in found
         )
-    return AttemptsRead(ends=tuple(ends), duplicates=tuple(duplicates))
+    return AttemptsRead(ends=tuple(ends), repeats=tuple(repeats))

@@ -49,6 +49,8 @@ class ChainLog:
     """As they stand before the first transaction."""
     deeds: list[Deed] = field(default_factory=list)
     landed: dict[str, bool] = field(default_factory=dict)
+    touched: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Addresses of the positions that each transaction liquidated."""
     _prices: dict[Place, tuple[int, int, str]] = field(init=False)
     _by_id: Mapping[int, tuple[Place, ...]] = field(init=False)
 
@@ -83,6 +85,8 @@ class ChainLog:
                 for place, reading in zip(places, event.readings, strict=True):
                     self._prices[place] = (*reading, price_class)
             elif event.kind is EventKind.POSITIONS_LIQUIDATED:
+                positions = (str(record["position"]) for record in event.records)
+                self.touched[found.signature] = frozenset(positions)
                 self.deeds += self._liquidated(found, self._by_id[event.series], event)
 
     def _liquidated(

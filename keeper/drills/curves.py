@@ -13,6 +13,8 @@ from keeper.drills.scales import Scale, clock
 from keeper.drills.story import Story, may_post
 from keeper.drills.thinning import Step, thin_steps
 
+_RING_APART: Final = 6
+"""Pixels: one ring stands for every post so near; the lane below has each."""
 _DOTS_MOST: Final = 150
 
 
@@ -32,7 +34,7 @@ def _path(steps: Sequence[Step], ends_s: float, across: Scale, up: Scale) -> str
 
 
 def _column_s(story: Story) -> float:
-    return (story.ends_s - story.starts_s) / COLUMNS
+    return (story.ends_s - story.starts_s) / COLUMNS * story.column_px
 
 
 def truth(story: Story, across: Scale, up: Scale) -> Markup:
@@ -118,7 +120,7 @@ def marks(story: Story, across: Scale, up: Scale) -> Markup:
             continue
         x, y = across(each.at_s), up(each.price_e6)
         if each.kind is ActionKind.POST:
-            posts.setdefault(int(x) // 6, (x, y))
+            posts.setdefault(int(x) // (_RING_APART + story.column_px), (x, y))
         else:
             diamonds.setdefault((int(x) // 3, int(y) // 3), _diamond(x, y, 5.0))
     rings = [tag("circle", class_="post", cx=x, cy=y, r=2.5) for x, y in posts.values()]

@@ -4,6 +4,7 @@ Core.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from keeper.drills.frame import Column, badge, count, document, facts, span_or, table
@@ -16,8 +17,9 @@ from keeper.drills.story import Row, Story, rows, stories
 from keeper.drills.timeline import timeline
 
 _MARKETS_DRAWN_MOST: Final = 8
-_ROWS_MOST: Final = 250
-_NOTICES_MOST: Final = 400
+_ROWS_MOST: Final = 240
+"""On a page, all tables together."""
+_NOTICES_MOST: Final = 300
 _WRONG_MOST: Final = 50
 _ROW_COLUMNS: Final = (
     Column(name="time", class_="word"),
@@ -118,8 +120,11 @@ def _figures(result: DrillResult) -> Markup:
 def _pictures(told: tuple[Story, ...]) -> Iterator[Markup]:
     if not told:
         yield tag("p", "Nothing was recorded: no price, no belief, no action.")
-    for index, story in enumerate(told[:_MARKETS_DRAWN_MOST]):
-        yield _picture(story, f"m{index}")
+    drawn = told[:_MARKETS_DRAWN_MOST]
+    for index, story in enumerate(drawn):
+        # What one picture may weigh, all of them share.
+        coarse = replace(story, column_px=len(drawn))
+        yield _picture(coarse, f"m{index}", _ROWS_MOST // len(drawn))
     if len(told) > _MARKETS_DRAWN_MOST:
         yield tag(
             "p",
@@ -127,8 +132,8 @@ def _pictures(told: tuple[Story, ...]) -> Iterator[Markup]:
         )
 
 
-def _picture(story: Story, id_: str) -> Markup:
-    listed, left_out = rows(story, _ROWS_MOST)
+def _picture(story: Story, id_: str, rows_most: int) -> Markup:
+    listed, left_out = rows(story, rows_most)
     caption = f"Market {story.market}: truth, beliefs and actions in order"
     if left_out:
         caption += f"; {left_out:,} more, evenly left out here, are in results.json"

@@ -76,6 +76,17 @@ class AttemptEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """One job that landed more than once on the same state of the chain, by the keeper's database."""
+
+    job: str
+    """Kind and address."""
+    effect: str
+    """The state it acted upon."""
+    signatures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What the judge looks at."""
 
@@ -93,8 +104,9 @@ class Evidence:
     landed: Mapping[str, bool]
     """Every transaction of the keeper's payer on chain, by signature; whether it succeeded."""
     attempts: Sequence[AttemptEnd]
-    duplicates: Sequence[str]
-    """Each job and effect that landed more than once, by the keeper's database."""
+    repeats: Sequence[Repeat]
+    liquidated: Mapping[str, frozenset[str]]
+    """Addresses of the positions that each transaction liquidated, by its events: a batch may pass over some."""
     ledger_faults: Sequence[str]
     """What does not add up on chain at the end."""
     exit_status: int | None

@@ -105,8 +105,9 @@ def source_lane(story: Story, across: Scale) -> Markup:
 def action_lane(name: str, top: int, kind: ActionKind, story: Story, across: Scale) -> Markup:
     """Draw when right actions of one kind landed."""
     done = [each for each in story.actions if each.kind is kind and each.bad is None]
-    columns = sorted({round(2 * across(each.at_s)) for each in done})
-    ticks = "".join(f"M{number(column / 2)} {top}v{LANE_HEIGHT}" for column in columns)
+    step = story.column_px / 2
+    columns = sorted({round(across(each.at_s) / step) for each in done})
+    ticks = "".join(f"M{number(column * step)} {top}v{LANE_HEIGHT}" for column in columns)
     middle = top + LANE_HEIGHT / 2
     return tag(
         "g",

@@ -4,7 +4,7 @@ Core.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from keeper.drills.model import Action, ActionKind, Belief, DrillResult, Heard, Phase, Truth
@@ -14,8 +14,10 @@ from keeper.prices.price import PERMISSIONS, PriceClass
 
 CLASSES: Final = (*(each.value for each in PriceClass), "unknown")
 """Best first; the last for a class that this keeper does not know."""
+_Recorded = Truth | Heard | Belief | Action
+_T = TypeVar("_T", bound=_Recorded)
+_Word = TypeVar("_Word", bound=Truth | Heard)
 _LENGTH_LEAST_S: Final = 0.001
-_Recorded = TypeVar("_Recorded", Truth, Heard, Belief, Action)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Story:
     heard: tuple[Heard, ...]
     beliefs: tuple[Belief, ...]
     actions: tuple[Action, ...]
+    column_px: int = 1
+    """How wide a column of readings is drawn: pages with many pictures take wider ones."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -63,17 +67,19 @@ class Row:
 
 def stories(result: DrillResult) -> tuple[Story, ...]:
     """Tell a drill market by market: first where something bad was done, then where most happened."""
-    recorded: list[Truth | Heard | Belief | Action] = [
+    recorded: tuple[_Recorded, ...] = (
         *result.truths,
         *result.heard,
         *result.beliefs,
         *result.actions,
-    ]
+    )
     markets = dict.fromkeys(each.market for each in recorded)
-    times = [each.at_s for each in recorded]
-    times += [each.ends_s for each in result.phases]
-    # What went before the first phase is the world being founded: it lands on the picture's edge.
-    starts_s = min((each.starts_s for each in result.phases), default=min(times, default=0.0))
+    # What the venue said while everything was still being started is no part of the drill; what was done always is.
+    times = [at_s for each in result.phases for at_s in (each.starts_s, each.ends_s)]
+    times += [each.at_s for each in result.beliefs]
+    times += [each.at_s for each in result.actions]
+    times = times or [each.at_s for each in recorded]
+    starts_s = min(times, default=0.0)
     ends_s = max(max(times, default=0.0), starts_s + _LENGTH_LEAST_S)
     told = [
         Story(
@@ -81,8 +87,16 @@ def stories(result: DrillResult) -> tuple[Story, ...]:
             starts_s=starts_s,
             ends_s=ends_s,
             phases=result.phases,
-            truths=_of(result.truths, market),
-            heard=_of(result.heard, market),
+            truths=_within(_of(result.truths, market), starts_s, ends_s),
+            heard=tuple(
+                each
+                for source in dict.fromkeys(each.source for each in result.heard)
+                for each in _within(
+                    tuple(e for e in _of(result.heard, market) if e.source == source),
+                    starts_s,
+                    ends_s,
+                )
+            ),
             beliefs=_of(result.beliefs, market),
             actions=_of(result.actions, market),
         )
@@ -140,8 +154,17 @@ def in_words(story: Story) -> str:
     return " ".join(words)
 
 
-def _of(recorded: Sequence[_Recorded], market: str) -> tuple[_Recorded, ...]:
-    return tuple(sorted((e for e in recorded if e.market == market), key=lambda e: e.at_s))
+def _of(recorded: Sequence[_T], market: str) -> tuple[_T, ...]:
+    return tuple(
+        sorted((each for each in recorded if each.market == market), key=lambda each: each.at_s)
+    )
+
+
+def _within(recorded: tuple[_Word, ...], starts_s: float, ends_s: float) -> tuple[_Word, ...]:
+    """Keep what was said in the drill; what stood at its start counts as said then."""
+    after = [each for each in recorded if starts_s < each.at_s <= ends_s]
+    before = [each for each in recorded if each.at_s <= starts_s]
+    return (*(replace(each, at_s=starts_s) for each in before[-1:]), *after)
 
 
 def _classes_in_turn(beliefs: Sequence[Belief]) -> list[Belief]:

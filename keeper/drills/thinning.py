@@ -22,15 +22,15 @@ def thin_steps(steps: Sequence[Step], column_s: float) -> list[Step]:
     thinned: list[Step] = []
     for _, group in groupby(steps, key=lambda step: math.floor(step[0] / column_s)):
         inside = list(group)
-        values = [step for step in inside if step[1] is not None]
-        kept = {id(inside[0]): inside[0], id(inside[-1]): inside[-1]}
-        for chosen in (
-            *(min(values, key=_value, default=None), max(values, key=_value, default=None)),
-            next((step for step in inside if step[1] is None), None),
-        ):
-            if chosen is not None:
-                kept[id(chosen)] = chosen
-        for step in sorted(kept.values(), key=lambda step: step[0]):
+        spoken = [index for index, step in enumerate(inside) if step[1] is not None]
+        gap = next((index for index, step in enumerate(inside) if step[1] is None), 0)
+        kept = {0, gap, len(inside) - 1}
+        if spoken:
+            kept |= {
+                min(spoken, key=lambda index: _value(inside[index])),
+                max(spoken, key=lambda index: _value(inside[index])),
+            }
+        for step in (inside[index] for index in sorted(kept)):
             if not thinned or thinned[-1][1] != step[1]:
                 thinned.append(step)
     return thinned

@@ -107,8 +107,10 @@ def _clipped(id_: str, *parts: str) -> Markup:
 
 def _phases(story: Story, across: Scale) -> Markup:
     parts: list[str] = []
-    for phase in story.phases:
+    for index, phase in enumerate(story.phases):
         x, end = across(phase.starts_s), across(phase.ends_s)
+        later = (across(each.starts_s) for each in story.phases[index + 1 :] if each.faults)
+        room = next(later, float(RIGHT)) - x - 10
         said = "; ".join(phase.faults)
         if phase.faults:
             parts.append(
@@ -124,7 +126,7 @@ def _phases(story: Story, across: Scale) -> Markup:
             )
         parts.append(tag("line", class_="edge", x1=x, x2=x, y1=8, y2=AXIS_AT))
         parts.append(written(x + 6, 19, cut(phase.name, end - x - 10, TEXT + 1), "phase"))
-        parts.append(written(x + 6, 35, cut(said, end - x - 10, TEXT), "broken-words"))
+        parts.append(written(x + 6, 35, cut(said, room, TEXT), "broken-words"))
     return tag("g", *parts)
 
 

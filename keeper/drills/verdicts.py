@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from keeper.drills.chain_books import listed
-from keeper.drills.evidence import Evidence
+from keeper.drills.evidence import Evidence, Repeat
 from keeper.drills.expectations import (
     Acts,
     Asks,
@@ -32,6 +32,9 @@ from keeper.drills.model import (
 )
 from keeper.prices.price import PriceClass
 
+_NEAR_E6: Final = 5_000
+_RECORDED_S: Final = 0.001
+"""A recording counts milliseconds."""
 _ENDS: Final = {True: "landed", False: "failed"}
 
 
@@ -54,9 +57,11 @@ class Case:
     def beliefs(self, market: str, from_s: float, to_s: float) -> list[Belief]:
         """Return what was believed of a market in a window, what stood at its beginning included."""
         mine = [belief for belief in self.evidence.beliefs if belief.market == market]
-        # On the virtual clock a fault and its first sign may share an instant: what happens then is news.
+        # On the virtual clock a fault and its first sign may share an instant: what happens then is news,
+        # and what is believed in the instant in which an act ends belongs to the next one.
+        from_s, to_s = from_s - _RECORDED_S, to_s - _RECORDED_S
         standing = [belief for belief in mine if belief.at_s < from_s][-1:]
-        return standing + [belief for belief in mine if from_s <= belief.at_s <= to_s]
+        return standing + [belief for belief in mine if from_s <= belief.at_s < to_s]
 
     def done(self, phase: Phase, after_s: float = 0.0) -> list[Action]:
         """Return what was done from a moment of an act to its end."""
@@ -106,6 +111,7 @@ def standing_verdicts(case: Case) -> tuple[Verdict, ...]:
         for signature, state in ends.items()
         if state in _ENDS.values() and signature not in evidence.landed
     ]
+    twice = [repeat for repeat in evidence.repeats if _is_done_twice(repeat, evidence)]
     status = evidence.exit_status
     return (
         _after(
@@ -122,9 +128,9 @@ def standing_verdicts(case: Case) -> tuple[Verdict, ...]:
         ),
         _after(
             "nothing landed twice",
-            f"{len(evidence.duplicates)} duplicates among {len(ends)} attempts"
-            + "".join(f"; {each}" for each in evidence.duplicates),
-            passed=not evidence.duplicates,
+            f"{len(twice)} duplicates among {len(ends)} attempts"
+            + "".join(f"; {each.job} on {each.effect}" for each in twice),
+            passed=not twice,
         ),
         _after(
             "vault, markets and positions add up on chain",
@@ -137,6 +143,15 @@ def standing_verdicts(case: Case) -> tuple[Verdict, ...]:
             passed=status == 0,
         ),
     )
+
+
+def _is_done_twice(repeat: Repeat, evidence: Evidence) -> bool:
+    """Tell whether a job that landed again did anything again: a liquidation passes over what a slot's cap spares."""
+    kind, _, address = repeat.job.partition(":")
+    if kind != ActionKind.LIQUIDATE:
+        return True
+    done = [name for name in repeat.signatures if address in evidence.liquidated.get(name, ())]
+    return len(done) > 1
 
 
 def _after(expected: str, seen: str, *, passed: bool) -> Verdict:
@@ -204,6 +219,8 @@ def _follows(wanted: Follows, case: Case, phase: Phase) -> _Found:
 
 def _acts(wanted: Acts, case: Case, phase: Phase) -> _Found:
     what = f"{wanted.kind} at {wanted.price_class}" if wanted.price_class else str(wanted.kind)
+    if wanted.near_e6 is not None:
+        what += f" near {wanted.near_e6}"
     expected = f"{_which(wanted.market)}: {wanted.at_least} x {what} within {wanted.within_s:g} s"
     markets = case.named(wanted.market)
     found = [
@@ -212,6 +229,7 @@ def _acts(wanted: Acts, case: Case, phase: Phase) -> _Found:
         if action.kind is wanted.kind
         and action.market in markets
         and wanted.price_class in (None, action.price_class)
+        and (wanted.near_e6 is None or abs(action.price_e6 - wanted.near_e6) <= _NEAR_E6)
     ]
     if len(found) < wanted.at_least:
         return expected, f"{len(found)}", False

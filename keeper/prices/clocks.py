@@ -68,7 +68,7 @@ def older_of(
     assert first is not None, "a poll has just answered"
     assert second is not None, "it is compared with a standing word"
     regressed_at_s = max(polled.regressed_at_s, other.regressed_at_s)
-    if regressed_at_s > -inf and about.clock_read_at_s <= regressed_at_s:
+    if regressed_at_s > -inf and about.clock_read_at_s < regressed_at_s:
         return Older.UNDECIDED
     if (
         first.content_time_ms is None

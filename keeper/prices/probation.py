@@ -70,8 +70,9 @@ def reference_for(
         for other, (traits, known) in enumerate(zip(rules.sources, state.sources, strict=True)):
             if other == place or not traits.is_compared or not known.is_trusted:
                 continue
-            if known.observation is not None and (
-                traits.is_pushed or is_fresh(known, rules.fresh_s[other], now_s)
-            ):
-                return known.observation.quote
+            word = known.observation
+            if word is None or not word.quote.is_sound:
+                continue  # What is not believed of a believed source proves nobody else wrong.
+            if traits.is_pushed or is_fresh(known, rules.fresh_s[other], now_s):
+                return word.quote
     return None if before is None else before.quote

@@ -24,6 +24,8 @@ from keeper.prices.http_faults import fault_of
 from keeper.prices.websocket_frames import FrameDecoder, Opcode
 
 _READ_BYTES: Final = 64 * 1024
+_QUIET_S: Final = 0.5
+"""A read that waits so long has nothing left to take."""
 _GOODBYE_S: Final = 0.5
 """How long a closing socket may take to say so: a peer that reads nothing must not hold up a rotation."""
 
@@ -45,6 +47,10 @@ class Websocket:
         self.url = url
         self.headers = headers
         """Of the response that accepted the connection."""
+        self._drained_at_s = trio.current_time()
+        """When everything that had come was last taken off the wire."""
+        self._waits_since_s: float | None = None
+        """Since when a read has been waiting for anything to come."""
         self._stream = stream
         self._decoder = FrameDecoder(bytes_max)
         self._protocol = Connection(ConnectionType.CLIENT)
@@ -96,13 +102,23 @@ class Websocket:
         with trio.move_on_after(_GOODBYE_S, shield=True), suppress(StreamClosedError):
             await self._send(CloseConnection(code=CloseReason.NORMAL_CLOSURE))
 
+    def has_drained_since(self, time_s: float, now_s: float) -> bool:
+        """Tell whether everything that had come was read at some moment after `time_s`, so that nothing older waits."""
+        is_waiting = self._waits_since_s is not None and now_s - self._waits_since_s >= _QUIET_S
+        return is_waiting or self._drained_at_s >= time_s
+
     async def _read(self) -> bytes:
+        self._waits_since_s = trio.current_time()
         try:
             chunk = await self._stream.read(_READ_BYTES)
         except httpcore.NetworkError as error:
             raise StreamClosedError(f"{self.url} broke off: {_named(error)}") from error
+        finally:
+            self._waits_since_s = None
         if not chunk:
             raise StreamClosedError(f"{self.url} ended without a goodbye")
+        if len(chunk) < _READ_BYTES:
+            self._drained_at_s = trio.current_time()
         return chunk
 
     async def _send(self, event: Event) -> None:

@@ -28,7 +28,8 @@ class Watched:
 
     async def during(self, slots):
         with trio.move_on_after((slots - 0.5) * SLOT_S):
-            await watch_chain(self.kit, 2, self.chain)
+            kit = self.kit
+            await watch_chain(kit.rpc, kit.program, kit.tally, 2 * kit.slot_s, self.chain)
         self.store.close()
         return self.kit.tally
 

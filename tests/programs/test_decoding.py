@@ -194,7 +194,7 @@ def test_transactions_of_other_versions_are_read_too(version):
             PAYER.pubkey(),
             [halt()],
             Hash.default(),
-            TransactionConfig(compute_unit_limit=5_000, priority_fee_lamports=7),
+            TransactionConfig(compute_unit_limit=5_000, priority_fee=7),
         )
     )
     found = take_apart(

@@ -147,29 +147,31 @@ GAMMA_FAR_OFF = Scenario(
 )
 
 
-async def _doubt_in_a_cascade(stage: Stage) -> None:
+async def _doubt_before_a_liquidation(stage: Stage) -> None:
     await open_calmly(stage)
-    stage.set_truth(0, 440_000)
-    await stage.wait_liquidated(market=0, at_least=1, within_s=4)
-    stage.begin(PhaseName.DURING, "stream and CLOB lie apart in mid-cascade")
+    stage.set_truth(0, 400_000)
+    await stage.settle(market=0, within_s=5)
+    stage.begin(PhaseName.DURING, "positions are due on chain, stream and CLOB begin to lie apart")
     stage.tell(Family.STREAM, Telling(offset_e6=-150_000), market=0)
     stage.tell(Family.CLOB, Telling(offset_e6=150_000), market=0)
-    await stage.hold(3)
+    await stage.hold(5)
     await close_calmly(stage)
+    await stage.wait_liquidated(market=0, at_least=1, within_s=5)
 
 
-DOUBT_IN_A_CASCADE = Scenario(
-    name="doubt-in-a-cascade",
-    title="In the middle of a liquidation cascade the sources begin to contradict each other: it stops, though the chain would let it go on.",
-    play=_doubt_in_a_cascade,
-    settings=Settings(positions_per_side=12),
+DOUBT_BEFORE_A_LIQUIDATION = Scenario(
+    name="doubt-before-a-liquidation",
+    title="Positions have become due on chain when the sources begin to contradict each other: they wait until that is over.",
+    play=_doubt_before_a_liquidation,
+    # Positions are read every two seconds: the doubt comes before the next reading.
+    settings=Settings(slot_ms=200, keeper={"cluster": {"scan_interval_slots": 10}}),
     expects=(
         CALM,
-        Acts(phase=PhaseName.BEFORE, kind=ActionKind.LIQUIDATE, within_s=12, market=0),
         Reaches(phase=PhaseName.DURING, classes=_NOT_VALID, within_s=1, market=0),
-        Refrains(phase=PhaseName.DURING, kinds=_NO_LIQUIDATION, after_s=1),
+        Refrains(phase=PhaseName.DURING, kinds=_NO_LIQUIDATION, after_s=0.5),
         HEALED,
         BACK,
+        Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, within_s=12, market=0),
     ),
 )
 
@@ -223,7 +225,7 @@ TICK_CHANGE = Scenario(
     expects=(
         CALM,
         Keeps(phase=PhaseName.DURING, classes=BELIEVED, after_s=2, market=0),
-        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=4, market=0),
+        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=4, market=0, near_e6=440_000),
         HEALED,
         BACK,
     ),

@@ -138,27 +138,42 @@ GAMMA_ALONE_FOR_AN_HOUR: Final = Scenario(
 )
 
 
+_FAST_PERIOD_S: Final = 9
+_FAST_FLAPS: Final = 100
+
+
 async def _flap(stage: Stage) -> None:
     await open_calmly(stage)
-    stage.begin(PhaseName.DURING, "everything is refused for four seconds of every nine")
-    for _ in range(200):
-        for family in Family:
-            stage.break_wire(family, Refuse())
-        await stage.hold(4)
-        for family in Family:
-            stage.break_wire(family)
-        await stage.hold(5)
+    stage.begin(
+        PhaseName.DURING,
+        "everything is refused for four seconds of every nine",
+        "then for twenty-two of thirty",
+    )
+    for lost_s, there_s, times in ((4, _FAST_PERIOD_S - 4, _FAST_FLAPS), (22, 8, 30)):
+        for _ in range(times):
+            for family in Family:
+                stage.break_wire(family, Refuse())
+            await stage.hold(lost_s)
+            for family in Family:
+                stage.break_wire(family)
+            await stage.hold(there_s)
     await close_calmly(stage)
 
 
 FLAPPING_FOR_HALF_AN_HOUR: Final = Scenario(
     name="flapping-for-half-an-hour",
-    title="Everything is lost for four seconds of every nine, two hundred times.",
+    title="Everything is lost for four seconds of every nine, and later for twenty-two of every thirty.",
     play=_flap,
     settings=UNHURRIED,
     expects=(
         CALM,
         Keeps(phase=PhaseName.DURING, classes=BELIEVED),
+        # Eight seconds of thirty are no three agreeing polls: the class must not flap along.
+        Keeps(
+            phase=PhaseName.DURING,
+            classes=(PriceClass.DEGRADED,),
+            after_s=_FAST_FLAPS * _FAST_PERIOD_S + MINUTE_S,
+        ),
         Asks(phase=PhaseName.DURING, family=Family.STREAM, at_most=400),
         BACK,
         Keeps(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), after_s=RETURN_S),

@@ -30,7 +30,9 @@ def _told(family: Family, kind: str) -> Tells:
     )
 
 
-_STILL_POSTS = Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=3, market=0)
+_STILL_POSTS = Acts(
+    phase=PhaseName.DURING, kind=ActionKind.POST, within_s=4, market=0, near_e6=470_000
+)
 
 
 async def _limit(stage: Stage) -> None:
@@ -210,7 +212,7 @@ MALFORMED = Scenario(
         CALM,
         Keeps(phase=PhaseName.DURING, classes=_VALID),
         Follows(phase=PhaseName.DURING, source="stream", within_s=1),
-        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=3, market=0),
+        _STILL_POSTS,
         _told(Family.CLOB, "not_json"),
         _told(Family.GAMMA, "malformed"),
         HEALED,
@@ -221,9 +223,11 @@ MALFORMED = Scenario(
 
 async def _inflate(stage: Stage) -> None:
     await open_calmly(stage)
-    stage.begin(PhaseName.DURING, "bodies of 8 MB, and 64 MB packed into 64 kB")
-    stage.answer(Family.CLOB, Canned(status=200, body=b"[" + b" " * 8 * _MEGABYTE + b"]"))
-    bomb = gzip.compress(b" " * 64 * _MEGABYTE)
+    stage.begin(
+        PhaseName.DURING, "bodies of 3 MB, and 16 MB packed into 70 kB, where 1 MB is allowed"
+    )
+    stage.answer(Family.CLOB, Canned(status=200, body=b"[" + b" " * 3 * _MEGABYTE + b"]"))
+    bomb = gzip.compress(b" " * 16 * _MEGABYTE, compresslevel=1)
     packed = (("Content-Encoding", "gzip"),)
     stage.answer(Family.GAMMA, Canned(status=200, body=bomb, headers=packed))
     await stage.hold(1)

@@ -37,6 +37,13 @@ def test_no_name_is_a_usage_error():
     assert 2 == invoke("run").exit_code
 
 
+def test_a_report_without_a_place_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = invoke("run", "redirected", "--report", str(tmp_path / "file" / "report"))
+    assert 2 == result.exit_code
+    assert "cannot hold the report: Not a directory" in result.output
+
+
 def result(*verdicts):
     return DrillResult(
         name="a-drill",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.drills.evidence import AttemptEnd, Evidence, Posted, Request, Said
+from keeper.drills.evidence import AttemptEnd, Evidence, Posted, Repeat, Request, Said
 from keeper.drills.expectations import (
     Acts,
     Asks,
@@ -75,7 +75,7 @@ def evidence(**known):
             "notices",
             "deeds",
             "attempts",
-            "duplicates",
+            "repeats",
             "ledger_faults",
         ),
         (),
@@ -84,6 +84,7 @@ def evidence(**known):
         "markets": ("m", "n"),
         "phases": PHASES,
         "landed": {},
+        "liquidated": {},
         "exit_status": 0,
         "slot_at_start": 0,
         "took_s": 1,
@@ -148,6 +149,9 @@ def test_acting_counts_what_landed_in_the_phase():
     assert not seen(wanted, actions=(action(9), action(11)))[0], "one was before"
     assert not seen(wanted, actions=(action(11), action(14)))[0], "the second came late"
     assert not seen(wanted, actions=(action(11), action(12, market="n")))[0]
+    elsewhere = replace(wanted, near_e6=400_000, at_least=1)
+    assert not seen(elsewhere, actions=(action(11),))[0]
+    assert seen(replace(elsewhere, near_e6=503_000), actions=(action(11),))[0]
     degraded = replace(wanted, price_class="degraded", at_least=1)
     assert not seen(degraded, actions=(action(11),))[0]
 
@@ -204,6 +208,9 @@ def failed(*, actions=(), **known):
     return [verdict.expected.split()[0] for verdict in verdicts if not verdict.passed]
 
 
+POSTED_TWICE = Repeat(job="post:m", effect="1:2", signatures=("s", "t"))
+SOLD_TWICE = Repeat(job="liquidate:p", effect="5:3", signatures=("s", "t"))
+BOTH = {"s": frozenset({"p", "q"}), "t": frozenset({"p"})}
 END = AttemptEnd(signature="s", state="landed")
 
 
@@ -219,7 +226,8 @@ def test_a_clean_drill_fails_nothing():
         ({"landed": {"s": True}}, "every"),
         ({"landed": {"s": False}, "attempts": (END,)}, "every"),
         ({"attempts": (END,)}, "every"),
-        ({"duplicates": ("job on effect",)}, "nothing"),
+        ({"repeats": (POSTED_TWICE,)}, "nothing"),
+        ({"repeats": (SOLD_TWICE,), "liquidated": BOTH}, "nothing"),
         ({"ledger_faults": ("one cent is gone",)}, "vault,"),
         ({"exit_status": 1}, "the"),
         ({"exit_status": None}, "the"),
@@ -227,6 +235,11 @@ def test_a_clean_drill_fails_nothing():
 )
 def test_whatever_must_hold_and_does_not_fails_the_drill(known, first_word):
     assert [first_word] == failed(**known)
+
+
+def test_a_liquidation_that_a_batch_passed_over_may_land_again():
+    passed_over = {"s": frozenset({"q"}), "t": frozenset({"p"})}
+    assert [] == failed(repeats=(SOLD_TWICE,), liquidated=passed_over)
 
 
 def test_detection_is_the_first_sign_of_belief_or_alarm():
