@@ -318,8 +318,7 @@ def pack_groups(
         if (reason := limits.excess(alone)) is not None:
             refused.append(Refused(job=group, reason=reason))
             continue
-        if held:
-            batches.append(_group_batch(draft, held))
+        batches.append(_group_batch(draft, held))
         draft, held = alone, [group]
     if held:
         batches.append(_group_batch(draft, held))

@@ -1,10 +1,12 @@
 """Tables tended over sockets on the local network, and on a virtual clock where nodes and landings fail."""
 
+import struct
 from fractions import Fraction
 
 import pytest
 import trio
 from solders.keypair import Keypair
+from solders.pubkey import Pubkey
 from solders.signature import Signature
 from structlog.testing import capture_logs
 
@@ -15,6 +17,7 @@ from keeper.tables import carry_out, read_tables, tend_tables
 from programs.in_flight import InFlight, Pace
 from programs.localnet.bank import BankConfig
 from programs.localnet.server import LocalnetConfig, serve
+from programs.lookup_tables import TableShelf
 from programs.outcomes import Expired, Failed, Landed, SignedBatch
 from programs.rent import RentRate
 from programs.rpc import ProgramAccounts, RpcBadReply, RpcUnreachable
@@ -112,8 +115,9 @@ async def test_a_restart_finds_the_tables_that_are_there_and_makes_none_anew(rpc
 class ScriptedTables:
     """A node that has no tables, or fails as told."""
 
-    def __init__(self, *, failures=0, skipped=0, hashes=True):
+    def __init__(self, *, failures=0, skipped=0, hashes=True, accounts=()):
         self.failures, self.skipped, self.hashes = failures, skipped, hashes
+        self.accounts = list(accounts)
         self.reads = []
 
     async def get_account(self, _address, _commitment):
@@ -127,7 +131,7 @@ class ScriptedTables:
     async def get_program_accounts(self, _program, _commitment, *, filters):
         await trio.lowlevel.checkpoint()
         assert filters == [{"memcmp": {"offset": 22, "bytes": str(OWNER.pubkey())}}]
-        return ProgramAccounts(slot=100, accounts=[], skipped=self.skipped)
+        return ProgramAccounts(slot=100, accounts=self.accounts, skipped=self.skipped)
 
 
 class Readable:
@@ -224,3 +228,24 @@ async def test_what_gets_no_place_is_told(autojump_clock):
         await tend_tables(ScriptedTables(), None, OWNER.pubkey(), RENT, wants, Newest(), 0.4)
     (told,) = [entry for entry in logs if entry["event"] == "table.unplaced"]
     assert "would pass the cap" in told["reason"]
+
+
+async def test_addresses_added_in_the_slot_that_was_read_are_looked_for_in_the_next_one(
+    autojump_clock,
+):
+    meta = struct.pack("<IQQBB32sH", 1, 2**64 - 1, 100, 0, 1, bytes(OWNER.pubkey()), 0)
+    held = b"".join(map(bytes, (MARKER, *SHARED, *group(0))))
+    node = ScriptedTables(accounts=[(bytes(Pubkey.default()), meta + held)])
+    wants, shelf = Newest(), Newest()
+    wants.publish(wanted(group(0)))
+    with trio.move_on_after(1):
+        await tend_tables(node, None, OWNER.pubkey(), RENT, wants, shelf, 0.4)
+    assert len(node.reads) == 3
+    assert shelf.get() == TableShelf()
+
+
+@pytest.mark.parametrize("data", [b"short", bytes(56)], ids=["short", "of another kind"])
+async def test_an_account_that_is_no_table_spoils_the_reading(data):
+    node = ScriptedTables(accounts=[(bytes(Pubkey.default()), data)])
+    with pytest.raises(RpcBadReply, match="11111111"):
+        await read_tables(node, OWNER.pubkey())

@@ -3,7 +3,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
@@ -16,6 +16,7 @@ from programs.localnet.locks import count_locks
 from programs.lookup_tables import LookupTable, TableShelf
 from programs.pack import BatchTemplate, Group, Limits, pack_groups, pack_targets
 from programs.transaction import Budget, compile_message
+from programs.wire_size import length_bytes
 
 KEYS = [Pubkey(bytes([7, n >> 8, n & 255]) + bytes(29)) for n in range(400)]
 PAYER = Keypair.from_seed(bytes(32)).pubkey()
@@ -176,7 +177,8 @@ groups = st.builds(
 )
 
 
-@given(st.lists(groups, max_size=12), shelves)
+@settings(max_examples=50)
+@given(st.lists(groups, max_size=8), shelves)
 def test_groups_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(given_groups, shelf):
     packing = pack_groups(given_groups, PAYER, shelf=shelf)
     refused = [id(one.job) for one in packing.refused]
@@ -262,3 +264,48 @@ def test_the_data_of_every_table_used_counts_as_loaded():
     shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[10:21])),))
     (batch,) = pack_targets([Job(KEYS[100])], {MARKETS[0]: template()}, PAYER, shelf=shelf).batches
     assert batch.loaded_bytes == 100_000 + 400 + 8_248
+
+
+def test_lengths_grow_wider_where_the_wire_format_says_so():
+    """Beyond 64 locks nothing is sent, but the arithmetic knows no such limit."""
+    assert [length_bytes(n) for n in (0, 127, 128, 16_383, 16_384)] == [1, 1, 2, 2, 3]
+    roomy = Limits(size_bytes=9_999, locks=400)
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[100:380])[:256]),))
+    jobs = [Job(key) for key in KEYS[100:330]]
+    for tables in (shelf, TableShelf()):
+        packing = pack_targets(jobs, {MARKETS[0]: template(cu_per_target=1)}, PAYER, roomy, tables)
+        assert packing.batches[0].locks > 200
+        for batch in packing.batches:
+            assert serialized_bytes(batch) == batch.size_bytes <= 9_999
+
+
+def test_groups_that_a_table_serves_take_its_addresses_from_there():
+    listed = [AccountMeta(key, is_signer=False, is_writable=True) for key in KEYS[100:130]]
+    group = Group(
+        job_id="a", instructions=(Instruction(KEYS[0], b"", listed),), cu=1, loaded_bytes=1
+    )
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[100:130])),))
+    assert len(pack_groups([group] * 3, PAYER, shelf=shelf).batches) == 1
+    (batch,) = pack_groups([group], PAYER, shelf=shelf).batches
+    assert serialized_bytes(batch) == batch.size_bytes < 400
+
+
+def test_a_program_that_a_later_instruction_calls_leaves_its_table():
+    """Until it is called it is an account like others; a table cannot stand for what is called."""
+    read = [AccountMeta(key, is_signer=False, is_writable=False) for key in KEYS[100:104]]
+    groups = [
+        Group(job_id=job_id, instructions=(Instruction(program, b"", read),), cu=1, loaded_bytes=1)
+        for job_id, program in (("a", KEYS[0]), ("b", KEYS[100]))
+    ]
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[100:104])),))
+    (batch,) = pack_groups(groups, PAYER, shelf=shelf).batches
+    assert serialized_bytes(batch) == batch.size_bytes
+
+
+def test_a_table_that_a_market_needs_but_a_batch_hardly_does_is_left_out_of_that_batch():
+    jobs = [Job(key) for key in KEYS[100:130]]
+    shelf = TableShelf((LookupTable(KEYS[399], (KEYS[100], KEYS[128], KEYS[129])),))
+    first, second = pack_targets(jobs, {MARKETS[0]: template()}, PAYER, shelf=shelf).batches
+    assert (first.tables, second.tables) == ((), shelf.tables)
+    assert serialized_bytes(first) == first.size_bytes
+    assert serialized_bytes(second) == second.size_bytes
