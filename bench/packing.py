@@ -118,15 +118,16 @@ def scene(targets: int = TARGETS, markets: int = MARKETS) -> Scene:
 def lower_bound(of: Scene, shelf: TableShelf) -> int:
     """Bound the transactions from below: none holds more targets than the fullest one of a single market could.
 
-    A market's accounts take room in each transaction that serves it, so a transaction of one market holds the most.
+    A market's accounts take room in each transaction that serves it, so a transaction of one market holds the most. How
+    many that is, is read off the markets packed alone: each has more targets than fit one transaction.
     """
     most = 0
     for market in of.templates:
         alone = [job for job in of.jobs if job.market == market]
         if not alone:
             continue
-        # Its targets over and over under other names would fill a transaction no better than these do.
         packing = pack_targets(alone, of.templates, of.payer, shelf=shelf)
+        assert len(packing.batches) > 1, "a market that never fills a transaction tells no capacity"
         most = max(most, *(len(batch.jobs) for batch in packing.batches))
     return math.ceil(len(of.jobs) / most)
 
