@@ -39,14 +39,8 @@ STREAM_FROZEN = Scenario(
         Follows(phase=PhaseName.DURING, source="clob", within_s=4, market=0),
         # PONG goes on: only a new socket can end it.
         Asks(phase=PhaseName.DURING, family=Family.STREAM, at_least=1),
-        # The frozen book still contradicts: the move is posted, but as degraded and with the gap in its band.
-        Acts(
-            phase=PhaseName.DURING,
-            kind=ActionKind.POST,
-            price_class=PriceClass.DEGRADED,
-            within_s=5.5,
-            market=0,
-        ),
+        # The frozen book contradicts until, asked for anew, it is word for word the old one.
+        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=5.5, market=0, at_least=2),
         HEALED,
         Follows(phase=PhaseName.AFTER, source="stream", within_s=8),
         BACK,
