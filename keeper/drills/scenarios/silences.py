@@ -40,6 +40,7 @@ STREAM_FROZEN = Scenario(
         Follows(phase=PhaseName.DURING, source="clob", within_s=4, market=0),
         # PONG goes on: only a new socket can end it.
         Asks(phase=PhaseName.DURING, family=Family.STREAM, at_least=1),
+        # The frozen book contradicts until, asked for anew, it is word for word the old one.
         Acts(
             phase=PhaseName.DURING,
             kind=ActionKind.POST,
