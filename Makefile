@@ -9,12 +9,12 @@ DRILLS ?= all
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test setup lock drills bench program clean
+.PHONY: run test setup clients lock drills bench program clean
 
 run: .venv/.installed
 	@$(BIN)/keeper run $(ARGS)
 
-test: .venv/.installed-test
+test: .venv/.installed-test clients
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -44,9 +44,17 @@ program: .venv/.installed-test
 	@$(PIP) install --require-hashes -r requirements-test.lock
 	@touch $@
 
+# Other people's Solana clients, which the local network must pass as real to. Without npm their tests are skipped.
+CLIENTS := tests/clients/node_modules/.package-lock.json
+clients:
+	@if ! command -v npm >/dev/null; then echo "npm is not installed: the tests of JavaScript clients are skipped" >&2; \
+	elif [ $(CLIENTS) -nt tests/clients/package-lock.json ]; then :; \
+	else npm --prefix tests/clients ci --ignore-scripts --no-audit --no-fund --loglevel=error \
+	|| echo "npm cannot install tests/clients: the tests of JavaScript clients are skipped" >&2; fi
+
 lock:
 	uv pip compile pyproject.toml --group install --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
 	uv pip compile pyproject.toml --group install --group test --group build-program --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock -o requirements-test.lock
 
 clean:
-	rm -rf .venv var build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf .venv var build dist tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -109,11 +109,17 @@ class Permits:
         reading = sight.reading_of(address)
         if isinstance(reading, Refusal):
             return 0  # withheld as a whole, and told so
-        chain_e6 = sight.snapshot.markets[address].pools[pool].price_e6
-        price = reading.prices[pool]
-        if not is_chain_behind(chain_e6, price, side, change_e6=self.change_e6):
+        on_chain, price = sight.snapshot.markets[address].pools[pool], reading.prices[pool]
+        is_at_band = reading.permissions.liquidate_at_band
+        if not is_chain_behind(
+            on_chain.price_e6,
+            price,
+            side,
+            change_e6=self.change_e6,
+            judged_band_e6=on_chain.band_e6 if is_at_band else None,
+        ):
             return 0
-        return abs(price.price_e6 - chain_e6)
+        return max(abs(price.price_e6 - on_chain.price_e6), abs(price.band_e6 - on_chain.band_e6))
 
     def _tell(self, sight: Sight, behind: Mapping[tuple[Pubkey, int, Side], int]) -> None:
         for (address, pool, side), off_e6 in behind.items():

@@ -75,7 +75,9 @@ def why_not_liquidate(reading: Reading, chain_class: int) -> Refusal | None:
     return None
 
 
-def is_chain_behind(chain_e6: int, price: Price, side: Side, *, change_e6: int) -> bool:
+def is_chain_behind(
+    chain_e6: int, price: Price, side: Side, *, change_e6: int, judged_band_e6: int | None = None
+) -> bool:
     """Tell whether an outcome's price on chain wrongs the holders of a side: worse for them than we know it to be.
 
     Args:
@@ -83,6 +85,10 @@ def is_chain_behind(chain_e6: int, price: Price, side: Side, *, change_e6: int) 
         price: YES, as on the board.
         side: whose positions would be judged at it.
         change_e6: smallest move that is posted; with the band, what the two may differ by at any time.
+        judged_band_e6: the band on chain, where the program judges at price and band in the trader's favour. It may be
+            older and smaller than ours: then what it spares is less than what we may sell.
     """
     off_e6 = price.price_e6 - chain_e6 if side is Side.YES else chain_e6 - price.price_e6
+    if judged_band_e6 is not None:
+        return off_e6 + price.band_e6 - judged_band_e6 > change_e6
     return off_e6 > price.band_e6 + change_e6

@@ -90,7 +90,7 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any]:
             endpoints = await nursery.start(run_sandbox_child, config.sandbox, config.keys.keeper)
             config = replace(
                 config,
-                cluster=replace(config.cluster, rpc_urls=(endpoints.rpc_url,)),
+                cluster=replace(config.cluster, rpc_urls=endpoints.rpc_urls),
                 polymarket=replace(
                     config.polymarket,
                     clob_url=endpoints.clob_url,

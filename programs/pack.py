@@ -1,38 +1,31 @@
-"""Instruction groups -> transactions under the byte, compute-unit, account-lock and loaded-data limits.
+"""Jobs -> transactions under the byte, compute-unit, account-lock and loaded-data limits.
 
-Sizes are computed, not measured: a v0 transaction is lengths, keys and data, and the tests hold the
-arithmetic to solders' serialization byte for byte. Two kinds of work are packed:
+Sizes are counted while a transaction is filled (`programs.draft`), never measured on a built one. Two kinds of work:
 
 - *targets*, which extend one batch instruction by one account each (`pack_targets`): `liquidate` takes a header
   of shared accounts and any number of positions of one market;
 - *groups* of whole instructions that must stay together and in order (`pack_groups`).
 
-Which batches may be in flight side by side is the lanes' business: each keeps a market to one at a time.
+Given lookup tables, both use those that save bytes. Which batches may be in flight side by side is for
+`programs.contention` to say.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
-from solders.compute_budget import ID as COMPUTE_BUDGET
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
-from programs.transaction import COMPUTE_BUDGET_CU, LOADED_BYTES_MAX
+from programs.draft import TARGET_BYTES, Draft
+from programs.lookup_tables import LookupTable, TableShelf
+from programs.transaction import LOADED_BYTES_MAX
 from programs.units import (
     TRANSACTION_BYTES_MAX,
     TRANSACTION_CU_MAX,
     TRANSACTION_LOCKS_MAX,
     ComputeUnits,
 )
-
-_SIGNATURE_BYTES: Final = 64
-_KEY_BYTES: Final = 32
-_FIXED_BYTES: Final = 1 + 3 + _KEY_BYTES + 1
-"""Version prefix, header, blockhash, and the empty list of address tables."""
-_BUDGET_INSTRUCTIONS: Final = 3
-_BUDGET_BYTES: Final = sum(1 + 1 + 1 + data for data in (5, 9, 5))
-"""Limit, price and loaded data: program index, no accounts, data length, data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +36,41 @@ class Limits:
     cu: ComputeUnits = TRANSACTION_CU_MAX
     locks: int = TRANSACTION_LOCKS_MAX
     loaded_bytes: int = LOADED_BYTES_MAX
+
+    def admit(self, draft: Draft) -> bool:
+        """Tell whether a draft exceeds none of them."""
+        return (
+            draft.locks <= self.locks
+            and draft.cu <= self.cu
+            and draft.size_bytes <= self.size_bytes
+            and draft.loaded_bytes <= self.loaded_bytes
+        )
+
+    def room(self, draft: Draft, *, cu: int, loaded_bytes: int) -> int:
+        """Return how many more targets surely fit; more may, where lookup tables have them."""
+        return max(
+            0,
+            min(
+                (self.size_bytes - draft.size_bytes - draft.growth_bytes) // TARGET_BYTES,
+                self.locks - draft.locks,
+                (self.cu - draft.cu) // cu if cu else self.locks,
+                (self.loaded_bytes - draft.loaded_bytes_at_most) // loaded_bytes
+                if loaded_bytes
+                else self.locks,
+            ),
+        )
+
+    def excess(self, draft: Draft) -> str | None:
+        """Name the first limit that a draft exceeds."""
+        for name, found, limit in (
+            ("bytes", draft.size_bytes, self.size_bytes),
+            ("compute units", draft.cu, self.cu),
+            ("account locks", draft.locks, self.locks),
+            ("bytes of loaded data", draft.loaded_bytes, self.loaded_bytes),
+        ):
+            if found > limit:
+                return f"{found} {name}, at most {limit} fit a transaction"
+        return None
 
 
 class Target(Protocol):
@@ -109,6 +137,8 @@ class Batch(Generic[J]):
     size_bytes: int
     locks: int
     loaded_bytes: int
+    tables: tuple[LookupTable, ...] = ()
+    """Compile it with these, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,91 +157,69 @@ class Packing(Generic[J]):
     refused: tuple[Refused[J], ...]
 
 
-def transaction_bytes(
-    *, signatures: int, keys: int, instructions: int, instruction_bytes: int
-) -> int:
-    """Compute the serialized length of a signed v0 transaction without address tables.
-
-    Source: the Solana wire format; compact-u16 lengths.
-    """
-    return (
-        _length_bytes(signatures)
-        + signatures * _SIGNATURE_BYTES
-        + _FIXED_BYTES
-        + _length_bytes(keys)
-        + keys * _KEY_BYTES
-        + _length_bytes(instructions)
-        + instruction_bytes
-    )
-
-
-def instruction_bytes(accounts: int, data: int) -> int:
-    """Compute what one compiled instruction takes: program index, account indexes, data."""
-    return 1 + _length_bytes(accounts) + accounts + _length_bytes(data) + data
-
-
-def _length_bytes(count: int) -> int:
-    """Compute the width of a compact-u16."""
-    return 1 if count < 1 << 7 else 2 if count < 1 << 14 else 3
-
-
 @dataclass(slots=True)
-class _Header:
-    """A template's constants, worked out once per market."""
+class _Queue(Generic[T]):
+    """A market's targets that have no transaction yet, most urgent first, each with its rank among all."""
 
     template: BatchTemplate
-    keys: frozenset[Pubkey]
-    signatures: int
-    capacity: int = 0
+    jobs: list[tuple[int, T]] = field(default_factory=list)
+    tables: tuple[LookupTable, ...] = ()
 
-    @classmethod
-    def of(cls, template: BatchTemplate, payer: Pubkey, limits: Limits) -> "_Header":
-        keys = {payer, COMPUTE_BUDGET, template.program}
-        keys.update(meta.pubkey for meta in template.accounts)
-        signers = {payer} | {meta.pubkey for meta in template.accounts if meta.is_signer}
-        header = cls(template, frozenset(keys), len(signers))
-        header.capacity = header._capacity(limits)
-        return header
+    def choose_tables(self, shelf: TableShelf) -> None:
+        """Settle which tables serve this market's header and targets."""
+        if shelf.tables:
+            header = [meta.pubkey for meta in self.template.accounts if not meta.is_signer]
+            self.tables = shelf.choose([*header, *(job.target for _, job in self.jobs)])
 
-    def _capacity(self, limits: Limits) -> int:
-        count = limits.locks - len(self.keys)
-        while count > 0 and not self._fits(count, limits):
-            count -= 1
-        return count
 
-    def _fits(self, count: int, limits: Limits) -> bool:
-        return (
-            self.size_bytes(count) <= limits.size_bytes
-            and self.cu(count) <= limits.cu
-            and self.loaded_bytes(count) <= limits.loaded_bytes
+class _Fill(Generic[T]):
+    """One transaction being filled with targets, of one market or of several."""
+
+    def __init__(self, payer: Pubkey, limits: Limits) -> None:
+        self.draft = Draft(payer)
+        self.limits = limits
+        self.parts: list[tuple[BatchTemplate, list[tuple[int, T]]]] = []
+
+    def take_from(self, queue: _Queue[T]) -> bool:
+        """Move as many of the queue's first targets here as fit; tell whether that was any."""
+        template, trial = queue.template, self.draft.copy()
+        trial.add_tables(queue.tables)
+        trial.add_instruction(
+            template.instruction(()), cu=template.base_cu, loaded_bytes=template.base_loaded_bytes
         )
+        cu, loaded_bytes = template.cu_per_target, template.loaded_bytes_per_target
+        taken = 0
+        # What surely fits is added without weighing each; the rest one by one.
+        while sure := self.limits.room(trial, cu=cu, loaded_bytes=loaded_bytes):
+            targets = [job.target for _, job in queue.jobs[taken : taken + sure]]
+            added = trial.add_targets(targets, cu=cu, loaded_bytes=loaded_bytes)
+            taken += added
+            if added < sure:
+                break
+        for _, job in queue.jobs[taken:]:
+            if not trial.add_targets((job.target,), cu=cu, loaded_bytes=loaded_bytes):
+                break
+            if not self.limits.admit(trial):
+                trial.take_target_back(job.target, cu=cu, loaded_bytes=loaded_bytes)
+                break
+            taken += 1
+        if taken:
+            self.draft = trial
+            self.parts.append((template, queue.jobs[:taken]))
+            queue.jobs = queue.jobs[taken:]
+        return taken > 0
 
-    def size_bytes(self, count: int) -> int:
-        accounts = len(self.template.accounts) + count
-        return transaction_bytes(
-            signatures=self.signatures,
-            keys=len(self.keys) + count,
-            instructions=_BUDGET_INSTRUCTIONS + 1,
-            instruction_bytes=_BUDGET_BYTES + instruction_bytes(accounts, len(self.template.data)),
-        )
+    @property
+    def rank(self) -> int:
+        """The rank of its most urgent target."""
+        return min(jobs[0][0] for _, jobs in self.parts)
 
-    def cu(self, count: int) -> int:
-        return COMPUTE_BUDGET_CU + self.template.base_cu + count * self.template.cu_per_target
-
-    def loaded_bytes(self, count: int) -> int:
-        return self.template.base_loaded_bytes + count * self.template.loaded_bytes_per_target
-
-    def batch(self, jobs: Sequence[T]) -> Batch[T]:
-        count = len(jobs)
-        targets = [job.target for job in jobs]
-        return Batch(
-            jobs=tuple(jobs),
-            instructions=(self.template.instruction(targets),),
-            cu=ComputeUnits(self.cu(count)),
-            size_bytes=self.size_bytes(count),
-            locks=len(self.keys) + count,
-            loaded_bytes=self.loaded_bytes(count),
-        )
+    def batch(self) -> Batch[T]:
+        instructions = [
+            template.instruction(job.target for _, job in jobs) for template, jobs in self.parts
+        ]
+        jobs = [job for _, part in self.parts for _, job in part]
+        return _batch(self.draft, jobs, instructions)
 
 
 def pack_targets(
@@ -219,133 +227,127 @@ def pack_targets(
     templates: Mapping[Pubkey, BatchTemplate],
     payer: Pubkey,
     limits: Limits | None = None,
+    shelf: TableShelf | None = None,
 ) -> Packing[T]:
-    """Pack targets, most urgent first, into one batch instruction per transaction.
+    """Pack targets, most urgent first, into batch instructions.
 
-    Targets of a market keep their order; batches come in the order of their most urgent target. Each market
-    gets the fewest transactions possible.
+    Batches come in the order of their most urgent target. A market fills as many transactions of its own as it can, in
+    order; what is then left of each shares transactions with the others, and is cut where one is full. So the least
+    urgent targets of a market may ride ahead, beside another market's urgent ones; none is ever held back for that.
     """
-    limits = limits or Limits()
+    limits, shelf = limits or Limits(), shelf or TableShelf()
+    queues, refused = _queues(targets, templates)
+    fills: list[_Fill[T]] = []
+    rests: list[_Queue[T]] = []
+    for queue in queues:
+        queue.choose_tables(shelf)
+        while queue.jobs:
+            fill: _Fill[T] = _Fill(payer, limits)
+            if not fill.take_from(queue):
+                _, job = queue.jobs.pop(0)
+                refused.append(Refused(job=job, reason=_why_alone_refused(queue, job, payer)))
+            elif queue.jobs:
+                fills.append(fill)
+            else:
+                queue.jobs = fill.parts[0][1]
+                rests.append(queue)
+                break
+    fill = _Fill(payer, limits)
+    for rest in sorted(rests, key=lambda queue: queue.jobs[0][0]):
+        while rest.jobs:
+            if not fill.take_from(rest):
+                fills.append(fill)
+                fill = _Fill(payer, limits)
+    if fill.parts:
+        fills.append(fill)
+    fills.sort(key=lambda one: one.rank)
+    return Packing(batches=tuple(one.batch() for one in fills), refused=tuple(refused))
+
+
+def _queues(
+    targets: Sequence[T], templates: Mapping[Pubkey, BatchTemplate]
+) -> tuple[list[_Queue[T]], list[Refused[T]]]:
     refused: list[Refused[T]] = []
-    headers: dict[Pubkey, _Header] = {}
-    by_market: dict[Pubkey, list[tuple[int, T]]] = {}
+    queues: dict[Pubkey, _Queue[T]] = {}
     seen: set[tuple[Pubkey, Pubkey]] = set()
     for rank, job in enumerate(targets):
         template = templates.get(job.market)
+        place = (job.market, job.target)
         if template is None:
             refused.append(Refused(job=job, reason=f"no batch template for market {job.market}"))
-            continue
-        header = headers.get(job.market)
-        if header is None:
-            header = headers[job.market] = _Header.of(template, payer, limits)
-        place = (job.market, job.target)
-        if header.capacity < 1:
-            refused.append(
-                Refused(job=job, reason="not even one target fits its batch instruction")
-            )
-        elif job.target in header.keys:
-            refused.append(
-                Refused(job=job, reason="the target is one of the batch's shared accounts")
-            )
         elif place in seen:
             refused.append(Refused(job=job, reason="the target is already in this packing"))
         else:
             seen.add(place)
-            by_market.setdefault(job.market, []).append((rank, job))
-    ranked: list[tuple[int, Batch[T]]] = []
-    for market, jobs in by_market.items():
-        header = headers[market]
-        for start in range(0, len(jobs), header.capacity):
-            chunk = jobs[start : start + header.capacity]
-            ranked.append((chunk[0][0], header.batch([job for _, job in chunk])))
-    ranked.sort(key=lambda pair: pair[0])
-    return Packing(batches=tuple(batch for _, batch in ranked), refused=tuple(refused))
+            queue = queues.get(job.market)
+            if queue is None:
+                queue = queues[job.market] = _Queue(template)
+            queue.jobs.append((rank, job))
+    return list(queues.values()), refused
 
 
-class _Draft:
-    """The transaction being filled with groups."""
-
-    def __init__(self, payer: Pubkey) -> None:
-        self.payer = payer
-        self.groups: list[Group] = []
-        self.keys = {payer, COMPUTE_BUDGET}
-        self.signers = {payer}
-        self.instructions = _BUDGET_INSTRUCTIONS
-        self.bytes = _BUDGET_BYTES
-        self.cu: int = COMPUTE_BUDGET_CU
-        self.loaded_bytes = 0
-
-    def size_bytes(self) -> int:
-        return transaction_bytes(
-            signatures=len(self.signers),
-            keys=len(self.keys),
-            instructions=self.instructions,
-            instruction_bytes=self.bytes,
-        )
-
-    def with_group(self, group: Group) -> "_Draft":
-        grown = _Draft(self.payer)
-        grown.groups = [*self.groups, group]
-        grown.keys = set(self.keys)
-        grown.signers = set(self.signers)
-        grown.instructions = self.instructions + len(group.instructions)
-        grown.bytes = self.bytes
-        grown.cu = self.cu + group.cu
-        grown.loaded_bytes = self.loaded_bytes + group.loaded_bytes
-        for instruction in group.instructions:
-            grown.keys.add(instruction.program_id)
-            for meta in instruction.accounts:
-                grown.keys.add(meta.pubkey)
-                if meta.is_signer:
-                    grown.signers.add(meta.pubkey)
-            grown.bytes += instruction_bytes(len(instruction.accounts), len(instruction.data))
-        return grown
-
-    def excess(self, limits: Limits) -> str | None:
-        """Name the first limit it exceeds."""
-        for name, found, limit in (
-            ("bytes", self.size_bytes(), limits.size_bytes),
-            ("compute units", self.cu, limits.cu),
-            ("account locks", len(self.keys), limits.locks),
-            ("bytes of loaded data", self.loaded_bytes, limits.loaded_bytes),
-        ):
-            if found > limit:
-                return f"{found} {name}, at most {limit} fit a transaction"
-        return None
-
-    def batch(self) -> Batch[Group]:
-        return Batch(
-            jobs=tuple(self.groups),
-            instructions=tuple(one for group in self.groups for one in group.instructions),
-            cu=ComputeUnits(self.cu),
-            size_bytes=self.size_bytes(),
-            locks=len(self.keys),
-            loaded_bytes=self.loaded_bytes,
-        )
+def _why_alone_refused(queue: _Queue[T], job: T, payer: Pubkey) -> str:
+    header = Draft(payer)
+    header.add_instruction(queue.template.instruction(()))
+    if job.target in header:
+        return "the target is one of the batch's shared accounts"
+    return "not even one target fits its batch instruction"
 
 
 def pack_groups(
-    groups: Iterable[Group], payer: Pubkey, limits: Limits | None = None
+    groups: Iterable[Group],
+    payer: Pubkey,
+    limits: Limits | None = None,
+    shelf: TableShelf | None = None,
 ) -> Packing[Group]:
     """Pack groups in the order given, most urgent first; none overtakes another.
 
     Loaded data is added up group by group: shared accounts count twice, which only errs on the safe side.
     """
-    limits = limits or Limits()
+    limits, shelf = limits or Limits(), shelf or TableShelf()
     batches: list[Batch[Group]] = []
     refused: list[Refused[Group]] = []
-    draft = _Draft(payer)
+    draft, held = Draft(payer), list[Group]()
     for group in groups:
-        grown = draft.with_group(group)
-        if grown.excess(limits) is None:
+        grown = _with_group(draft, group, shelf)
+        if limits.excess(grown) is None:
             draft = grown
+            held.append(group)
             continue
-        alone = _Draft(payer).with_group(group)
-        if (reason := alone.excess(limits)) is not None:
+        alone = _with_group(Draft(payer), group, shelf)
+        if (reason := limits.excess(alone)) is not None:
             refused.append(Refused(job=group, reason=reason))
             continue
-        batches.append(draft.batch())
-        draft = alone
-    if draft.groups:
-        batches.append(draft.batch())
+        batches.append(_group_batch(draft, held))
+        draft, held = alone, [group]
+    if held:
+        batches.append(_group_batch(draft, held))
     return Packing(batches=tuple(batches), refused=tuple(refused))
+
+
+def _with_group(draft: Draft, group: Group, shelf: TableShelf) -> Draft:
+    grown = draft.copy()
+    if shelf.tables:
+        metas = [meta for one in group.instructions for meta in one.accounts]
+        grown.add_tables(shelf.choose({meta.pubkey for meta in metas if not meta.is_signer}))
+    for instruction in group.instructions:
+        grown.add_instruction(instruction)
+    grown.add_cost(cu=group.cu, loaded_bytes=group.loaded_bytes)
+    return grown
+
+
+def _group_batch(draft: Draft, groups: Sequence[Group]) -> Batch[Group]:
+    return _batch(draft, groups, [one for group in groups for one in group.instructions])
+
+
+def _batch(draft: Draft, jobs: Sequence[J], instructions: Sequence[Instruction]) -> Batch[J]:
+    draft.drop_wasteful_tables()
+    return Batch(
+        jobs=tuple(jobs),
+        instructions=tuple(instructions),
+        cu=ComputeUnits(draft.cu),
+        size_bytes=draft.size_bytes,
+        locks=draft.locks,
+        loaded_bytes=draft.loaded_bytes,
+        tables=draft.tables,
+    )

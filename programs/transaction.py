@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from solders import compute_budget
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.errors import SignerError
 from solders.hash import Hash
 from solders.instruction import Instruction
@@ -96,16 +97,21 @@ def whole_pages(loaded_bytes: int) -> int:
 
 
 def compile_message(
-    payer: Pubkey, instructions: Sequence[Instruction], budget: Budget, blockhash: Hash
+    payer: Pubkey,
+    instructions: Sequence[Instruction],
+    budget: Budget,
+    blockhash: Hash,
+    tables: Sequence[AddressLookupTableAccount] = (),
 ) -> MessageV0:
-    """Build the message, compute-budget instructions first.
+    """Build the message, compute-budget instructions first; accounts that stand in a table are taken from there.
 
     Raises:
         TransactionRefused: an instruction is itself a compute-budget instruction.
     """
     if any(instruction.program_id == compute_budget.ID for instruction in instructions):
         raise TransactionRefused("compute-budget instructions are added here, exactly once each")
-    return MessageV0.try_compile(payer, [*budget.instructions(), *instructions], [], blockhash)
+    whole = [*budget.instructions(), *instructions]
+    return MessageV0.try_compile(payer, whole, list(tables), blockhash)
 
 
 def sign(message: MessageV0, signers: Sequence[Keypair]) -> SignedTransaction:

@@ -52,8 +52,8 @@ TRUST: Final = (
     Guard(
         name="a last good price grows stale",
         file=_JUDGEMENT,
-        found="    if age_s > rules.stale_s:\n",
-        replacement="    if age_s > rules.halted_s:\n",
+        found="    if now_s > received_at_s + rules.stale_s:\n",
+        replacement="    if now_s > received_at_s + rules.halted_s:\n",
         drills=("total-outage", "black-hole"),
     ),
     Guard(

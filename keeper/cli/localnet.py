@@ -17,10 +17,13 @@ import programs.betting_platform
 from keeper.cli.refusal import Refusal
 from keeper.sandbox.cast import PROGRAM_KEY
 from programs.deploy import DeploymentFailed, ProgramImage
-from programs.localnet.bank import BankConfig, TransactionRefused
+from programs.localnet.admission import TransactionRefused
+from programs.localnet.bank import BankConfig
+from programs.localnet.faults import FaultProfile
 from programs.localnet.genesis import program_keypair
 from programs.localnet.listen import ListenError
-from programs.localnet.server import PORT, Localnet, LocalnetConfig, serve
+from programs.localnet.profiles import ProfileError, load_profile, with_settings
+from programs.localnet.server import ENDPOINTS_MAX, PORT, Localnet, LocalnetConfig, serve
 from programs.units import SLOT_MS, Lamports
 
 LAMPORTS_PER_SOL: Final = 10**9
@@ -33,6 +36,8 @@ Examples:
   keeper localnet & sleep 3; keeper verify
   keeper localnet --slot-ms 50 --finality-slots 4 --airdrop ADDRESS=100
   keeper localnet --program build/my.so --program-keypair my-program.json
+  keeper localnet --faults heavy --endpoints 3
+  keeper localnet --fault sending.lost_bps=2000 --fault forks.fork_bps=100
 """
 
 
@@ -94,6 +99,30 @@ Examples:
     metavar="ADDRESS=SOL",
     help="Pay an account at start; may be repeated.",
 )
+@click.option(
+    "--endpoints",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, ENDPOINTS_MAX),
+    help="How many addresses the network has; each further one takes the two ports after the last.",
+)
+@click.option(
+    "--faults",
+    metavar="light|heavy|FILE",
+    help="What may go wrong: a profile by name, or a TOML file as docs/localnet.md describes it.",
+)
+@click.option(
+    "--fault",
+    "settings",
+    multiple=True,
+    metavar="SETTING=NUMBER",
+    help="One setting of the profile, such as sending.lost_bps=500; may be repeated.",
+)
+@click.option(
+    "--fault-seed",
+    type=int,
+    help="Decides which of the possible faults happen.  [default: --seed]",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON line on stdout when ready.")
 def localnet_command(
     *,
@@ -108,18 +137,28 @@ def localnet_command(
     no_program: bool,
     no_genesis: bool,
     airdrops: tuple[str, ...],
+    endpoints: int,
+    faults: str | None,
+    settings: tuple[str, ...],
+    fault_seed: int | None,
     as_json: bool,
 ) -> None:
     """Run a Solana network in this process, until Ctrl-C.
 
     Programs execute in a real SVM; nothing is kept when it ends. Any Solana client can use it. Unless told otherwise
     it starts with the committed program, deployed for good at the sandbox's program id, and its genesis done.
+
+    It can misbehave on request: GET /faults at any of its addresses counts what went wrong so far.
     """
+    profile = _profile(faults, settings)
     images = () if no_program else _images(program_paths, keypair_paths, seed)
     config = LocalnetConfig(
         host=host,
         port=port,
         ws_port=ws_port,
+        endpoints=endpoints,
+        faults=profile,
+        fault_seed=seed if fault_seed is None else fault_seed,
         bank=BankConfig(
             seed=seed,
             slot_ms=slot_ms,
@@ -162,6 +201,10 @@ def _ready(localnet: Localnet) -> dict[str, object]:
         "genesis_hash": str(bank.genesis_hash),
         "slot_ms": bank.config.slot_ms,
         "finality_slots": bank.config.finality_slots,
+        "endpoints": [
+            {"url": address.url, "ws_url": address.ws_url, "lag_blocks": node.lag_blocks}
+            for address, node in zip(localnet.addresses, localnet.nodes, strict=True)
+        ],
         "programs": [
             {
                 "id": str(proof.program),
@@ -177,7 +220,7 @@ def _ready(localnet: Localnet) -> dict[str, object]:
 
 def _greeting(localnet: Localnet) -> str:
     lines = [
-        f"local network      {localnet.url}  {localnet.ws_url}",
+        *(f"local network      {each.url}  {each.ws_url}" for each in localnet.addresses),
         f"genesis hash       {localnet.bank.genesis_hash}",
     ]
     for proof in localnet.deployments:
@@ -187,6 +230,14 @@ def _greeting(localnet: Localnet) -> str:
             f"  upgrade authority null; refused: {', '.join(proof.refused)}",
         ]
     return "\n".join([*lines, "Ctrl-C stops it; nothing is kept."])
+
+
+def _profile(name: str | None, settings: tuple[str, ...]) -> FaultProfile:
+    try:
+        profile = FaultProfile() if name is None else load_profile(name)
+        return with_settings(profile, settings) if settings else profile
+    except ProfileError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _images(

@@ -27,6 +27,7 @@ Examples:
   keeper run --for 40s --json
   keeper run --no-sandbox --config mainnet.toml
   keeper run --for 20s --json --replay recorded/
+  keeper run --for 60s --json --faults heavy
 """
 
 
@@ -47,6 +48,11 @@ Examples:
     help="Let the sandbox venue serve the recorded bodies of this folder.",
 )
 @click.option(
+    "--faults",
+    metavar="light|heavy|FILE",
+    help="Let the sandbox's network misbehave: a profile by name, or a file as docs/localnet.md describes it.",
+)
+@click.option(
     "--record",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Append to this file what every price source says and what is believed, one JSON object a line.",
@@ -58,6 +64,7 @@ def run_command(
     as_json: bool,
     no_sandbox: bool,
     replay: Path | None,
+    faults: str | None,
     record: Path | None,
 ) -> None:
     """Keep: prices in, posted on chain; positions scanned, liquidations landed, each exactly once.
@@ -70,6 +77,13 @@ def run_command(
         config = replace(config, sandbox=replace(config.sandbox, enabled=False))
     if replay is not None:
         config = replace(config, sandbox=replace(config.sandbox, replay=replay))
+    if faults is not None and not config.sandbox.enabled:
+        raise click.UsageError(
+            "--faults is for the sandbox's network, and no sandbox is started: leave out --faults or --no-sandbox, "
+            "or set sandbox.enabled = true"
+        )
+    if faults is not None:
+        config = replace(config, sandbox=replace(config.sandbox, faults=faults))
     live = sys.stdout.isatty() and not as_json
     with ExitStack() as stack:
         recorder = None if record is None else stack.enter_context(closing(_open_recorder(record)))

@@ -29,6 +29,7 @@ _OPTIONS: Final = {
     "venue_port": "Port of the venue; 0 takes a free one.",
     "slot_ms": "How long a slot lasts.",
     "finality_slots": "After how many slots one is finalized.",
+    "rpc_endpoints": "How many addresses the network has, each on the two ports after the last.",
     "seed": "Decides what venue and actors try; the genesis hash is new at every start.",
     "markets": "How many markets with two outcomes the venue lists.",
     "groups": "How many multi-outcome events it lists; each is one market on chain.",
@@ -69,6 +70,11 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
     help="Let the venue serve the recorded bodies of this folder.",
 )
 @click.option(
+    "--faults",
+    metavar="light|heavy|FILE",
+    help="What may go wrong on the network once all is set up; see docs/localnet.md.",
+)
+@click.option(
     "--folder",
     default=Path("var/sandbox"),
     show_default=True,
@@ -86,6 +92,7 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
 def sandbox_command(
     *,
     replay: Path | None,
+    faults: str | None,
     folder: Path,
     keypair: Path | None,
     for_s: float | None,
@@ -98,7 +105,7 @@ def sandbox_command(
     A keeper can be started, killed and started again against it. Ctrl-C ends it; the chain is not kept.
     """
     try:
-        config = SandboxConfig(replay=replay, **settings)
+        config = SandboxConfig(replay=replay, faults=faults, **settings)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     path = folder / KEYPAIR_NAME if keypair is None else keypair
@@ -145,10 +152,14 @@ async def _cancel_at_end_of_stdin(scope: trio.CancelScope) -> None:
 
 def _greeting(endpoints: SandboxEndpoints) -> str:
     lines = [
-        f"{each.name.replace('_', ' '):<16}{getattr(endpoints, each.name)}"
+        f"{each.name.replace('_', ' '):<16}{_shown(getattr(endpoints, each.name))}"
         for each in fields(endpoints)
     ]
     return "\n".join([*lines, "Ctrl-C stops it; the chain is not kept."])
+
+
+def _shown(value: object) -> str:
+    return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _sentences(error: BaseException) -> Iterator[str]:

@@ -60,6 +60,8 @@ class Acts:
     market: int | None = None
     """None: any market."""
     price_class: PriceClass | None = None
+    near_e6: int | None = None
+    """At a price this close: half a point, for markets wander."""
     at_least: int = 1
 
 

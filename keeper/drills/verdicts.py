@@ -32,6 +32,7 @@ from keeper.drills.model import (
 )
 from keeper.prices.price import PriceClass
 
+_NEAR_E6: Final = 5_000
 _RECORDED_S: Final = 0.001
 """A recording counts milliseconds."""
 _ENDS: Final = {True: "landed", False: "failed"}
@@ -218,6 +219,8 @@ def _follows(wanted: Follows, case: Case, phase: Phase) -> _Found:
 
 def _acts(wanted: Acts, case: Case, phase: Phase) -> _Found:
     what = f"{wanted.kind} at {wanted.price_class}" if wanted.price_class else str(wanted.kind)
+    if wanted.near_e6 is not None:
+        what += f" near {wanted.near_e6}"
     expected = f"{_which(wanted.market)}: {wanted.at_least} x {what} within {wanted.within_s:g} s"
     markets = case.named(wanted.market)
     found = [
@@ -226,6 +229,7 @@ def _acts(wanted: Acts, case: Case, phase: Phase) -> _Found:
         if action.kind is wanted.kind
         and action.market in markets
         and wanted.price_class in (None, action.price_class)
+        and (wanted.near_e6 is None or abs(action.price_e6 - wanted.near_e6) <= _NEAR_E6)
     ]
     if len(found) < wanted.at_least:
         return expected, f"{len(found)}", False

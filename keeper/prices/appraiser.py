@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from keeper.prices.board import PriceBoard
-from keeper.prices.clocks import without_future
+from keeper.prices.clocks import is_late, without_future
 from keeper.prices.errors import VenueError
 from keeper.prices.fallback import close, lose, observe, withdraw
 from keeper.prices.heard import SourceView, views_of
@@ -94,6 +94,12 @@ class Appraiser:
         now_s, wall_ms = trio.current_time(), self._wall_ms()
         if observation.received_at_s > now_s:
             self.refuse(source, "received_in_the_future", token_id=token_id)
+            return
+        if is_late(observation, wall_ms, self._venue.about, self._rules):
+            self.refuse(source, "late", token_id=token_id)
+            self._venue.note_clock_doubt()  # or the venue's clock was set back
+            if before.sources[place].observation is not None:
+                self.lose(source, (known,))
             return
         said = observation
         observation = without_future(said, wall_ms, self._venue.about, self._rules)

@@ -18,6 +18,8 @@ LEVELS_PER_SIDE_MAX: Final = 10_000
 """The finest tick, 0.0001, allows 9_999 levels: more is no book."""
 _OF_NO_BOOK: Final = ("new_market",)
 _KIND_CHARACTERS_MAX: Final = 40
+_HASHED_CHARACTERS_MAX: Final = 80
+"""A market's id has 66. A book keeps what its hash covers, and whoever writes the body can state a hash that fits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,9 @@ def _hash_stated_of(body: Mapping[str, object]) -> HashStated | None:
     ):
         return None
     min_order_size, is_neg_risk = body.get("min_order_size"), body.get("neg_risk")
+    kept = (market, tick_size, last_trade_price, min_order_size)
+    if any(isinstance(text, str) and len(text) > _HASHED_CHARACTERS_MAX for text in kept):
+        return None
     return HashStated(
         hash=stated,
         market=market,
@@ -204,7 +209,9 @@ def _read_deltas(
 def _delta_of(change: Mapping[str, object], token_id: str, time_ms: int | None) -> BookDelta:
     side, hash_stated = change.get("side"), change.get("hash")
     if side not in ("BUY", "SELL"):
-        raise MalformedError(f"found the side {side!r}, wanted BUY or SELL")
+        # A value nested a thousand deep can be read and not be written: only text is shown.
+        found = repr(side[:_KIND_CHARACTERS_MAX]) if isinstance(side, str) else type(side).__name__
+        raise MalformedError(f"found the side {found}, wanted BUY or SELL")
     return BookDelta(
         token_id,
         Side.BUY if side == "BUY" else Side.SELL,

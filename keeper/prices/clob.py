@@ -17,6 +17,10 @@ _YEAR_2100_S: Final = 4_102_444_800
 _BOOKS_AT_ONCE: Final = 16
 """Books read between two checkpoints: about a millisecond, so that a large reply delays no frame of the stream."""
 
+_ENTRIES_SPARE: Final = 16
+"""Entries that nobody asked for, each refused alone. Beyond it the reply is: 32 MB hold sixteen million of them, and
+their refusals would be gigabytes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookReply:
@@ -58,6 +62,10 @@ async def _read_entries(reply: Reply, tokens: Sequence[TokenId]) -> BooksReply:
     number = -1
     try:
         for number, entry in enumerate(books_of(reply.text, frozenset(tokens))):
+            if number == len(tokens) + _ENTRIES_SPARE:
+                raise MalformedReplyError(
+                    f"{reply.url} sent more than {number} entries, wanted at most {len(tokens)} books"
+                )
             if isinstance(entry, RestBook):
                 books.append((number, entry))
             else:
@@ -89,5 +97,6 @@ async def read_time_s(venue: VenueHttp) -> int:
         found = reply.json()
         # A bool is an int to Python, and 1.
         if not isinstance(found, int) or not _YEAR_2020_S <= found <= _YEAR_2100_S:
-            raise MalformedReplyError(f"{reply.url} sent {found!r:.60}, wanted seconds since 1970")
+            shown = found if isinstance(found, int) else type(found).__name__
+            raise MalformedReplyError(f"{reply.url} sent {shown}, wanted seconds since 1970")
         return found

@@ -7,6 +7,7 @@ missed something, and only while the clocks behind them are sane:
   that is merely wrong says so itself when it is read;
 - while the venue's clock is far from ours, or a stamp is missing, stamps are not compared: whoever moved last is the
   newer, and on a tie the poll, for it was asked, while a stream merely says nothing new;
+- news told as it happens is late when its stamp is old, and its source is lost for that token until it is on time;
 - after a source's stamps went back, nothing is decided until the venue's clock was read again: a clock that was set
   back and a replica that lags look the same from here.
 """
@@ -53,6 +54,20 @@ def is_from_future(
     """Whether a stamp is later than both our clock and the venue's, by more than clocks may differ."""
     latest_ms = wall_ms + max(0, about.skew_ms or 0) + rules.clock_skew_max_ms
     return content_time_ms > latest_ms
+
+
+def is_late(
+    observation: Observation, wall_ms: int, about: Circumstances, rules: TrustRules
+) -> bool:
+    """Whether news told as it happens was under way for longer than clocks may differ.
+
+    Old content may be the newest there is; old news is not. Bytes that are held up between the venue and us arrive in
+    order and without a gap, PONG among them, however far behind they are.
+    """
+    stamp_ms = observation.content_time_ms
+    if not observation.is_as_it_happens or stamp_ms is None or not are_clocks_sane(about, rules):
+        return False
+    return wall_ms + (about.skew_ms or 0) - stamp_ms > rules.clock_skew_max_ms
 
 
 def are_clocks_sane(about: Circumstances, rules: TrustRules) -> bool:

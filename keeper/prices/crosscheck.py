@@ -47,7 +47,7 @@ def voices(state: TokenState, place: int, rules: TrustRules, now_s: float) -> li
             continue
         word = known.observation
         if word is None:
-            word = known.last_heard if now_s - known.withdrawn_at_s <= rules.stale_s else None
+            word = known.last_heard if now_s <= known.withdrawn_at_s + rules.stale_s else None
         elif not traits.is_pushed and not is_fresh(known, rules.fresh_s[other], now_s):
             word = None
         if word is not None and word.quote.is_sound and word.quote.price_e6 is not None:

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import structlog
 
 from keeper.prices.feed_config import FeedConfig
-from keeper.prices.gamma import iterate_pages
+from keeper.prices.gamma import LOOKUP_PAGES_MAX, PAGES_MAX, iterate_pages
 from keeper.prices.listing import MarketListing
 from keeper.prices.price import ConditionId
 from keeper.prices.venue_http import VenueHttp, open_venue
@@ -65,8 +65,10 @@ async def discover_at(
     """
     closed = ("closed", "true" if is_closed else "false")
     queries: list[list[tuple[str, str]]] = [[closed]]
+    pages_max = PAGES_MAX
     for name, ids in (("condition_ids", condition_ids), ("question_ids", question_ids)):
         if ids is not None:
+            pages_max = LOOKUP_PAGES_MAX
             size = venue.config.markets_per_request
             queries = [
                 [*((name, one) for one in ids[at : at + size]), closed]
@@ -74,7 +76,7 @@ async def discover_at(
             ]
     found: list[MarketListing] = []
     for params in queries:
-        async with aclosing(iterate_pages(venue, params)) as pages:
+        async with aclosing(iterate_pages(venue, params, pages_max=pages_max)) as pages:
             async for page in pages:
                 for refusal in page.refusals:
                     log.warning("market.refused", reason=refusal)

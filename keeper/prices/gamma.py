@@ -12,8 +12,10 @@ from keeper.prices.venue_http import VenueHttp
 
 _PAGE_LIMIT = 100
 """The endpoint's own most."""
-_PAGES_MAX = 1_000
+PAGES_MAX = 1_000
 """100_000 markets: a venue that never ends its pages must not hold us."""
+LOOKUP_PAGES_MAX = 4
+"""Of markets asked for by their ids, which fit one page: a venue that goes on for ever must not use up all turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class ListingsPage:
 
 
 async def iterate_pages(
-    venue: VenueHttp, params: Sequence[tuple[str, str]]
+    venue: VenueHttp, params: Sequence[tuple[str, str]], *, pages_max: int = PAGES_MAX
 ) -> AsyncGenerator[ListingsPage, None]:
     """Yield /markets/keyset page by page until the venue names no further cursor.
 
@@ -41,7 +43,7 @@ async def iterate_pages(
     """
     seen: set[str] = set()
     cursor: list[tuple[str, str]] = []
-    for _ in range(_PAGES_MAX):
+    for _ in range(pages_max):
         page, following = await _read_page(
             venue, [*params, ("limit", str(_PAGE_LIMIT)), *cursor], seen
         )
@@ -50,7 +52,7 @@ async def iterate_pages(
             return
         seen.add(following)
         cursor = [("after_cursor", following)]
-    raise MalformedReplyError(f"{Endpoint.MARKETS} went on for more than {_PAGES_MAX} pages")
+    raise MalformedReplyError(f"{Endpoint.MARKETS} went on for more than {pages_max} pages")
 
 
 async def _read_page(
@@ -60,6 +62,11 @@ async def _read_page(
         body = reply.json()
         if not isinstance(body, dict) or not isinstance(body.get("markets"), list):
             raise MalformedReplyError(f"{reply.url} sent no object with a list of markets")
+        if len(body["markets"]) > _PAGE_LIMIT:
+            # Read without a pause, and each that is refused is logged: 32 MB hold millions of them.
+            raise MalformedReplyError(
+                f"{reply.url} sent a page of {len(body['markets'])} markets, wanted at most {_PAGE_LIMIT}"
+            )
         following = body.get("next_cursor")
         if not isinstance(following, str) or not following:
             following = None
@@ -86,7 +93,7 @@ async def read_listings(venue: VenueHttp, tokens: Sequence[TokenId]) -> Listings
         if not missing:
             break
         params = [*(("clob_token_ids", token_id) for token_id in missing), ("closed", closed)]
-        async with aclosing(iterate_pages(venue, params)) as pages:
+        async with aclosing(iterate_pages(venue, params, pages_max=LOOKUP_PAGES_MAX)) as pages:
             async for page in pages:
                 refusals += page.refusals
                 for listing, name in zip(page.listings, page.recorded_bodies, strict=True):

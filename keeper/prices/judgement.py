@@ -167,7 +167,7 @@ def _found_cached(
     price = _price(state, observation, quote.price_e6, PriceClass.DEGRADED, why, gap)
     # Not the last good price while a better one is fresh: a jump is measured from what the books said.
     good = state.last_good
-    if good is None or now_s - good.received_at_s > rules.stale_s:
+    if good is None or now_s > good.received_at_s + rules.stale_s:
         good = price
     return _Finding(price, why, state.settling, good, state.last_valid, heard)
 
@@ -175,10 +175,10 @@ def _found_cached(
 def _found_last_good(state: TokenState, why: Reason, rules: TrustRules, now_s: float) -> _Finding:
     if state.last_good is None:
         return _unpriced(state, Reason.NO_SOURCE)
-    age_s = now_s - state.last_good.received_at_s
-    if age_s > rules.halted_s:
+    received_at_s = state.last_good.received_at_s
+    if now_s > received_at_s + rules.halted_s:
         return _carried(state, PriceClass.HALTED, Reason.TOO_OLD)
-    if age_s > rules.stale_s:
+    if now_s > received_at_s + rules.stale_s:
         return _carried(state, PriceClass.STALE, Reason.TOO_OLD)
     return _carried(state, PriceClass.DEGRADED, why)
 

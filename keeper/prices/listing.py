@@ -20,6 +20,7 @@ _TOKEN_ID: Final = re.compile(r"[0-9]{1,78}", re.ASCII)
 _TICK_DEFAULT_E6: Final = 10_000
 """Polymarket's own default tick, one cent."""
 _DIGITS_MAX: Final = 9
+_SHOWN_CHARACTERS: Final = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,9 @@ def listing_of(body: object) -> MarketListing:
 def _condition_id_of(body: Mapping[str, object]) -> ConditionId:
     condition_id = body.get("conditionId")
     if not isinstance(condition_id, str) or _CONDITION_ID.fullmatch(condition_id) is None:
-        raise MalformedError(f"found the conditionId {condition_id!r}, wanted 0x and 64 hex digits")
+        raise MalformedError(
+            f"found the conditionId {_shown(condition_id)}, wanted 0x and 64 hex digits"
+        )
     return ConditionId(condition_id)
 
 
@@ -107,7 +110,7 @@ def _token_ids_of(body: Mapping[str, object]) -> tuple[TokenId, ...]:
     elif version == "v2":
         key = "positionIds"
     else:
-        raise MalformedError(f"found the version {version!r}, wanted v1 or v2")
+        raise MalformedError(f"found the version {_shown(version)}, wanted v1 or v2")
     token_ids = _texts_of(body, key)
     for token_id in token_ids:
         if _TOKEN_ID.fullmatch(token_id) is None:
@@ -132,8 +135,14 @@ def _text_of(body: Mapping[str, object], key: str) -> str | None:
 
 
 def _whole_of(body: Mapping[str, object], key: str) -> int | None:
-    text = str(body.get(key))
+    value = body.get(key)
+    text = str(value) if isinstance(value, str | int) else ""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX else None
+
+
+def _shown(value: object) -> str:
+    """Word what was found instead of an id: its beginning if it is text, and never what may be nested without end."""
+    return repr(value[:_SHOWN_CHARACTERS]) if isinstance(value, str) else type(value).__name__
 
 
 def _price_of(body: Mapping[str, object], key: str) -> int | None:

@@ -114,6 +114,12 @@ _DECODER: Final = json.JSONDecoder(parse_float=str, parse_constant=_refuse_const
 
 
 def _shown(value: object) -> str:
-    # A hostile integer of 5_000 digits must not raise while its refusal is being worded.
-    text = "a very long integer" if isinstance(value, int) and abs(value) > 10**40 else repr(value)
+    # Neither a hostile integer of 5_000 digits nor a list a thousand deep, which is read and cannot be written, may
+    # raise while its refusal is being worded.
+    if isinstance(value, int) and abs(value) > 10**40:
+        text = "a very long integer"
+    elif value is None or isinstance(value, str | int):
+        text = repr(value)
+    else:
+        text = "(not shown)"
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - a log line's worth

@@ -19,6 +19,8 @@ class Observation:
     """When it reached us, on the trio clock: ages are counted from here, never from the content's own time."""
     content_time_ms: int | None
     """The venue's stamp of the last change of the content, Unix milliseconds; None when there is none to believe."""
+    is_as_it_happens: bool = False
+    """It was pushed because the content changed just then, so that its stamp tells how long it was under way."""
     recorded_body: str | None = None
     """The file a replaying venue built it from; None from a real host."""
 

@@ -91,7 +91,7 @@ class FrameReader:
         if not self.is_heard:
             return
         for token_id in outcome.changed:
-            self._observe(token_id)
+            self._observe(token_id, is_as_it_happens=token_id in outcome.moved)
         if outcome.dropped:
             self._hearing.lose(self._source, outcome.dropped)
 
@@ -103,13 +103,15 @@ class FrameReader:
             after_s = PATIENCE_S if token_id in outcome.awaiting else 0.0
             self.requests.want((token_id,), now_s, after_s=after_s)
 
-    def _observe(self, token_id: TokenId) -> None:
+    def _observe(self, token_id: TokenId, *, is_as_it_happens: bool = False) -> None:
         book = self.books.book(token_id)
         observation = Observation(
             source=self._source,
             quote=quote_of_book(book),
             received_at_s=trio.current_time(),
             content_time_ms=book.time_ms,
+            # A capture is streamed with the stamps it was recorded with.
+            is_as_it_happens=is_as_it_happens and self.recorded_body is None,
             recorded_body=self.recorded_body,
         )
         self._hearing.observe(token_id, observation)

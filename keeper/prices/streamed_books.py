@@ -32,6 +32,8 @@ class FrameOutcome:
 
     changed: list[TokenId] = field(default_factory=list)
     """Books to quote anew."""
+    moved: list[TokenId] = field(default_factory=list)
+    """Those of the changed of which the newest word is a change, told as it happened."""
     snapshots: list[TokenId] = field(default_factory=list)
     """Books that were replaced whole."""
     dropped: list[TokenId] = field(default_factory=list)
@@ -219,6 +221,8 @@ class StreamedBooks:
             outcome.dropped.append(token_id)
         else:
             outcome.changed.append(token_id)
+            if last_delta is not None:
+                outcome.moved.append(token_id)
             if last_delta is not None and self._is_misfit(token_id, book, last_delta):
                 outcome.refusals.append("hash_misfit")
                 _add(outcome.suspected, token_id)

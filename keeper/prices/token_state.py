@@ -88,7 +88,8 @@ def unheard(token_id: TokenId, rules: TrustRules) -> TokenState:
 
 def is_fresh(known: SourceState, fresh_s: float, now_s: float) -> bool:
     """Whether a source's standing word is younger than its source's fresh time."""
-    return known.observation is not None and now_s - known.observation.received_at_s <= fresh_s
+    # Summed as `judgement.due_s` sums it: a difference may round to the other side of the boundary.
+    return known.observation is not None and now_s <= known.observation.received_at_s + fresh_s
 
 
 def is_overtaken(known: SourceState, traits: SourceTraits, restarting_until_s: float) -> bool:

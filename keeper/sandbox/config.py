@@ -47,6 +47,10 @@ class SandboxConfig:
     """What the vault can lend from."""
     positions_per_side: int = 12
     """Leveraged positions that traders keep open on each side of an active market."""
+    rpc_endpoints: int = 1
+    """Addresses of the network; each further one takes the two ports after the last."""
+    faults: str | None = None
+    """What may go wrong on the network once the platform is founded: light, heavy, or a file; None is nothing."""
     replay: Path | None = None
     """Let the venue serve the recorded bodies of this folder; the markets are those found in them."""
 
@@ -54,6 +58,7 @@ class SandboxConfig:
         """Refuse settings that the program or the network would refuse."""
         for name, least, most in (
             ("rpc_port", 0, _PORT_MAX - 1),
+            ("rpc_endpoints", 1, 16),
             ("venue_port", 0, _PORT_MAX),
             ("slot_ms", 10, 10_000),
             ("finality_slots", 0, 1_000),

@@ -18,6 +18,9 @@ class SandboxEndpoints:
     """Everything a keeper has to be told of a sandbox."""
 
     rpc_url: str
+    """The first of `rpc_urls`."""
+    rpc_urls: tuple[str, ...]
+    """Every address of the network."""
     ws_url: str
     clob_url: str
     gamma_url: str
@@ -33,7 +36,7 @@ class SandboxEndpoints:
     def to_line(self) -> str:
         """Write the ready line: one JSON object."""
         texts = {
-            name: value if isinstance(value, int) else str(value)
+            name: value if isinstance(value, int | tuple) else str(value)
             for name, value in asdict(self).items()
         }
         return json.dumps({"event": READY_EVENT} | texts)
@@ -52,6 +55,7 @@ class SandboxEndpoints:
             values = {each.name: found[each.name] for each in fields(cls)}
         except KeyError as error:
             raise ValueError(f"the sandbox's ready line lacks {error}") from error
+        values["rpc_urls"] = tuple(values["rpc_urls"])
         values["program_id"] = Pubkey.from_string(values["program_id"])
         values["quote_mint"] = Pubkey.from_string(values["quote_mint"])
         values["keeper_keypair"] = Path(values["keeper_keypair"])

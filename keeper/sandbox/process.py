@@ -25,7 +25,9 @@ from keeper.sandbox.venue.serve import VenueAddressError, serve_venue
 from programs.betting_platform.build import PROGRAM_SO
 from programs.deploy import DeploymentFailed, ProgramImage
 from programs.localnet.bank import BankConfig
+from programs.localnet.faults import FaultProfile
 from programs.localnet.listen import ListenError
+from programs.localnet.profiles import ProfileError, load_profile
 from programs.localnet.server import LocalnetConfig, serve
 from programs.rpc import RpcFailure
 from programs.rpc_http import RpcSettings, open_rpc
@@ -56,11 +58,16 @@ async def run_sandbox(
     Raises:
         SandboxError, KeypairError: what an operator has to mend; alone or in a group.
     """
+    profile = _fault_profile(config.faults)
     keeper = _keeper_key(keeper_keypair)
     cast = cast_of(config.seed)
     localnet_config = LocalnetConfig(
         host=config.host,
         port=config.rpc_port,
+        endpoints=config.rpc_endpoints,
+        faults=profile,
+        fault_seed=config.seed,
+        is_armed=False,
         bank=BankConfig(
             seed=secrets.randbits(_GENESIS_BITS) if genesis_seed is None else genesis_seed,
             slot_ms=config.slot_ms,
@@ -79,10 +86,11 @@ async def run_sandbox(
             stream_url = venue_url.replace("http://", "ws://") + "/ws/market"
             feed = FeedConfig(clob_url=venue_url, gamma_url=venue_url, stream_url=stream_url)
             seeds = await find_markets(feed, config.replay)
-            async with open_rpc([localnet.url], RpcSettings()) as rpc:
+            async with open_rpc([localnet.quiet.url], RpcSettings()) as rpc:
                 platform = await found_platform(rpc, config, cast, keeper, seeds)
                 endpoints = SandboxEndpoints(
                     rpc_url=localnet.url,
+                    rpc_urls=tuple(address.url for address in localnet.addresses),
                     ws_url=localnet.ws_url,
                     clob_url=venue_url,
                     gamma_url=venue_url,
@@ -94,6 +102,7 @@ async def run_sandbox(
                     markets=len(platform.markets),
                 )
                 log.info("sandbox.ready", rpc_url=localnet.url, venue_url=venue_url)
+                localnet.trouble.arm()
                 task_status.started(endpoints)
                 await bustle(rpc, config, cast, platform)
                 await trio.sleep_forever()
@@ -107,6 +116,13 @@ async def run_sandbox(
         raise SandboxError(_sentence(group)) from group
     except* RpcFailure as group:
         raise SandboxError(f"the sandbox's own network failed: {_sentence(group)}") from group
+
+
+def _fault_profile(name: str | None) -> FaultProfile:
+    try:
+        return FaultProfile() if name is None else load_profile(name)
+    except ProfileError as error:
+        raise SandboxError(f"sandbox.faults (--faults): {error}") from error
 
 
 def _keeper_key(path: Path) -> Keypair:

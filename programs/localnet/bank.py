@@ -1,21 +1,19 @@
-"""The chain: LiteSVM executes, this gives it slots, blockhashes, finality and a memory.
+"""The chain: a runtime executes, this gives it slots, blockhashes, forks, finality and a memory.
 
 Synchronous and in-process: no sockets, no clock. Whoever owns the bank calls `advance_slot`. One transaction is
 one small step (some 60 microseconds), so a trio task can checkpoint between them.
 
 Where it differs from a cluster, on purpose:
 
-- there are no forks, no leaders and no skipped slots: every slot has a block and height equals slot;
+- there are no leaders, and no slot is without a block unless a `fork` passed over it;
 - transactions always execute against the processed state, preflight at whatever commitment included;
 - reads at confirmed and finalized are true for accounts written by transactions; sysvars show the present;
 - durable nonces are refused (their blockhash is never in the window), as is the v1 message format;
 - a transaction whose program does not exist is dropped without a fee; agave charges it.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Final, Literal
 
 from solders.account import Account
@@ -23,28 +21,20 @@ from solders.clock import Clock
 from solders.compute_budget import set_compute_unit_limit
 from solders.hash import Hash
 from solders.keypair import Keypair
-from solders.litesvm import LiteSVM
-from solders.message import Message, MessageV0, MessageV1
+from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.system_program import ID as SYSTEM_PROGRAM
 from solders.system_program import TransferParams, transfer
-from solders.transaction import SanitizeError, VersionedTransaction
-from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
+from solders.transaction import VersionedTransaction
 
+from programs.localnet.admission import TransactionRefused, check_admissible, parse_transaction
 from programs.localnet.fees import RecentFees, bid_micro_lamports
-from programs.localnet.ledger import Ledger, TransactionError, TransactionRecord
-from programs.localnet.locks import LookupTables, count_locks
-from programs.localnet.tokens import TOKEN_PROGRAMS, TokenBalances
-from programs.localnet.undo import UndoLog
+from programs.localnet.ledger import Ledger, TransactionRecord
+from programs.localnet.locks import LockedAccounts
+from programs.localnet.runtime import Runtime, Simulation
 from programs.localnet.window import Block, BlockhashWindow, derive_hash
-from programs.units import (
-    SLOT_MS,
-    TRANSACTION_BYTES_MAX,
-    TRANSACTION_LOCKS_MAX,
-    Lamports,
-    Slot,
-)
+from programs.units import BLOCKHASH_AGE_MAX_BLOCKS, SLOT_MS, BlockHeight, Lamports, Slot
 
 Commitment = Literal["processed", "confirmed", "finalized"]
 
@@ -53,15 +43,6 @@ SLOTS_PER_EPOCH: Final = 432_000
 """Source: solana-clock DEFAULT_SLOTS_PER_EPOCH."""
 _FAUCET_CU: Final = 10_000
 """More than a transfer and its budget instruction use; the airdrop's number is added to it."""
-
-
-class TransactionRefused(Exception):  # noqa: N818 - it is an ordinary end of a transaction, not a fault
-    """The transaction did not land: no fee was charged and nothing was written."""
-
-    def __init__(self, error: TransactionError, explanation: str) -> None:
-        super().__init__(explanation)
-        self.error = error
-        """As agave writes it in JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +54,17 @@ class BankConfig:
     slot_ms: int = SLOT_MS
     """How far one slot moves the Clock sysvar."""
     confirmed_slots: int = 2
-    """Depth at which a slot is confirmed."""
+    """Depth, in blocks, at which a slot is confirmed."""
     finality_slots: int = 31
-    """Depth at which a slot is finalized."""
+    """Depth, in blocks, at which a slot is finalized."""
     records_max: int = 100_000
     """Transaction records kept; about 4 KB each."""
     genesis_unix_s: int = 1_750_000_000
     """Time of slot 0."""
+    blockhash_blocks: int = BLOCKHASH_AGE_MAX_BLOCKS
+    """How many blocks a blockhash is good for; fewer than a cluster's 150 make transactions expire sooner."""
+    past_blocks: int = 0
+    """How much further back than finality accounts can be read: what a lagging node needs."""
 
     def __post_init__(self) -> None:
         """Refuse a chain that could not run.
@@ -96,19 +81,18 @@ class BankConfig:
             )
         if self.records_max < 1:
             raise ValueError(f"records_max is {self.records_max}; keep at least 1 record")
+        if not 1 <= self.blockhash_blocks <= BLOCKHASH_AGE_MAX_BLOCKS:
+            raise ValueError(
+                f"blockhash_blocks is {self.blockhash_blocks}; 1 to {BLOCKHASH_AGE_MAX_BLOCKS} must hold"
+            )
+        if self.past_blocks < 0:
+            raise ValueError(f"past_blocks is {self.past_blocks}; it cannot be negative")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simulation:
-    """What a transaction would have done."""
-
-    error: TransactionError | None
-    logs: Sequence[str]
-    meta: TransactionMetadata | None
-    """None when it was refused before execution."""
-    post_accounts: dict[Pubkey, Account]
-    loaded_bytes: int = 0
-    """Account data loaded, as it counts against the transaction's limit."""
+    def depth(self, commitment: Commitment) -> int:
+        """How many blocks lie on top of one that has just reached `commitment`."""
+        if commitment == "processed":
+            return 0
+        return self.confirmed_slots if commitment == "confirmed" else self.finality_slots
 
 
 class Bank:
@@ -123,16 +107,15 @@ class Bank:
         self.faucet: Final = Keypair.from_seed(bytes(derive_hash(self.config.seed, "faucet")))
         self.identity: Final = Keypair.from_seed(bytes(derive_hash(self.config.seed, "identity")))
         self.ledger: Final = Ledger(self.config.records_max)
-        self._window = BlockhashWindow(self.config.seed)
-        self._undo = UndoLog(self._window.tip.slot)
-        self.recent_fees: Final = RecentFees(self._window.tip.slot)
-        # The window and the signatures are this class's business: LiteSVM's own history would be a second one.
-        self._svm = LiteSVM().with_blockhash_check(check=False).with_transaction_history(0)
-        self._tables = LookupTables(self._svm.get_account)
-        self._tokens = TokenBalances(self._svm.get_account)
+        self._window = BlockhashWindow(self.config.seed, self.config.blockhash_blocks)
+        self.recent_fees: Final = RecentFees(self.slot)
+        self._runtime = Runtime()
+        self._root = BlockHeight(0)
+        self._clock_jumps: list[tuple[Slot, int]] = []
+        self._reverted: dict[Slot, Mapping[Pubkey, int]] = {}
         self._airdrops = 0
         self._landed_in_slot = 0
-        self._svm.set_account(
+        self._runtime.set_account(
             self.faucet.pubkey(),
             Account(lamports=FAUCET_LAMPORTS, data=b"", owner=SYSTEM_PROGRAM, executable=False),
         )
@@ -146,50 +129,89 @@ class Bank:
         """The slot now being filled; it is what processed means."""
         return self._window.tip.slot
 
-    def slot_at(self, commitment: Commitment) -> Slot:
-        """The newest slot that has reached `commitment`."""
-        depth = {
-            "processed": 0,
-            "confirmed": self.config.confirmed_slots,
-            "finalized": self.config.finality_slots,
-        }[commitment]
-        return Slot(max(0, self.slot - depth))
+    def height_at(self, commitment: Commitment) -> BlockHeight:
+        """The height of the newest block that has reached `commitment`; finality is never taken back."""
+        if commitment == "finalized":
+            return self._root
+        height = self._window.tip.height - self.config.depth(commitment)
+        return BlockHeight(max(self._root, height))
+
+    def block_of(self, height: BlockHeight) -> Block:
+        """The block of `height`."""
+        return self._window.block_of(height)
 
     def block_at(self, commitment: Commitment) -> Block:
         """The newest block that has reached `commitment`."""
-        return self._window.block_at(self.slot_at(commitment))
+        return self._window.block_of(self.height_at(commitment))
 
-    def blockhash_of(self, slot: Slot) -> Hash:
-        """The blockhash of `slot`, however old."""
-        return derive_hash(self.config.seed, "block", slot)
+    def slot_at(self, commitment: Commitment) -> Slot:
+        """The newest slot that has reached `commitment`."""
+        return self.slot_of(self.height_at(commitment))
+
+    def slot_of(self, height: BlockHeight) -> Slot:
+        """The slot of the block of `height`."""
+        return self._window.gaps.slot_of(height)
+
+    def height_of(self, slot: Slot) -> BlockHeight:
+        """The height of the block of `slot`, or of the last one before it."""
+        return self._window.gaps.height_of(slot)
+
+    def is_skipped(self, slot: int) -> bool:
+        """Whether `slot` was passed over and has no block."""
+        return self._window.gaps.has(slot)
 
     def unix_time_s(self, slot: Slot) -> int:
         """The time of `slot`, whole seconds."""
-        return self.config.genesis_unix_s + slot * self.config.slot_ms // 1_000
+        steady = self.config.genesis_unix_s + slot * self.config.slot_ms // 1_000
+        return steady + sum(seconds for first, seconds in self._clock_jumps if first <= slot)
 
     def advance_slot(self, count: int = 1) -> None:
         """Close the current slot and open the next, `count` times."""
         for _ in range(count):
-            self._landed_in_slot = 0
-            block = self._window.open_block()
-            oldest = max(0, block.slot - self.config.finality_slots - 1)
-            self._undo.open_slot(block.slot, Slot(oldest))
-            self.recent_fees.open_slot(block.slot)
-        epoch = self.slot // SLOTS_PER_EPOCH
-        self._svm.set_clock(
-            Clock(
-                slot=self.slot,
-                epoch_start_timestamp=self.unix_time_s(Slot(epoch * SLOTS_PER_EPOCH)),
-                epoch=epoch,
-                leader_schedule_epoch=epoch + 1,
-                unix_timestamp=self.unix_time_s(self.slot),
+            self._start(self._window.open_block())
+
+    def fork(self, blocks: int) -> list[TransactionRecord]:
+        """Close the current slot, take the newest `blocks` back, and open the next slot on what is left.
+
+        What they held has never happened: accounts, statuses, signatures and heights are those of the block before.
+        Their slots stay without a block.
+
+        Returns:
+            The transactions taken back, in the order they had landed in.
+
+        Raises:
+            ValueError: That many blocks cannot be taken back, for a finalized one is among them.
+        """
+        tip = self._window.tip.height
+        left = BlockHeight(tip - blocks)
+        if not self._root <= left < tip:
+            raise ValueError(
+                f"cannot take {blocks} blocks back: the tip has height {tip} and height {self._root} is finalized"
             )
-        )
-        self._svm.set_slot_hashes(self._window.slot_hashes())
+        reverted: dict[Pubkey, int] = {}
+        for height in range(tip, left, -1):
+            depth = tip - height
+            reverted |= dict.fromkeys(self._runtime.written_in(BlockHeight(height)), depth)
+        self._runtime.take_back(left)
+        block = self._window.unwind(blocks)
+        taken = self.ledger.take_back(block.parent)
+        self.recent_fees.take_back(block.parent)
+        self._clock_jumps = [jump for jump in self._clock_jumps if jump[0] <= self.slot]
+        self._reverted[block.slot] = reverted
+        self._start(block)
+        return taken
+
+    def jump_clock(self, seconds: int) -> None:
+        """Let the time of the next slot, and of all after it, be `seconds` later (or earlier) than due."""
+        self._clock_jumps.append((Slot(self.slot + 1), seconds))
 
     def is_blockhash_valid(self, blockhash: Hash, commitment: Commitment = "processed") -> bool:
         """Whether a transaction with `blockhash` could land in the block at `commitment`."""
-        return self._window.is_valid(blockhash, self.block_at(commitment).height)
+        return self.is_valid_at(blockhash, self.height_at(commitment))
+
+    def is_valid_at(self, blockhash: Hash, height: BlockHeight) -> bool:
+        """Whether a transaction with `blockhash` could land in the block of `height`."""
+        return self._window.is_valid(blockhash, height)
 
     # Transactions
 
@@ -210,44 +232,24 @@ class Bank:
         Raises:
             TransactionRefused: It did not land.
         """
-        signature = transaction.signatures[0]
-        self._check_admissible(transaction)
-        locked = self._tables.lock(transaction.message)
-        addresses = locked.addresses
-        written = [addresses[i] for i in locked.writable]
-        before = self._undo.unkept(written, self._svm.get_account)
-        has_tokens = any(program in addresses for program in TOKEN_PROGRAMS)
-        pre_balances = self._balances(addresses)
-        pre_tokens = self._tokens.of(addresses, locked.writable) if has_tokens else ()
-        result = self._svm.send_transaction(transaction)
-        error: TransactionError | None = None
-        if isinstance(result, FailedTransactionMetadata):
-            error = _error_json(result)
-            meta = result.meta()
-            payer_lamports = self._svm.get_balance(addresses[0]) or 0
-            if payer_lamports == pre_balances[0]:
-                # A landed failure always pays its fee; this one was stopped at the door.
-                raise TransactionRefused(error, f"the transaction was refused: {error}")
-        else:
-            meta = result
-        self._undo.keep(before)
-        self._tables.forget(written)
+        check_admissible(transaction, self._window)
+        executed = self._runtime.execute(transaction)
         record = TransactionRecord(
-            signature=signature,
+            signature=transaction.signatures[0],
             slot=self.slot,
             index=self._landed_in_slot,
             transaction=transaction,
-            locked=locked,
-            error=error,
-            meta=meta,
-            pre_balances=pre_balances,
-            post_balances=self._balances(addresses),
-            pre_token_balances=pre_tokens,
-            post_token_balances=self._tokens.of(addresses, locked.writable) if has_tokens else (),
+            locked=executed.locked,
+            error=executed.error,
+            meta=executed.meta,
+            pre_balances=executed.pre_balances,
+            post_balances=executed.post_balances,
+            pre_token_balances=executed.pre_token_balances,
+            post_token_balances=executed.post_token_balances,
         )
-        self._window.spend(signature)
+        self._window.spend(record.signature)
         self._landed_in_slot += 1
-        self.recent_fees.add(written, bid_micro_lamports(transaction.message))
+        self.recent_fees.add(executed.written, bid_micro_lamports(transaction.message))
         self.ledger.append(record)
         return record
 
@@ -257,30 +259,23 @@ class Bank:
         *,
         verify_signatures: bool = True,
         check_blockhash: bool = True,
+        height: BlockHeight | None = None,
     ) -> Simulation:
-        """Run one transaction on the processed state and keep nothing."""
+        """Run one transaction on the processed state and keep nothing.
+
+        Args:
+            transaction: What to run.
+            verify_signatures: Whether they must be right.
+            check_blockhash: Whether it must be one that can still land.
+            height: The block in which it would have to land; None is the tip.
+        """
         try:
-            self._check_admissible(transaction, check_blockhash=check_blockhash)
+            check_admissible(
+                transaction, self._window, height=height, check_blockhash=check_blockhash
+            )
         except TransactionRefused as refused:
             return Simulation(error=refused.error, logs=(), meta=None, post_accounts={})
-        self._svm.with_sigverify(verify_signatures)
-        try:
-            result = self._svm.simulate_transaction(transaction)
-        finally:
-            self._svm.with_sigverify(sigverify=True)
-        if isinstance(result, FailedTransactionMetadata):
-            meta = result.meta()
-            return Simulation(
-                error=_error_json(result), logs=meta.logs(), meta=meta, post_accounts={}
-            )
-        meta = result.meta()
-        return Simulation(
-            error=None,
-            logs=meta.logs(),
-            meta=meta,
-            post_accounts=dict(result.post_accounts()),
-            loaded_bytes=self._tables.loaded_bytes(transaction.message),
-        )
+        return self._runtime.simulate(transaction, verify_signatures=verify_signatures)
 
     def fee_lamports(self, message: Message | MessageV0) -> Lamports:
         """The fee that `message`, which must be well formed, would be charged; priority included."""
@@ -317,6 +312,10 @@ class Bank:
         """The record of a landed transaction, or None."""
         return self.ledger.find(signature)
 
+    def lock(self, transaction: VersionedTransaction) -> LockedAccounts:
+        """The accounts that a transaction locks, lookup tables resolved as of now."""
+        return self._runtime.lock(transaction)
+
     def reached(self, slot: Slot) -> Commitment:
         """The highest commitment that `slot` has reached."""
         if slot <= self.slot_at("finalized"):
@@ -332,99 +331,51 @@ class Bank:
     def account_at(self, address: Pubkey, slot: Slot) -> Account | None:
         """The account as it was at the end of `slot`, which must not be older than finality."""
         if slot >= self.slot:
-            return self._svm.get_account(address)
-        return self._undo.account_at(address, slot, self._svm.get_account)
+            return self._runtime.account(address)
+        return self._runtime.account_at(address, self.height_of(slot))
 
     def program_accounts(
         self, program: Pubkey, commitment: Commitment = "processed"
     ) -> list[tuple[Pubkey, Account]]:
         """Every account that `program` owns, in the order of their addresses."""
-        present = self._svm.get_program_accounts(program)
-        past = self._undo.overwritten_after(self.slot_at(commitment))
-        if past:
-            present = [(address, account) for address, account in present if address not in past]
-            present += [
-                (address, account)
-                for address, account in past.items()
-                if account is not None and account.owner == program
-            ]
-        # LiteSVM's own order is another one in every process: a chain made again must answer the same.
-        present.sort(key=itemgetter(0))
-        return present
+        return self._runtime.program_accounts_at(program, self.height_at(commitment))
 
-    def written_in(self, slot: Slot) -> Iterable[Pubkey]:
+    def program_accounts_at(self, program: Pubkey, slot: Slot) -> list[tuple[Pubkey, Account]]:
+        """Every account that `program` owned at the end of `slot`, which must not be older than finality; by address."""
+        return self._runtime.program_accounts_at(program, self.height_of(slot))
+
+    def written_in(self, slot: Slot) -> Collection[Pubkey]:
         """The addresses written in `slot`, which must not be older than finality."""
-        return self._undo.touched(slot)
+        return self._runtime.written_in(self.height_of(slot)).keys()
+
+    def reverted_in(self, slot: Slot) -> Mapping[Pubkey, int]:
+        """The addresses that the fork before `slot` reverted, with how deep below the tip they had been written."""
+        return self._reverted.get(slot, {})
 
     def set_account(self, address: Pubkey, account: Account) -> None:
         """Overwrite an account without a transaction: for tests and genesis, never reachable by RPC."""
-        self._undo.keep(self._undo.unkept((address,), self._svm.get_account))
-        self._tables.forget((address,))
-        self._svm.set_account(address, account)
+        self._runtime.set_account(address, account)
 
     def rent_exempt_lamports(self, data_bytes: int) -> Lamports:
         """The balance that an account of `data_bytes` must hold."""
-        return Lamports(self._svm.minimum_balance_for_rent_exemption(data_bytes))
+        return self._runtime.rent_exempt_lamports(data_bytes)
 
-    # Parts
-
-    def _check_admissible(
-        self, transaction: VersionedTransaction, *, check_blockhash: bool = True
-    ) -> None:
-        message = transaction.message
-        size = len(bytes(transaction))
-        if size > TRANSACTION_BYTES_MAX:
-            raise TransactionRefused(
-                "SanitizeFailure",
-                f"the transaction has {size} bytes; the limit is {TRANSACTION_BYTES_MAX}",
-            )
-        if isinstance(message, MessageV1):
-            raise TransactionRefused(
-                "UnsupportedVersion", "the message is v1; this network takes legacy and v0"
-            )
-        if check_blockhash and not self._window.is_valid(message.recent_blockhash):
-            raise TransactionRefused(
-                "BlockhashNotFound",
-                f"blockhash {message.recent_blockhash} is not among the last 150 blocks"
-                f" of height {self._window.tip.height}; fetch a new one and sign again",
-            )
-        signature = transaction.signatures[0]
-        if signature != Signature.default() and self._window.is_spent(signature):
-            raise TransactionRefused("AlreadyProcessed", f"{signature} has already landed")
-        locks = count_locks(message)
-        if locks > TRANSACTION_LOCKS_MAX:
-            raise TransactionRefused(
-                "TooManyAccountLocks",
-                f"the transaction locks {locks} accounts; the limit is {TRANSACTION_LOCKS_MAX}",
-            )
-
-    def _balances(self, addresses: Sequence[Pubkey]) -> tuple[Lamports, ...]:
-        get_balance = self._svm.get_balance
-        return tuple([Lamports(get_balance(address) or 0) for address in addresses])
-
-
-def parse_transaction(raw: bytes) -> VersionedTransaction:
-    """Read one wire transaction.
-
-    Raises:
-        TransactionRefused: It is too long, unreadable, or inconsistent in itself.
-    """
-    if len(raw) > TRANSACTION_BYTES_MAX:
-        raise TransactionRefused(
-            "SanitizeFailure",
-            f"the transaction has {len(raw)} bytes; the limit is {TRANSACTION_BYTES_MAX}",
+    def _start(self, block: Block) -> None:
+        self._landed_in_slot = 0
+        depth = self.config.finality_slots
+        self._root = BlockHeight(max(self._root, block.height - depth))
+        oldest = max(0, block.height - depth - self.config.past_blocks - 1)
+        # Nobody asks for older ones than the blocks still remembered.
+        self._reverted = {s: a for s, a in self._reverted.items() if self.height_of(s) >= oldest}
+        self.recent_fees.open_slot(block.slot)
+        epoch = block.slot // SLOTS_PER_EPOCH
+        clock = Clock(
+            slot=block.slot,
+            epoch_start_timestamp=self.unix_time_s(Slot(epoch * SLOTS_PER_EPOCH)),
+            epoch=epoch,
+            leader_schedule_epoch=epoch + 1,
+            unix_timestamp=self.unix_time_s(block.slot),
         )
-    try:
-        transaction = VersionedTransaction.from_bytes(raw)
-        transaction.sanitize()
-    except (ValueError, SanitizeError) as error:
-        raise TransactionRefused(
-            "SanitizeFailure", f"the {len(raw)} bytes are no well-formed transaction: {error}"
-        ) from error
-    return transaction
-
-
-def _error_json(failed: FailedTransactionMetadata) -> TransactionError:
-    # solders has no public way from its error classes to agave's JSON, but the whole result has one.
-    error: TransactionError = json.loads(failed.to_json())["err"]
-    return error
+        self._runtime.open_block(
+            block.height, BlockHeight(oldest), clock, self._window.slot_hashes()
+        )

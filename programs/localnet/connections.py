@@ -22,6 +22,8 @@ MESSAGE_BYTES_MAX: Final = 1_000_000
 """Of one websocket message from a client."""
 KEEP_ALIVE_S: Final = 75
 """Longer than clients keep idle connections, so that the server is never the one to close under a request."""
+STREAM: Final = "stream"
+"""Under this name every request's `state` has its BoundedStream."""
 _NEVER: Final = 1 << 62
 
 
@@ -46,6 +48,8 @@ async def serve_connections(
     async def answer(stream: BoundedStream) -> None:
         # TCPServer uses no more of a stream than BoundedStream has, whatever its annotation says.
         tcp_stream = cast("trio.SSLStream[trio.SocketStream]", stream)
-        await TCPServer(wrapped, hypercorn, context, ConnectionState({}), tcp_stream)
+        # An application that wants to hang up in the middle of a reply finds its stream here.
+        state = ConnectionState({STREAM: stream})
+        await TCPServer(wrapped, hypercorn, context, state, tcp_stream)
 
     await trio.serve_listeners(answer, list(listeners), task_status=task_status)

@@ -46,6 +46,11 @@ class RecentFees:
         """Start `slot`; the oldest one is forgotten."""
         self._slots.append((slot, {}))
 
+    def take_back(self, slot: Slot) -> None:
+        """Forget every slot after `slot`."""
+        while self._slots and self._slots[-1][0] > slot:
+            self._slots.pop()
+
     def add(self, writable: Iterable[Pubkey], bid: MicroLamports) -> None:
         """Count a landed transaction of the newest slot."""
         lowest = self._slots[-1][1]

@@ -13,7 +13,8 @@ from programs.deploy import (
     plan_deployment,
 )
 from programs.genesis import MINT_BYTES, create_mint
-from programs.localnet.bank import Bank, TransactionRefused
+from programs.localnet.admission import TransactionRefused
+from programs.localnet.bank import Bank
 from programs.localnet.window import derive_hash
 from programs.proof import DeploymentProof, prove_deployment
 from programs.step import Step

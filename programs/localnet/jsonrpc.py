@@ -62,6 +62,12 @@ def reply(request: object, answer: Answer) -> dict[str, object] | None:
     return {"jsonrpc": "2.0", "result": result, "id": identity}
 
 
+def method_of(request: object) -> str:
+    """The method that a request names, "" where it names none."""
+    method = request.get("method") if isinstance(request, dict) else None
+    return method if isinstance(method, str) else ""
+
+
 def failure(error: RpcError, identity: object = None) -> dict[str, object]:
     """A reply that says what went wrong."""
     return {"jsonrpc": "2.0", "error": error.as_json(), "id": identity}

@@ -1,8 +1,9 @@
 """What happened on the chain: transaction records in (slot, index) order, bounded."""
 
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -12,6 +13,8 @@ from solders.transaction_metadata import TransactionMetadata
 from programs.localnet.locks import LockedAccounts
 from programs.localnet.tokens import TokenBalance
 from programs.units import Lamports, Slot
+
+Key = TypeVar("Key")
 
 TransactionError = str | dict[str, object]
 """A TransactionError as agave writes it in JSON: "AccountNotFound", {"InstructionError": [0, {"Custom": 1}]}."""
@@ -72,6 +75,20 @@ class Ledger:
         """The records that lock `address`, newest first."""
         return reversed(self._by_address.get(address, ()))
 
+    def take_back(self, slot: Slot) -> list[TransactionRecord]:
+        """Forget every record after `slot`, as if it had never landed; returns them in order."""
+        taken: list[TransactionRecord] = []
+        while self._records and self._records[-1].slot > slot:
+            record = self._records.pop()
+            self.landed_count -= 1
+            if self._by_signature.get(record.signature) is record:
+                del self._by_signature[record.signature]
+            self._by_slot.pop(record.slot, None)
+            for address in record.locked.addresses:
+                _trim(self._by_address, address, deque.pop)
+            taken.append(record)
+        return taken[::-1]
+
     @property
     def oldest_slot(self) -> Slot | None:
         """The first slot whose records are complete, or None while nothing was dropped."""
@@ -84,12 +101,18 @@ class Ledger:
         # A signature may land again once its blockhash has left the window and a new one came: keep the newest.
         if self._by_signature.get(record.signature) is record:
             del self._by_signature[record.signature]
-        of_slot = self._by_slot[record.slot]
-        of_slot.popleft()
-        if not of_slot:
-            del self._by_slot[record.slot]
+        _trim(self._by_slot, record.slot, deque.popleft)
         for address in record.locked.addresses:
-            of_address = self._by_address[address]
-            of_address.popleft()
-            if not of_address:
-                del self._by_address[address]
+            _trim(self._by_address, address, deque.popleft)
+
+
+def _trim(
+    index: dict[Key, deque[TransactionRecord]],
+    key: Key,
+    pop: Callable[[deque[TransactionRecord]], TransactionRecord],
+) -> None:
+    """Take one record off a list of the index, and the list away when it is empty."""
+    records = index[key]
+    pop(records)
+    if not records:
+        del index[key]

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from programs.localnet import account_methods, chain_methods, transaction_methods
-from programs.localnet.bank import Bank
+from programs.localnet.node import Node
 from programs.localnet.params import Params
 
-Method = Callable[[Bank, Params], object]
+Method = Callable[[Node, Params], object]
 """Answers a request with a JSON value, or raises RpcError."""
 
 METHODS: Final[Mapping[str, Method]] = {

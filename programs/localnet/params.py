@@ -7,7 +7,8 @@ from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from programs.localnet.bank import Bank, Commitment
+from programs.localnet.bank import Commitment
+from programs.localnet.node import Node
 from programs.localnet.rpc_errors import (
     MIN_CONTEXT_SLOT_NOT_REACHED,
     RpcError,
@@ -110,9 +111,9 @@ class Config:
         value = self._values.get(name)
         return None if value is None else as_config(value, name)
 
-    def slot(self, bank: Bank, default: Commitment = "finalized") -> Slot:
+    def slot(self, node: Node, default: Commitment = "finalized") -> Slot:
         """The slot to read at: the newest of the commitment, if it has reached `minContextSlot`."""
-        slot = bank.slot_at(self.commitment(default))
+        slot = node.slot_at(self.commitment(default))
         self.check_context(slot)
         return slot
 

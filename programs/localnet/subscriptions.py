@@ -1,7 +1,7 @@
 """What websocket clients asked to hear of, and what each closed slot gives them.
 
 A subscription hears of a block once, when that block reaches its commitment. Everything it is told is read from
-the bank at that block's slot, so nothing has to be kept for it in between.
+its node at that block's slot, so nothing has to be kept for it in between.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,14 +15,16 @@ from solders.system_program import ID as SYSTEM_PROGRAM
 
 from programs.localnet.account_json import AccountFilter, AccountView, parse_filters
 from programs.localnet.account_methods import passes
-from programs.localnet.bank import Bank, Commitment
+from programs.localnet.bank import Commitment
 from programs.localnet.jsonrpc import method_not_found
+from programs.localnet.node import Node
 from programs.localnet.params import Config, Params, as_config, parse_address, parse_list
 from programs.localnet.rpc_errors import RpcError, invalid_params
 from programs.units import Slot
 
 SUBSCRIPTIONS_MAX: Final = 10_000
 """Subscriptions of one connection; a bound of ours."""
+_CLOSED: Final = Account(lamports=0, data=b"", owner=SYSTEM_PROGRAM, executable=False)
 
 
 class Subscription(Protocol):
@@ -38,7 +40,7 @@ class Subscription(Protocol):
         """Whether the first notification ends it."""
         ...
 
-    def results(self, bank: Bank) -> list[object]:
+    def results(self, node: Node) -> list[object]:
         """What the slot now closing has to tell; called once per slot, before the next one opens."""
         ...
 
@@ -50,10 +52,11 @@ class SlotSubscription:
     notification: str = "slotNotification"
     is_once: bool = False
 
-    def results(self, bank: Bank) -> list[object]:
+    def results(self, node: Node) -> list[object]:
         """The closing slot."""
-        root = bank.slot_at("finalized")
-        return [{"slot": bank.slot, "parent": max(0, bank.slot - 1), "root": root}]
+        root = node.slot_at("finalized")
+        tip = node.tip
+        return [{"slot": tip.slot, "parent": tip.parent, "root": root}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,9 @@ class RootSubscription:
     notification: str = "rootNotification"
     is_once: bool = False
 
-    def results(self, bank: Bank) -> list[object]:
-        """The slot that the closing one makes final."""
-        slot = _arrived(bank, "finalized")
-        return [] if slot is None else [slot]
+    def results(self, node: Node) -> list[object]:
+        """The slots that the closing one makes final."""
+        return list(node.arriving("finalized"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +81,16 @@ class AccountSubscription:
     notification: str = "accountNotification"
     is_once: bool = False
 
-    def results(self, bank: Bank) -> list[object]:
-        """The account, if the arriving block wrote it; a closed one shows no lamports."""
-        slot = _arrived(bank, self.commitment)
-        if slot is None or self.address not in bank.written_in(slot):
-            return []
-        account = bank.account_at(self.address, slot)
-        if account is None:
-            account = Account(lamports=0, data=b"", owner=SYSTEM_PROGRAM, executable=False)
-        return [_with_slot(slot, _rendered(bank, slot, self.view, account))]
+    def results(self, node: Node) -> list[object]:
+        """The account, if an arriving block wrote it or a fork reverted it; a closed one shows no lamports."""
+        return [
+            _with_slot(
+                slot,
+                _rendered(node, slot, self.view, node.account_at(self.address, slot) or _CLOSED),
+            )
+            for slot in node.arriving(self.commitment)
+            if self.address in node.written_in(slot, self.commitment)
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,20 +104,21 @@ class ProgramSubscription:
     notification: str = "programNotification"
     is_once: bool = False
 
-    def results(self, bank: Bank) -> list[object]:
-        """Those accounts of the program that the arriving block wrote and that pass the filters."""
-        slot = _arrived(bank, self.commitment)
-        if slot is None:
-            return []
+    def results(self, node: Node) -> list[object]:
+        """Those accounts of the program that an arriving block wrote and that pass the filters.
+
+        What a fork reverted is not among them, as in agave: only another read shows it.
+        """
         results: list[object] = []
-        for address in bank.written_in(slot):
-            account = bank.account_at(address, slot)
-            if account is None or account.owner != self.program:
-                continue
-            if not self.filters or passes(account.data, self.filters):
-                rendered = _rendered(bank, slot, self.view, account)
-                value = {"pubkey": str(address), "account": rendered}
-                results.append(_with_slot(slot, value))
+        for slot in node.arriving(self.commitment):
+            for address in node.bank.written_in(slot):
+                account = node.account_at(address, slot)
+                if account is None or account.owner != self.program:
+                    continue
+                if not self.filters or passes(account.data, self.filters):
+                    rendered = _rendered(node, slot, self.view, account)
+                    value = {"pubkey": str(address), "account": rendered}
+                    results.append(_with_slot(slot, value))
         return results
 
 
@@ -127,10 +131,10 @@ class SignatureSubscription:
     notification: str = "signatureNotification"
     is_once: bool = True
 
-    def results(self, bank: Bank) -> list[object]:
+    def results(self, node: Node) -> list[object]:
         """How it ended, once its slot has reached the commitment."""
-        record = bank.status(self.signature)
-        if record is None or record.slot > bank.slot_at(self.commitment):
+        record = node.status(self.signature)
+        if record is None or record.slot > node.slot_at(self.commitment):
             return []
         return [_with_slot(record.slot, {"err": record.error})]
 
@@ -144,11 +148,8 @@ class LogsSubscription:
     notification: str = "logsNotification"
     is_once: bool = False
 
-    def results(self, bank: Bank) -> list[object]:
-        """One notification for each transaction of the arriving block."""
-        slot = _arrived(bank, self.commitment)
-        if slot is None:
-            return []
+    def results(self, node: Node) -> list[object]:
+        """One notification for each transaction of an arriving block."""
         return [
             _with_slot(
                 slot,
@@ -158,7 +159,8 @@ class LogsSubscription:
                     "logs": record.meta.logs(),
                 },
             )
-            for record in bank.ledger.in_slot(slot)
+            for slot in node.arriving(self.commitment)
+            for record in node.records_in(slot)
             if self.mentions is None or self.mentions in record.locked.addresses
         ]
 
@@ -167,7 +169,7 @@ class LogsSubscription:
 class Subscriptions:
     """All subscriptions of one connection."""
 
-    bank: Bank
+    node: Node
     _active: dict[int, Subscription] = field(default_factory=dict)
     _last_id: int = -1
 
@@ -197,7 +199,7 @@ class Subscriptions:
         """The notifications that the closing slot gives this connection."""
         messages: list[dict[str, object]] = []
         for number, subscription in list(self._active.items()):
-            for result in subscription.results(self.bank):
+            for result in subscription.results(self.node):
                 params = {"result": result, "subscription": number}
                 messages.append(
                     {"jsonrpc": "2.0", "method": subscription.notification, "params": params}
@@ -207,26 +209,12 @@ class Subscriptions:
         return messages
 
 
-def _arrived(bank: Bank, commitment: Commitment) -> Slot | None:
-    """The slot that reaches `commitment` as the current one closes; None while the chain is younger than that."""
-    slot = bank.slot_at(commitment)
-    # Slot 0 stands for every depth below genesis: only its first arrival counts.
-    is_first = slot > 0 or bank.slot == _depth(bank, commitment)
-    return slot if is_first else None
-
-
-def _depth(bank: Bank, commitment: Commitment) -> int:
-    config = bank.config
-    depths = {"processed": 0, "confirmed": config.confirmed_slots}
-    return depths.get(commitment, config.finality_slots)
-
-
 def _with_slot(slot: Slot, value: object) -> dict[str, object]:
     return {"context": {"slot": slot}, "value": value}
 
 
-def _rendered(bank: Bank, slot: Slot, view: AccountView, account: Account) -> dict[str, object]:
-    return view.render(account, lambda address: bank.account_at(address, slot))
+def _rendered(node: Node, slot: Slot, view: AccountView, account: Account) -> dict[str, object]:
+    return view.render(account, lambda address: node.account_at(address, slot))
 
 
 def _view(config: Config) -> AccountView:

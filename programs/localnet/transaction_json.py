@@ -7,10 +7,11 @@ from solders.message import Message, MessageV0, MessageV1
 from solders.transaction_metadata import TransactionMetadata
 
 from programs.localnet import base58
-from programs.localnet.bank import Bank
 from programs.localnet.ledger import TransactionError, TransactionRecord
+from programs.localnet.node import Node
 from programs.localnet.rpc_errors import UNSUPPORTED_TRANSACTION_VERSION, RpcError
 from programs.localnet.tokens import TokenBalance, ui_amount
+from programs.units import Slot
 
 TRANSACTION_ENCODINGS: Final = ("json", "jsonParsed", "base58", "base64", "binary")
 
@@ -20,27 +21,31 @@ def status_json(error: TransactionError | None) -> dict[str, object]:
     return {"Ok": None} if error is None else {"Err": error}
 
 
-def signature_status(bank: Bank, record: TransactionRecord) -> dict[str, object]:
+def signature_status(node: Node, record: TransactionRecord) -> dict[str, object]:
     """One item of getSignatureStatuses."""
-    level = bank.reached(record.slot)
+    level = node.reached(record.slot)
     return {
         "slot": record.slot,
-        "confirmations": None if level == "finalized" else bank.slot - record.slot,
+        "confirmations": None if level == "finalized" else _blocks_above(node, record.slot),
         "err": record.error,
         "status": status_json(record.error),
         "confirmationStatus": level,
     }
 
 
-def signature_entry(bank: Bank, record: TransactionRecord) -> dict[str, object]:
+def _blocks_above(node: Node, slot: Slot) -> int:
+    return node.tip.height - node.bank.height_of(slot)
+
+
+def signature_entry(node: Node, record: TransactionRecord) -> dict[str, object]:
     """One item of getSignaturesForAddress."""
     return {
         "signature": str(record.signature),
         "slot": record.slot,
         "err": record.error,
         "memo": None,
-        "blockTime": bank.unix_time_s(record.slot),
-        "confirmationStatus": bank.reached(record.slot),
+        "blockTime": node.bank.unix_time_s(record.slot),
+        "confirmationStatus": node.reached(record.slot),
         "transactionIndex": record.index,
     }
 

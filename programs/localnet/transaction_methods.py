@@ -11,9 +11,10 @@ from solders.transaction import VersionedTransaction
 from programs.localnet import base58
 from programs.localnet.account_json import AccountView
 from programs.localnet.account_methods import render
-from programs.localnet.bank import Bank, Simulation, TransactionRefused, parse_transaction
+from programs.localnet.admission import TransactionRefused, parse_transaction
 from programs.localnet.chain_methods import archived_commitment, with_context
 from programs.localnet.ledger import TransactionError, TransactionRecord
+from programs.localnet.node import Node
 from programs.localnet.params import (
     Config,
     Params,
@@ -27,6 +28,7 @@ from programs.localnet.rpc_errors import (
     RpcError,
     invalid_params,
 )
+from programs.localnet.runtime import Simulation
 from programs.localnet.transaction_json import (
     TRANSACTION_ENCODINGS,
     inner_instructions,
@@ -66,30 +68,30 @@ _TEXTS: Final = {
 """Display texts of TransactionError. Source: solana-transaction-error."""
 
 
-def send_transaction(bank: Bank, params: Params) -> object:
+def send_transaction(node: Node, params: Params) -> object:
     """Execute a transaction, after preflight unless that is skipped; answers its signature."""
     config = params.config(1)
     transaction = _decoded(params.text(), config, "base58")
     skip_preflight = config.flag("skipPreflight")
     config.commitment(name="preflightCommitment")
     config.integer("maxRetries")
-    config.check_context(bank.slot)
+    config.check_context(node.slot)
     if not skip_preflight:
         _check_signatures(transaction)
-        simulation = bank.simulate(transaction)
+        simulation = node.simulate(transaction)
         if simulation.error is not None:
-            raise _preflight_failure(bank, simulation)
+            raise _preflight_failure(node, simulation)
     try:
-        bank.execute(transaction)
+        node.deliver(transaction)
     except TransactionRefused as refused:
         # A cluster forwards what skipped preflight and never says what became of it; clients ask for the status.
         if not skip_preflight:
             refusal = Simulation(error=refused.error, logs=(), meta=None, post_accounts={})
-            raise _preflight_failure(bank, refusal) from refused
+            raise _preflight_failure(node, refusal) from refused
     return str(transaction.signatures[0])
 
 
-def simulate_transaction(bank: Bank, params: Params) -> object:
+def simulate_transaction(node: Node, params: Params) -> object:
     """Run a transaction and keep nothing."""
     config = params.config(1)
     transaction = _decoded(params.text(), config, "base58")
@@ -98,16 +100,16 @@ def simulate_transaction(bank: Bank, params: Params) -> object:
     if verify and replace:
         raise invalid_params("sigVerify may not be used with replaceRecentBlockhash")
     addresses, view = _wanted_accounts(config)
-    config.slot(bank)
+    config.slot(node)
     if verify:
         _check_signatures(transaction)
-    simulation = bank.simulate(transaction, verify_signatures=verify, check_blockhash=not replace)
-    slot = bank.slot
-    value = _simulation_json(bank, simulation, addresses, view)
+    simulation = node.simulate(transaction, verify_signatures=verify, check_blockhash=not replace)
+    slot = node.slot
+    value = _simulation_json(node, simulation, addresses, view)
     if not config.flag("innerInstructions"):
         value["innerInstructions"] = None
     if replace:
-        tip = bank.block_at("processed")
+        tip = node.tip
         value["replacementBlockhash"] = {
             "blockhash": str(tip.blockhash),
             "lastValidBlockHeight": tip.last_valid_height,
@@ -115,51 +117,51 @@ def simulate_transaction(bank: Bank, params: Params) -> object:
     return with_context(slot, value)
 
 
-def request_airdrop(bank: Bank, params: Params) -> object:
+def request_airdrop(node: Node, params: Params) -> object:
     """Pay lamports from the faucet; answers the transfer's signature."""
     address = params.address()
     lamports = Lamports(params.integer(1))
     config = params.config(2)
     config.commitment()
     try:
-        return str(bank.airdrop(address, lamports))
+        return str(node.bank.airdrop(address, lamports))
     except TransactionRefused as refused:
         raise invalid_params(f"the airdrop did not land: {error_text(refused.error)}") from refused
 
 
-def get_signature_statuses(bank: Bank, params: Params) -> object:
+def get_signature_statuses(node: Node, params: Params) -> object:
     """What became of up to 256 transactions; null for those unknown."""
     signatures = [parse_signature(item) for item in params.items(0, STATUSES_MAX)]
     search = params.config(1).flag("searchTransactionHistory")
-    oldest = 0 if search else bank.slot - 2 * BLOCKHASH_AGE_MAX_BLOCKS
+    oldest = 0 if search else node.slot - 2 * BLOCKHASH_AGE_MAX_BLOCKS
     values: list[object] = []
     for signature in signatures:
-        record = bank.status(signature)
+        record = node.status(signature)
         is_known = record is not None and record.slot >= oldest
-        values.append(signature_status(bank, record) if record and is_known else None)
-    return with_context(bank.slot, values)
+        values.append(signature_status(node, record) if record and is_known else None)
+    return with_context(node.slot, values)
 
 
-def get_transaction(bank: Bank, params: Params) -> object:
+def get_transaction(node: Node, params: Params) -> object:
     """One landed transaction that has reached the commitment, or null."""
     signature = params.signature()
     raw_config = params.get(1)
     config = Config({"encoding": raw_config}) if isinstance(raw_config, str) else params.config(1)
     encoding = config.choice("encoding", TRANSACTION_ENCODINGS, "json")
     version_max = config.integer("maxSupportedTransactionVersion", 255)
-    last = bank.slot_at(archived_commitment(config))
-    record = bank.status(signature)
+    last = node.slot_at(archived_commitment(config))
+    record = node.status(signature)
     if record is None or record.slot > last:
         return None
     return {
         "slot": record.slot,
-        "blockTime": bank.unix_time_s(record.slot),
+        "blockTime": node.bank.unix_time_s(record.slot),
         **with_meta(record, encoding, version_max),
         "transactionIndex": record.index,
     }
 
 
-def get_signatures_for_address(bank: Bank, params: Params) -> object:
+def get_signatures_for_address(node: Node, params: Params) -> object:
     """The transactions that lock an address, newest first."""
     address = params.address()
     config = params.config(1)
@@ -167,18 +169,18 @@ def get_signatures_for_address(bank: Bank, params: Params) -> object:
     limit = SIGNATURES_MAX if limit is None else limit
     if not 1 <= limit <= SIGNATURES_MAX:
         raise invalid_params(f"Invalid limit; max {SIGNATURES_MAX}")
-    before = _place(bank, config, "before")
-    until = _place(bank, config, "until")
-    last = bank.slot_at(archived_commitment(config))
+    before = _place(node, config, "before")
+    until = _place(node, config, "until")
+    last = node.slot_at(archived_commitment(config))
     config.check_context(last)
     entries: list[dict[str, object]] = []
-    for record in bank.ledger.newest_first(address):
+    for record in node.newest_first(address):
         if until is not None and (record.slot, record.index) <= until:
             break
         is_late = before is not None and (record.slot, record.index) >= before
         if is_late or record.slot > last:
             continue
-        entries.append(signature_entry(bank, record))
+        entries.append(signature_entry(node, record))
         if len(entries) == limit:
             break
     return entries
@@ -197,11 +199,11 @@ def error_text(error: TransactionError) -> str:
             return str(error)
 
 
-def _preflight_failure(bank: Bank, simulation: Simulation) -> RpcError:
+def _preflight_failure(node: Node, simulation: Simulation) -> RpcError:
     return RpcError(
         PREFLIGHT_FAILURE,
         f"Transaction simulation failed: {error_text(simulation.error or 'unknown')}",
-        _simulation_json(bank, simulation, []),
+        _simulation_json(node, simulation, []),
     )
 
 
@@ -240,7 +242,7 @@ def _wanted_accounts(config: Config) -> tuple[list[Pubkey], AccountView]:
 
 
 def _simulation_json(
-    bank: Bank,
+    node: Node,
     simulation: Simulation,
     addresses: list[Pubkey],
     view: AccountView | None = None,
@@ -250,10 +252,10 @@ def _simulation_json(
     if view is not None and addresses:
         accounts = [
             render(
-                bank,
-                bank.slot,
+                node,
+                node.slot,
                 view,
-                simulation.post_accounts.get(address) or bank.account(address),
+                simulation.post_accounts.get(address) or node.account_at(address, node.slot),
             )
             for address in addresses
         ]
@@ -270,13 +272,13 @@ def _simulation_json(
     }
 
 
-def _place(bank: Bank, config: Config, name: str) -> tuple[int, int] | None:
+def _place(node: Node, config: Config, name: str) -> tuple[int, int] | None:
     """Where in the chain the signature named by `before` or `until` landed."""
     value = config.get(name)
     if value is None:
         return None
     signature: Signature = parse_signature(value)
-    record: TransactionRecord | None = bank.status(signature)
+    record: TransactionRecord | None = node.status(signature)
     if record is None:
         # agave searches its archive and finds nothing: before an unknown one there is nothing.
         return (0, 0) if name == "before" else None

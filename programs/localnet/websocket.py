@@ -7,9 +7,11 @@ import trio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from programs.localnet import jsonrpc
-from programs.localnet.bank import Bank
+from programs.localnet.connections import STREAM
+from programs.localnet.node import Node
 from programs.localnet.rpc_errors import RpcError
 from programs.localnet.subscriptions import Subscriptions
+from programs.localnet.trouble import Door, Trouble
 
 BACKLOG_MAX: Final = 20_000
 """Messages a client may be behind before it is disconnected; some 20 MB at worst."""
@@ -20,10 +22,16 @@ TRY_AGAIN_LATER: Final = 1013
 class Connection:
     """One client: its subscriptions, and what it has not received yet."""
 
-    def __init__(self, bank: Bank, outbox: trio.MemorySendChannel[str]) -> None:
-        self.subscriptions = Subscriptions(bank)
-        self.is_behind = trio.Event()
-        """Set when the client reads too slowly; whoever runs the connection then ends it."""
+    def __init__(
+        self, node: Node, outbox: trio.MemorySendChannel[str], *, is_silent: bool = False
+    ) -> None:
+        self.subscriptions = Subscriptions(node)
+        self.is_silent = is_silent
+        """Whether it never says anything but replies."""
+        self.is_behind = False
+        """Whether the client reads too slowly."""
+        self.is_over = trio.Event()
+        """Set when whoever runs the connection has to end it."""
         self._outbox = outbox
 
     def post(self, message: object) -> None:
@@ -31,42 +39,55 @@ class Connection:
         try:
             self._outbox.send_nowait(json.dumps(message, separators=(",", ":")))
         except trio.WouldBlock:
-            self.is_behind.set()
+            self.is_behind = True
+            self.is_over.set()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the client is gone and its task is ending
 
 
 class Audience:
-    """Every connected client."""
+    """Every client connected to one node."""
 
-    def __init__(self, bank: Bank) -> None:
-        self._bank = bank
-        self._connections: set[Connection] = set()
+    def __init__(self, node: Node, door: Door, trouble: Trouble) -> None:
+        self._node = node
+        self._door = door
+        self._trouble = trouble
+        self._connections: dict[int, Connection] = {}
 
     def tell(self) -> None:
         """Post what the closing slot has to tell; call it before the bank opens the next one."""
-        for connection in tuple(self._connections):
-            if not connection.is_behind.is_set():
-                for message in connection.subscriptions.due():
+        for number, connection in self._connections.items():
+            if connection.is_over.is_set():
+                continue
+            for order, message in enumerate(connection.subscriptions.due()):
+                key = (number, self._node.slot, order)
+                if not connection.is_silent and not self._trouble.is_lost(self._door, *key):
                     connection.post(message)
+            if self._trouble.is_cut(self._door, number, self._node.slot):
+                connection.is_over.set()
+        self._node.mark_told()
 
     async def attend(self, websocket: WebSocket) -> None:
         """Run one client's connection until it leaves or falls behind."""
         outbox, pending = trio.open_memory_channel[str](BACKLOG_MAX)
-        connection = Connection(self._bank, outbox)
-        self._connections.add(connection)
+        is_silent = self._trouble.is_silent(self._door)
+        number = self._door.connections
+        connection = Connection(self._node, outbox, is_silent=is_silent)
+        self._connections[number] = connection
         await websocket.accept()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_receive, websocket, connection, nursery.cancel_scope)
                 nursery.start_soon(_send, websocket, pending)
-                await connection.is_behind.wait()
-                nursery.cancel_scope.cancel(reason="the client reads too slowly")
+                await connection.is_over.wait()
+                nursery.cancel_scope.cancel(reason="it reads too slowly, or a fault cut it off")
         finally:
-            self._connections.discard(connection)
+            del self._connections[number]
             outbox.close()
-        if connection.is_behind.is_set():
+        if connection.is_behind:
             await websocket.close(TRY_AGAIN_LATER, "reading too slowly")
+        elif connection.is_over.is_set():
+            await trio.aclose_forcefully(websocket.scope["state"][STREAM])
 
 
 async def _receive(websocket: WebSocket, connection: Connection, client: trio.CancelScope) -> None:

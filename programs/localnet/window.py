@@ -1,6 +1,7 @@
-"""The blockhashes a transaction may carry, and the signatures already spent on them.
+"""The blocks of the chain, the blockhashes a transaction may carry, and the signatures already spent on them.
 
-LiteSVM knows one blockhash and no time; this is the chain's memory of its last 150 blocks.
+LiteSVM knows one blockhash and no time; this is the chain's memory of its last blocks. A fork takes blocks away again:
+their slots stay without one, their hashes are worth nothing, and their signatures are unspent.
 """
 
 from collections import deque
@@ -11,6 +12,7 @@ from typing import Final
 from solders.hash import Hash
 from solders.signature import Signature
 
+from programs.localnet.gaps import Gaps
 from programs.units import BLOCKHASH_AGE_MAX_BLOCKS, BlockHeight, Slot
 
 SLOT_HASHES_MAX: Final = 512
@@ -23,13 +25,12 @@ class Block:
 
     slot: Slot
     height: BlockHeight
-    """Every slot here produces a block, so height and slot run together."""
+    """Slot and height run together until a fork leaves slots without a block."""
     blockhash: Hash
-
-    @property
-    def last_valid_height(self) -> BlockHeight:
-        """The last block height at which a transaction with this blockhash may still land."""
-        return BlockHeight(self.height + BLOCKHASH_AGE_MAX_BLOCKS)
+    parent: Slot
+    """The slot before, unless slots were passed over; genesis is its own parent."""
+    last_valid_height: BlockHeight
+    """The last block height at which a transaction with this blockhash may still land."""
 
 
 def derive_hash(seed: int, purpose: str, number: int = 0) -> Hash:
@@ -39,18 +40,21 @@ def derive_hash(seed: int, purpose: str, number: int = 0) -> Hash:
 
 
 class BlockhashWindow:
-    """The last 512 blocks; the newest 151 of them carry transactions.
+    """The newest 513 blocks; transactions may carry the blockhash of the newest `age_blocks` and of the tip.
 
-    A signature is remembered as long as its blockhash could still be accepted, so a repeat within the
-    window is always recognised and the memory is bounded by the traffic of 151 blocks.
+    A signature is remembered as long as its block is, so a repeat is always recognised, also after blocks were taken
+    away, and the memory is bounded by the traffic of 513 blocks.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, age_blocks: int = BLOCKHASH_AGE_MAX_BLOCKS) -> None:
         self._seed = seed
-        self._blocks: deque[Block] = deque(maxlen=SLOT_HASHES_MAX + 1)
+        self.age_blocks = age_blocks
+        self.gaps = Gaps()
+        self._blocks: deque[Block] = deque()
         self._height_of: dict[Hash, BlockHeight] = {}
-        self._spent: deque[set[Signature]] = deque(maxlen=BLOCKHASH_AGE_MAX_BLOCKS + 1)
-        self.open_block()
+        self._spent: dict[Signature, BlockHeight] = {}
+        self._spent_in: deque[list[Signature]] = deque()
+        self._append(Slot(0))
 
     @property
     def tip(self) -> Block:
@@ -59,37 +63,59 @@ class BlockhashWindow:
 
     def open_block(self) -> Block:
         """Start the next slot's block; its blockhash can be used at once."""
-        height = self._blocks[-1].height + 1 if self._blocks else 0
-        if len(self._blocks) == self._blocks.maxlen:
-            del self._height_of[self._blocks[0].blockhash]
-        block = Block(
-            slot=Slot(height),
-            height=BlockHeight(height),
-            blockhash=derive_hash(self._seed, "block", height),
-        )
-        self._blocks.append(block)
-        self._height_of[block.blockhash] = block.height
-        self._spent.append(set())
-        return block
+        return self._append(Slot(self.tip.slot + 1))
 
-    def block_at(self, slot: Slot) -> Block:
-        """The block of `slot`; slots older than the window answer with the oldest one kept."""
-        return self._blocks[max(0, slot - self._blocks[0].slot)]
+    def unwind(self, count: int) -> Block:
+        """Take the newest `count` blocks away and start the next slot's on top of what is left.
+
+        The caller sees to it that `count` blocks and one more are there.
+        """
+        next_slot = Slot(self.tip.slot + 1)
+        for _ in range(count):
+            block = self._blocks.pop()
+            del self._height_of[block.blockhash]
+            for signature in self._spent_in.pop():
+                del self._spent[signature]
+        self.gaps.add(Slot(self.tip.slot + 1), next_slot)
+        return self._append(next_slot)
+
+    def block_of(self, height: BlockHeight) -> Block:
+        """The block of `height`, however old."""
+        slot = self.gaps.slot_of(height)
+        return Block(
+            slot=slot,
+            height=height,
+            blockhash=derive_hash(self._seed, "block", slot),
+            parent=self.gaps.slot_of(BlockHeight(max(0, height - 1))),
+            last_valid_height=BlockHeight(height + self.age_blocks),
+        )
 
     def is_valid(self, blockhash: Hash, at: BlockHeight | None = None) -> bool:
         """Whether a transaction with `blockhash` may land in the block of height `at` (now: the tip)."""
         height = self._height_of.get(blockhash)
         now = self.tip.height if at is None else at
-        return height is not None and height <= now <= height + BLOCKHASH_AGE_MAX_BLOCKS
+        return height is not None and height <= now <= height + self.age_blocks
 
     def is_spent(self, signature: Signature) -> bool:
-        """Whether `signature` landed in one of the blocks that could still accept it."""
-        return any(signature in block for block in self._spent)
+        """Whether `signature` landed in one of the blocks remembered."""
+        return signature in self._spent
 
     def spend(self, signature: Signature) -> None:
         """Remember `signature` as landed in the tip."""
-        self._spent[-1].add(signature)
+        self._spent[signature] = self.tip.height
+        self._spent_in[-1].append(signature)
 
     def slot_hashes(self) -> list[tuple[Slot, Hash]]:
         """The SlotHashes sysvar as programs of the tip see it: past slots, newest first."""
         return [(block.slot, block.blockhash) for block in reversed(self._blocks)][1:]
+
+    def _append(self, slot: Slot) -> Block:
+        block = self.block_of(self.gaps.height_of(slot))
+        self._blocks.append(block)
+        self._height_of[block.blockhash] = block.height
+        self._spent_in.append([])
+        if len(self._blocks) > SLOT_HASHES_MAX + 1:
+            del self._height_of[self._blocks.popleft().blockhash]
+            for signature in self._spent_in.popleft():
+                del self._spent[signature]
+        return block

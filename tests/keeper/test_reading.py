@@ -80,3 +80,28 @@ def test_the_chain_is_behind_for_the_side_that_it_wrongs_by_more_than_band_and_t
     side, chain_e6, expected
 ):
     assert expected == is_chain_behind(chain_e6, VALID, side, change_e6=2_000)
+
+
+@pytest.mark.parametrize(
+    ("side", "chain_e6", "chain_band_e6", "expected"),
+    [
+        (Side.YES, 500_000, 98_000, False),
+        (
+            Side.YES,
+            500_000,
+            97_999,
+            True,
+        ),  # our band grew, and the program would judge at the old one
+        (Side.NO, 500_000, 97_999, True),
+        (Side.YES, 490_000, 100_000, True),  # the band that is theirs covers no move of the price
+        (Side.YES, 510_000, 90_000, False),
+        (Side.NO, 510_000, 90_000, True),
+    ],
+)
+def test_at_price_and_band_a_side_is_spared_until_the_chain_grants_it_as_much_as_we_do(
+    side, chain_e6, chain_band_e6, expected
+):
+    price = replace(VALID, band_e6=100_000, price_class=PriceClass.DEGRADED)
+    assert expected == is_chain_behind(
+        chain_e6, price, side, change_e6=2_000, judged_band_e6=chain_band_e6
+    )

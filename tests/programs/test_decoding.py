@@ -7,7 +7,7 @@ import pytest
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
-from solders.message import MessageV0
+from solders.message import Message, MessageV0, MessageV1, TransactionConfig
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
@@ -182,6 +182,25 @@ def test_addresses_out_of_lookup_tables_count_on_after_the_messages_own():
     assert found.steps[0].decoded.accounts["vault"] == OTHER
     with pytest.raises(MalformedBytesError, match="the node left out the addresses"):
         take_apart(INTERFACE, PROGRAM, facts(wire=wire))
+
+
+@pytest.mark.parametrize("version", [Message, MessageV1])
+def test_transactions_of_other_versions_are_read_too(version):
+    """Version 1 has its signatures at the end, no lookup tables, and its compute budget in the message."""
+    message = (
+        Message.new_with_blockhash([halt()], PAYER.pubkey(), Hash.default())
+        if version is Message
+        else MessageV1.try_compile(
+            PAYER.pubkey(),
+            [halt()],
+            Hash.default(),
+            TransactionConfig(compute_unit_limit=5_000, priority_fee=7),
+        )
+    )
+    found = take_apart(
+        INTERFACE, PROGRAM, facts(wire=bytes(VersionedTransaction(message, [PAYER])))
+    )
+    assert [step.decoded.name for step in found.steps] == ["halt"]
 
 
 def test_bytes_that_are_no_transaction_are_refused():

@@ -1,9 +1,9 @@
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
@@ -12,9 +12,11 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from bench.packing import best_of_five
+from programs.localnet.locks import count_locks
+from programs.lookup_tables import LookupTable, TableShelf
 from programs.pack import BatchTemplate, Group, Limits, pack_groups, pack_targets
 from programs.transaction import Budget, compile_message
+from programs.wire_size import length_bytes
 
 KEYS = [Pubkey(bytes([7, n >> 8, n & 255]) + bytes(29)) for n in range(400)]
 PAYER = Keypair.from_seed(bytes(32)).pubkey()
@@ -49,10 +51,22 @@ def template(accounts=11, data=9, **fields):
 
 def serialized_bytes(batch):
     budget = Budget(cu_limit=1, cu_price_micro_lamports=1, loaded_bytes=1)
-    message = compile_message(PAYER, batch.instructions, budget, Hash.default())
+    tables = [table.account for table in batch.tables]
+    message = compile_message(PAYER, batch.instructions, budget, Hash.default(), tables)
+    assert len(message.address_table_lookups) == len(tables)
     signatures = [Signature.default()] * message.header.num_required_signatures
-    assert len(message.account_keys) == batch.locks
+    assert count_locks(message) == batch.locks
     return len(bytes(VersionedTransaction.populate(message, signatures)))
+
+
+tables = st.builds(
+    LookupTable,
+    st.sampled_from(KEYS[380:]),
+    st.lists(st.sampled_from(KEYS[:300]), max_size=200).map(tuple),
+)
+shelves = st.lists(tables, max_size=4, unique_by=lambda table: table.address).map(
+    lambda found: TableShelf(tuple(found))
+)
 
 
 @given(
@@ -64,25 +78,30 @@ def serialized_bytes(batch):
     accounts=st.integers(0, 30),
     data=st.integers(0, 400),
     cu_per_target=st.integers(1_000, 200_000),
+    shelf=shelves,
 )
-def test_targets_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(
-    targets, accounts, data, cu_per_target
+def test_no_target_is_lost_each_transaction_is_in_order_and_no_limit_is_exceeded(
+    targets, accounts, data, cu_per_target, shelf
 ):
     templates = dict.fromkeys(MARKETS, template(accounts, data, cu_per_target=cu_per_target))
-    packing = pack_targets(targets, templates, PAYER)
+    packing = pack_targets(targets, templates, PAYER, shelf=shelf)
     packed = [job for batch in packing.batches for job in batch.jobs]
     assert Counter(packed) + Counter(one.job for one in packing.refused) == Counter(targets)
-    for market in MARKETS:
-        assert [job for job in packed if job.market == market] == [
-            job for job in targets if job.market == market and job in set(packed)
-        ]
     for batch in packing.batches:
-        assert len({job.market for job in batch.jobs}) == 1
+        for market in MARKETS:
+            ranks = [targets.index(job) for job in batch.jobs if job.market == market]
+            assert ranks == sorted(ranks)
         assert serialized_bytes(batch) == batch.size_bytes <= 1_232
         assert batch.locks <= 64
         assert batch.cu <= 1_400_000
-    firsts = [targets.index(batch.jobs[0]) for batch in packing.batches]
-    assert firsts == sorted(firsts)
+        extended = [
+            meta.pubkey
+            for one in batch.instructions
+            for meta in one.accounts[len(templates[MARKETS[0]].accounts) :]
+        ]
+        assert extended == [job.target for job in batch.jobs]
+    ranks = [min(targets.index(job) for job in batch.jobs) for batch in packing.batches]
+    assert ranks == sorted(ranks)
 
 
 def test_a_full_batch_of_twelve_shared_accounts_holds_exactly_the_positions_that_fit():
@@ -158,9 +177,10 @@ groups = st.builds(
 )
 
 
-@given(st.lists(groups, max_size=12))
-def test_groups_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(given_groups):
-    packing = pack_groups(given_groups, PAYER)
+@settings(max_examples=50)
+@given(st.lists(groups, max_size=8), shelves)
+def test_groups_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(given_groups, shelf):
+    packing = pack_groups(given_groups, PAYER, shelf=shelf)
     refused = [id(one.job) for one in packing.refused]
     packed = [group for batch in packing.batches for group in batch.jobs]
     assert [id(one) for one in packed] == [
@@ -174,7 +194,7 @@ def test_groups_are_neither_lost_nor_reordered_and_no_limit_is_exceeded(given_gr
         assert batch.loaded_bytes <= 64 << 20
     for first, second in pairwise(packing.batches):
         # The first group of the next batch did not fit the one before.
-        together = pack_groups([*first.jobs, second.jobs[0]], PAYER)
+        together = pack_groups([*first.jobs, second.jobs[0]], PAYER, shelf=shelf)
         assert len(together.batches) == 2
 
 
@@ -201,7 +221,91 @@ def test_a_group_that_fits_to_the_byte_is_packed():
     assert alone(1_001 + 1_232 - size).refused
 
 
-def test_the_benchmark_packs_ten_thousand_liquidations_into_the_fewest_transactions():
-    _, packing = best_of_five()
-    assert sum(len(batch.jobs) for batch in packing.batches) == 10_000
-    assert len(packing.batches) == 600
+def test_the_rests_of_several_markets_share_transactions():
+    jobs = [Job(key, MARKETS[n % 3]) for n, key in enumerate(KEYS[100:175])]
+    packing = pack_targets(jobs, dict.fromkeys(MARKETS, template()), PAYER)
+    # 19 fit beside one market's header; three rests of 6 beside one another's, 17 at most.
+    assert [len(batch.jobs) for batch in packing.batches] == [19, 19, 19, 17, 1]
+
+
+def test_a_target_that_is_an_account_of_the_transactions_other_market_goes_into_the_next_one():
+    header = [AccountMeta(KEYS[n], is_signer=False, is_writable=True) for n in (50, 51)]
+    templates = {
+        MARKETS[0]: template(),
+        MARKETS[1]: replace(template(), accounts=(*template().accounts, *header)),
+    }
+    jobs = [Job(KEYS[100], MARKETS[1]), Job(KEYS[50], MARKETS[0])]
+    batches = pack_targets(jobs, templates, PAYER).batches
+    assert [batch.jobs for batch in batches] == [(jobs[0],), (jobs[1],)]
+
+
+def test_a_table_of_the_shared_accounts_makes_room_for_more_positions():
+    jobs = [Job(key) for key in KEYS[100:150]]
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[10:21])),))
+    packing = pack_targets(jobs, {MARKETS[0]: template()}, PAYER, shelf=shelf)
+    assert [len(batch.jobs) for batch in packing.batches] == [28, 22]
+    assert all(serialized_bytes(batch) == batch.size_bytes for batch in packing.batches)
+
+
+def test_positions_in_a_table_are_limited_by_locks_alone():
+    jobs = [Job(key) for key in KEYS[100:200]]
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[10:21] + KEYS[100:200])),))
+    packing = pack_targets(jobs, {MARKETS[0]: template()}, PAYER, shelf=shelf)
+    assert [batch.locks for batch in packing.batches] == [64, 64]
+
+
+def test_a_table_of_which_one_key_is_used_is_left_out():
+    shelf = TableShelf((LookupTable(KEYS[399], (KEYS[10], KEYS[300])),))
+    (batch,) = pack_targets([Job(KEYS[100])], {MARKETS[0]: template()}, PAYER, shelf=shelf).batches
+    assert batch.tables == ()
+
+
+def test_the_data_of_every_table_used_counts_as_loaded():
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[10:21])),))
+    (batch,) = pack_targets([Job(KEYS[100])], {MARKETS[0]: template()}, PAYER, shelf=shelf).batches
+    assert batch.loaded_bytes == 100_000 + 400 + 8_248
+
+
+def test_lengths_grow_wider_where_the_wire_format_says_so():
+    """Beyond 64 locks nothing is sent, but the arithmetic knows no such limit."""
+    assert [length_bytes(n) for n in (0, 127, 128, 16_383, 16_384)] == [1, 1, 2, 2, 3]
+    roomy = Limits(size_bytes=9_999, locks=400)
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[100:380])[:256]),))
+    jobs = [Job(key) for key in KEYS[100:330]]
+    for tables in (shelf, TableShelf()):
+        packing = pack_targets(jobs, {MARKETS[0]: template(cu_per_target=1)}, PAYER, roomy, tables)
+        assert packing.batches[0].locks > 200
+        for batch in packing.batches:
+            assert serialized_bytes(batch) == batch.size_bytes <= 9_999
+
+
+def test_groups_that_a_table_serves_take_its_addresses_from_there():
+    listed = [AccountMeta(key, is_signer=False, is_writable=True) for key in KEYS[100:130]]
+    group = Group(
+        job_id="a", instructions=(Instruction(KEYS[0], b"", listed),), cu=1, loaded_bytes=1
+    )
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[100:130])),))
+    assert len(pack_groups([group] * 3, PAYER, shelf=shelf).batches) == 1
+    (batch,) = pack_groups([group], PAYER, shelf=shelf).batches
+    assert serialized_bytes(batch) == batch.size_bytes < 400
+
+
+def test_a_program_that_a_later_instruction_calls_leaves_its_table():
+    """Until it is called it is an account like others; a table cannot stand for what is called."""
+    read = [AccountMeta(key, is_signer=False, is_writable=False) for key in KEYS[100:104]]
+    groups = [
+        Group(job_id=job_id, instructions=(Instruction(program, b"", read),), cu=1, loaded_bytes=1)
+        for job_id, program in (("a", KEYS[0]), ("b", KEYS[100]))
+    ]
+    shelf = TableShelf((LookupTable(KEYS[399], tuple(KEYS[100:104])),))
+    (batch,) = pack_groups(groups, PAYER, shelf=shelf).batches
+    assert serialized_bytes(batch) == batch.size_bytes
+
+
+def test_a_table_that_a_market_needs_but_a_batch_hardly_does_is_left_out_of_that_batch():
+    jobs = [Job(key) for key in KEYS[100:130]]
+    shelf = TableShelf((LookupTable(KEYS[399], (KEYS[100], KEYS[128], KEYS[129])),))
+    first, second = pack_targets(jobs, {MARKETS[0]: template()}, PAYER, shelf=shelf).batches
+    assert (first.tables, second.tables) == ((), shelf.tables)
+    assert serialized_bytes(first) == first.size_bytes
+    assert serialized_bytes(second) == second.size_bytes

@@ -225,7 +225,7 @@ TICK_CHANGE = Scenario(
     expects=(
         CALM,
         Keeps(phase=PhaseName.DURING, classes=BELIEVED, after_s=2, market=0),
-        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=4, market=0),
+        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=4, market=0, near_e6=440_000),
         HEALED,
         BACK,
     ),

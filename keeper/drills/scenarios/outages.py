@@ -73,6 +73,7 @@ async def _lose_the_stream(stage: Stage) -> None:
     await stage.settle(market=0, within_s=4)
     await stage.wait_liquidated(market=0, at_least=1, within_s=3)
     await close_calmly(stage)
+    await stage.hold(2)
 
 
 STREAM_LOST = Scenario(

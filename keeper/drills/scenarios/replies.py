@@ -30,7 +30,9 @@ def _told(family: Family, kind: str) -> Tells:
     )
 
 
-_STILL_POSTS = Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=3, market=0)
+_STILL_POSTS = Acts(
+    phase=PhaseName.DURING, kind=ActionKind.POST, within_s=4, market=0, near_e6=470_000
+)
 
 
 async def _limit(stage: Stage) -> None:
@@ -210,7 +212,7 @@ MALFORMED = Scenario(
         CALM,
         Keeps(phase=PhaseName.DURING, classes=_VALID),
         Follows(phase=PhaseName.DURING, source="stream", within_s=1),
-        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=3, market=0),
+        _STILL_POSTS,
         _told(Family.CLOB, "not_json"),
         _told(Family.GAMMA, "malformed"),
         HEALED,

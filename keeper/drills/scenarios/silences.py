@@ -28,6 +28,7 @@ async def _freeze_the_stream(stage: Stage) -> None:
     stage.set_truth(0, 400_000)
     await stage.hold(5)
     await close_calmly(stage)
+    await stage.hold(2)
 
 
 STREAM_FROZEN = Scenario(
@@ -39,13 +40,13 @@ STREAM_FROZEN = Scenario(
         Follows(phase=PhaseName.DURING, source="clob", within_s=4, market=0),
         # PONG goes on: only a new socket can end it.
         Asks(phase=PhaseName.DURING, family=Family.STREAM, at_least=1),
-        # The frozen book still contradicts: the move is posted, but as degraded and with the gap in its band.
+        # The frozen book contradicts until, asked for anew, it is word for word the old one.
         Acts(
             phase=PhaseName.DURING,
             kind=ActionKind.POST,
-            price_class=PriceClass.DEGRADED,
             within_s=5.5,
             market=0,
+            near_e6=400_000,
         ),
         HEALED,
         Follows(phase=PhaseName.AFTER, source="stream", within_s=8),
@@ -71,7 +72,7 @@ ASSET_FROZEN = Scenario(
     expects=(
         CALM,
         Follows(phase=PhaseName.DURING, source="clob", within_s=4, market=0),
-        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=5, market=0),
+        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=5, market=0, near_e6=470_000),
         Unmoved(phase=PhaseName.DURING, market=1),
         Unmoved(phase=PhaseName.DURING, market=2),
         HEALED,
@@ -97,7 +98,7 @@ STALE_BUT_200 = Scenario(
     play=_stale_books,
     expects=(
         CALM,
-        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=5, market=0),
+        Acts(phase=PhaseName.DURING, kind=ActionKind.POST, within_s=5, market=0, near_e6=440_000),
         Reaches(phase=PhaseName.DURING, classes=BELIEVED, within_s=4.5, market=0),
         HEALED,
         BACK,

@@ -149,6 +149,9 @@ def test_acting_counts_what_landed_in_the_phase():
     assert not seen(wanted, actions=(action(9), action(11)))[0], "one was before"
     assert not seen(wanted, actions=(action(11), action(14)))[0], "the second came late"
     assert not seen(wanted, actions=(action(11), action(12, market="n")))[0]
+    elsewhere = replace(wanted, near_e6=400_000, at_least=1)
+    assert not seen(elsewhere, actions=(action(11),))[0]
+    assert seen(replace(elsewhere, near_e6=503_000), actions=(action(11),))[0]
     degraded = replace(wanted, price_class="degraded", at_least=1)
     assert not seen(degraded, actions=(action(11),))[0]
 

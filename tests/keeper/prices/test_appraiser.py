@@ -44,6 +44,46 @@ def events(told):
     return [one["event"] for one in told]
 
 
+def pushed(price_e6, content_time_ms):
+    return replace(seen(Source.STREAM, price_e6, content_time_ms), is_as_it_happens=True)
+
+
+async def test_a_stream_that_is_held_up_on_its_way_is_lost_until_its_news_is_new_again(
+    autojump_clock,
+):
+    board, appraiser = appraising()
+    appraiser.note_clock_skew(0)
+    appraiser.observe(ONE, pushed(500_000, NOW_MS - 10_000))
+    assert board.get(ONE).price_class is PriceClass.VALID
+    for lag_ms in (10_001, 300_000):  # PONG may well come all the while
+        await trio.sleep(1)
+        appraiser.observe(ONE, pushed(480_000, NOW_MS - lag_ms))
+        price = board.get(ONE)
+        assert (price.source, price.price_e6) == (Source.LAST_GOOD, 500_000)
+        assert price.price_class is PriceClass.DEGRADED
+    assert board.statistics().refusals == {"stream.late": 2}
+    with trio.fail_after(1):  # a clock that was set back looks the same: it is read
+        await appraiser.wait_clock_doubted()
+    for _ in range(3):
+        await trio.sleep(1)
+        appraiser.observe(ONE, pushed(490_000, NOW_MS))
+    assert (board.get(ONE).source, board.get(ONE).price_class) == (Source.STREAM, PriceClass.VALID)
+
+
+@pytest.mark.parametrize("skew_ms", [-9_000, -3_600_000])
+async def test_news_is_not_late_by_a_venues_clock_that_is_behind(skew_ms, autojump_clock):
+    board, appraiser = appraising()
+    appraiser.note_clock_skew(skew_ms)
+    appraiser.observe(ONE, pushed(500_000, NOW_MS + skew_ms - 5_000))
+    assert board.get(ONE).price_class is PriceClass.VALID
+
+
+async def test_a_book_asked_for_may_have_changed_long_ago(autojump_clock):
+    board, appraiser = appraising()
+    appraiser.observe(ONE, seen(Source.STREAM, 500_000, NOW_MS - 3_600_000))
+    assert board.get(ONE).price_class is PriceClass.VALID
+
+
 async def test_a_stamp_from_the_future_is_not_believed_until_the_clock_says_so_and_never_makes_what_follows_look_old(
     autojump_clock,
 ):

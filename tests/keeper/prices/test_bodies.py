@@ -1,4 +1,6 @@
 import json
+import sys
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -168,3 +170,29 @@ def test_every_event_of_the_recorded_capture_is_read(recorded):
     frames = load_json((recorded / "ws_market_capture.json").read_bytes())
     events = [event for frame in frames for event in events_of_frame(frame)]
     assert [type(event) for event in events] == [BookSnapshot] * 3 + [BookDelta] * 8
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        '{"event_type":"book","asset_id":"1","bids":[{"price":%s,"size":"1"}],"asks":[]}',
+        '{"event_type":"book","asset_id":"1","bids":[{"price":"0.5","size":%s}],"asks":[]}',
+        '{"event_type":"price_change","price_changes":[{"asset_id":"1","side":"BUY","price":%s}]}',
+        '{"event_type":"price_change","price_changes":[{"asset_id":"1","side":%s}]}',
+        '{"event_type":"best_bid_ask","asset_id":"1","best_bid":%s}',
+        '{"event_type":"last_trade_price","asset_id":"1","price":%s}',
+    ],
+)
+def test_what_is_nested_so_deeply_that_it_can_be_read_and_not_be_written_is_refused(event):
+    # Reading and writing give up at slightly different depths, and where depends on the caller's own.
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
+        with suppress(MalformedError):
+            StreamedBooks(["1"]).apply_frame(load_json(event % ("[" * depth + "]" * depth)))
+
+
+@pytest.mark.parametrize("field", ["market", "tick_size", "last_trade_price", "min_order_size"])
+def test_a_book_keeps_no_long_text_for_the_sake_of_its_hash(field):
+    fields = {"market": "0x" + "a" * 64, "tick_size": "0.001", "min_order_size": "5"}
+    told = {**BOOK, **fields, "hash": "ab"}
+    assert book_of(told).hash_stated is not None
+    assert book_of({**told, field: "0" * 81}).hash_stated is None

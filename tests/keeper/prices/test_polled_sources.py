@@ -10,6 +10,8 @@ from hearing import Notes
 
 from keeper.newest import Newest
 from keeper.prices.clob_source import ClobSource
+from keeper.prices.discovery import discover_at
+from keeper.prices.errors import MalformedReplyError
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.gamma_source import GammaSource
 from keeper.prices.venue_http import open_venue
@@ -90,6 +92,37 @@ async def test_books_are_observed_and_what_is_wrong_with_them_is_said(autojump_c
         ("observe", "1", 450_000),
         ("succeed", "clob"),
     ]
+
+
+async def test_a_reply_of_far_more_entries_than_were_asked_for_is_refused_whole(autojump_clock):
+    venue = ScriptedVenue(books=[book("1"), *["no book"] * 100_000])
+    notes = await heard(clob, venue, 0.5)
+    assert notes.of("observe", "refuse") == []
+    assert ("fail", "clob", "malformed") in notes.said
+
+
+async def test_a_page_of_far_more_markets_than_were_asked_for_is_refused_whole(autojump_clock):
+    notes = await heard(gamma, ScriptedVenue(markets=[market(1), *[{}] * 100]), 0.5)
+    assert notes.of("observe", "refuse") == []
+    assert ("fail", "gamma", "malformed") in notes.said
+
+
+async def test_listings_asked_for_by_their_ids_are_not_turned_over_for_ever(autojump_clock):
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        return httpx.Response(200, json={"markets": [], "next_cursor": f"c{len(asked)}"})
+
+    notes, followed = Notes(), Newest()
+    followed.publish(("1",))
+    async with open_venue(CONFIG, transport=Answering(answer)) as http:
+        with trio.move_on_after(0.5):
+            await gamma(http).run(notes, followed)
+        with pytest.raises(MalformedReplyError, match="more than 4 pages"):
+            await discover_at(http, question_ids=["0x1"])
+    assert ("fail", "gamma", "malformed") in notes.said
+    assert len(asked) == 8
 
 
 async def test_a_token_left_out_three_times_is_asked_of_gamma_and_what_it_says_is_told(

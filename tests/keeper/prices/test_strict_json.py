@@ -53,6 +53,13 @@ def test_a_float_keeps_its_characters():
     assert load_strict(' {"p": 0.1, "q": 1e-7, "n": 3} ') == {"p": "0.1", "q": "1e-7", "n": 3}
 
 
+def test_a_key_that_comes_twice_is_found_in_one_pass_over_all_of_them():
+    # Looked for pair by pair these take half a minute, in which nothing else of the keeper runs.
+    keys = ",".join(f'"{number}":0' for number in range(30_000))
+    with pytest.raises(MalformedError, match="'29999' twice"):
+        load_strict(f'{{{keys},"29999":0}}')
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

@@ -116,6 +116,8 @@ def test_a_valid_price_is_fresh_sound_from_a_live_source_and_contradicted_by_nob
             other = told.standing.get(source)
             if other is None or not other.quote.is_sound:
                 continue
+            if verdict.state.sources[RULES.place_of(source)].is_stuck:
+                continue  # Asked for its book anew, it repeated the old one: it contradicts nobody.
             if source is Source.CLOB and told.now_s - other.received_at_s > RULES.fresh_s[AT_CLOB]:
                 continue
             gap_e6 = abs(other.quote.price_e6 - price.price_e6)

@@ -4,6 +4,7 @@ import stat
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import httpx
 import numpy as np
 import pytest
 import trio
@@ -162,3 +163,34 @@ async def test_a_port_in_use_is_one_sentence(tmp_path, name):
 def test_a_setting_out_of_range_says_what_is_allowed(fields, words):
     with pytest.raises(ValueError, match=words):
         SandboxConfig(**fields)
+
+
+async def test_faults_begin_when_the_platform_is_founded_and_leave_the_actors_alone(tmp_path):
+    profile = tmp_path / "often.toml"
+    profile.write_text(
+        "[forks]\nfork_bps = 3_000\n[replies]\nhtml_bps = 5_000\n[congestion]\nspam_per_slot = 1\n"
+        "[[endpoints]]\n[[endpoints]]\nlag_blocks = 3\n[[endpoints]]\n"
+    )
+    config = replace(SMALL, faults=str(profile), rpc_endpoints=2)
+    async with trio.open_nursery() as nursery:
+        endpoints = await nursery.start(run_sandbox, config, tmp_path / "keeper.json")
+        assert len(endpoints.rpc_urls) == 3  # as many as the profile describes
+        assert endpoints.rpc_urls[0] == endpoints.rpc_url
+        with trio.fail_after(30):
+            async with httpx.AsyncClient() as client:
+                while True:
+                    report = (await client.get(f"{endpoints.rpc_urls[2]}/faults")).json()
+                    counts = report["counts"]
+                    if counts.get("fork.count", 0) and counts.get("spam.arrived", 0):
+                        break
+                    await trio.sleep(0.05)
+        assert report["is_armed"] is True
+        assert not [kind for kind in counts if kind.startswith("reply.")]
+        nursery.cancel_scope.cancel()
+
+
+async def test_faults_that_cannot_be_loaded_are_one_sentence(tmp_path):
+    with pytest.raises(
+        SandboxError, match=r"sandbox\.faults \(--faults\): no fault profile at mild"
+    ):
+        await run_sandbox(replace(SMALL, faults="mild"), tmp_path / "keeper.json")

@@ -22,6 +22,7 @@ from spl.token.instructions import (
 from spl.token.models import InitializeMintParams, MintToParams
 
 from programs.localnet.bank import Bank, BankConfig
+from programs.localnet.node import Node
 from programs.localnet.server import LocalnetConfig, serve
 
 SOL = 10**9
@@ -30,6 +31,11 @@ SOL = 10**9
 @pytest.fixture
 def bank():
     return Bank(BankConfig(confirmed_slots=1, finality_slots=3))
+
+
+@pytest.fixture
+def node(bank):
+    return Node(bank)
 
 
 @pytest.fixture

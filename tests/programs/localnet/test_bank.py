@@ -16,7 +16,8 @@ from solders.system_program import ID as SYSTEM_PROGRAM
 from solders.sysvar import CLOCK
 from solders.transaction import VersionedTransaction
 
-from programs.localnet.bank import Bank, BankConfig, TransactionRefused, parse_transaction
+from programs.localnet.admission import TransactionRefused, parse_transaction
+from programs.localnet.bank import Bank, BankConfig
 
 TABLE_PROGRAM = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 

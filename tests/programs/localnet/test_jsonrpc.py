@@ -13,10 +13,12 @@ from solders.signature import Signature
 from programs.localnet import base58, jsonrpc
 from programs.localnet.bank import Bank
 from programs.localnet.methods import METHODS
+from programs.localnet.node import Node
 from programs.localnet.rpc_errors import RpcError
 from programs.localnet.subscriptions import Subscriptions
 
 BANK = Bank()
+NODE = Node(BANK)
 SUBSCRIPTIONS = [
     f"{kind}{verb}"
     for kind in ("account", "logs", "program", "root", "signature", "slot", "block")
@@ -27,7 +29,7 @@ SUBSCRIPTIONS = [
 def _answer(method, params):
     if method not in METHODS:
         raise jsonrpc.method_not_found()
-    return METHODS[method](BANK, params)
+    return METHODS[method](NODE, params)
 
 
 SCALARS = st.one_of(
@@ -99,7 +101,7 @@ def test_any_parameters_get_a_reply_that_is_json(method, params):
 @given(st.sampled_from(SUBSCRIPTIONS), st.lists(VALUES, max_size=3))
 @settings(max_examples=80, deadline=None)
 def test_any_subscription_gets_a_reply_and_survives_a_slot(method, params):
-    subscriptions = Subscriptions(BANK)
+    subscriptions = Subscriptions(NODE)
     request = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
     reply = jsonrpc.reply(request, subscriptions.answer)
     assert ("result" in reply) != ("error" in reply)
@@ -203,5 +205,5 @@ def test_the_old_names_of_commitments_still_count(old, slots):
     bank = Bank()
     bank.advance_slot(40)
     request = {"id": 1, "method": "getSlot", "params": [{"commitment": old}]}
-    reply = jsonrpc.reply(request, lambda method, params: METHODS[method](bank, params))
+    reply = jsonrpc.reply(request, lambda method, params: METHODS[method](Node(bank), params))
     assert reply["result"] == bank.slot - slots

@@ -137,3 +137,33 @@ def test_a_file_that_is_no_keypair_is_refused(invoke, program, tmp_path, text):
     result = invoke("--program", str(program[0]), "--program-keypair", str(tmp_path / "bad.json"))
     assert result.exit_code == 2
     assert "holds no keypair" in result.output
+
+
+def test_faults_and_endpoints_are_what_the_options_say():
+    command = [sys.executable, "-m", "keeper.cli.localnet", "--port", "0", "--json", "--no-program"]
+    command += ["--faults", "heavy", "--endpoints", "4", "--fault", "congestion.spam_per_slot=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            ready = json.loads(process.stdout.readline())
+            urls = [each["url"] for each in ready["endpoints"]]
+            report = httpx.get(f"{urls[3]}/faults").json()
+        finally:
+            process.kill()
+    assert [each["lag_blocks"] for each in ready["endpoints"]] == [0, 12, 0, 0]
+    assert urls[0] == ready["url"]
+    assert report["is_armed"] is True
+    assert "spam.arrived" not in report["counts"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--faults", "mild"], "no fault profile at mild"),
+        (["--fault", "sending.lost_bps=x"], "write it as sending.lost_bps=500"),
+        (["--endpoints", "17"], "17 is not in the range 1<=x<=16"),
+    ],
+)
+def test_faults_that_cannot_be_are_one_sentence(invoke, arguments, words):
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert words in result.output

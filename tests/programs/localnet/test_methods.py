@@ -29,12 +29,12 @@ SOL = 10**9
 
 
 @pytest.fixture
-def raw(bank):
+def raw(node):
     """Calls a method in process and returns the reply's JSON text."""
 
     def call(method, *params):
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
-        reply = jsonrpc.reply(request, lambda name, given: METHODS[name](bank, given))
+        reply = jsonrpc.reply(request, lambda name, given: METHODS[name](node, given))
         return json.dumps(reply)
 
     return call

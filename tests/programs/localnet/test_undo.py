@@ -30,7 +30,7 @@ def test_every_slot_within_the_depth_reads_as_it_ended(events):
         if event is None:
             ended[slot] = dict(present)
             slot += 1
-            log.open_slot(slot, max(0, slot - DEPTH))
+            log.open_block(slot, max(0, slot - DEPTH))
         else:
             address, lamports = event
             log.keep(log.unkept([address], present.get))
@@ -47,10 +47,10 @@ def test_every_slot_within_the_depth_reads_as_it_ended(events):
 def test_a_slot_names_what_it_wrote_until_it_is_forgotten():
     log = UndoLog(0)
     log.keep({ADDRESSES[0]: None})
-    log.open_slot(1, 0)
+    log.open_block(1, 0)
     log.keep({ADDRESSES[1]: None})
     assert set(log.touched(0)) == {ADDRESSES[0]}
     assert set(log.touched(1)) == {ADDRESSES[1]}
-    log.open_slot(2, 1)
+    log.open_block(2, 1)
     assert not log.touched(0)
     assert not log.touched(3)

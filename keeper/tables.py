@@ -1,0 +1,161 @@
+"""Our address lookup tables: made, extended, put to use, retired and closed, while the keeper runs.
+
+What to do is `programs.table_plan`'s to say, from the chain alone; here it is read, carried out, and read again. A step that
+did not land is planned anew by the next round, if it is still wanted.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+import trio
+from solders.pubkey import Pubkey
+
+from keeper.fees import NoBid
+from keeper.newest import Newest
+from programs.lookup_tables import (
+    AUTHORITY_OFFSET,
+    TABLE_PROGRAM,
+    MalformedTableError,
+    TableShelf,
+    TableState,
+    decode_table,
+)
+from programs.outage import Outage
+from programs.outcomes import Expired, Failed, Landed, Outcome
+from programs.rent import RentRate
+from programs.rpc import Rpc, RpcBadReply, RpcFailure
+from programs.table_plan import (
+    SLOT_HASHES,
+    TablePlan,
+    TableStep,
+    Wanted,
+    decode_slot_hashes,
+    plan_tables,
+)
+from programs.units import Slot
+
+SendStep = Callable[[TableStep], Awaitable[Outcome | NoBid]]
+"""Lands one step exactly once and says how it ended; never raises for an ordinary end."""
+
+_ROUND_S: Final = 60.0
+"""Tables change with the set of markets: seldom. News of what is wanted begins a round at once."""
+_RETRY_S: Final = 5.0
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReading:
+    """The authority's tables as one slot has them."""
+
+    slot: Slot
+    """Confirmed."""
+    found: tuple[TableState, ...]
+    recent_slots: tuple[Slot, ...]
+    """Finalized, newest first: a fork cannot take away what a table is created from."""
+
+
+async def read_tables(rpc: Rpc, authority: Pubkey) -> TableReading:
+    """Read the authority's tables.
+
+    Raises:
+        RpcFailure: no node could say.
+    """
+    filters = [{"memcmp": {"offset": AUTHORITY_OFFSET, "bytes": str(authority)}}]
+    hashes = await rpc.get_account(SLOT_HASHES, "finalized")
+    reply = await rpc.get_program_accounts(TABLE_PROGRAM, "confirmed", filters=filters)
+    if reply.skipped:
+        # An unread table would be created once more.
+        raise RpcBadReply(f"{reply.skipped} of our lookup tables could not be read")
+    try:
+        slots = decode_slot_hashes(b"" if hashes is None else hashes.data)
+        found = tuple(decode_table(Pubkey(address), data) for address, data in reply.accounts)
+    except (MalformedTableError, ValueError) as error:
+        raise RpcBadReply(str(error)) from error
+    return TableReading(slot=reply.slot, found=found, recent_slots=slots)
+
+
+def usable_tables(reading: TableReading, marker: Pubkey) -> TableShelf:
+    """Return those of our tables that transactions may use from now on."""
+    ours = [table for table in reading.found if table.addresses[:1] == (marker,)]
+    usable = [table.usable_at(reading.slot) for table in ours]
+    return TableShelf(tuple(table for table in usable if table is not None))
+
+
+async def tend_tables(
+    rpc: Rpc,
+    send: SendStep,
+    authority: Pubkey,
+    rent: RentRate,
+    wants: Newest[Wanted],
+    shelf: Newest[TableShelf],
+    slot_s: float,
+) -> None:
+    """Keep our tables as wanted, and publish those that may be used, until cancelled.
+
+    Nothing is done before something is wanted: a platform without markets and one not yet read look alike, and the
+    former retires every table.
+
+    Args:
+        rpc: where tables are read.
+        send: lands a step, paid by `authority`.
+        authority: of our tables.
+        rent: what accounts must hold.
+        wants: which addresses deserve a place.
+        shelf: where the tables that may be used are published.
+        slot_s: nominal length of a slot.
+    """
+    outage = Outage(subject="lookup_tables")
+    sequence, wanted = await wants.wait_newer(0)
+    while True:
+        pause_s = _ROUND_S
+        try:
+            reading = await read_tables(rpc, authority)
+        except RpcFailure as failure:
+            outage.note_failure(str(failure))
+            pause_s = _RETRY_S
+        else:
+            outage.note_success()
+            shelf.publish(usable_tables(reading, wanted.marker))
+            plan = plan_tables(wanted, reading.found, reading.recent_slots, authority, rent)
+            _log_unplaced(plan)
+            if plan.steps:
+                landed = await carry_out(send, plan.steps)
+                pause_s = slot_s if landed else _RETRY_S
+            elif any(table.extended_slot >= reading.slot for table in reading.found):
+                pause_s = slot_s  # what was added counts from the next slot on
+        with trio.move_on_after(pause_s):
+            sequence, wanted = await wants.wait_newer(sequence)
+
+
+async def carry_out(send: SendStep, steps: Sequence[TableStep]) -> int:
+    """Land steps side by side; return how many did."""
+    landed = 0
+
+    async def land_one(step: TableStep) -> None:
+        nonlocal landed
+        outcome = await send(step)
+        landed += isinstance(outcome, Landed)
+        _log_end(step, outcome)
+
+    async with trio.open_nursery() as nursery:
+        for step in steps:
+            nursery.start_soon(land_one, step)
+    return landed
+
+
+def _log_end(step: TableStep, outcome: Outcome | NoBid) -> None:
+    facts = {"table": str(step.table), "kind": step.kind, "addresses": len(step.added)}
+    match outcome:
+        case Landed():
+            log.info("table.changed", **facts, rent_lamports=step.rent_lamports, reason=step.reason)
+        case Failed():
+            log.warning("table.refused", **facts, reason=str(outcome.err))
+        case Expired() | NoBid():
+            log.warning("table.unsent", **facts, reason=outcome.reason)
+
+
+def _log_unplaced(plan: TablePlan) -> None:
+    for unplaced in plan.unplaced:
+        log.warning("table.unplaced", first=str(unplaced.group[0]), reason=unplaced.reason)
