@@ -60,11 +60,12 @@ def test_an_interrupted_drill_leaves_nothing_behind():
 
 def wait_for_child(process):
     """The process id of the keeper that the drill started."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    threads = Path(f"/proc/{process.pid}/task")
     while process.poll() is None:
-        for found in children.read_text().split():
-            with suppress(OSError):  # it may be gone already: not every child is a keeper
-                if b"--no-sandbox" in Path(f"/proc/{found}/cmdline").read_bytes():
-                    return int(found)
+        with suppress(OSError):  # a thread or child may be gone already: not every child is a keeper
+            for children in threads.glob("*/children"):  # a child is listed under who made it
+                for found in children.read_text().split():
+                    if b"--no-sandbox" in Path(f"/proc/{found}/cmdline").read_bytes():
+                        return int(found)
         time.sleep(0.01)
     raise AssertionError("it ended before its keeper started")
