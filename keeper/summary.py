@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _LAMPORTS_PER_SOL = 1_000_000_000
+_WITHHELD_TOLD = 3
 
 
 def summary_lines(report: Mapping[str, Any]) -> list[str]:
@@ -31,11 +32,31 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
         f"spent          {transactions['fees_lamports'] / _LAMPORTS_PER_SOL:.6f} SOL in fees",
         f"due to landed  p50 {_ms(latency['due_to_landed_p50'])}, p99 {_ms(latency['due_to_landed_p99'])}",
         f"not done       {_counts(report['refusals'])}",
+        *_trouble(prices),
     ]
     if report["settled_attempts"]:
         lines.append(f"settled        {report['settled_attempts']} transactions of an earlier run")
     if transactions["open"]:
         lines.append("The open transactions are settled at the next start, before any new work.")
+    return lines
+
+
+def _trouble(prices: Mapping[str, Any]) -> list[str]:
+    """Say what was wrong with the prices: calls that failed, endpoints left alone and markets withheld at the end."""
+    lines = []
+    if prices["errors"]:
+        lines.append(f"calls failed   {_counts(prices['errors'])}")
+    shut = [f"{name} {state}" for name, state in prices["breakers"].items() if state != "closed"]
+    if shut:
+        lines.append(f"breakers       {', '.join(shut)} at the end: asked again only now and then")
+    if prices["withheld"]["markets"]:
+        longest = ", ".join(
+            f"{each['market']} for {each['reason']} since slot {each['since_slot']}"
+            for each in prices["withheld"]["longest"][:_WITHHELD_TOLD]
+        )
+        lines.append(
+            f"not posted     {prices['withheld']['markets']} markets at the end, longest: {longest}"
+        )
     return lines
 
 

@@ -189,8 +189,8 @@ def _print_once(config: Config, wish: _Wish, board: PriceBoard, names: Newest[Na
     everything = names.get() or {}
     priced = sum(board.get(token_id) is not None for token_id in everything)
     statistics = board.statistics()
+    errors = ", ".join(f"{kind} {count}" for kind, count in sorted(statistics.errors.items()))
     if everything and not priced:
-        errors = ", ".join(f"{kind} {count}" for kind, count in sorted(statistics.errors.items()))
         raise VenueUnreachableError(
             f"none of {len(everything)} markets had a price within {wish.wait_s:g} s "
             f"({errors or 'no source answered'}): check [polymarket] in keeper.toml "
@@ -205,3 +205,6 @@ def _print_once(config: Config, wish: _Wish, board: PriceBoard, names: Newest[Na
     console.print(price_table(rows))
     counts = ", ".join(f"{count} {name}" for name, count in count_by_class(rows).items())
     click.echo(f"{len(rows)} of {len(everything)} markets: {counts or 'none shown'}", err=True)
+    if errors:
+        # A source that never answered has no column to be missed in.
+        click.echo(f"calls failed: {errors}", err=True)

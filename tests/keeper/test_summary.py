@@ -5,7 +5,13 @@ from keeper.summary import summary_lines
 REPORT = {
     "run_s": 40.04,
     "cluster": {"genesis_hash": "GENESIS"},
-    "prices": {"posted": 7, "by_class": {"valid": 2, "stale": 1}},
+    "prices": {
+        "posted": 7,
+        "by_class": {"valid": 2, "stale": 1},
+        "errors": {},
+        "breakers": {"clob.books": "closed"},
+        "withheld": {"markets": 0, "longest": []},
+    },
     "positions": {"now": 9, "scans": 3, "skipped": {}},
     "liquidations": {"landed": 5, "bounty_base_units": 1_230_000, "bad_debt_base_units": 0},
     "transactions": {
@@ -41,3 +47,21 @@ def test_what_was_settled_and_what_is_open_is_said_only_when_there_is_some():
 
     assert "settled        3 transactions of an earlier run" == lines[-2]
     assert "The open transactions are settled at the next start, before any new work." == lines[-1]
+
+
+def test_trouble_with_prices_is_said_only_when_there_was_some():
+    withheld = {"market": 5, "outcome": 0, "reason": "uncertain:jump", "since_slot": 157}
+    prices = REPORT["prices"] | {
+        "errors": {"clob.refused": 12, "gamma.status_429": 2},
+        "breakers": {"clob.books": "open", "clob.time": "closed"},
+        "withheld": {"markets": 4, "longest": [withheld, withheld | {"market": 2}]},
+    }
+
+    assert [
+        "calls failed   12 clob.refused, 2 gamma.status_429",
+        "breakers       clob.books open at the end: asked again only now and then",
+        (
+            "not posted     4 markets at the end, longest: 5 for uncertain:jump since slot 157, "
+            "2 for uncertain:jump since slot 157"
+        ),
+    ] == summary_lines(REPORT | {"prices": prices})[-3:]

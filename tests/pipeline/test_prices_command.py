@@ -69,3 +69,19 @@ def test_no_cluster_no_venue_and_no_price_are_one_sentence_each(world, tmp_path)
         assert ended.returncode != 0
         assert words in ended.stderr
         assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+
+
+def test_a_source_that_never_answers_is_named_below_the_table(world, tmp_path):
+    file = write_config(tmp_path, world.rpc_port, world.venue_port)
+    dead = f'clob_url = "http://127.0.0.1:{free_ports(1)[0]}"'
+    file.write_text(
+        "\n".join(
+            dead if line.startswith("clob_url") else line for line in file.read_text().splitlines()
+        )
+    )
+    ended = prices(file, "--once")
+
+    assert ended.returncode == 0, ended.stderr
+    assert "2 of 2 markets: " in ended.stderr
+    assert "calls failed: " in ended.stderr
+    assert "clob.refused" in ended.stderr
