@@ -62,7 +62,9 @@ def wait_for_child(process):
     """The process id of the keeper that the drill started."""
     threads = Path(f"/proc/{process.pid}/task")
     while process.poll() is None:
-        with suppress(OSError):  # a thread or child may be gone already: not every child is a keeper
+        with suppress(
+            OSError
+        ):  # a thread or child may be gone already: not every child is a keeper
             for children in threads.glob("*/children"):  # a child is listed under who made it
                 for found in children.read_text().split():
                     if b"--no-sandbox" in Path(f"/proc/{found}/cmdline").read_bytes():

@@ -119,7 +119,7 @@ def test_a_valid_price_is_fresh_sound_from_a_live_source_and_contradicted_by_nob
                 continue
             if verdict.state.sources[RULES.place_of(source)].is_stuck:
                 continue  # Asked for its book anew, it repeated the old one: it contradicts nobody.
-            if source is Source.CLOB and told.now_s - other.received_at_s > RULES.fresh_s[AT_CLOB]:
+            if source is Source.CLOB and told.now_s > other.received_at_s + RULES.fresh_s[AT_CLOB]:
                 continue
             gap_e6 = abs(other.quote.price_e6 - price.price_e6)
             assert gap_e6 <= 50_000
