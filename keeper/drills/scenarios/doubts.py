@@ -336,7 +336,8 @@ BLOCKED_AT_ONCE: Final = Scenario(
 
 async def _set_the_stream_back(stage: Stage) -> None:
     await open_calmly(stage)
-    stage.break_wire(Family.CLOB, Refuse())
+    # The venue's clock can still be read: without it a delayed stream and a clock set back would look the same.
+    stage.answer(Family.CLOB, Canned(status=500, body=b"oops"), path="/books")
     stage.break_wire(Family.GAMMA, Refuse())
     await stage.hold(1)
     stage.begin(PhaseName.DURING, "only the stream is left", "the venue's clock steps back an hour")
