@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keeper.price_rows import PriceRow, SourceWord, count_by_class
+from keeper.prices.numerals import dollars
 from keeper.prices.price import PriceClass
 
 CLASS_STYLES: Final[Mapping[PriceClass, str]] = {
@@ -51,12 +52,6 @@ def price_table(rows: Sequence[PriceRow], *, rows_max: int | None = None) -> Ren
         return table
     counts = ", ".join(f"{count} {name}" for name, count in count_by_class(left_out).items())
     return Group(table, Text(f"and {len(left_out)} more: {counts}", style="dim"))
-
-
-def dollars(price_e6: int) -> str:
-    """Write millionths as dollars with the digits they have, at least two, without a float."""
-    whole, rest = divmod(price_e6, 1_000_000)
-    return f"{whole}.{f'{rest:06d}'.rstrip('0').ljust(2, '0')}"
 
 
 def age(age_ms: int) -> str:

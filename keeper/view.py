@@ -19,6 +19,7 @@ from rich.text import Text
 from keeper.cluster import ClusterFacts
 from keeper.mirrors import Following
 from keeper.newest import Newest
+from keeper.price_table import CLASS_STYLES
 from keeper.prices.board import PriceBoard
 from keeper.prices.price import Price, PriceClass, TokenId
 from keeper.snapshot import Snapshot
@@ -32,13 +33,6 @@ _ROWS_OF_FRAME: Final = 6
 """Title, positions, refusals, two table headings, and the line that the cursor stands in."""
 _SCAN_LATE_S: Final = 5.0
 _LAMPORTS_PER_SOL: Final = 1_000_000_000
-_STYLES: Final[Mapping[PriceClass, str]] = {
-    PriceClass.VALID: "green",
-    PriceClass.DEGRADED: "yellow",
-    PriceClass.UNCERTAIN: "yellow",
-    PriceClass.STALE: "red",
-    PriceClass.HALTED: "bold red",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +159,7 @@ def _prices(tokens: Mapping[TokenId, str], board: PriceBoard, rows_max: int) -> 
             tokens[token][:40],
             f"{price.price_e6 / 1e6:.4f}",
             f"{price.band_e6 / 1e6:.4f}",
-            Text(price.price_class, style=_STYLES[price.price_class]),
+            Text(price.price_class, style=CLASS_STYLES[price.price_class]),
             price.source,
             f"{now_s - price.received_at_s:.1f} s",
             price.reason,

@@ -69,13 +69,6 @@ def price_ticks(low_e6: int, high_e6: int, most: int) -> list[int]:
     return list(range(-(-low_e6 // step) * step, high_e6 + 1, step))
 
 
-def dollars(price_e6: int) -> str:
-    """Write a price of a share, without a float: 650000 is 0.65, 651234 is 0.651234."""
-    whole, rest = divmod(abs(price_e6), 1_000_000)
-    digits = f"{rest:06d}".rstrip("0").ljust(2, "0")
-    return f"{'-' if price_e6 < 0 else ''}{whole}.{digits}"
-
-
 def clock(at_s: float) -> str:
     """Write a time since the start: 12.3 s, 2:05 min, 1:02:05 h."""
     if abs(at_s) < _TENTHS_BELOW_S:

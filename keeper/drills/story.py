@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from keeper.drills.model import Action, ActionKind, Belief, DrillResult, Heard, Phase, Truth
-from keeper.drills.scales import clock, dollars
+from keeper.drills.scales import clock
 from keeper.drills.thinning import evenly
+from keeper.prices.numerals import dollars
 from keeper.prices.price import PERMISSIONS, PriceClass
 
 CLASSES: Final = (*(each.value for each in PriceClass), "unknown")

@@ -24,8 +24,9 @@ from keeper.drills.layout import (
 )
 from keeper.drills.markup import Markup, tag
 from keeper.drills.model import ActionKind
-from keeper.drills.scales import Scale, axis_times, clock, cut, dollars, price_ticks
+from keeper.drills.scales import Scale, axis_times, clock, cut, price_ticks
 from keeper.drills.story import Story, in_words
+from keeper.prices.numerals import dollars
 
 _SPAN_LEAST_E6: Final = 40_000
 _HEADROOM: Final = 8

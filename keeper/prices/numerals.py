@@ -76,6 +76,13 @@ def price_e6_from(value: object) -> int:
     return price_e6
 
 
+def dollars(price_e6: int) -> str:
+    """Write a price of a share, without a float: 650000 is 0.65, 651234 is 0.651234."""
+    whole, rest = divmod(abs(price_e6), 1_000_000)
+    digits = f"{rest:06d}".rstrip("0").ljust(2, "0")
+    return f"{'-' if price_e6 < 0 else ''}{whole}.{digits}"
+
+
 def time_ms_from(value: object) -> int | None:
     """Convert the venue's timestamp, milliseconds as text or integer; None when there is none or it is absurd."""
     if (

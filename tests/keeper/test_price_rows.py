@@ -6,8 +6,9 @@ from io import StringIO
 from rich.console import Console
 
 from keeper.price_rows import count_by_class, price_row, rows_json, worst_first
-from keeper.price_table import age, dollars, price_table
+from keeper.price_table import age, price_table
 from keeper.prices.heard import SourceView
+from keeper.prices.numerals import dollars
 from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
 
 NOW_S = 1_000.0

@@ -10,13 +10,13 @@ from keeper.drills.scales import (
     axis_times,
     clock,
     cut,
-    dollars,
     price_ticks,
     span,
     text_width,
     time_ticks,
 )
 from keeper.drills.thinning import Stretch, evenly, thin_steps, worst_stretches
+from keeper.prices.numerals import dollars
 
 
 def test_a_value_outside_the_range_lands_on_the_edge():
