@@ -7,7 +7,7 @@ from spl.token.instructions import (
 )
 
 from keeper.errors import ClusterError
-from keeper.execute import Kit, Purse, Shipment, job_refs, ship
+from keeper.execute import Lane, Shipment, job_refs, ship
 from programs.errors import in_words
 from programs.outcomes import Failed, Landed
 from programs.rpc import RpcFailure
@@ -19,13 +19,13 @@ _CREATE_LOADED_BYTES = 1 << 20
 log = structlog.get_logger()
 
 
-async def open_bounty_account(kit: Kit, purse: Purse) -> None:
+async def open_bounty_account(lane: Lane) -> None:
     """Create the associated token account if there is none.
 
     Raises:
         ClusterError: it does not exist and could not be created.
     """
-    owner = kit.payer.pubkey()
+    owner, kit = lane.payer.pubkey(), lane.kit
     address = get_associated_token_address(owner, kit.quote_mint)
     try:
         if await kit.rpc.get_account(address, "confirmed") is not None:
@@ -33,10 +33,8 @@ async def open_bounty_account(kit: Kit, purse: Purse) -> None:
     except RpcFailure as failure:
         raise ClusterError(f"the bounty account {address} cannot be read ({failure})") from failure
     outcome = await ship(
-        kit,
-        purse,
+        lane,
         Shipment(
-            lane="setup",
             jobs=job_refs("create_token_account", [(address, "create")]),
             due_at_s=(),
             instructions=(

@@ -90,7 +90,7 @@ class KeysConfig:
     """Keypair files, mode 0600."""
 
     keeper: Path
-    """Pays for everything and is the program's oracle authority."""
+    """The program's oracle authority; pays for every lane that has no key of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +118,8 @@ class StateConfig:
 class LaneConfig:
     """How one kind of work is sent."""
 
+    key: Path | None = None
+    """Keypair file of who pays for it; without one `keys.keeper` pays."""
     concurrency: int = 4
     """Transactions in flight at once."""
     hourly_spend_max_lamports: int = 100_000_000
@@ -146,6 +148,10 @@ class LanesConfig:
 
     prices: LaneConfig = field(default_factory=lambda: LaneConfig(concurrency=16))
     liquidations: LaneConfig = field(default_factory=LaneConfig)
+    chains: LaneConfig = field(default_factory=LaneConfig)
+    payouts: LaneConfig = field(default_factory=LaneConfig)
+    tables: LaneConfig = field(default_factory=LaneConfig)
+    """Address lookup tables."""
     lamports_per_quote_unit: int = 5_000_000
     """What one unit of the quote token is worth in lamports: compares bounties with fees. $200 a SOL makes 5_000_000."""
 
@@ -280,10 +286,25 @@ def _anchored(config: Config, folder: Path) -> Config:
         config,
         keys=KeysConfig(keeper=folder / config.keys.keeper),
         state=StateConfig(folder=folder / config.state.folder),
+        lanes=_anchored_lanes(config.lanes, folder),
         sandbox=replace(
             config.sandbox,
             replay=None if config.sandbox.replay is None else folder / config.sandbox.replay,
         ),
+    )
+
+
+def _anchored_lanes(lanes: LanesConfig, folder: Path) -> LanesConfig:
+    def own(lane: LaneConfig) -> LaneConfig:
+        return lane if lane.key is None else replace(lane, key=folder / lane.key)
+
+    return replace(
+        lanes,
+        prices=own(lanes.prices),
+        liquidations=own(lanes.liquidations),
+        chains=own(lanes.chains),
+        payouts=own(lanes.payouts),
+        tables=own(lanes.tables),
     )
 
 

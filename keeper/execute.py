@@ -1,7 +1,8 @@
 """Lane -> bid -> sign -> persist, send, confirm -> outcome in the tally.
 
 What every lane shares. A lane decides what to send; this module bids for it, signs it with the newest blockhash, lands it
-through `programs.submit`, and writes down what happened.
+through `programs.submit`, and writes down what happened. A lane has a payer, a purse and a number of places of its own,
+so that a flood in one takes nothing from another.
 """
 
 import itertools
@@ -20,7 +21,9 @@ from keeper.fees import Bid, FeePolicy, NoBid, choose_bid, recent_floor
 from keeper.newest import Newest
 from keeper.spend import HourlySpend
 from keeper.tally import Tally
+from programs.cu_model import CuModel
 from programs.in_flight import InFlight
+from programs.lookup_tables import LookupTable, TableShelf
 from programs.outage import Outage
 from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure, Simulation
@@ -49,8 +52,11 @@ class Kit:
     tally: Tally
     program: Pubkey
     quote_mint: Pubkey
-    payer: Keypair
     slot_ms: int
+    cu_model: CuModel = field(default_factory=CuModel)
+    """What transactions used so far, by kind."""
+    shelf: Newest[TableShelf] = field(default_factory=Newest)
+    """Our lookup tables that transactions may use."""
     spent_lamports: Mapping[str, int] = field(default_factory=dict)
     """Fees of the last hour before this process, by lane."""
     nonces: Iterator[int] = field(default_factory=itertools.count)
@@ -66,7 +72,6 @@ class Kit:
 class Shipment:
     """One transaction's worth of work."""
 
-    lane: str
     jobs: tuple[JobRef, ...]
     due_at_s: tuple[float, ...]
     """When each job became due, trio clock."""
@@ -75,6 +80,8 @@ class Shipment:
     loaded_bytes: int
     value_lamports: Lamports = _NOTHING
     """What it is expected to earn."""
+    tables: tuple[LookupTable, ...] = ()
+    """The lookup tables it was packed with."""
 
 
 @dataclass(slots=True)
@@ -86,12 +93,12 @@ class Purse:
     _floor: MicroLamports = _FREE
     _floor_until_s: float = field(default=-float("inf"))
 
-    async def bid(self, kit: Kit, shipment: Shipment) -> Bid | NoBid:
+    async def bid(self, lane: "Lane", shipment: Shipment) -> Bid | NoBid:
         """Choose a price for a shipment; keeping the platform solvent may cost up to the policy's loss."""
         now_s = trio.current_time()
         if now_s >= self._floor_until_s:
             self._floor_until_s = now_s + _FEES_FRESH_S
-            self._floor = await _read_floor(kit, shipment, self.policy)
+            self._floor = await _read_floor(lane, shipment, self.policy)
         return choose_bid(
             self.policy,
             floor=self._floor,
@@ -102,16 +109,51 @@ class Purse:
         )
 
 
-def resume_purse(kit: Kit, lane: str, purse: Purse) -> Purse:
-    """Count what an earlier process spent within the hour: a restart is no way round the cap.
+@dataclass(slots=True, kw_only=True)
+class Lane:
+    """One kind of work: who pays for it, how much, and how many of its transactions at once."""
+
+    name: str
+    kit: Kit
+    payer: Keypair
+    """Pays every fee of the lane."""
+    signers: tuple[Keypair, ...] = ()
+    """Who signs beside the payer: an authority whose lane has a payer of its own."""
+    purse: Purse
+    room: trio.Semaphore
+    """Transactions that may still be sent now."""
+
+    @property
+    def authority(self) -> Pubkey:
+        """Whom the program asks for: the signer beside the payer, or the payer where there is none."""
+        return (*self.signers, self.payer)[0].pubkey()
+
+
+def open_lane(
+    kit: Kit,
+    name: str,
+    payer: Keypair,
+    purse: Purse,
+    *,
+    concurrency: int = 1,
+    signers: Sequence[Keypair] = (),
+) -> Lane:
+    """Open a lane, and count what an earlier process spent on it within the hour: a restart is no way round the cap.
 
     The database keeps slots, not times, so all of it counts for a whole hour from now.
     """
-    purse.spend.reserve(Lamports(kit.spent_lamports.get(lane, 0)), trio.current_time())
-    return purse
+    purse.spend.reserve(Lamports(kit.spent_lamports.get(name, 0)), trio.current_time())
+    return Lane(
+        name=name,
+        kit=kit,
+        payer=payer,
+        signers=tuple(signer for signer in signers if signer != payer),
+        purse=purse,
+        room=trio.Semaphore(concurrency),
+    )
 
 
-async def _read_floor(kit: Kit, shipment: Shipment, policy: FeePolicy) -> MicroLamports:
+async def _read_floor(lane: Lane, shipment: Shipment, policy: FeePolicy) -> MicroLamports:
     writable = {
         meta.pubkey
         for instruction in shipment.instructions
@@ -119,9 +161,10 @@ async def _read_floor(kit: Kit, shipment: Shipment, policy: FeePolicy) -> MicroL
         if meta.is_writable
     }
     try:
-        recent = await kit.rpc.get_recent_prioritization_fees(list(writable)[:_FEE_ACCOUNTS_MAX])
+        accounts = list(writable)[:_FEE_ACCOUNTS_MAX]
+        recent = await lane.kit.rpc.get_recent_prioritization_fees(accounts)
     except RpcFailure as failure:
-        log.warning("fees.unread", lane=shipment.lane, reason=str(failure))
+        log.warning("fees.unread", lane=lane.name, reason=str(failure))
         return _FREE
     return recent_floor(recent, policy.percentile_bps)
 
@@ -162,49 +205,50 @@ async def watch_blockhashes(
         await trio.sleep(interval_s)
 
 
-async def simulate(kit: Kit, shipment: Shipment) -> Simulation:
+async def simulate(lane: Lane, shipment: Shipment) -> Simulation:
     """Run a shipment on the node without sending it.
 
     Raises:
         RpcFailure: no node could.
     """
-    signed, _ = _signed(kit, shipment, _budget(shipment, _FREE))
-    return await kit.rpc.simulate_transaction(signed.wire, replace_blockhash=True)
+    signed, _ = _signed(lane, shipment, _budget(shipment, _FREE))
+    return await lane.kit.rpc.simulate_transaction(signed.wire, replace_blockhash=True)
 
 
-async def ship(kit: Kit, purse: Purse, shipment: Shipment) -> Outcome | NoBid:
+async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     """Bid, land exactly once, and tally how it ended; or say why it is not worth sending."""
+    kit, purse, name = lane.kit, lane.purse, lane.name
     shipment = _unlike_others(shipment, next(kit.nonces))
-    bid = await purse.bid(kit, shipment)
-    tally, lane, count = kit.tally, shipment.lane, len(shipment.jobs)
+    bid = await purse.bid(lane, shipment)
+    tally, count = kit.tally, len(shipment.jobs)
     if isinstance(bid, NoBid):
-        tally.refusals[f"{lane}.not_worth_sending"] += count
-        log.warning("batch.withheld", lane=lane, jobs=count, reason=bid.reason)
+        tally.refusals[f"{name}.not_worth_sending"] += count
+        log.warning("batch.withheld", lane=name, jobs=count, reason=bid.reason)
         return bid
     # No checkpoint between the bid and its reservation: a burst cannot pass the cap.
     reservation = purse.spend.reserve(bid.fee_lamports, trio.current_time())
     budget = _budget(shipment, bid.cu_price_micro_lamports)
-    signed, latest = _signed(kit, shipment, budget)
+    signed, latest = _signed(lane, shipment, budget)
     batch = SignedBatch(
-        lane=lane, jobs=shipment.jobs, transaction=signed, latest=latest, budget=budget
+        lane=name, jobs=shipment.jobs, transaction=signed, latest=latest, budget=budget
     )
     log.info(
         "batch.signed",
-        lane=lane,
+        lane=name,
         jobs=count,
         signature=batch.signature_text,
         cu_limit=shipment.cu_limit,
         fee_lamports=bid.fee_lamports,
         size_bytes=len(batch.wire),
     )
-    tally.jobs_in_flight[lane] += count
+    tally.jobs_in_flight[name] += count
     try:
         outcome = await submit(kit.attempts, kit.in_flight, batch)
     finally:
-        tally.jobs_in_flight[lane] -= count
+        tally.jobs_in_flight[name] -= count
     if isinstance(outcome, Expired):
         purse.spend.release(reservation)
-    _tally(tally, shipment, outcome)
+    _tally(tally, name, shipment, outcome)
     return outcome
 
 
@@ -218,12 +262,18 @@ def _unlike_others(shipment: Shipment, nonce: int) -> Shipment:
 
 
 def _signed(
-    kit: Kit, shipment: Shipment, budget: Budget
+    lane: Lane, shipment: Shipment, budget: Budget
 ) -> tuple[SignedTransaction, LatestBlockhash]:
-    latest = kit.blockhashes.get()
+    latest = lane.kit.blockhashes.get()
     assert latest is not None, "lanes start after the first blockhash"
-    message = compile_message(kit.payer.pubkey(), shipment.instructions, budget, latest.blockhash)
-    return sign(message, [kit.payer]), latest
+    message = compile_message(
+        lane.payer.pubkey(),
+        shipment.instructions,
+        budget,
+        latest.blockhash,
+        tables=[table.account for table in shipment.tables],
+    )
+    return sign(message, [lane.payer, *lane.signers]), latest
 
 
 def _budget(shipment: Shipment, cu_price: MicroLamports) -> Budget:
@@ -234,8 +284,7 @@ def _budget(shipment: Shipment, cu_price: MicroLamports) -> Budget:
     )
 
 
-def _tally(tally: Tally, shipment: Shipment, outcome: Outcome) -> None:
-    lane = shipment.lane
+def _tally(tally: Tally, lane: str, shipment: Shipment, outcome: Outcome) -> None:
     match outcome:
         case Landed():
             tally.landed[lane] += 1

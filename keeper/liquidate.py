@@ -15,7 +15,6 @@ import trio
 from solders.pubkey import Pubkey
 from spl.token.instructions import get_associated_token_address
 
-from keeper.config import LaneConfig
 from keeper.costs import (
     LIQUIDATE_CU_PER_POSITION,
     LIQUIDATE_LOADED_BYTES_PER_POSITION,
@@ -23,7 +22,7 @@ from keeper.costs import (
     liquidate_base_cu,
     liquidate_loaded_bytes,
 )
-from keeper.execute import Kit, Purse, Shipment, job_refs, resume_purse, ship, simulate
+from keeper.execute import Kit, Lane, Shipment, job_refs, ship, simulate
 from keeper.fees import NoBid
 from keeper.jobs import Job, JobQueue, Urgency
 from keeper.mirrors import Following
@@ -32,6 +31,7 @@ from keeper.permits import LANE, Flags, Permits, Sight
 from keeper.prices.board import PriceBoard
 from keeper.risk import Assessment, assess
 from keeper.snapshot import Snapshot
+from keeper.tally import Tally
 from programs import events
 from programs.accounts import Market
 from programs.errors import BY_NAME, custom_code, in_words
@@ -60,21 +60,17 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Memory:
     """What the lane remembers between scans."""
 
     queue: JobQueue
-    purse: Purse
     lamports_per_quote_unit: int
-    room: trio.Semaphore
-    """Batches that may still be sent now."""
     permits: Permits
     busy_markets: set[Pubkey] = field(default_factory=set)
 
 
 async def liquidate_positions(
-    kit: Kit,
-    config: LaneConfig,
+    lane: Lane,
     lamports_per_quote_unit: int,
     change_e6: int,
     board: PriceBoard,
@@ -85,8 +81,7 @@ async def liquidate_positions(
     """Liquidate until `stop` is set; then wait for what is in flight.
 
     Args:
-        kit: what every lane works with.
-        config: concurrency and spending.
+        lane: who pays, and how much.
         lamports_per_quote_unit: what a bounty is worth.
         change_e6: smallest move that is posted.
         board: newest prices.
@@ -94,11 +89,10 @@ async def liquidate_positions(
         following: the tokens of each market.
         stop: ends it.
     """
-    lane = _Lane(
+    kit = lane.kit
+    memory = _Memory(
         queue=JobQueue(capacity=_QUEUE_MAX),
-        purse=resume_purse(kit, LANE, config.purse()),
         lamports_per_quote_unit=lamports_per_quote_unit,
-        room=trio.Semaphore(config.concurrency),
         permits=Permits(tally=kit.tally, change_e6=change_e6),
     )
     sequence = 0
@@ -109,29 +103,29 @@ async def liquidate_positions(
                 sequence, snapshot = await chain.wait_newer(sequence)
                 known = following.get() or Following()
                 sight = Sight(board=board, snapshot=snapshot, following=known)
-                _refill(kit, lane, sight)
-                for batch in _plan(kit, lane, sight):
-                    lane.queue.take(batch.jobs)
-                    lane.busy_markets.add(batch.jobs[0].market)
+                _refill(kit.tally, memory, sight)
+                for batch in _plan(lane, memory, sight):
+                    memory.queue.take(batch.jobs)
+                    memory.busy_markets.add(batch.jobs[0].market)
                     lane.room.acquire_nowait()
-                    nursery.start_soon(_liquidate, kit, lane, batch)
+                    nursery.start_soon(_liquidate, lane, memory, batch)
 
 
-def _refill(kit: Kit, lane: _Lane, sight: Sight) -> None:
+def _refill(tally: Tally, memory: _Memory, sight: Sight) -> None:
     """Bring the queue in line with what this scan found due, but for those that the chain's price wrongs."""
     now_s = trio.current_time()
     snapshot = sight.snapshot
     found = assess(snapshot.markets, snapshot.positions, snapshot.slot)
-    kit.tally.liquidations_due = len(found.index)
-    kit.tally.verdicts = found.counts
-    jobs = _jobs(snapshot, found, lane.permits.spare(sight, found), now_s)
-    lane.queue.withdraw_others({job.job_id for job in jobs})
-    for _, reason in lane.queue.offer(jobs, now_s):
+    tally.liquidations_due = len(found.index)
+    tally.verdicts = found.counts
+    jobs = _jobs(snapshot, found, memory.permits.spare(sight, found), now_s)
+    memory.queue.withdraw_others({job.job_id for job in jobs})
+    for _, reason in memory.queue.offer(jobs, now_s):
         if reason == "queue full":
-            kit.tally.refusals[f"{LANE}.queue_full"] += 1
+            tally.refusals[f"{LANE}.queue_full"] += 1
     oldest = Slot(snapshot.slot - _LANDINGS_REMEMBERED_SLOTS)
-    lane.queue.forget(landed_before=oldest, now_s=now_s)
-    kit.tally.jobs_queued[LANE] = lane.queue.statistics().queued
+    memory.queue.forget(landed_before=oldest, now_s=now_s)
+    tally.jobs_queued[LANE] = memory.queue.statistics().queued
 
 
 def _jobs(snapshot: Snapshot, found: Assessment, waits: Flags, now_s: float) -> list[Job]:
@@ -165,38 +159,44 @@ def _jobs(snapshot: Snapshot, found: Assessment, waits: Flags, now_s: float) -> 
     ]
 
 
-def _plan(kit: Kit, lane: _Lane, sight: Sight) -> list[Batch[Job]]:
+def _plan(lane: Lane, memory: _Memory, sight: Sight) -> list[Batch[Job]]:
     """Choose one batch for each market that has none in flight, most urgent first."""
     by_market: dict[Pubkey, list[Job]] = {}
-    for job in lane.queue.by_urgency():
-        if job.market not in lane.busy_markets and job.market in sight.snapshot.markets:
+    for job in memory.queue.by_urgency():
+        if job.market not in memory.busy_markets and job.market in sight.snapshot.markets:
             by_market.setdefault(job.market, []).append(job)
     batches: list[Batch[Job]] = []
     for address, jobs in by_market.items():
         if len(batches) >= lane.room.value:
             break
-        if lane.permits.allows(sight, address):
+        if memory.permits.allows(sight, address):
             market = sight.snapshot.markets[address]
-            batches += _first_batch(kit, lane, address, market, jobs)
+            batches += _first_batch(lane, memory, address, market, jobs)
     return batches
 
 
 def _first_batch(
-    kit: Kit, lane: _Lane, address: Pubkey, market: Market, jobs: Sequence[Job]
+    lane: Lane, memory: _Memory, address: Pubkey, market: Market, jobs: Sequence[Job]
 ) -> list[Batch[Job]]:
     """Pack a market's most urgent jobs, as many together as an earlier failure allows."""
-    together = set(lane.queue.bisection.first_batch([job.job_id for job in jobs]))
+    together = set(memory.queue.bisection.first_batch([job.job_id for job in jobs]))
     chosen = [job for job in jobs if job.job_id in together]
-    packing = pack_targets(chosen, {address: _template(kit, address, market)}, kit.payer.pubkey())
+    kit = lane.kit
+    packing = pack_targets(
+        chosen,
+        {address: _template(lane, address, market)},
+        lane.payer.pubkey(),
+        shelf=kit.shelf.get(),
+    )
     for refused in packing.refused:
         kit.tally.refusals[f"{LANE}.unpackable"] += 1
         log.error("liquidation.unpackable", target=str(refused.job.target), reason=refused.reason)
-        lane.queue.withdraw(refused.job.job_id)
+        memory.queue.withdraw(refused.job.job_id)
     return list(packing.batches[:1])
 
 
-def _template(kit: Kit, address: Pubkey, market: Market) -> BatchTemplate:
-    keeper = kit.payer.pubkey()
+def _template(lane: Lane, address: Pubkey, market: Market) -> BatchTemplate:
+    kit, keeper = lane.kit, lane.payer.pubkey()
     tokens = get_associated_token_address(keeper, kit.quote_mint)
     return BatchTemplate(
         program=kit.program,
@@ -209,55 +209,57 @@ def _template(kit: Kit, address: Pubkey, market: Market) -> BatchTemplate:
     )
 
 
-async def _liquidate(kit: Kit, lane: _Lane, batch: Batch[Job]) -> None:
+async def _liquidate(lane: Lane, memory: _Memory, batch: Batch[Job]) -> None:
     bounty = sum(job.urgency.bounty for job in batch.jobs)
     shipment = Shipment(
-        lane=LANE,
         jobs=job_refs(KIND, [(job.target, job.effect) for job in batch.jobs]),
         due_at_s=tuple(job.due_at_s for job in batch.jobs),
         instructions=batch.instructions,
+        tables=batch.tables,
         cu_limit=batch.cu,
         loaded_bytes=whole_pages(batch.loaded_bytes),
-        value_lamports=Lamports(bounty * lane.lamports_per_quote_unit // 10**QUOTE_DECIMALS),
+        value_lamports=Lamports(bounty * memory.lamports_per_quote_unit // 10**QUOTE_DECIMALS),
     )
     try:
-        await _send(kit, lane, shipment, [job.job_id for job in batch.jobs])
+        await _send(lane, memory, shipment, [job.job_id for job in batch.jobs])
     finally:
-        lane.busy_markets.discard(batch.jobs[0].market)
+        memory.busy_markets.discard(batch.jobs[0].market)
         lane.room.release()
 
 
-async def _send(kit: Kit, lane: _Lane, shipment: Shipment, ids: Sequence[str]) -> None:
+async def _send(lane: Lane, memory: _Memory, shipment: Shipment, ids: Sequence[str]) -> None:
     """Simulate, send, and settle the jobs; only what the chain itself refused is held against them."""
     try:
-        simulated = await simulate(kit, shipment)
+        simulated = await simulate(lane, shipment)
     except RpcFailure as failure:
-        lane.queue.released(ids)
-        kit.tally.refusals[f"{LANE}.simulation_unanswered"] += len(ids)
+        memory.queue.released(ids)
+        lane.kit.tally.refusals[f"{LANE}.simulation_unanswered"] += len(ids)
         log.warning("liquidations.unsimulated", jobs=len(ids), reason=str(failure))
         return
     if simulated.err is not None:
-        _note_refused(kit, lane, ids, "simulation_refused", simulated.err)
+        _note_refused(lane.kit.tally, memory, ids, "simulation_refused", simulated.err)
         return
     wanted = simulated.cu_used * (100 + SIMULATED_CU_MARGIN_PERCENT) // 100 + COMPUTE_BUDGET_CU
     cu_limit = ComputeUnits(min(wanted, TRANSACTION_CU_MAX))
-    match await ship(kit, lane.purse, replace(shipment, cu_limit=cu_limit)):
+    match await ship(lane, replace(shipment, cu_limit=cu_limit)):
         case Landed() as landed:
-            lane.queue.landed(ids, landed.slot)
-            _note_events(kit, landed)
+            memory.queue.landed(ids, landed.slot)
+            _note_events(lane.kit, landed)
         case Failed() as failed:
-            _note_refused(kit, lane, ids, "failed_on_chain", failed.err)
+            _note_refused(lane.kit.tally, memory, ids, "failed_on_chain", failed.err)
         case Expired() | NoBid():
-            lane.queue.released(ids)  # counted and logged by ship
+            memory.queue.released(ids)  # counted and logged by ship
 
 
-def _note_refused(kit: Kit, lane: _Lane, ids: Sequence[str], kind: str, err: object) -> None:
+def _note_refused(
+    tally: Tally, memory: _Memory, ids: Sequence[str], kind: str, err: object
+) -> None:
     now_s = trio.current_time()
     if custom_code(err) == _NOTHING_LIQUIDATED:
-        lane.queue.refused(ids, now_s)  # every one of them was looked at, and skipped
+        memory.queue.refused(ids, now_s)  # every one of them was looked at, and skipped
     else:
-        lane.queue.failed(ids, now_s)
-    kit.tally.refusals[f"{LANE}.{kind}"] += len(ids)
+        memory.queue.failed(ids, now_s)
+    tally.refusals[f"{LANE}.{kind}"] += len(ids)
     log.warning("liquidations.refused", jobs=len(ids), kind=kind, reason=in_words(err))
 
 

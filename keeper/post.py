@@ -18,13 +18,12 @@ from solders.pubkey import Pubkey
 
 from keeper.agenda import LANE, Agenda, Outlook
 from keeper.bisection import Bisection
-from keeper.config import LaneConfig
 from keeper.costs import (
     UPDATE_PRICES_CU,
     UPDATE_PRICES_CU_PER_POOL,
     update_prices_loaded_bytes,
 )
-from keeper.execute import Kit, Purse, Shipment, job_refs, resume_purse, ship
+from keeper.execute import Lane, Shipment, job_refs, ship
 from keeper.fees import NoBid
 from keeper.mirrors import Following
 from keeper.newest import Newest
@@ -45,13 +44,10 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Memory:
     """What the lane remembers between slots."""
 
-    purse: Purse
     agenda: Agenda
-    room: trio.Semaphore
-    """Transactions that may still be sent now."""
     bisection: Bisection = field(default_factory=Bisection)
     posting: set[Pubkey] = field(default_factory=set)
     """Markets with a post in flight."""
@@ -70,20 +66,19 @@ class _Reading:
 
 
 async def post_prices(
-    kit: Kit,
-    config: LaneConfig,
+    lane: Lane,
     rules: PostingRules,
     board: PriceBoard,
     chain: Newest[Snapshot],
     following: Newest[Following],
     stop: trio.Event,
 ) -> None:
-    """Post until `stop` is set; then wait for what is in flight."""
-    lane = _Lane(
-        purse=resume_purse(kit, LANE, config.purse()),
-        agenda=Agenda(tally=kit.tally, publish_slots=PublishSlots(kit.slot_s)),
-        room=trio.Semaphore(config.concurrency),
-    )
+    """Post until `stop` is set; then wait for what is in flight.
+
+    The oracle authority must be the lane's payer or one of its signers.
+    """
+    kit = lane.kit
+    memory = _Memory(agenda=Agenda(tally=kit.tally, publish_slots=PublishSlots(kit.slot_s)))
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
             snapshot, known, latest = chain.get(), following.get(), kit.blockhashes.get()
@@ -96,31 +91,33 @@ async def post_prices(
                     rules=rules,
                     slot=latest.slot,
                 )
-                lane.bisection.forget(trio.current_time())
-                await lane.agenda.review(outlook, partial(_must_wait, lane, snapshot))
-                for batch, readings in _plan(kit, lane, outlook):
+                memory.bisection.forget(trio.current_time())
+                await memory.agenda.review(outlook, partial(_must_wait, memory, snapshot))
+                for batch, readings in _plan(lane, memory, outlook):
                     lane.room.acquire_nowait()
-                    lane.posting.update(reading.market for reading in readings)
-                    nursery.start_soon(_post, kit, lane, batch, readings)
+                    memory.posting.update(reading.market for reading in readings)
+                    nursery.start_soon(_post, lane, memory, batch, readings)
             with trio.move_on_after(kit.slot_s):
                 await stop.wait()
 
 
-def _must_wait(lane: _Lane, snapshot: Snapshot, address: Pubkey) -> bool:
+def _must_wait(memory: _Memory, snapshot: Snapshot, address: Pubkey) -> bool:
     """Tell whether a post is on its way, has not been seen on chain yet, or pauses after failures."""
     return (
-        address in lane.posting
-        or snapshot.slot <= lane.landed_slots.get(address, -1)
-        or lane.bisection.is_paused(str(address), trio.current_time())
+        address in memory.posting
+        or snapshot.slot <= memory.landed_slots.get(address, -1)
+        or memory.bisection.is_paused(str(address), trio.current_time())
     )
 
 
-def _plan(kit: Kit, lane: _Lane, outlook: Outlook) -> list[tuple[Batch[Group], list[_Reading]]]:
+def _plan(
+    lane: Lane, memory: _Memory, outlook: Outlook
+) -> list[tuple[Batch[Group], list[_Reading]]]:
     """Fill as many transactions as may be sent, the most urgent first, each decided anew at the newest prices."""
-    agenda = lane.agenda
+    agenda = memory.agenda
     if not agenda.due_at_s or not lane.room.value:
         return []
-    free = [at for at in agenda.ready if not _must_wait(lane, outlook.snapshot, at)]
+    free = [at for at in agenda.ready if not _must_wait(memory, outlook.snapshot, at)]
     most_urgent = heapq.nlargest(
         lane.room.value * _POSTS_PER_TRANSACTION_MAX,
         free,
@@ -133,19 +130,19 @@ def _plan(kit: Kit, lane: _Lane, outlook: Outlook) -> list[tuple[Batch[Group], l
             chain_slot = outlook.snapshot.markets[address].price_update_slot
             effect = f"{chain_slot}:{decision.publish_slot}"
             readings[str(address)] = _Reading(market=address, post=decision, effect=effect)
-    batches = _pack(kit, lane, readings)[: lane.room.value]
+    batches = _pack(lane, memory, readings)[: lane.room.value]
     return [(batch, [readings[group.job_id] for group in batch.jobs]) for batch in batches]
 
 
-def _pack(kit: Kit, lane: _Lane, readings: Mapping[str, _Reading]) -> list[Batch[Group]]:
+def _pack(lane: Lane, memory: _Memory, readings: Mapping[str, _Reading]) -> list[Batch[Group]]:
     """Fill transactions in order; what is ripe finds a place in those that carry something due, or none."""
     batches: list[Batch[Group]] = []
     waiting = list(readings)
-    while together := lane.bisection.first_batch(waiting):
-        groups = [_group(kit, readings[job_id]) for job_id in together]
-        packing = pack_groups(groups, kit.payer.pubkey())
+    while together := memory.bisection.first_batch(waiting):
+        groups = [_group(lane, readings[job_id]) for job_id in together]
+        packing = pack_groups(groups, lane.payer.pubkey(), shelf=lane.kit.shelf.get())
         for refused in packing.refused:
-            kit.tally.refusals[f"{LANE}.unpackable"] += 1
+            lane.kit.tally.refusals[f"{LANE}.unpackable"] += 1
             log.error("price.unpackable", market=refused.job.job_id, reason=refused.reason)
         batches += packing.batches
         packed = set(together)
@@ -157,14 +154,14 @@ def _pack(kit: Kit, lane: _Lane, readings: Mapping[str, _Reading]) -> list[Batch
     ]
 
 
-def _group(kit: Kit, reading: _Reading) -> Group:
+def _group(lane: Lane, reading: _Reading) -> Group:
     post = reading.post
     return Group(
         job_id=str(reading.market),
         instructions=(
             update_prices(
-                kit.program,
-                kit.payer.pubkey(),
+                lane.kit.program,
+                lane.authority,
                 reading.market,
                 price_class=post.price_class,
                 publish_slot=post.publish_slot,
@@ -176,43 +173,46 @@ def _group(kit: Kit, reading: _Reading) -> Group:
     )
 
 
-async def _post(kit: Kit, lane: _Lane, batch: Batch[Group], readings: Sequence[_Reading]) -> None:
+async def _post(
+    lane: Lane, memory: _Memory, batch: Batch[Group], readings: Sequence[_Reading]
+) -> None:
     due = [reading.market for reading in readings if reading.post.is_due]
     shipment = Shipment(
-        lane=LANE,
         jobs=job_refs("post", [(reading.market, reading.effect) for reading in readings]),
-        due_at_s=tuple(lane.agenda.due_at_s[market] for market in due),
+        due_at_s=tuple(memory.agenda.due_at_s[market] for market in due),
         instructions=batch.instructions,
+        tables=batch.tables,
         cu_limit=batch.cu,
         loaded_bytes=whole_pages(batch.loaded_bytes),
     )
     ids = [group.job_id for group in batch.jobs]
     try:
-        match await ship(kit, lane.purse, shipment):
+        match await ship(lane, shipment):
             case Landed() as landed:
-                lane.bisection.landed(ids)
-                _note_posted(kit, lane, readings, landed.slot)
+                memory.bisection.landed(ids)
+                _note_posted(lane, memory, readings, landed.slot)
             case Failed() as failed:
-                lane.bisection.failed(ids, trio.current_time())
-                kit.tally.refusals[f"{LANE}.failed_on_chain"] += len(ids)
+                memory.bisection.failed(ids, trio.current_time())
+                lane.kit.tally.refusals[f"{LANE}.failed_on_chain"] += len(ids)
                 log.warning("prices.refused", jobs=len(ids), reason=in_words(failed.err))
             case Expired() | NoBid():
                 pass  # counted and logged by ship; the next slot decides anew
     finally:
         markets = [reading.market for reading in readings]
-        lane.posting.difference_update(markets)
-        lane.agenda.reviews.add(markets)
+        memory.posting.difference_update(markets)
+        memory.agenda.reviews.add(markets)
         lane.room.release()
 
 
-def _note_posted(kit: Kit, lane: _Lane, readings: Sequence[_Reading], slot: Slot) -> None:
+def _note_posted(lane: Lane, memory: _Memory, readings: Sequence[_Reading], slot: Slot) -> None:
+    tally = lane.kit.tally
     for reading in readings:
         post = reading.post
-        lane.landed_slots[reading.market] = slot
-        lane.agenda.drop(reading.market)
-        kit.tally.prices_posted += 1
+        memory.landed_slots[reading.market] = slot
+        memory.agenda.drop(reading.market)
+        tally.prices_posted += 1
         for price, (price_e6, _) in zip(post.prices, post.outcomes, strict=True):
-            kit.tally.posted_tokens[price.token_id] = PostedPrice(
+            tally.posted_tokens[price.token_id] = PostedPrice(
                 price_e6=price_e6,
                 price_class=price.price_class,
                 source=price.source,

@@ -25,6 +25,7 @@ from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
 from keeper.following import follow_markets
 from keeper.keypair import load_keypair
+from keeper.lanes import Lanes, open_lanes
 from keeper.liquidate import liquidate_positions
 from keeper.mirrors import Following
 from keeper.newest import Newest
@@ -137,12 +138,12 @@ async def _keep(
                 blockhashes=Newest[LatestBlockhash](),
                 tally=tally,
                 program=config.cluster.program_id,
-                payer=payer,
                 quote_mint=facts.parameters.quote_mint,
                 slot_ms=config.cluster.slot_ms,
                 spent_lamports=await attempts.fees_by_lane(from_slot=hour_ago),
             )
-            await _work(config, options, kit, facts, payer_facts, board, stop, working)
+            lanes = open_lanes(kit, config.lanes, payer)
+            await _work(config, options, kit, lanes, facts, payer_facts, board, stop, working)
             summary = await attempts.summary(after_id=first_id)
     found = report(
         facts=facts,
@@ -168,6 +169,7 @@ async def _work(
     config: Config,
     options: RunOptions,
     kit: Kit,
+    lanes: Lanes,
     facts: ClusterFacts,
     payer: PayerFacts,
     board: PriceBoard,
@@ -188,18 +190,17 @@ async def _work(
         )
         await _settle(kit, pace)
         await check_venue(config.polymarket)
-        await open_bounty_account(kit, config.lanes.liquidations.purse())
+        await open_bounty_account(lanes.liquidations)
         working.set()
         if options.console is not None:
             landing.start_soon(
                 show, options.console, facts, chain, following, board, kit.tally, options.notices
             )
-        async with trio.open_nursery() as lanes:
+        async with trio.open_nursery() as at_work:
             if payer.is_oracle_authority:
-                lanes.start_soon(
+                at_work.start_soon(
                     post_prices,
-                    kit,
-                    config.lanes.prices,
+                    lanes.prices,
                     config.posting,
                     board,
                     chain,
@@ -208,10 +209,9 @@ async def _work(
                 )
             else:
                 _refuse_posting(kit, facts, payer)
-            lanes.start_soon(
+            at_work.start_soon(
                 liquidate_positions,
-                kit,
-                config.lanes.liquidations,
+                lanes.liquidations,
                 config.lanes.lamports_per_quote_unit,
                 config.posting.change_e6,
                 board,
@@ -254,7 +254,7 @@ async def _work(
                     await stop.wait()
                 stop.set()
                 intake.cancel_scope.cancel(reason="draining")
-            lanes.cancel_scope.deadline = trio.current_time() + config.landing.drain_s
+            at_work.cancel_scope.deadline = trio.current_time() + config.landing.drain_s
         landing.cancel_scope.cancel(reason="drained")
 
 

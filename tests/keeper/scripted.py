@@ -11,7 +11,8 @@ from solders.hash import Hash
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from keeper.execute import Kit, watch_blockhashes
+from keeper.config import LaneConfig
+from keeper.execute import Kit, open_lane, watch_blockhashes
 from keeper.mirrors import following_of, mirrors_of
 from keeper.newest import Newest
 from keeper.prices.board import PriceBoard
@@ -254,8 +255,15 @@ def kit_over(rpc, store):
         tally=Tally(),
         program=PROGRAM,
         quote_mint=Pubkey(bytes([8] * 32)),
-        payer=PAYER,
         slot_ms=round(SLOT_S * 1_000),
+    )
+
+
+def lane_of(kit, name, config=None, payer=PAYER, signers=()):
+    """A lane of a scripted keeper, paid by PAYER."""
+    config = config or LaneConfig()
+    return open_lane(
+        kit, name, payer, config.purse(), concurrency=config.concurrency, signers=signers
     )
 
 

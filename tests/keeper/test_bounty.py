@@ -1,7 +1,7 @@
 """keeper/bounty.py, on a virtual clock over a scripted cluster."""
 
 import pytest
-from scripted import PAYER, account_of, open_world
+from scripted import PAYER, account_of, lane_of, open_world
 from spl.token.instructions import get_associated_token_address
 
 from keeper.bounty import open_bounty_account
@@ -12,7 +12,7 @@ from programs.rpc import RpcTimeout
 
 
 async def opened(world, config=None):
-    await open_bounty_account(world.kit, (config or LaneConfig()).purse())
+    await open_bounty_account(lane_of(world.kit, "setup", config))
 
 
 async def test_an_account_that_exists_is_left_alone(autojump_clock):

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 import trio
-from scripted import GENESIS, PAYER, open_world
+from scripted import GENESIS, PAYER, lane_of, open_world
 from solders.hash import Hash
 from structlog.testing import capture_logs
 
 from keeper.config import LaneConfig
 from keeper.errors import ClusterError
-from keeper.execute import Purse, Shipment, job_refs, resume_purse, ship, watch_blockhashes
+from keeper.execute import Purse, Shipment, job_refs, open_lane, ship, watch_blockhashes
 from keeper.fees import FeePolicy, NoBid
 from keeper.newest import Newest
 from keeper.spend import HourlySpend
@@ -22,7 +22,6 @@ from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster, job_instruction
 
 def shipment(job="a", *, count=1, value_lamports=0):
     return Shipment(
-        lane="work",
         jobs=job_refs("do", [(PAYER.pubkey(), f"{job}{number}") for number in range(count)]),
         due_at_s=(trio.current_time(),) * count,
         instructions=(job_instruction(job),),
@@ -37,10 +36,14 @@ def purse(cap_lamports=1_000_000, loss_max_lamports=100_000):
     return Purse(policy=policy, spend=HourlySpend(cap_lamports))
 
 
+def work(world, paying=None):
+    return open_lane(world.kit, "work", PAYER, paying or purse())
+
+
 async def test_what_landed_is_tallied_with_its_fee_and_its_latency(autojump_clock):
     async with open_world() as world:
         paying = purse()
-        outcome = await ship(world.kit, paying, shipment())
+        outcome = await ship(work(world, paying), shipment())
 
         assert isinstance(outcome, Landed)
         tally = world.tally
@@ -58,7 +61,7 @@ async def test_a_failure_on_chain_costs_its_fee_and_is_no_landing(autojump_clock
     async with open_world() as world:
         world.cluster.failing[b"a"] = "AccountInUse"
         paying = purse()
-        outcome = await ship(world.kit, paying, shipment())
+        outcome = await ship(work(world, paying), shipment())
 
         assert isinstance(outcome, Failed)
         assert (0, 1) == (world.tally.landed["work"], world.tally.failed["work"])
@@ -72,7 +75,7 @@ async def test_what_expired_gives_back_what_was_reserved_for_it(autojump_clock):
         world.cluster.drops = 10_000
         paying = purse()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(ship, world.kit, paying, shipment())
+            nursery.start_soon(ship, work(world, paying), shipment())
             await world.slots(2)
             assert 1 == world.tally.jobs_in_flight["work"]
             assert paying.spend.left_lamports(trio.current_time()) < 1_000_000
@@ -85,7 +88,7 @@ async def test_what_expired_gives_back_what_was_reserved_for_it(autojump_clock):
 
 async def test_what_is_not_worth_sending_leaves_no_trace_but_its_reason(autojump_clock):
     async with open_world() as world:
-        outcome = await ship(world.kit, purse(loss_max_lamports=0), shipment(count=3))
+        outcome = await ship(work(world, purse(loss_max_lamports=0)), shipment(count=3))
 
         assert isinstance(outcome, NoBid)
         assert {"work.not_worth_sending": 3} == world.tally.refusals
@@ -99,7 +102,7 @@ async def test_a_burst_of_bids_never_passes_the_hourly_cap(autojump_clock):
         found = []
 
         async def one(number):
-            found.append(await ship(world.kit, paying, numbered(shipment(str(number)), number)))
+            found.append(await ship(work(world, paying), numbered(shipment(str(number)), number)))
 
         async with trio.open_nursery() as nursery:
             for number in range(20):
@@ -119,10 +122,10 @@ def numbered(made, number):
 async def test_the_same_work_under_one_blockhash_is_another_transaction_each_time(autojump_clock):
     async with open_world() as world:
         for number in range(3):
-            await ship(world.kit, purse(), numbered(shipment(), number))
+            await ship(work(world), numbered(shipment(), number))
         async with trio.open_nursery() as nursery:
             for number in range(20):
-                nursery.start_soon(ship, world.kit, purse(), numbered(shipment(), number))
+                nursery.start_soon(ship, work(world), numbered(shipment(), number))
 
         assert 23 == len(world.cluster.sends) == world.tally.landed["work"]
         assert 23 == world.cluster.executed[b"a"]
@@ -132,7 +135,7 @@ async def test_an_unread_floor_bids_the_least_the_policy_allows(autojump_clock):
     async with open_world() as world:
         world.rpc.faults["get_recent_prioritization_fees"] = [RpcTimeout("no answer")]
         with capture_logs() as logs:
-            await ship(world.kit, purse(), shipment())
+            await ship(work(world), shipment())
 
         assert [(1_000,)] == world.rows("SELECT cu_price_micro_lamports FROM attempt")
         assert ["fees.unread"] == [line["event"] for line in logs if "fees" in line["event"]]
@@ -143,10 +146,10 @@ async def test_the_floor_is_read_anew_only_when_it_may_have_changed(autojump_clo
         paying = purse()
         first_s = trio.current_time()
         while trio.current_time() < first_s + 1.9:
-            await ship(world.kit, paying, shipment())
+            await ship(work(world, paying), shipment())
         assert 1 == world.rpc.calls["get_recent_prioritization_fees"]
-        await ship(world.kit, paying, shipment())
-        await ship(world.kit, paying, shipment())
+        await ship(work(world, paying), shipment())
+        await ship(work(world, paying), shipment())
         assert 2 == world.rpc.calls["get_recent_prioritization_fees"]
         assert {(10_000,)} == set(world.rows("SELECT cu_price_micro_lamports FROM attempt"))
 
@@ -184,8 +187,8 @@ async def test_what_an_earlier_process_spent_counts_against_the_hour(autojump_cl
     config = LaneConfig(hourly_spend_max_lamports=7_000)
     async with open_world() as world:
         kit = replace(world.kit, spent_lamports={"prices": 6_000})
-        spent = resume_purse(kit, "prices", config.purse())
-        fresh = resume_purse(kit, "liquidations", config.purse())
+        spent = lane_of(kit, "prices", config).purse
+        fresh = lane_of(kit, "liquidations", config).purse
 
     assert 1_000 == spent.spend.left_lamports(trio.current_time())
     assert 7_000 == fresh.spend.left_lamports(trio.current_time())

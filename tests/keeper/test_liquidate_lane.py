@@ -10,6 +10,7 @@ from scripted import (
     PAYER,
     PROGRAM,
     USD,
+    lane_of,
     logs_of_liquidation,
     market_address,
     market_row,
@@ -41,8 +42,7 @@ async def liquidating(lamports_per_quote_unit=5_000_000, **changes):
         world.cluster.logs_of = logs_of_liquidation
         world.nursery.start_soon(
             liquidate_positions,
-            world.kit,
-            LaneConfig(**changes),
+            lane_of(world.kit, "liquidations", LaneConfig(**changes)),
             lamports_per_quote_unit,
             CHANGE_E6,
             world.board,

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-from scripted import market_address, market_row, open_world
+from scripted import lane_of, market_address, market_row, open_world
 from structlog.testing import capture_logs
 
 from keeper.config import LaneConfig
@@ -29,8 +29,7 @@ async def posting(**changes):
         config = LaneConfig(**changes)
         world.nursery.start_soon(
             post_prices,
-            world.kit,
-            config,
+            lane_of(world.kit, "prices", config),
             PostingRules(),
             world.board,
             world.chain,
@@ -390,8 +389,7 @@ async def test_a_price_that_came_back_before_it_was_posted_is_due_from_its_next_
     async with open_world() as world:
         world.nursery.start_soon(
             post_prices,
-            world.kit,
-            broke,
+            lane_of(world.kit, "prices", broke),
             PostingRules(),
             world.board,
             world.chain,
@@ -422,8 +420,7 @@ async def test_a_stop_sends_nothing_new_and_waits_for_what_is_in_flight(autojump
     async with open_world() as world:
         world.nursery.start_soon(
             post_prices,
-            world.kit,
-            LaneConfig(),
+            lane_of(world.kit, "prices"),
             PostingRules(),
             world.board,
             world.chain,

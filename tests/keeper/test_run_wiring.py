@@ -21,6 +21,7 @@ from spl.token.instructions import get_associated_token_address
 
 from keeper.cluster import ClusterFacts
 from keeper.config import ClusterConfig, Config, KeysConfig, LandingConfig, StateConfig
+from keeper.lanes import open_lanes
 from keeper.payer import PayerFacts
 from keeper.prices.board import PriceBoard
 from keeper.prices.feed_config import FeedConfig
@@ -125,6 +126,7 @@ class Keeper:
                     at_venue(port),
                     RunOptions(for_s=for_s),
                     self.kit,
+                    open_lanes(self.kit, CONFIG.lanes, PAYER),
                     self.facts,
                     self.payer,
                     self.board,
