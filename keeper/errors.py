@@ -33,6 +33,22 @@ class DrillError(KeeperError):
     """A drill cannot be run: its world or its keeper did not come up."""
 
 
+class PayerTakenError(KeeperError):
+    """Another keeper on this machine pays with the same key."""
+
+
+class RuntimeFolderError(KeeperError):
+    """There is no folder for the locks of this user's keepers."""
+
+
+class PlatformChangedError(KeeperError):
+    """The program or its genesis is not what it was at the start: the run ended in order."""
+
+
+class UndoneError(KeeperError):
+    """A single round ended in order, but not all of it could be done."""
+
+
 class ReportError(KeeperError):
     """The run ended in order, but its report cannot be written."""
 

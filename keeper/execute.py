@@ -19,6 +19,7 @@ from solders.pubkey import Pubkey
 from keeper.errors import ClusterError
 from keeper.fees import Bid, FeePolicy, NoBid, choose_bid, recent_floor
 from keeper.newest import Newest
+from keeper.room import Room
 from keeper.spend import HourlySpend
 from keeper.tally import Tally
 from programs.cu_model import CuModel
@@ -120,7 +121,7 @@ class Lane:
     signers: tuple[Keypair, ...] = ()
     """Who signs beside the payer: an authority whose lane has a payer of its own."""
     purse: Purse
-    room: trio.Semaphore
+    room: Room
     """Transactions that may still be sent now."""
 
     @property
@@ -149,7 +150,7 @@ def open_lane(
         payer=payer,
         signers=tuple(signer for signer in signers if signer != payer),
         purse=purse,
-        room=trio.Semaphore(concurrency),
+        room=Room(concurrency),
     )
 
 

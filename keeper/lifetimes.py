@@ -18,6 +18,7 @@ from keeper.cluster import ClusterFacts
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
 from keeper.following import follow_markets
+from keeper.interrupt import Orders
 from keeper.lanes import Lanes
 from keeper.liquidate import liquidate_positions
 from keeper.mirrors import Following
@@ -30,6 +31,7 @@ from keeper.prices.discovery import discover_at
 from keeper.prices.feed import feed
 from keeper.prices.price import TokenId
 from keeper.prices.venue_http import open_venue
+from keeper.reload import Settings, adjust_lanes, reread_settings
 from keeper.snapshot import Snapshot
 from keeper.venue import check_venue
 from keeper.view import show
@@ -44,20 +46,27 @@ log = structlog.get_logger()
 class Work:
     """What the tasks of a run have in common: settings, tools, and the boards between the stages."""
 
-    config: Config
+    settings: Settings
     options: RunOptions
     kit: Kit
     lanes: Lanes
     facts: ClusterFacts
     payer: PayerFacts
-    stop: trio.Event
-    """Set by whoever ends the run: everything drains."""
-    working: trio.Event
-    """Set once what an earlier process left open is settled and new work begins."""
+    orders: Orders
     board: PriceBoard = field(default_factory=PriceBoard)
     chain: Newest[Snapshot] = field(default_factory=Newest)
     following: Newest[Following] = field(default_factory=Newest)
     followed: Newest[tuple[TokenId, ...]] = field(default_factory=Newest)
+
+    @property
+    def config(self) -> Config:
+        """The settings in effect now."""
+        return self.settings.now
+
+    @property
+    def stop(self) -> trio.Event:
+        """Set by whoever ends the run: everything drains."""
+        return self.orders.stop
 
     @property
     def pace(self) -> Pace:
@@ -79,6 +88,7 @@ async def follow_transactions(work: Work) -> None:
         await landing.start(watch, kit.rpc, kit.blockhashes)
         await _get_ready(work)
         landing.start_soon(_show, work)
+        landing.start_soon(_reread, work)
         await work_lanes(work)
         landing.cancel_scope.cancel(reason="drained")
 
@@ -117,7 +127,7 @@ async def _get_ready(work: Work) -> None:
     await _settle(work)
     await check_venue(work.config.polymarket)
     await open_bounty_account(work.lanes.liquidations)
-    work.working.set()
+    work.orders.working.set()
 
 
 async def _settle(work: Work) -> None:
@@ -130,6 +140,15 @@ async def _settle(work: Work) -> None:
             lane=attempt.lane,
             outcome=type(outcome).__name__.lower(),
         )
+
+
+async def _reread(work: Work) -> None:
+    def apply(config: Config) -> None:
+        adjust_lanes(work.lanes, config.lanes)
+        work.options.set_log_level(config.log.level)
+
+    if work.options.reread is not None:
+        await reread_settings(work.orders, work.settings, work.options.reread, apply)
 
 
 async def _show(work: Work) -> None:
@@ -145,7 +164,7 @@ async def _post(work: Work) -> None:
         return
     await post_prices(
         work.lanes.prices,
-        work.config.posting,
+        lambda: work.config.posting,
         work.board,
         work.chain,
         work.following,

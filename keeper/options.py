@@ -1,10 +1,12 @@
 """What the command line adds to the configuration of a run."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from keeper.config import Config
 from keeper.prices.recorder import Recorder
 from keeper.surroundings import Surroundings
 from keeper.view import Notice
@@ -22,5 +24,9 @@ class RunOptions:
     """The newest warnings, for the live view."""
     recorder: Recorder | None = None
     """Told of all that is heard and believed of prices; None records nothing."""
+    reread: Callable[[], Config] | None = None
+    """Reads the configuration anew, with what the command line adds; None: SIGHUP changes nothing."""
+    set_log_level: Callable[[str], None] = lambda _level: None
+    """Tells whoever writes the log what the least severe level is from now on."""
     surroundings: Surroundings = field(default_factory=Surroundings)
     """Disk, clock and signals, where they are not the machine's."""

@@ -18,12 +18,14 @@ import trio
 from keeper.cluster import check_cluster, check_endpoints
 from keeper.config import Config
 from keeper.execute import Kit
+from keeper.interrupt import Orders
 from keeper.keypair import load_keypair
 from keeper.lanes import open_lanes
 from keeper.lifetimes import Work, follow_transactions
 from keeper.newest import Newest
 from keeper.options import RunOptions
 from keeper.payer import check_payer
+from keeper.reload import Settings
 from keeper.report import report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.endpoints import SandboxEndpoints
@@ -42,22 +44,22 @@ log = structlog.get_logger()
 async def run(config: Config, options: RunOptions) -> dict[str, Any]:
     """Keep until interrupted, drain, and return the final report.
 
-    The first SIGINT, SIGTERM or SIGHUP drains; a second one stops waiting, and the next start settles what is open.
+    The first SIGINT or SIGTERM, or the end of its terminal, drains; a second one stops waiting, and the next start settles what is open.
 
     Raises:
         AbandonedError: interrupted before any work, or twice; alone or in a group.
         KeeperError, StateError: what an operator has to mend, in one sentence; alone or in a group.
     """
-    stop, working = trio.Event(), trio.Event()
+    orders, in_file = Orders(), config
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(options.surroundings.obey_signals, stop, working)
+        nursery.start_soon(options.surroundings.obey_signals, orders)
         if config.sandbox.enabled:
             if options.console is not None:
                 options.console.print("starting the sandbox: network, venue and actors …")
             endpoints = await nursery.start(run_sandbox_child, config.sandbox, config.keys.keeper)
             config = _inside(config, endpoints)
             forget_past_chains(config.state.folder)
-        result = await _keep(config, options, stop, working)
+        result = await _keep(Settings(config, in_file), options, orders)
         nursery.cancel_scope.cancel(reason="the run is over")
     return result
 
@@ -78,9 +80,8 @@ def _inside(config: Config, sandbox: SandboxEndpoints) -> Config:
     )
 
 
-async def _keep(
-    config: Config, options: RunOptions, stop: trio.Event, working: trio.Event
-) -> dict[str, Any]:
+async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict[str, Any]:
+    config = settings.now
     payer = load_keypair(config.keys.keeper)
     started_s = trio.current_time()
     async with open_rpc(config.cluster.rpc_urls, config.cluster.rpc_settings) as rpc:
@@ -113,17 +114,19 @@ async def _keep(
                 slot_ms=config.cluster.slot_ms,
                 spent_lamports=await attempts.fees_by_lane(from_slot=hour_ago),
             )
+            lanes = open_lanes(kit, config.lanes, payer)
             work = Work(
-                config=config,
+                settings=settings,
                 options=options,
                 kit=kit,
-                lanes=open_lanes(kit, config.lanes, payer),
+                lanes=lanes,
                 facts=facts,
                 payer=payer_facts,
-                stop=stop,
-                working=working,
+                orders=orders,
             )
-            await follow_transactions(work)
+            payers = [payer.pubkey(), *(lane.payer.pubkey() for lane in lanes)]
+            with options.surroundings.hold_payers(facts.genesis_hash, payers):
+                await follow_transactions(work)
             summary = await attempts.summary(after_id=first_id)
     found = report(
         facts=facts,

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.duration import Duration
-from keeper.cli.logs import keep_notices, open_logs
-from keeper.config import load_config
+from keeper.cli.logs import keep_notices, open_logs, set_log_level
+from keeper.config import Config, load_config
 from keeper.errors import ReportError
 from keeper.options import RunOptions
 from keeper.prices.recorder import FileRecorder
@@ -73,32 +73,42 @@ def run_command(
     With the shipped keeper.toml this starts the sandbox (network, venue, actors) and keeps it. Ctrl-C drains what is in
     flight and exits 0; a second Ctrl-C does not wait. A terminal shows a live view, a pipe gets JSON log lines.
     """
-    config = load_config(config_path)
-    if no_sandbox:
-        config = replace(config, sandbox=replace(config.sandbox, enabled=False))
-    if replay is not None:
-        config = replace(config, sandbox=replace(config.sandbox, replay=replay))
+    reread = partial(_configured, config_path, no_sandbox=no_sandbox, replay=replay, faults=faults)
+    config = reread()
     if faults is not None and not config.sandbox.enabled:
         raise click.UsageError(
             "--faults is for the sandbox's network, and no sandbox is started: leave out --faults or --no-sandbox, "
             "or set sandbox.enabled = true"
         )
-    if faults is not None:
-        config = replace(config, sandbox=replace(config.sandbox, faults=faults))
     live = sys.stdout.isatty() and not as_json
     with ExitStack() as stack:
         recorder = None if record is None else stack.enter_context(closing(_open_recorder(record)))
+        options = RunOptions(for_s=for_s, recorder=recorder, reread=reread)
         if live:
             notices = stack.enter_context(keep_notices())
-            options = RunOptions(for_s=for_s, console=Console(), notices=notices, recorder=recorder)
+            options = replace(options, console=Console(), notices=notices)
         else:
             stack.enter_context(open_logs(sys.stderr if as_json else sys.stdout, form="json"))
-            options = RunOptions(for_s=for_s, recorder=recorder)
+            set_log_level(config.log.level)
+            options = replace(options, set_log_level=set_log_level)
         result = trio.run(partial(run, config, options))
     if as_json:
         _print(json.dumps(result))
     elif live:
         _print("\n".join(summary_lines(result)))
+
+
+def _configured(path: Path, *, no_sandbox: bool, replay: Path | None, faults: str | None) -> Config:
+    """Read keeper.toml, and let the command line have the last word."""
+    config = load_config(path)
+    sandbox = config.sandbox
+    if no_sandbox:
+        sandbox = replace(sandbox, enabled=False)
+    if replay is not None:
+        sandbox = replace(sandbox, replay=replay)
+    if faults is not None:
+        sandbox = replace(sandbox, faults=faults)
+    return replace(config, sandbox=sandbox)
 
 
 def _open_recorder(path: Path) -> FileRecorder:
