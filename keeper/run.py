@@ -25,11 +25,11 @@ from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
 from keeper.following import follow_markets
 from keeper.keypair import load_keypair
-from keeper.lanes import Lanes, open_lanes
+from keeper.lanes import Lanes, count_spent, day_before, open_lanes, spend_json
 from keeper.liquidate import liquidate_positions
 from keeper.mirrors import Following
 from keeper.newest import Newest
-from keeper.payer import PayerFacts, check_payer
+from keeper.payer import PayerFacts, check_payers, watch_balances
 from keeper.post import post_prices
 from keeper.prices.board import PriceBoard
 from keeper.prices.discovery import discover_at
@@ -53,7 +53,8 @@ from programs.rpc_http import open_rpc
 from programs.submit import land, settle_open_attempts
 from state.attempts import Attempts
 
-_HOUR_MS: Final = 3_600_000
+_BALANCE_INTERVAL_SLOTS: Final = 25
+"""Between two readings of every payer's balance."""
 log = structlog.get_logger()
 
 
@@ -117,20 +118,9 @@ async def _keep(
         await check_endpoints(
             config.cluster.rpc_urls, config.cluster.rpc_settings, facts.genesis_hash
         )
-        payer_facts = await check_payer(rpc, payer.pubkey(), facts.parameters)
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
         async with options.surroundings.open_store(path) as store:
-            log.info(
-                "keeper.started",
-                program=str(facts.program),
-                genesis_hash=facts.genesis_hash,
-                payer=str(payer_facts.address),
-                balance_lamports=payer_facts.balance_lamports,
-                state=str(path),
-            )
             attempts, board, tally = Attempts(store), PriceBoard(), Tally()
-            first_id = await attempts.last_id()
-            hour_ago = facts.slot - _HOUR_MS // config.cluster.slot_ms
             kit = Kit(
                 rpc=rpc,
                 attempts=attempts,
@@ -140,9 +130,19 @@ async def _keep(
                 program=config.cluster.program_id,
                 quote_mint=facts.parameters.quote_mint,
                 slot_ms=config.cluster.slot_ms,
-                spent_lamports=await attempts.fees_by_lane(from_slot=hour_ago),
+                wall_ms=options.surroundings.wall_ms,
             )
-            lanes = open_lanes(kit, config.lanes, payer)
+            lanes = open_lanes(kit, config.lanes, payer, config.keys.keeper)
+            payer_facts = await check_payers(rpc, payer.pubkey(), lanes.payers, facts.parameters)
+            log.info(
+                "keeper.started",
+                program=str(facts.program),
+                genesis_hash=facts.genesis_hash,
+                payer=str(payer_facts.address),
+                balance_lamports=payer_facts.balance_lamports,
+                state=str(path),
+            )
+            first_id = await attempts.last_id()
             await _work(config, options, kit, lanes, facts, payer_facts, board, stop, working)
             summary = await attempts.summary(after_id=first_id)
     found = report(
@@ -153,6 +153,7 @@ async def _keep(
         prices=board.statistics(),
         resends=kit.in_flight.statistics().resends,
         run_s=trio.current_time() - started_s,
+        spend=spend_json(lanes),
     )
     log.info(
         "keeper.stopped",
@@ -189,6 +190,10 @@ async def _work(
             watch_blockhashes, kit.rpc, kit.blockhashes, interval_s, facts.genesis_hash
         )
         await _settle(kit, pace)
+        await _remember_spent(kit, lanes, facts)
+        landing.start_soon(
+            watch_balances, kit.rpc, lanes.payers, kit.slot_s * _BALANCE_INTERVAL_SLOTS
+        )
         await check_venue(config.polymarket)
         await open_bounty_account(lanes.liquidations)
         working.set()
@@ -267,6 +272,13 @@ def _refuse_posting(kit: Kit, facts: ClusterFacts, payer: PayerFacts) -> None:
         f"{facts.parameters.oracle_authority}: prices are read but not posted, positions are still liquidated; "
         "set keys.keeper to the oracle authority's key to post",
     )
+
+
+async def _remember_spent(kit: Kit, lanes: Lanes, facts: ClusterFacts) -> None:
+    """Count what earlier processes spent within a day; read once all they left open has ended."""
+    from_minute, from_slot = day_before(facts.slot, slot_ms=kit.slot_ms, wall_ms=kit.wall_ms)
+    rows = await kit.attempts.spent(from_minute=from_minute, from_slot=from_slot)
+    count_spent(lanes, rows, facts.slot)
 
 
 async def _settle(kit: Kit, pace: Pace) -> None:
