@@ -105,7 +105,9 @@ def _adjust(lane: Lane, config: LaneConfig) -> None:
     lane.room.resize(config.concurrency)
     fresh = config.purse()
     lane.purse.policy = fresh.policy
-    lane.purse.spend.cap_lamports = fresh.spend.cap_lamports
+    for kept, wanted in ((lane.purse.spend, fresh.spend), (lane.purse.losses, fresh.losses)):
+        for (_, window), (_, cap) in zip(kept, wanted, strict=True):
+            window.max_lamports = cap.max_lamports
 
 
 def _lanes(old: LanesConfig, new: LanesConfig) -> LanesConfig:

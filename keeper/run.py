@@ -10,7 +10,7 @@ database, and the next start settles it before anything else.
 """
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import structlog
 import trio
@@ -20,11 +20,11 @@ from keeper.config import Config
 from keeper.execute import Kit
 from keeper.interrupt import Orders
 from keeper.keypair import load_keypair
-from keeper.lanes import open_lanes
+from keeper.lanes import open_lanes, spend_json
 from keeper.lifetimes import Work, follow_transactions
 from keeper.newest import Newest
 from keeper.options import RunOptions
-from keeper.payer import check_payer
+from keeper.payer import check_payers
 from keeper.reload import Settings
 from keeper.report import report
 from keeper.sandbox.child import run_sandbox_child
@@ -37,7 +37,6 @@ from programs.rpc import LatestBlockhash
 from programs.rpc_http import open_rpc
 from state.attempts import Attempts
 
-_HOUR_MS: Final = 3_600_000
 log = structlog.get_logger()
 
 
@@ -89,20 +88,9 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
         await check_endpoints(
             config.cluster.rpc_urls, config.cluster.rpc_settings, facts.genesis_hash
         )
-        payer_facts = await check_payer(rpc, payer.pubkey(), facts.parameters)
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
         async with options.surroundings.open_store(path) as store:
-            log.info(
-                "keeper.started",
-                program=str(facts.program),
-                genesis_hash=facts.genesis_hash,
-                payer=str(payer_facts.address),
-                balance_lamports=payer_facts.balance_lamports,
-                state=str(path),
-            )
             attempts = Attempts(store)
-            first_id = await attempts.last_id()
-            hour_ago = facts.slot - _HOUR_MS // config.cluster.slot_ms
             kit = Kit(
                 rpc=rpc,
                 attempts=attempts,
@@ -112,9 +100,19 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                 program=config.cluster.program_id,
                 quote_mint=facts.parameters.quote_mint,
                 slot_ms=config.cluster.slot_ms,
-                spent_lamports=await attempts.fees_by_lane(from_slot=hour_ago),
+                wall_ms=options.surroundings.wall_ms,
             )
-            lanes = open_lanes(kit, config.lanes, payer)
+            lanes = open_lanes(kit, config.lanes, payer, config.keys.keeper)
+            payer_facts = await check_payers(rpc, payer.pubkey(), lanes.payers, facts.parameters)
+            log.info(
+                "keeper.started",
+                program=str(facts.program),
+                genesis_hash=facts.genesis_hash,
+                payer=str(payer_facts.address),
+                balance_lamports=payer_facts.balance_lamports,
+                state=str(path),
+            )
+            first_id = await attempts.last_id()
             work = Work(
                 settings=settings,
                 options=options,
@@ -124,7 +122,7 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                 payer=payer_facts,
                 orders=orders,
             )
-            payers = [payer.pubkey(), *(lane.payer.pubkey() for lane in lanes)]
+            payers = [payer.pubkey(), *(funds.address for funds in lanes.payers)]
             with options.surroundings.hold_payers(facts.genesis_hash, payers):
                 await follow_transactions(work)
             summary = await attempts.summary(after_id=first_id)
@@ -136,6 +134,7 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
         prices=work.board.statistics(),
         resends=kit.in_flight.statistics().resends,
         run_s=trio.current_time() - started_s,
+        spend=spend_json(lanes),
     )
     log.info(
         "keeper.stopped",
