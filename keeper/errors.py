@@ -22,7 +22,7 @@ class GenesisError(KeeperError):
 
 
 class VenueUnreachableError(KeeperError):
-    """The price venue does not answer at the start."""
+    """The price venue does not answer whoever asks it only for prices."""
 
 
 class SandboxError(KeeperError):

@@ -27,8 +27,15 @@ class Orders:
     """Set by whoever ends the run: everything drains."""
     working: trio.Event = field(default_factory=trio.Event)
     """Set once what an earlier process left open is settled and new work begins."""
+    faults: Newest[str] = field(default_factory=Newest)
+    """Why the run ends, when it is for something that a person has to look into."""
     rereads: Newest[str] = field(default_factory=Newest)
     """Who asked, each time the settings are to be read again."""
+
+    def end_because(self, fault: str) -> None:
+        """Drain, and say why."""
+        self.faults.publish(fault)
+        self.stop.set()
 
 
 async def obey_signals(orders: Orders) -> None:

@@ -10,6 +10,8 @@ database, and the next start settles it before anything else.
 """
 
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -26,7 +28,7 @@ from keeper.newest import Newest
 from keeper.options import RunOptions
 from keeper.payer import check_payers
 from keeper.reload import Settings
-from keeper.report import report
+from keeper.report import HEADROOM_PERCENTS, report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.endpoints import SandboxEndpoints
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
@@ -36,6 +38,7 @@ from programs.in_flight import InFlight
 from programs.rpc import LatestBlockhash
 from programs.rpc_http import open_rpc
 from state.attempts import Attempts
+from state.headroom import headroom_bps
 
 log = structlog.get_logger()
 
@@ -80,9 +83,8 @@ def _inside(config: Config, sandbox: SandboxEndpoints) -> Config:
 
 
 async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict[str, Any]:
-    config = settings.now
-    payer = load_keypair(config.keys.keeper)
-    started_s = trio.current_time()
+    config, started_s = settings.now, trio.current_time()
+    keeper = load_keypair(config.keys.keeper)
     async with open_rpc(config.cluster.rpc_urls, config.cluster.rpc_settings) as rpc:
         facts = await check_cluster(rpc, config.cluster.program_id, PROGRAM_SO)
         await check_endpoints(
@@ -90,10 +92,9 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
         )
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
         async with options.surroundings.open_store(path) as store:
-            attempts = Attempts(store)
             kit = Kit(
                 rpc=rpc,
-                attempts=attempts,
+                attempts=Attempts(store),
                 in_flight=InFlight(),
                 blockhashes=Newest[LatestBlockhash](),
                 tally=Tally(),
@@ -101,47 +102,65 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                 quote_mint=facts.parameters.quote_mint,
                 slot_ms=config.cluster.slot_ms,
                 wall_ms=options.surroundings.wall_ms,
+                rehearsal=options.rehearsal,
             )
-            lanes = open_lanes(kit, config.lanes, payer, config.keys.keeper)
-            payer_facts = await check_payers(rpc, payer.pubkey(), lanes.payers, facts.parameters)
-            log.info(
-                "keeper.started",
-                program=str(facts.program),
-                genesis_hash=facts.genesis_hash,
-                payer=str(payer_facts.address),
-                balance_lamports=payer_facts.balance_lamports,
-                state=str(path),
-            )
-            first_id = await attempts.last_id()
-            work = Work(
-                settings=settings,
-                options=options,
-                kit=kit,
-                lanes=lanes,
-                facts=facts,
-                payer=payer_facts,
-                orders=orders,
-            )
-            payers = [payer.pubkey(), *(funds.address for funds in lanes.payers)]
+            lanes = open_lanes(kit, config.lanes, keeper, config.keys.keeper)
+            payers = [keeper.pubkey(), *(funds.address for funds in lanes.payers)]
             with options.surroundings.hold_payers(facts.genesis_hash, payers):
+                payer = await check_payers(rpc, keeper.pubkey(), lanes.payers, facts.parameters)
+                work = Work(
+                    settings=settings,
+                    options=options,
+                    kit=kit,
+                    lanes=lanes,
+                    facts=facts,
+                    payer=payer,
+                    orders=orders,
+                    store=store,
+                )
+                _log_start(work, path)
+                first_id = await Attempts(store).last_id()
                 await follow_transactions(work)
-            summary = await attempts.summary(after_id=first_id)
-    found = report(
-        facts=facts,
-        payer=payer_facts,
-        tally=kit.tally,
-        summary=summary,
-        prices=work.board.statistics(),
-        resends=kit.in_flight.statistics().resends,
-        run_s=trio.current_time() - started_s,
-        spend=spend_json(lanes),
-    )
+            found = await _report(work, first_id, started_s)
     log.info(
         "keeper.stopped",
         run_s=found["run_s"],
         prices_posted=kit.tally.prices_posted,
         liquidations_landed=kit.tally.liquidations_landed,
-        transactions_open=summary.open,
-        fees_lamports=summary.fees_lamports,
+        transactions_open=found["transactions"]["open"],
+        fees_lamports=found["transactions"]["fees_lamports"],
+        because=orders.faults.get(),
     )
     return found
+
+
+def _log_start(work: Work, path: Path) -> None:
+    log.info(
+        "keeper.started",
+        program=str(work.facts.program),
+        genesis_hash=work.facts.genesis_hash,
+        payer=str(work.payer.address),
+        balance_lamports=work.payer.balance_lamports,
+        state=str(path) if work.kit.rehearsal is None else None,
+        sends=work.kit.rehearsal is None,
+    )
+
+
+async def _report(work: Work, first_id: int, started_s: float) -> dict[str, Any]:
+    """Say what became of the run: its transactions by the database's word, the rest by the tally's."""
+    summary = await Attempts(work.store).summary(after_id=first_id)
+    headroom = partial(headroom_bps, after_id=first_id, percents=HEADROOM_PERCENTS)
+    return report(
+        facts=work.facts,
+        payer=work.payer,
+        tally=work.kit.tally,
+        summary=summary,
+        headroom_bps=await work.store.read(headroom),
+        prices=work.board.statistics(),
+        resends=work.kit.in_flight.statistics().resends,
+        run_s=trio.current_time() - started_s,
+        slot_ms=work.kit.slot_ms,
+        spend=spend_json(work.lanes),
+        would_send=None if work.kit.rehearsal is None else work.kit.rehearsal.as_json(),
+        stopped_because=work.orders.faults.get(),
+    )

@@ -31,6 +31,8 @@ from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import Price, PriceClass, Reason, Source
 from keeper.reload import Settings
 from keeper.sandbox.config import SandboxConfig
+from programs.accounts import Global
+from programs.addresses import global_address
 from state.errors import StateDiskFull
 from state.in_loop import InLoopStore
 from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster, signed_batch
@@ -100,7 +102,7 @@ class Keeper:
             program=PROGRAM,
             program_sha256="",
             upgrade_authority=None,
-            parameters=_Parameters(),
+            parameters=Global.from_bytes(self.rpc.accounts[global_address(PROGRAM)[0]].data),
         )
         self.board = PriceBoard()
         self.board.publish(
@@ -135,6 +137,7 @@ class Keeper:
                         payer=self.payer,
                         board=self.board,
                         orders=self.orders,
+                        store=self.store,
                     )
                 )
             finally:
@@ -143,10 +146,6 @@ class Keeper:
 
     def states(self):
         return self.store.db.conn.execute("SELECT lane, state FROM attempt").fetchall()
-
-
-class _Parameters:
-    oracle_authority = PROGRAM
 
 
 async def test_a_run_of_fixed_length_ends_by_itself_and_leaves_nothing_open(autojump_clock):
