@@ -2,7 +2,7 @@ r"""Wiring: the nurseries, the boards between the stages, and the order of shutd
 
     sandbox (another process) | cluster
       prices -> board ----------\\
-      scan -> chain ------------- > prices lane, liquidations lane -> land -> attempts, tally
+      scan -> chain ------------- > prices, liquidations, chains -> land -> attempts, tally
                  \\-> following -> tokens to read
 
 Three lifetimes, one nursery each: `landing` follows transactions to their end, `lanes` decide and send, `intake` reads
@@ -23,6 +23,7 @@ from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts, check_cluster, check_endpoints
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
+from keeper.execute_chains import execute_chains
 from keeper.following import follow_markets
 from keeper.keypair import load_keypair
 from keeper.lanes import Lanes, open_lanes
@@ -190,7 +191,10 @@ async def _work(
         )
         await _settle(kit, pace)
         await check_venue(config.polymarket)
-        await open_bounty_account(lanes.liquidations)
+        for earning in {
+            lane.payer.pubkey(): lane for lane in (lanes.chains, lanes.liquidations)
+        }.values():
+            await open_bounty_account(earning)
         working.set()
         if options.console is not None:
             landing.start_soon(
@@ -212,6 +216,16 @@ async def _work(
             at_work.start_soon(
                 liquidate_positions,
                 lanes.liquidations,
+                config.lanes.lamports_per_quote_unit,
+                config.posting.change_e6,
+                board,
+                chain,
+                following,
+                stop,
+            )
+            at_work.start_soon(
+                execute_chains,
+                lanes.chains,
                 config.lanes.lamports_per_quote_unit,
                 config.posting.change_e6,
                 board,
