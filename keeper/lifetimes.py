@@ -18,6 +18,7 @@ from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
+from keeper.execute_chains import execute_chains
 from keeper.following import follow_markets
 from keeper.lanes import Lanes, count_spent, day_before
 from keeper.liquidate import liquidate_positions
@@ -92,6 +93,7 @@ async def work_lanes(work: Work) -> None:
     async with trio.open_nursery() as lanes:
         lanes.start_soon(_post, work)
         lanes.start_soon(_liquidate, work)
+        lanes.start_soon(_execute_chains, work)
         await take_in(work)
         lanes.cancel_scope.deadline = trio.current_time() + work.config.landing.drain_s
 
@@ -121,7 +123,9 @@ async def _get_ready(work: Work) -> None:
     await _settle(work)
     await _remember_spent(work)
     await check_venue(work.config.polymarket)
-    await open_bounty_account(work.lanes.liquidations)
+    lanes = work.lanes
+    for lane in {lane.payer.pubkey(): lane for lane in (lanes.chains, lanes.liquidations)}.values():
+        await open_bounty_account(lane)
     work.working.set()
 
 
@@ -185,6 +189,18 @@ def _refuse_posting(work: Work) -> None:
 async def _liquidate(work: Work) -> None:
     await liquidate_positions(
         work.lanes.liquidations,
+        work.config.lanes.lamports_per_quote_unit,
+        work.config.posting.change_e6,
+        work.board,
+        work.chain,
+        work.following,
+        work.stop,
+    )
+
+
+async def _execute_chains(work: Work) -> None:
+    await execute_chains(
+        work.lanes.chains,
         work.config.lanes.lamports_per_quote_unit,
         work.config.posting.change_e6,
         work.board,
