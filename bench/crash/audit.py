@@ -63,7 +63,7 @@ def audit(evidence: Evidence) -> Audit:
         expired=states["expired"],
         open=states["open"],
         duplicates=len(duplicates),
-        jobs_done=sum(len(one.effects) for one in evidence.chain),
+        jobs_done=sum(len(one.effects) for one in evidence.chain if one.err is None),
         jobs_lost=len(lost),
         violations=(
             *_unrecorded(evidence),
