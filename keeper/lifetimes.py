@@ -19,6 +19,7 @@ from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
+from keeper.execute_chains import execute_chains
 from keeper.following import follow_markets
 from keeper.interrupt import Orders
 from keeper.lanes import Lanes, count_spent, day_before
@@ -102,8 +103,7 @@ async def follow_transactions(work: Work) -> None:
         await landing.start(land, kit.rpc, kit.attempts, kit.in_flight, work.pace)
         await landing.start(watch, kit.rpc, kit.blockhashes)
         await _get_ready(work)
-        balances_s = kit.slot_s * _BALANCE_INTERVAL_SLOTS
-        landing.start_soon(watch_balances, kit.rpc, work.lanes.payers, balances_s)
+        landing.start_soon(_watch_balances, work)
         landing.start_soon(_show, work)
         landing.start_soon(_reread, work)
         landing.start_soon(_watch_platform, work)
@@ -119,6 +119,7 @@ async def work_lanes(work: Work) -> None:
     async with trio.open_nursery() as lanes:
         lanes.start_soon(_post, work)
         lanes.start_soon(_liquidate, work)
+        lanes.start_soon(_execute_chains, work)
         await take_in(work)
         lanes.cancel_scope.deadline = trio.current_time() + work.config.landing.drain_s
 
@@ -149,16 +150,10 @@ async def _get_ready(work: Work) -> None:
     await _settle(work)
     await _remember_spent(work)
     await check_venue(work.config.polymarket, work.kit.tally)
-    await open_bounty_account(work.lanes.liquidations)
+    lanes = work.lanes
+    for lane in {lane.payer.pubkey(): lane for lane in (lanes.chains, lanes.liquidations)}.values():
+        await open_bounty_account(lane)
     work.orders.working.set()
-
-
-async def _remember_spent(work: Work) -> None:
-    """Count what earlier processes spent within a day; read once all they left open has ended."""
-    kit, slot = work.kit, work.facts.slot
-    from_minute, from_slot = day_before(slot, slot_ms=kit.slot_ms, wall_ms=kit.wall_ms)
-    rows = await kit.attempts.spent(from_minute=from_minute, from_slot=from_slot)
-    count_spent(work.lanes, rows, slot)
 
 
 async def _settle(work: Work) -> None:
@@ -217,6 +212,19 @@ async def _watch_other_signers(work: Work) -> None:
     await watch_other_signers(kit.rpc, payers, work.facts.slot, is_ours, kit.tally, interval_s)
 
 
+async def _remember_spent(work: Work) -> None:
+    """Count what earlier processes spent within a day; read once all they left open has ended."""
+    kit, slot = work.kit, work.facts.slot
+    from_minute, from_slot = day_before(slot, slot_ms=kit.slot_ms, wall_ms=kit.wall_ms)
+    rows = await kit.attempts.spent(from_minute=from_minute, from_slot=from_slot)
+    count_spent(work.lanes, rows, slot)
+
+
+async def _watch_balances(work: Work) -> None:
+    kit = work.kit
+    await watch_balances(kit.rpc, work.lanes.payers, kit.slot_s * _BALANCE_INTERVAL_SLOTS)
+
+
 async def _show(work: Work) -> None:
     console, notices = work.options.console, work.options.notices
     if console is not None:
@@ -252,6 +260,18 @@ def _refuse_posting(work: Work) -> None:
 async def _liquidate(work: Work) -> None:
     await liquidate_positions(
         work.lanes.liquidations,
+        work.config.lanes.lamports_per_quote_unit,
+        work.config.posting.change_e6,
+        work.board,
+        work.chain,
+        work.following,
+        work.stop,
+    )
+
+
+async def _execute_chains(work: Work) -> None:
+    await execute_chains(
+        work.lanes.chains,
         work.config.lanes.lamports_per_quote_unit,
         work.config.posting.change_e6,
         work.board,

@@ -2,7 +2,7 @@ r"""Wiring: what a run is made of, from keeper.toml to the final report.
 
     sandbox (another process) | cluster
       prices -> board ----------\\
-      scan -> chain ------------- > prices lane, liquidations lane -> land -> attempts, tally
+      scan -> chain ------------- > prices, liquidations, chains -> land -> attempts, tally
                  \\-> following -> tokens to read
 
 The tasks and the order of their end are in keeper/lifetimes.py. What is still open when they have ended is in the

@@ -11,7 +11,6 @@ from keeper.shadow_report import Comparison, MalformedShadowError, compare
 
 _EXAMPLES = """\b
 Examples:
-  keeper run --shadow shadow.jsonl          beside the keeper at work, with its own keeper.toml
   keeper shadow shadow.jsonl
   keeper shadow shadow.jsonl --json
 """
@@ -21,7 +20,7 @@ Examples:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def shadow_command(file: Path, *, as_json: bool) -> None:
-    """Compare what `keeper run --shadow FILE` would have sent with what landed.
+    """Compare what `keeper run --shadow FILE`, beside a keeper at work, would have sent with what landed.
 
     A job is met when a transaction with the same instruction named its target within 150 slots; `later` counts slots from the
     shadow's decision to that landing, negative where the chain was first. `missed` are transactions of our key that no
