@@ -21,7 +21,7 @@ from rich.console import Console
 
 from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts, check_cluster, check_endpoints
-from keeper.config import Config
+from keeper.config import Config, pay_rules
 from keeper.execute import Kit, watch_blockhashes
 from keeper.following import follow_markets
 from keeper.keypair import load_keypair
@@ -29,6 +29,7 @@ from keeper.lanes import Lanes, count_spent, day_before, open_lanes, spend_json
 from keeper.liquidate import liquidate_positions
 from keeper.mirrors import Following
 from keeper.newest import Newest
+from keeper.pay import pay_due_rewards
 from keeper.payer import PayerFacts, check_payers, watch_balances
 from keeper.post import post_prices
 from keeper.prices.board import PriceBoard
@@ -214,6 +215,13 @@ async def _work(
                 )
             else:
                 _refuse_posting(kit, facts, payer)
+            at_work.start_soon(
+                pay_due_rewards,
+                lanes.payouts,
+                pay_rules(config),
+                facts.parameters.mmt_mint,
+                stop,
+            )
             at_work.start_soon(
                 liquidate_positions,
                 lanes.liquidations,
