@@ -10,6 +10,7 @@ from keeper.prices.board import PriceStatistics
 from keeper.tally import Tally, percentile
 
 _WITHHELD_LISTED: Final = 20
+_STUCK_LISTED: Final = 20
 
 
 class Counts(Protocol):
@@ -132,6 +133,7 @@ def report(
             "paid": tally.rewards_paid,
             "mmt_base_units": tally.reward_base_units,
         },
+        "chains": _chains(tally),
         "transactions": {
             **_ends(summary),
             "resends": resends,
@@ -148,6 +150,33 @@ def report(
         "spend": dict(spend or {}),
         "settled_attempts": tally.settled_attempts,
         "refusals": dict(sorted(tally.refusals.items())),
+    }
+
+
+def _chains(tally: Tally) -> dict[str, Any]:
+    """Say how far chains came, and which of them stand still at the end, those for the longest first."""
+    latencies = tally.latencies_ms(["chains"])
+    stuck = sorted(tally.stuck_chains.items(), key=lambda item: (item[1].since_slot, item[0]))
+    return {
+        "due": tally.chains_due,
+        "landed_steps": tally.chain_steps_landed,
+        "landed_chains": tally.chains_completed,
+        "cancelled": tally.chains_cancelled,
+        "bounty_base_units": tally.chain_bounty_base_units,
+        "stuck_now": len(stuck),
+        "stuck": [
+            {
+                "chain": address,
+                "step": each.step,
+                "kind": each.kind,
+                "refusal": each.refusal,
+                "reason": each.reason,
+                "since_slot": each.since_slot,
+            }
+            for address, each in stuck[:_STUCK_LISTED]
+        ],
+        "due_to_landed_ms_p50": percentile(latencies, 50),
+        "due_to_landed_ms_p99": percentile(latencies, 99),
     }
 
 
