@@ -138,6 +138,10 @@ def report(
             "due_to_landed_ms_p50": percentile(liquidation_latencies, 50),
             "due_to_landed_ms_p99": percentile(liquidation_latencies, 99),
         },
+        "payouts": {
+            "paid": tally.rewards_paid,
+            "mmt_base_units": tally.reward_base_units,
+        },
         "chains": _chains(tally),
         "transactions": {
             **_ends(summary),
