@@ -113,7 +113,7 @@ async def execute_chains(
             with trio.move_on_after(kit.slot_s):
                 sequence, snapshot = await chain.wait_newer(sequence)
             latest = kit.blockhashes.get()
-            if snapshot is None or latest is None:
+            if snapshot is None or latest is None or stop.is_set():
                 continue
             known = following.get() or Following()
             sight = Sight(board=board, snapshot=snapshot, following=known)
