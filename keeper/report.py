@@ -80,6 +80,7 @@ def report(
     prices: PriceStatistics,
     resends: int,
     run_s: float,
+    spend: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Compose the final object; amounts are base units or lamports, times milliseconds.
 
@@ -142,6 +143,7 @@ def report(
             "due_to_landed_p50": percentile(latencies, 50),
             "due_to_landed_p99": percentile(latencies, 99),
         },
+        "spend": dict(spend or {}),
         "settled_attempts": tally.settled_attempts,
         "refusals": dict(sorted(tally.refusals.items())),
     }
