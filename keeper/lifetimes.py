@@ -9,6 +9,7 @@ Nested, so that they end from the inside: intake first, then the lanes within th
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 import structlog
 import trio
@@ -17,13 +18,14 @@ from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
+from keeper.execute_chains import execute_chains
 from keeper.following import follow_markets
-from keeper.lanes import Lanes
+from keeper.lanes import Lanes, count_spent, day_before
 from keeper.liquidate import liquidate_positions
 from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.options import RunOptions
-from keeper.payer import PayerFacts
+from keeper.payer import PayerFacts, watch_balances
 from keeper.post import post_prices
 from keeper.prices.board import PriceBoard
 from keeper.prices.discovery import discover_at
@@ -37,6 +39,8 @@ from keeper.watch import watch_chain
 from programs.in_flight import Pace
 from programs.submit import land, settle_open_attempts
 
+_BALANCE_INTERVAL_SLOTS: Final = 25
+"""Between two readings of every payer's balance."""
 log = structlog.get_logger()
 
 
@@ -78,6 +82,7 @@ async def follow_transactions(work: Work) -> None:
         await landing.start(land, kit.rpc, kit.attempts, kit.in_flight, work.pace)
         await landing.start(watch, kit.rpc, kit.blockhashes)
         await _get_ready(work)
+        landing.start_soon(_watch_balances, work)
         landing.start_soon(_show, work)
         await work_lanes(work)
         landing.cancel_scope.cancel(reason="drained")
@@ -88,6 +93,7 @@ async def work_lanes(work: Work) -> None:
     async with trio.open_nursery() as lanes:
         lanes.start_soon(_post, work)
         lanes.start_soon(_liquidate, work)
+        lanes.start_soon(_execute_chains, work)
         await take_in(work)
         lanes.cancel_scope.deadline = trio.current_time() + work.config.landing.drain_s
 
@@ -115,8 +121,11 @@ async def take_in(work: Work) -> None:
 async def _get_ready(work: Work) -> None:
     """Do what comes before any new work."""
     await _settle(work)
+    await _remember_spent(work)
     await check_venue(work.config.polymarket)
-    await open_bounty_account(work.lanes.liquidations)
+    lanes = work.lanes
+    for lane in {lane.payer.pubkey(): lane for lane in (lanes.chains, lanes.liquidations)}.values():
+        await open_bounty_account(lane)
     work.working.set()
 
 
@@ -130,6 +139,19 @@ async def _settle(work: Work) -> None:
             lane=attempt.lane,
             outcome=type(outcome).__name__.lower(),
         )
+
+
+async def _remember_spent(work: Work) -> None:
+    """Count what earlier processes spent within a day; read once all they left open has ended."""
+    kit, slot = work.kit, work.facts.slot
+    from_minute, from_slot = day_before(slot, slot_ms=kit.slot_ms, wall_ms=kit.wall_ms)
+    rows = await kit.attempts.spent(from_minute=from_minute, from_slot=from_slot)
+    count_spent(work.lanes, rows, slot)
+
+
+async def _watch_balances(work: Work) -> None:
+    kit = work.kit
+    await watch_balances(kit.rpc, work.lanes.payers, kit.slot_s * _BALANCE_INTERVAL_SLOTS)
 
 
 async def _show(work: Work) -> None:
@@ -167,6 +189,18 @@ def _refuse_posting(work: Work) -> None:
 async def _liquidate(work: Work) -> None:
     await liquidate_positions(
         work.lanes.liquidations,
+        work.config.lanes.lamports_per_quote_unit,
+        work.config.posting.change_e6,
+        work.board,
+        work.chain,
+        work.following,
+        work.stop,
+    )
+
+
+async def _execute_chains(work: Work) -> None:
+    await execute_chains(
+        work.lanes.chains,
         work.config.lanes.lamports_per_quote_unit,
         work.config.posting.change_e6,
         work.board,

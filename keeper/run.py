@@ -2,7 +2,7 @@ r"""Wiring: what a run is made of, from keeper.toml to the final report.
 
     sandbox (another process) | cluster
       prices -> board ----------\\
-      scan -> chain ------------- > prices lane, liquidations lane -> land -> attempts, tally
+      scan -> chain ------------- > prices, liquidations, chains -> land -> attempts, tally
                  \\-> following -> tokens to read
 
 The tasks and the order of their end are in keeper/lifetimes.py. What is still open when they have ended is in the
@@ -19,11 +19,11 @@ from keeper.cluster import check_cluster, check_endpoints
 from keeper.config import Config
 from keeper.execute import Kit
 from keeper.keypair import load_keypair
-from keeper.lanes import open_lanes
+from keeper.lanes import open_lanes, spend_json
 from keeper.lifetimes import Work, follow_transactions
 from keeper.newest import Newest
 from keeper.options import RunOptions
-from keeper.payer import check_payer
+from keeper.payer import check_payers
 from keeper.report import report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.endpoints import SandboxEndpoints
@@ -88,20 +88,10 @@ async def _keep(
         await check_endpoints(
             config.cluster.rpc_urls, config.cluster.rpc_settings, facts.genesis_hash
         )
-        payer_facts = await check_payer(rpc, payer.pubkey(), facts.parameters)
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
         async with options.surroundings.open_store(path) as store:
-            log.info(
-                "keeper.started",
-                program=str(facts.program),
-                genesis_hash=facts.genesis_hash,
-                payer=str(payer_facts.address),
-                balance_lamports=payer_facts.balance_lamports,
-                state=str(path),
-            )
             attempts = Attempts(store)
             first_id = await attempts.last_id()
-            hour_ago = facts.slot - _HOUR_MS // config.cluster.slot_ms
             kit = Kit(
                 rpc=rpc,
                 attempts=attempts,
@@ -111,13 +101,23 @@ async def _keep(
                 program=config.cluster.program_id,
                 quote_mint=facts.parameters.quote_mint,
                 slot_ms=config.cluster.slot_ms,
-                spent_lamports=await attempts.fees_by_lane(from_slot=hour_ago),
+                wall_ms=options.surroundings.wall_ms,
+            )
+            lanes = open_lanes(kit, config.lanes, payer, config.keys.keeper)
+            payer_facts = await check_payers(rpc, payer.pubkey(), lanes.payers, facts.parameters)
+            log.info(
+                "keeper.started",
+                program=str(facts.program),
+                genesis_hash=facts.genesis_hash,
+                payer=str(payer_facts.address),
+                balance_lamports=payer_facts.balance_lamports,
+                state=str(path),
             )
             work = Work(
                 config=config,
                 options=options,
                 kit=kit,
-                lanes=open_lanes(kit, config.lanes, payer),
+                lanes=lanes,
                 facts=facts,
                 payer=payer_facts,
                 stop=stop,
@@ -133,6 +133,7 @@ async def _keep(
         prices=work.board.statistics(),
         resends=kit.in_flight.statistics().resends,
         run_s=trio.current_time() - started_s,
+        spend=spend_json(lanes),
     )
     log.info(
         "keeper.stopped",
