@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from solders.pubkey import Pubkey
 
+from keeper.assessment import Assessment
 from programs.accounts import Global, Market, PositionArray, Vault, positions_from_bytes
 from programs.layout import (
     CHAIN_DTYPE,
@@ -145,6 +146,8 @@ class Snapshot:
     """Address of each position's account: its own, or the chain's that holds it."""
     skipped: Mapping[Unreadable, int] = field(default_factory=dict)
     """Accounts left out, by reason."""
+    assessed: Assessment | None = None
+    """What is due in it, where somebody kept up with that; see `keeper.risk.due_now`."""
     chains: Mapping[bytes, bytes] = field(default_factory=dict)
     """Data of every chain account by address, whether it holds a position or not."""
 
