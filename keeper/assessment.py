@@ -114,8 +114,8 @@ class Due:
 
 
 def count_verdicts(verdicts: Verdicts) -> Rows:
-    """Return how often each verdict occurs, by its number."""
-    return np.bincount(verdicts, minlength=len(Verdict)).astype(np.int64)
+    """Return how often each verdict occurs, by its number; the last entry is for rows that hold no position."""
+    return np.bincount(verdicts, minlength=len(Verdict) + 1).astype(np.int64)
 
 
 def assessment_of(slot: Slot, due: Due, counts: Rows) -> Assessment:

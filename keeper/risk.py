@@ -118,9 +118,11 @@ def holdings_of(positions: PositionArray, market_row: Rows) -> Holdings:
     )
 
 
-def terms_of(markets: Markets, slot: Slot) -> Terms:
-    """Read what holds for every market at a slot."""
-    return Terms(markets=markets, prices=_price_table(markets), gates=gates_at(markets, slot))
+def terms_of(markets: Markets, slot: Slot, before: Terms | None = None) -> Terms:
+    """Read what holds for every market at a slot; of the same markets, prices serve again."""
+    is_same = before is not None and before.markets is markets
+    prices = before.prices if before is not None and is_same else _price_table(markets)
+    return Terms(markets=markets, prices=prices, gates=_gates(markets, slot))
 
 
 def due_among(terms: Terms, holdings: Holdings) -> tuple[Due, Verdicts]:
@@ -233,7 +235,7 @@ def _price_table(markets: Markets) -> Amounts:
     return np.stack([judged.reshape(-1), oracle.reshape(-1)]).astype(np.uint64)
 
 
-def gates_at(markets: Markets, slot: Slot) -> Verdicts:
+def _gates(markets: Markets, slot: Slot) -> Verdicts:
     """Return what stops a whole market, DUE where nothing does."""
     rows = markets.rows
     gate = np.full(len(markets), Verdict.DUE, np.uint8)
