@@ -139,7 +139,8 @@ def _note(campaign: Campaign, death: Death, life: Life) -> None:
     if life.exit_status is not None:
         campaign.ended_alone[f"status {life.exit_status}: {life.last_words[:300]}"] += 1
         return
-    campaign.deaths[death.name] += 1
+    is_in_vain = death.point is not None and life.was_killed_from_outside
+    campaign.deaths["by the clock" if is_in_vain else death.name] += 1
     campaign.phases[life.phase] += 1
     if life.work_began_s is not None:
         campaign.start_s.append(life.work_began_s)
