@@ -1,6 +1,6 @@
 """The one JSON object a run ends with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
@@ -8,6 +8,7 @@ from keeper.cluster import ClusterFacts
 from keeper.payer import PayerFacts
 from keeper.prices.board import PriceStatistics
 from keeper.tally import Tally, percentile
+from programs.endpoint_counts import EndpointStatistics
 
 _WITHHELD_LISTED: Final = 20
 
@@ -79,6 +80,7 @@ def report(
     prices: PriceStatistics,
     resends: int,
     run_s: float,
+    endpoints: Sequence[EndpointStatistics] = (),
 ) -> dict[str, Any]:
     """Compose the final object; amounts are base units or lamports, times milliseconds.
 
@@ -140,6 +142,7 @@ def report(
             "due_to_landed_p50": percentile(latencies, 50),
             "due_to_landed_p99": percentile(latencies, 99),
         },
+        "rpc": {"endpoints": [endpoint_json(each) for each in endpoints]},
         "settled_attempts": tally.settled_attempts,
         "refusals": dict(sorted(tally.refusals.items())),
     }
@@ -157,6 +160,11 @@ def feed_json(prices: PriceStatistics) -> dict[str, Any]:
         "breakers": {endpoint: str(state) for endpoint, state in prices.breakers.items()},
         "delays_ms": dict(prices.delays_ms),
     }
+
+
+def endpoint_json(endpoint: EndpointStatistics) -> dict[str, Any]:
+    """Return what was asked of an RPC endpoint as JSON types."""
+    return asdict(endpoint) | {"breaker": str(endpoint.breaker)}
 
 
 def _withheld(tally: Tally) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import trio
 from rich.console import Console
 
 from keeper.bounty import open_bounty_account
-from keeper.cluster import ClusterFacts, check_cluster, check_endpoints
+from keeper.cluster import ClusterFacts, check_cluster, check_endpoints, program_landmark
 from keeper.config import Config
 from keeper.execute import Kit, watch_blockhashes
 from keeper.following import follow_markets
@@ -117,6 +117,7 @@ async def _keep(
         await check_endpoints(
             config.cluster.rpc_urls, config.cluster.rpc_settings, facts.genesis_hash
         )
+        rpc.watch_endpoints(await program_landmark(config.cluster.program_id, PROGRAM_SO))
         payer_facts = await check_payer(rpc, payer.pubkey(), facts.parameters)
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
         async with options.surroundings.open_store(path) as store:
@@ -152,6 +153,7 @@ async def _keep(
         summary=summary,
         prices=board.statistics(),
         resends=kit.in_flight.statistics().resends,
+        endpoints=rpc.statistics(),
         run_s=trio.current_time() - started_s,
     )
     log.info(

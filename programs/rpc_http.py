@@ -1,20 +1,26 @@
-"""`Rpc` over HTTP: reads fail over from endpoint to endpoint, sends go to all of them at once."""
+"""`Rpc` over HTTP: what each method asks, and how its answer is read. Who is asked: rpc_pool.py, rpc_reads.py, rpc_sends.py."""
 
+import json
 import logging
 import math
+import random
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import httpx
-import tenacity
 import trio
 from solders.hash import Hash
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
+from programs.agreement import Landmark
+from programs.completeness import Census
+from programs.endpoint_counts import EndpointStatistics
+from programs.endpoint_watch import watch_endpoints
+from programs.errands import open_errands
 from programs.rpc import (
     Account,
     Accounts,
@@ -22,28 +28,31 @@ from programs.rpc import (
     Filter,
     LatestBlockhash,
     ProgramAccounts,
-    RpcError,
+    RpcBehind,
     RpcFailure,
-    RpcTimeout,
-    RpcUnavailable,
+    RpcIncomplete,
     SettledStatuses,
     SignatureStatus,
     Simulation,
     TransactionFacts,
 )
+from programs.rpc_pool import Pool, Question
+from programs.rpc_reads import read, read_with
 from programs.rpc_replies import (
-    parse_reply,
     read_account,
     read_accounts,
     read_blockhash,
-    read_context,
+    read_epoch,
     read_facts,
     read_fees,
     read_number,
     read_program_accounts,
     read_simulation,
+    read_slot,
     read_statuses,
 )
+from programs.rpc_sends import send_everywhere
+from programs.rpc_settings import RpcSettings
 from programs.rpc_transport import Endpoint
 from programs.units import BlockHeight, Lamports, MicroLamports, Slot
 
@@ -53,46 +62,42 @@ ACCOUNTS_PER_CALL: Final = 100
 STATUSES_PER_CALL: Final = 256
 FEE_ACCOUNTS_PER_CALL: Final = 128
 """Source: agave rpc-client-api/src/request.rs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RpcSettings:
-    """How patiently to ask."""
-
-    try_timeout_s: float = 5.0
-    """For one call to one endpoint."""
-    scan_timeout_s: float = 30.0
-    """For one reading of a program's accounts from one endpoint."""
-    read_deadline_s: float = 15.0
-    """For one read with its retries (scans: added to their own timeout)."""
-    tries: int = 4
-    """Of one read, each at the next endpoint."""
-    backoff_first_s: float = 0.1
-    backoff_max_s: float = 2.0
-    concurrency: int = 16
-    """Calls in flight at once."""
-    body_bytes_max: int = 512 << 20
-    """A million positions of 256 bytes are 350 MB of base64."""
-
-    def __post_init__(self) -> None:
-        """Refuse settings that could never succeed."""
-        for name in ("try_timeout_s", "scan_timeout_s", "read_deadline_s", "tries", "concurrency"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
+_CENSUSES_MAX: Final = 256
+"""Questions for a program's accounts whose count is remembered."""
+_KEEPALIVE_S: Final = 30.0
+"""A new connection has to say which cluster it is of: keep the old ones while they are of use."""
 
 
 @asynccontextmanager
-async def open_rpc(urls: Sequence[str], settings: RpcSettings) -> AsyncGenerator["HttpRpc"]:
-    """Open one connection pool to all endpoints; the first url is asked first."""
+async def open_rpc(
+    urls: Sequence[str],
+    settings: RpcSettings,
+    *,
+    draw: Callable[[], float] = random.random,
+) -> AsyncGenerator["HttpRpc"]:
+    """Open a connection pool to each endpoint; the first url is asked first.
+
+    Args:
+        urls: of one cluster.
+        settings: how patiently to ask.
+        draw: from 0 up to 1, for the jitter of probes.
+
+    """
     if not urls:
         raise ValueError("no RPC endpoint is configured: expected at least one url")
-    limits = httpx.Limits(max_connections=4 * settings.concurrency)
+    # Room for reads, sends and the question after the cluster; its own for each, so that one that hangs takes none.
+    limits = httpx.Limits(max_connections=3 * settings.concurrency, keepalive_expiry=_KEEPALIVE_S)
     # httpx logs every request with its whole url, and a provider's url holds its key.
     httpx_log = logging.getLogger("httpx")
     httpx_log.addFilter(_tells_no_url)
     try:
-        async with httpx.AsyncClient(timeout=None, limits=limits) as client:  # noqa: S113 - every call is under fail_after
-            yield HttpRpc.over(client, urls, settings)
+        async with AsyncExitStack() as stack:
+            clients = [
+                await stack.enter_async_context(httpx.AsyncClient(timeout=None, limits=limits))  # noqa: S113 - every call is under fail_after
+                for _ in urls
+            ]
+            errands = await stack.enter_async_context(open_errands())
+            yield HttpRpc.over(clients, urls, settings, errands, draw=draw)
     finally:
         httpx_log.removeFilter(_tells_no_url)
 
@@ -105,27 +110,44 @@ def _tells_no_url(record: logging.LogRecord) -> bool:
 class HttpRpc:
     """The `Rpc` of a real cluster."""
 
-    endpoints: tuple[Endpoint, ...]
-    settings: RpcSettings
-    _limiter: trio.CapacityLimiter = field(repr=False)
-    _preferred: int = 0
-    """The endpoint that answered last: a dead one is not asked first by every call."""
+    pool: Pool
+    _errands: trio.Nursery = field(repr=False)
+    _censuses: dict[str, Census] = field(default_factory=dict, repr=False)
 
     @classmethod
     def over(
-        cls, client: httpx.AsyncClient, urls: Sequence[str], settings: RpcSettings
+        cls,
+        clients: Sequence[httpx.AsyncClient],
+        urls: Sequence[str],
+        settings: RpcSettings,
+        errands: trio.Nursery,
+        *,
+        draw: Callable[[], float] = random.random,
     ) -> "HttpRpc":
-        """Build it over a client of the caller's."""
-        endpoints = tuple(
+        """Build it over clients of the caller's, one for each url."""
+        endpoints = [
             Endpoint(
                 url=url,
                 client=client,
                 try_timeout_s=settings.try_timeout_s,
                 body_bytes_max=settings.body_bytes_max,
             )
-            for url in urls
-        )
-        return cls(endpoints, settings, trio.CapacityLimiter(settings.concurrency))
+            for url, client in zip(urls, clients, strict=True)
+        ]
+        return cls(Pool(endpoints, settings, draw=draw), errands)
+
+    def watch_endpoints(self, landmark: Landmark | None) -> None:
+        """Begin to hold the endpoints against each other, for as long as this is open.
+
+        Args:
+            landmark: bytes that each of them must serve; None compares blocks and clusters only.
+
+        """
+        self._errands.start_soon(watch_endpoints, self.pool, landmark)
+
+    def statistics(self) -> tuple[EndpointStatistics, ...]:
+        """Return what was asked of each endpoint so far, and how it answered."""
+        return self.pool.statistics()
 
     async def get_slot(self, commitment: Commitment) -> Slot:
         """Read the current slot."""
@@ -137,12 +159,20 @@ class HttpRpc:
         return BlockHeight(found)
 
     async def get_genesis_hash(self) -> Hash:
-        """Read which cluster this is."""
+        """Read which cluster this is. The first answer binds: endpoints of another cluster are set aside from then on."""
         return await self._read(Hash.from_string, "getGenesisHash")
 
     async def get_latest_blockhash(self, commitment: Commitment) -> LatestBlockhash:
-        """Read a blockhash to sign with."""
-        return await self._read(read_blockhash, "getLatestBlockhash", {"commitment": commitment})
+        """Read a blockhash to sign with.
+
+        Raises:
+            RpcOtherCluster: every endpoint that answers serves another cluster than at the beginning.
+            RpcDisputed: endpoints contradict each other about what is finalized.
+
+        """
+        return await self._read(
+            read_blockhash, "getLatestBlockhash", {"commitment": commitment}, is_proof=True
+        )
 
     async def get_balance(self, address: Pubkey, commitment: Commitment) -> Lamports:
         """Read an account's lamports, 0 if there is none."""
@@ -197,39 +227,80 @@ class HttpRpc:
             options["filters"] = [dict(each) for each in filters]
         if data_slice is not None:
             options["dataSlice"] = {"offset": data_slice[0], "length": data_slice[1]}
-        found = await self._read(
-            read_context,
-            "getProgramAccounts",
-            str(program),
-            options,
-            try_timeout_s=self.settings.scan_timeout_s,
+        asked = json.dumps([str(program), options["filters"]]) if filters else str(program)
+
+        def count(found: ProgramAccounts, number: int) -> None:
+            self._count(asked, len(found.accounts), number)
+
+        return await read(
+            self.pool,
+            Question(
+                method="getProgramAccounts",
+                params=(str(program), options),
+                commitment=commitment,
+                parse=lambda found: read_program_accounts(found, program),
+                check=count,
+                timeout_s=self.pool.settings.scan_timeout_s,
+            ),
         )
-        if len(found["value"]) <= ACCOUNTS_PER_CALL:
-            return read_program_accounts(found)
-        return await trio.to_thread.run_sync(read_program_accounts, found)
+
+    def _count(self, asked: str, count: int, number: int) -> None:
+        """Refuse a list that has become implausibly short.
+
+        Raises:
+            RpcIncomplete: it has, and nobody has confirmed it.
+
+        """
+        census = self._censuses.pop(asked, Census())
+        if len(self._censuses) >= _CENSUSES_MAX:
+            del self._censuses[next(iter(self._censuses))]
+        self._censuses[asked], reason = census.take(count, number)
+        if reason is not None:
+            name = self.pool.endpoints[number].name
+            raise RpcIncomplete(f"getProgramAccounts at {name}: {reason}; believed when said again")
 
     async def get_signature_statuses(
         self, signatures: Sequence[Signature]
     ) -> tuple[SignatureStatus | None, ...]:
         """Read recent statuses, 256 to a call, in the order asked for."""
-        return await self._statuses(self._read, signatures, search_history=False)
+        return await self._statuses(
+            lambda question: read(self.pool, question), signatures, search_history=False
+        )
 
     async def get_settled_statuses(self, signatures: Sequence[Signature]) -> SettledStatuses:
-        """Read statuses with all history, and the finalized height first, from one endpoint."""
+        """Read statuses with all history, and the finalized height first, from one endpoint.
 
-        async def ask(endpoint: Endpoint) -> SettledStatuses:
-            # A height from one node and an absence from another that lags would prove nothing.
-            async def read(parse: Callable[[Any], T], method: str, *params: object) -> T:
-                return parse_reply(parse, method, await endpoint.call(method, params))
+        One url may be many nodes: statuses of a node that has not even seen the finalized slot, which the height is of,
+        prove nothing and are refused.
+        """
 
-            height = await read(read_number, "getBlockHeight", {"commitment": "finalized"})
-            return SettledStatuses(
-                finalized_block_height=BlockHeight(height),
-                statuses=await self._statuses(read, signatures, search_history=True),
+        async def ask(number: int) -> SettledStatuses:
+            slot, height = await self.pool.ask(
+                number,
+                Question(
+                    method="getEpochInfo", params=({"commitment": "finalized"},), parse=read_epoch
+                ),
             )
 
+            def reaches(found: Any) -> None:  # noqa: ANN401 - JSON
+                if (at := read_slot(found)) < slot:
+                    name = self.pool.endpoints[number].name
+                    raise RpcBehind(
+                        f"getSignatureStatuses at {name}: slot {at}, the height is of slot {slot}"
+                    )
+
+            statuses = await self._statuses(
+                lambda question: self.pool.ask(number, question),
+                signatures,
+                search_history=True,
+                look=reaches,
+            )
+            return SettledStatuses(finalized_block_height=height, statuses=statuses)
+
         calls = 1 + math.ceil(len(signatures) / STATUSES_PER_CALL)
-        return await self._retried(ask, calls * self.settings.try_timeout_s)
+        return await read_with(
+            self.pool, ask, extra_s=calls * self.pool.settings.try_timeout_s, is_proof=True
+        )
 
     async def get_transaction(self, signature: Signature) -> TransactionFacts | None:
         """Read what a confirmed transaction did; None if the node does not have it."""
@@ -265,7 +336,9 @@ class HttpRpc:
         return await self._read(read_simulation, "simulateTransaction", encoded, options)
 
     async def send_transaction(self, wire: bytes) -> None:
-        """Send signed bytes to every endpoint, preflight skipped; return once any has accepted them.
+        """Send signed bytes to every endpoint whose breaker lets them through, preflight skipped.
+
+        Returns once any has accepted them; the others go on under their own deadlines.
 
         Raises:
             RpcError: no endpoint accepted, and this is the clearest reason given.
@@ -273,88 +346,56 @@ class HttpRpc:
         """
         # maxRetries 0: resending is ours, a node's own queue would go on after we stop.
         options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
-        params = (b64encode(wire).decode(), options)
-        failures: list[RpcFailure] = []
-
-        async def send(endpoint: Endpoint) -> None:
-            try:
-                async with self._limiter:
-                    await endpoint.call("sendTransaction", params)
-            except RpcFailure as failure:
-                failures.append(failure)
-
-        async with trio.open_nursery() as nursery:
-            for endpoint in self.endpoints:
-                nursery.start_soon(send, endpoint)
-        if len(failures) == len(self.endpoints):
-            raise min(failures, key=lambda failure: isinstance(failure, RpcUnavailable))
+        question: Question[object] = Question(
+            method="sendTransaction",
+            params=(b64encode(wire).decode(), options),
+            parse=str,
+            is_send=True,
+        )
+        await send_everywhere(self.pool, self._errands, question)
 
     async def _statuses(
         self,
-        read: Callable[..., Awaitable[tuple[SignatureStatus | None, ...]]],
+        ask: Callable[
+            [Question[tuple[SignatureStatus | None, ...]]],
+            Awaitable[tuple[SignatureStatus | None, ...]],
+        ],
         signatures: Sequence[Signature],
         *,
         search_history: bool,
+        look: Callable[[Any], None] = lambda _: None,
     ) -> tuple[SignatureStatus | None, ...]:
         async def one(chunk: Sequence[Signature]) -> tuple[SignatureStatus | None, ...]:
             names = [str(signature) for signature in chunk]
-            options = {"searchTransactionHistory": search_history}
-            return await read(
-                lambda found: read_statuses(found, len(names)),
-                "getSignatureStatuses",
-                names,
-                options,
+
+            def parse(found: Any) -> tuple[SignatureStatus | None, ...]:  # noqa: ANN401 - JSON
+                look(found)
+                return read_statuses(found, len(names))
+
+            return await ask(
+                Question(
+                    method="getSignatureStatuses",
+                    params=(names, {"searchTransactionHistory": search_history}),
+                    # Source: agave rpc/src/rpc.rs, get_signature_statuses reads the processed bank.
+                    commitment="processed",
+                    parse=parse,
+                )
             )
 
         chunks = await _in_chunks(one, signatures, STATUSES_PER_CALL)
         return tuple(status for chunk in chunks for status in chunk)
 
     async def _read(
-        self,
-        parse: Callable[[Any], T],
-        method: str,
-        *params: object,
-        try_timeout_s: float | None = None,
+        self, parse: Callable[[Any], T], method: str, *params: object, is_proof: bool = False
     ) -> T:
-        async def ask(endpoint: Endpoint) -> T:
-            async with self._limiter:
-                found = await endpoint.call(method, params, timeout_s=try_timeout_s)
-            return parse_reply(parse, method, found)
-
-        return await self._retried(ask, try_timeout_s or 0)
-
-    async def _retried(self, ask: Callable[[Endpoint], Awaitable[T]], extra_s: float) -> T:
-        """Ask endpoint after endpoint. The only retry policy there is, and only for reads."""
-        settings = self.settings
-        first = self._preferred
-        retrying = tenacity.AsyncRetrying(
-            # Attempts, not time: tenacity's clock is not trio's.
-            stop=tenacity.stop_after_attempt(settings.tries),
-            wait=tenacity.wait_random_exponential(
-                multiplier=settings.backoff_first_s, max=settings.backoff_max_s
-            ),
-            retry=tenacity.retry_if_exception(_is_worth_retrying),
-            sleep=trio.sleep,
-            reraise=True,
+        options = params[-1] if params else None
+        commitment = options.get("commitment") if isinstance(options, dict) else None
+        question = Question(
+            method=method, params=params, commitment=commitment or "finalized", parse=parse
         )
-        deadline_s = settings.read_deadline_s + extra_s
-        try:
-            with trio.fail_after(deadline_s):
-                async for attempt in retrying:
-                    with attempt:
-                        turn = attempt.retry_state.attempt_number - 1
-                        chosen = (first + turn) % len(self.endpoints)
-                        found = await ask(self.endpoints[chosen])
-                        self._preferred = chosen
-                        return found
-        except trio.TooSlowError as error:
-            asked = ", ".join(endpoint.name for endpoint in self.endpoints)
-            raise RpcTimeout(f"no answer within {deadline_s:g} s from {asked}") from error
-        raise AssertionError("tenacity ended without an end")  # pragma: no cover - it reraises
-
-
-def _is_worth_retrying(error: BaseException) -> bool:
-    return isinstance(error, RpcUnavailable) or (isinstance(error, RpcError) and error.is_transient)
+        return await read_with(
+            self.pool, lambda number: self.pool.ask(number, question), is_proof=is_proof
+        )
 
 
 async def _in_chunks(
