@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from solders.hash import Hash
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -191,6 +193,34 @@ class ProgramAccounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramRows:
+    """A program's accounts of one length at one slot, as columns."""
+
+    slot: Slot
+    addresses: npt.NDArray[np.void]
+    """Rows of 32 bytes ("V32")."""
+    data: npt.NDArray[np.uint8]
+    """A row of bytes for each address."""
+    other_lengths: int
+    """Accounts of another length; counted, not kept."""
+    skipped: int
+    """Entries that were no account; counted, never a crash."""
+
+    @classmethod
+    def of(cls, found: ProgramAccounts, row_bytes: int) -> "ProgramRows":
+        """Put the accounts of a length side by side."""
+        kept = [(address, data) for address, data in found.accounts if len(data) == row_bytes]
+        joined = b"".join([data for _, data in kept])
+        return cls(
+            slot=found.slot,
+            addresses=np.frombuffer(b"".join([address for address, _ in kept]), "V32"),
+            data=np.frombuffer(joined, np.uint8).reshape(-1, row_bytes),
+            other_lengths=len(found.accounts) - len(kept),
+            skipped=found.skipped,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureStatus:
     """What a node says of a transaction."""
 
@@ -210,6 +240,8 @@ class SettledStatuses:
 
     finalized_block_height: BlockHeight
     statuses: tuple[SignatureStatus | None, ...]
+    first_available_slot: Slot = Slot(0)  # noqa: RUF009 - an integer
+    """Where the node's ledger begins: of what was signed before, absence proves nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +311,17 @@ class Rpc(Protocol):
         data_slice: tuple[int, int] | None = None,
     ) -> ProgramAccounts:
         """Read a program's accounts; `data_slice` is (offset, length)."""
+        ...
+
+    async def get_program_rows(
+        self,
+        program: Pubkey,
+        commitment: Commitment,
+        *,
+        filters: Sequence[Filter] = (),
+        row_bytes: int,
+    ) -> ProgramRows:
+        """Read a program's accounts of one length, of which there may be a million."""
         ...
 
     async def get_signature_statuses(

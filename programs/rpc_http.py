@@ -1,11 +1,9 @@
 """`Rpc` over HTTP: what each method asks, and how its answer is read. Who is asked: rpc_pool.py, rpc_reads.py, rpc_sends.py."""
 
-import json
 import logging
-import math
 import random
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -17,7 +15,6 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from programs.agreement import Landmark
-from programs.completeness import Census
 from programs.endpoint_counts import EndpointStatistics
 from programs.endpoint_watch import watch_endpoints
 from programs.errands import open_errands
@@ -28,42 +25,35 @@ from programs.rpc import (
     Filter,
     LatestBlockhash,
     ProgramAccounts,
-    RpcBehind,
-    RpcFailure,
-    RpcIncomplete,
+    ProgramRows,
     SettledStatuses,
     SignatureStatus,
     Simulation,
     TransactionFacts,
 )
 from programs.rpc_pool import Pool, Question
-from programs.rpc_reads import read, read_with
+from programs.rpc_programs import ProgramReader
+from programs.rpc_reads import in_chunks, read_with
 from programs.rpc_replies import (
     read_account,
     read_accounts,
     read_blockhash,
-    read_epoch,
     read_facts,
     read_fees,
     read_number,
-    read_program_accounts,
     read_simulation,
-    read_slot,
-    read_statuses,
 )
 from programs.rpc_sends import send_everywhere
 from programs.rpc_settings import RpcSettings
+from programs.rpc_statuses import read_recent, read_settled
 from programs.rpc_transport import Endpoint
 from programs.units import BlockHeight, Lamports, MicroLamports, Slot
 
 T = TypeVar("T")
 
 ACCOUNTS_PER_CALL: Final = 100
-STATUSES_PER_CALL: Final = 256
 FEE_ACCOUNTS_PER_CALL: Final = 128
 """Source: agave rpc-client-api/src/request.rs."""
-_CENSUSES_MAX: Final = 256
-"""Questions for a program's accounts whose count is remembered."""
 _KEEPALIVE_S: Final = 30.0
 """A new connection has to say which cluster it is of: keep the old ones while they are of use."""
 
@@ -85,8 +75,8 @@ async def open_rpc(
     """
     if not urls:
         raise ValueError("no RPC endpoint is configured: expected at least one url")
-    # Room for reads, sends and the question after the cluster; its own for each, so that one that hangs takes none.
-    limits = httpx.Limits(max_connections=3 * settings.concurrency, keepalive_expiry=_KEEPALIVE_S)
+    # A pool for each, so that one that hangs takes nothing from the others; the number is bounded in rpc_pool.py.
+    limits = httpx.Limits(keepalive_expiry=_KEEPALIVE_S)
     # httpx logs every request with its whole url, and a provider's url holds its key.
     httpx_log = logging.getLogger("httpx")
     httpx_log.addFilter(_tells_no_url)
@@ -112,7 +102,7 @@ class HttpRpc:
 
     pool: Pool
     _errands: trio.Nursery = field(repr=False)
-    _censuses: dict[str, Census] = field(default_factory=dict, repr=False)
+    _programs: ProgramReader = field(repr=False)
 
     @classmethod
     def over(
@@ -134,7 +124,8 @@ class HttpRpc:
             )
             for url, client in zip(urls, clients, strict=True)
         ]
-        return cls(Pool(endpoints, settings, draw=draw), errands)
+        pool = Pool(endpoints, settings, draw=draw)
+        return cls(pool, errands, ProgramReader(pool))
 
     def watch_endpoints(self, landmark: Landmark | None) -> None:
         """Begin to hold the endpoints against each other, for as long as this is open.
@@ -203,7 +194,7 @@ class HttpRpc:
                 options,
             )
 
-        chunks = await _in_chunks(read, addresses, ACCOUNTS_PER_CALL)
+        chunks = await in_chunks(read, addresses, ACCOUNTS_PER_CALL)
         return Accounts(
             slot=min((chunk.slot for chunk in chunks), default=Slot(0)),
             accounts=tuple(account for chunk in chunks for account in chunk.accounts),
@@ -218,89 +209,28 @@ class HttpRpc:
         data_slice: tuple[int, int] | None = None,
     ) -> ProgramAccounts:
         """Read a program's accounts; `data_slice` is (offset, length)."""
-        options: dict[str, object] = {
-            "commitment": commitment,
-            "encoding": "base64",
-            "withContext": True,
-        }
-        if filters:
-            options["filters"] = [dict(each) for each in filters]
-        if data_slice is not None:
-            options["dataSlice"] = {"offset": data_slice[0], "length": data_slice[1]}
-        asked = json.dumps([str(program), options["filters"]]) if filters else str(program)
+        return await self._programs.accounts(program, commitment, filters, data_slice)
 
-        def count(found: ProgramAccounts, number: int) -> None:
-            self._count(asked, len(found.accounts), number)
-
-        return await read(
-            self.pool,
-            Question(
-                method="getProgramAccounts",
-                params=(str(program), options),
-                commitment=commitment,
-                parse=lambda found: read_program_accounts(found, program),
-                check=count,
-                timeout_s=self.pool.settings.scan_timeout_s,
-            ),
-        )
-
-    def _count(self, asked: str, count: int, number: int) -> None:
-        """Refuse a list that has become implausibly short.
-
-        Raises:
-            RpcIncomplete: it has, and nobody has confirmed it.
-
-        """
-        census = self._censuses.pop(asked, Census())
-        if len(self._censuses) >= _CENSUSES_MAX:
-            del self._censuses[next(iter(self._censuses))]
-        self._censuses[asked], reason = census.take(count, number)
-        if reason is not None:
-            name = self.pool.endpoints[number].name
-            raise RpcIncomplete(f"getProgramAccounts at {name}: {reason}; believed when said again")
+    async def get_program_rows(
+        self,
+        program: Pubkey,
+        commitment: Commitment,
+        *,
+        filters: Sequence[Filter] = (),
+        row_bytes: int,
+    ) -> ProgramRows:
+        """Read a program's accounts of one length, of which there may be a million."""
+        return await self._programs.rows(program, commitment, filters, row_bytes)
 
     async def get_signature_statuses(
         self, signatures: Sequence[Signature]
     ) -> tuple[SignatureStatus | None, ...]:
         """Read recent statuses, 256 to a call, in the order asked for."""
-        return await self._statuses(
-            lambda question: read(self.pool, question), signatures, search_history=False
-        )
+        return await read_recent(self.pool, signatures)
 
     async def get_settled_statuses(self, signatures: Sequence[Signature]) -> SettledStatuses:
-        """Read statuses with all history, and the finalized height first, from one endpoint.
-
-        One url may be many nodes: statuses of a node that has not even seen the finalized slot, which the height is of,
-        prove nothing and are refused.
-        """
-
-        async def ask(number: int) -> SettledStatuses:
-            slot, height = await self.pool.ask(
-                number,
-                Question(
-                    method="getEpochInfo", params=({"commitment": "finalized"},), parse=read_epoch
-                ),
-            )
-
-            def reaches(found: Any) -> None:  # noqa: ANN401 - JSON
-                if (at := read_slot(found)) < slot:
-                    name = self.pool.endpoints[number].name
-                    raise RpcBehind(
-                        f"getSignatureStatuses at {name}: slot {at}, the height is of slot {slot}"
-                    )
-
-            statuses = await self._statuses(
-                lambda question: self.pool.ask(number, question),
-                signatures,
-                search_history=True,
-                look=reaches,
-            )
-            return SettledStatuses(finalized_block_height=height, statuses=statuses)
-
-        calls = 1 + math.ceil(len(signatures) / STATUSES_PER_CALL)
-        return await read_with(
-            self.pool, ask, extra_s=calls * self.pool.settings.try_timeout_s, is_proof=True
-        )
+        """Read statuses with all history, and the finalized height first, from one endpoint."""
+        return await read_settled(self.pool, signatures)
 
     async def get_transaction(self, signature: Signature) -> TransactionFacts | None:
         """Read what a confirmed transaction did; None if the node does not have it."""
@@ -354,37 +284,6 @@ class HttpRpc:
         )
         await send_everywhere(self.pool, self._errands, question)
 
-    async def _statuses(
-        self,
-        ask: Callable[
-            [Question[tuple[SignatureStatus | None, ...]]],
-            Awaitable[tuple[SignatureStatus | None, ...]],
-        ],
-        signatures: Sequence[Signature],
-        *,
-        search_history: bool,
-        look: Callable[[Any], None] = lambda _: None,
-    ) -> tuple[SignatureStatus | None, ...]:
-        async def one(chunk: Sequence[Signature]) -> tuple[SignatureStatus | None, ...]:
-            names = [str(signature) for signature in chunk]
-
-            def parse(found: Any) -> tuple[SignatureStatus | None, ...]:  # noqa: ANN401 - JSON
-                look(found)
-                return read_statuses(found, len(names))
-
-            return await ask(
-                Question(
-                    method="getSignatureStatuses",
-                    params=(names, {"searchTransactionHistory": search_history}),
-                    # Source: agave rpc/src/rpc.rs, get_signature_statuses reads the processed bank.
-                    commitment="processed",
-                    parse=parse,
-                )
-            )
-
-        chunks = await _in_chunks(one, signatures, STATUSES_PER_CALL)
-        return tuple(status for chunk in chunks for status in chunk)
-
     async def _read(
         self, parse: Callable[[Any], T], method: str, *params: object, is_proof: bool = False
     ) -> T:
@@ -396,27 +295,3 @@ class HttpRpc:
         return await read_with(
             self.pool, lambda number: self.pool.ask(number, question), is_proof=is_proof
         )
-
-
-async def _in_chunks(
-    read: Callable[[Sequence[Any]], Awaitable[T]], items: Sequence[Any], size: int
-) -> list[T]:
-    chunks = [items[start : start + size] for start in range(0, len(items), size)]
-    if len(chunks) == 1:
-        return [await read(chunks[0])]
-    found: dict[int, T] = {}
-    failures: list[RpcFailure] = []
-
-    async def one(index: int, cancel: trio.CancelScope) -> None:
-        try:
-            found[index] = await read(chunks[index])
-        except RpcFailure as failure:
-            failures.append(failure)
-            cancel.cancel(reason="another chunk failed")
-
-    async with trio.open_nursery() as nursery:
-        for index in range(len(chunks)):
-            nursery.start_soon(one, index, nursery.cancel_scope)
-    if failures:
-        raise failures[0]
-    return [found[index] for index in range(len(chunks))]

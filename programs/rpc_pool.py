@@ -18,6 +18,7 @@ from programs.endpoint_counts import Counts, EndpointStatistics
 from programs.outage import Outage, is_told
 from programs.rpc import (
     Commitment,
+    ProgramRows,
     RpcBadReply,
     RpcBehind,
     RpcError,
@@ -28,7 +29,7 @@ from programs.rpc import (
 )
 from programs.rpc_replies import parse_reply
 from programs.rpc_settings import RpcSettings
-from programs.rpc_transport import Endpoint, Reply
+from programs.rpc_transport import Endpoint, ReadBody, Reply
 from programs.standing import Hearing, Standing, newest_mark
 
 T = TypeVar("T")
@@ -74,8 +75,10 @@ class Question(Generic[T]):
     """Raises RpcFailure for an answer, of that endpoint, that is not to be believed."""
     timeout_s: float | None = None
     """Instead of the usual one."""
+    read: ReadBody | None = None
+    """Takes the body of the reply instead of a JSON parser; what it returns is parsed in its place."""
     is_send: bool = False
-    """Sends have places of their own: reads never wait behind them."""
+    """No answer about the chain: neither its age nor the endpoint's cluster matters."""
     is_visit: bool = False
     """Asked to judge the endpoint: it answers even when it is set aside."""
 
@@ -108,8 +111,7 @@ class Pool:
         self._draw = draw
         self._standings = [Standing() for _ in endpoints]
         self._counts = [Counts() for _ in endpoints]
-        self._places = [trio.CapacityLimiter(settings.concurrency) for _ in endpoints]
-        self._send_places = [trio.CapacityLimiter(settings.concurrency) for _ in endpoints]
+        self._places: dict[tuple[int, str], trio.CapacityLimiter] = {}
         self._proven = [0] * count
         """How many of its connections an endpoint had when it last said which cluster it serves."""
         self._proofs = [trio.Lock() for _ in endpoints]
@@ -145,13 +147,20 @@ class Pool:
                 )
         return found
 
-    def recipients(self) -> tuple[int, ...]:
+    def _places_of(self, number: int, method: str) -> trio.CapacityLimiter:
+        """Return the places of one method at one endpoint: a flood of one kind of question delays no other."""
+        key = number, method
+        if key not in self._places:
+            self._places[key] = trio.CapacityLimiter(self.settings.concurrency)
+        return self._places[key]
+
+    def recipients(self, method: str) -> tuple[int, ...]:
         """Return whom a transaction is sent to; who has too many waiting is passed over while others have not."""
         found = recipients(self._standings, trio.current_time())
         free = tuple(
             number
             for number in found
-            if self._send_places[number].statistics().tasks_waiting < _WAITING_MAX
+            if self._places_of(number, method).statistics().tasks_waiting < _WAITING_MAX
         )
         for number in set(found) - set(free or found):
             self._counts[number].failures["crowded"] += 1
@@ -196,9 +205,8 @@ class Pool:
             RpcFailure: it gave no answer that can be believed now.
 
         """
-        places = self._send_places if question.is_send else self._places
         try:
-            async with places[number]:
+            async with self._places_of(number, question.method):
                 reply = await self._call(number, question)
             if not question.is_send:
                 await self._prove(number)
@@ -221,7 +229,10 @@ class Pool:
         self._counts[number].calls += 1
         try:
             reply = await self.endpoints[number].call(
-                question.method, self._with_min_slot(question), timeout_s=question.timeout_s
+                question.method,
+                self._with_min_slot(question),
+                timeout_s=question.timeout_s,
+                read=question.read,
             )
         except RpcError as error:
             if error.code == _MIN_SLOT_NOT_REACHED:
@@ -444,6 +455,8 @@ def _slot_in(method: str, result: object) -> int | None:
     match result:
         case {"context": {"slot": int(slot)}} | {"absoluteSlot": int(slot)}:
             pass
+        case ProgramRows(slot=slot):
+            return slot
         case int(slot) if method == "getSlot":
             pass
         case _:

@@ -3,8 +3,8 @@
 Shell. The only retry policy there is, and only for reads: a send is repeated by whoever lands the transaction.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import tenacity
 import trio
@@ -12,6 +12,7 @@ import trio
 from programs.rpc import (
     RpcDisputed,
     RpcError,
+    RpcFailure,
     RpcLeftAlone,
     RpcTimeout,
     RpcUnavailable,
@@ -106,3 +107,33 @@ async def _wait_allowed(pool: Pool) -> list[int]:
         raise RpcLeftAlone(f"every endpoint asked to be left alone, the first for {wait_s:.1f} s")
     await trio.sleep(wait_s)
     return list(pool.order())
+
+
+async def in_chunks(
+    read_chunk: Callable[[Sequence[Any]], Awaitable[T]], items: Sequence[Any], size: int
+) -> list[T]:
+    """Read so many items at a time, all pieces at once; return what was found of each, in order.
+
+    Raises:
+        RpcFailure: a piece could not be read; the others are given up.
+
+    """
+    chunks = [items[start : start + size] for start in range(0, len(items), size)]
+    if len(chunks) == 1:
+        return [await read_chunk(chunks[0])]
+    found: dict[int, T] = {}
+    failures: list[RpcFailure] = []
+
+    async def one(index: int, cancel: trio.CancelScope) -> None:
+        try:
+            found[index] = await read_chunk(chunks[index])
+        except RpcFailure as failure:
+            failures.append(failure)
+            cancel.cancel(reason="another chunk failed")
+
+    async with trio.open_nursery() as nursery:
+        for index in range(len(chunks)):
+            nursery.start_soon(one, index, nursery.cancel_scope)
+    if failures:
+        raise failures[0]
+    return [found[index] for index in range(len(chunks))]

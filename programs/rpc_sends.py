@@ -41,7 +41,7 @@ async def send_everywhere(pool: Pool, errands: trio.Nursery, question: Question[
         RpcUnavailable: no endpoint answered.
 
     """
-    numbers = pool.recipients()
+    numbers = pool.recipients(question.method)
     if not numbers:
         raise pool.nobody()
     sending = _Sending(left=len(numbers))

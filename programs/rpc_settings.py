@@ -34,7 +34,8 @@ class RpcSettings:
     """Before an endpoint is asked the same thing again; another one is asked at once."""
     backoff_max_s: float = 2.0
     concurrency: int = 16
-    """Calls in flight at once, at each endpoint: one that hangs takes no place from the others."""
+    """Calls of one method in flight at once at one endpoint: one that hangs, or a flood of one kind of question, takes no
+    place from anything else."""
     body_bytes_max: int = 512 << 20
     """A million positions of 256 bytes are 350 MB of base64."""
     max_lag_slots: int = 25

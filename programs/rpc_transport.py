@@ -8,7 +8,7 @@ import itertools
 import json
 import re
 import weakref
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -26,6 +26,9 @@ _READ_INLINE_BYTES_MAX: Final = 64 << 10
 """Some hundred accounts."""
 _DIGITS_MAX: Final = 9
 
+ReadBody = Callable[[bytes, int, str], Any]
+"""Takes the body of a reply, the id of the request, and who was asked for what."""
+
 
 def redacted(url: str) -> str:
     """Show scheme, host and port: providers put their keys in the path, the query and the user part."""
@@ -40,7 +43,7 @@ class Reply:
     """What one call brought."""
 
     result: Any
-    """The `result` member: JSON, of any shape."""
+    """The `result` member: JSON, of any shape; or whatever the caller's reader made of the body."""
     body_bytes: int
 
     @property
@@ -69,9 +72,20 @@ class Endpoint:
         return redacted(self.url)
 
     async def call(
-        self, method: str, params: Sequence[object], *, timeout_s: float | None = None
+        self,
+        method: str,
+        params: Sequence[object],
+        *,
+        timeout_s: float | None = None,
+        read: ReadBody | None = None,
     ) -> Reply:
-        """Call once; `timeout_s` replaces `try_timeout_s`.
+        """Call once.
+
+        Args:
+            method: of JSON-RPC.
+            params: its parameters.
+            timeout_s: instead of `try_timeout_s`.
+            read: takes the body of the reply instead, and raises as `read_body` does.
 
         Raises:
             RpcError: the node answered with an error member.
@@ -92,10 +106,11 @@ class Endpoint:
             raise RpcUnreachable(f"{where}: {reason}") from error
         self._note_connection(response)
         _check_envelope(response, body, where)
+        read = read or read_body
         if len(body) <= _PARSE_INLINE_BYTES_MAX:
-            result = _parse(body, request_id, where)
+            result = read(body, request_id, where)
         else:
-            result = await trio.to_thread.run_sync(_parse, body, request_id, where)
+            result = await trio.to_thread.run_sync(read, body, request_id, where)
         return Reply(result=result, body_bytes=len(body))
 
     def _note_connection(self, response: httpx.Response) -> None:
@@ -145,7 +160,13 @@ def _retry_after_s(header: str | None) -> float | None:
     return float(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS_MAX else None
 
 
-def _parse(body: bytes, request_id: int, where: str) -> Any:  # noqa: ANN401 - JSON
+def read_body(body: bytes, request_id: int, where: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the `result` member of a reply.
+
+    Raises:
+        RpcError: the node answered with an error member.
+        RpcBadReply: it is no reply to this request.
+    """
     try:
         reply = json.loads(body)
     except (ValueError, RecursionError) as error:

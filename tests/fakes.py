@@ -15,6 +15,7 @@ from programs.rpc import (
     Accounts,
     LatestBlockhash,
     ProgramAccounts,
+    ProgramRows,
     RpcError,
     RpcOtherCluster,
     SettledStatuses,
@@ -242,6 +243,11 @@ class FakeRpc:
             if account.owner == program and account.data[:1] == kind
         ]
         return ProgramAccounts(slot=self.cluster.slot, accounts=found, skipped=0)
+
+    async def get_program_rows(self, program, commitment, *, filters, row_bytes):
+        """See `Rpc`."""
+        found = await self.get_program_accounts(program, commitment, filters=filters)
+        return ProgramRows.of(found, row_bytes)
 
     async def send_transaction(self, wire):
         """See `Rpc`."""

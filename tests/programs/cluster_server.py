@@ -18,6 +18,8 @@ def answer(cluster, method, params):
         return {"result": cluster.height(params[0]["commitment"])}
     if method == "getGenesisHash":
         return {"result": "11111111111111111111111111111111"}
+    if method == "getFirstAvailableBlock":
+        return {"result": 0}
     if method == "getEpochInfo":
         height = cluster.height(params[0]["commitment"])
         return {"result": {"absoluteSlot": height, "blockHeight": height}}

@@ -282,13 +282,15 @@ async def test_settled_statuses_and_their_height_come_from_one_endpoint_height_f
     nursery,
 ):
     epochs = [result({"absoluteSlot": 8, "blockHeight": height}) for height in (5, 900)]
-    wire = Wire(one=[epochs[0], httpx.Response(500)], two=[epochs[1], at(9, [None])])
+    wire = Wire(one=[epochs[0], httpx.Response(500)], two=[epochs[1], result(3), at(9, [None])])
     found = await wire.rpc(nursery, ONE, TWO).get_settled_statuses([Signature.default()])
     assert (found.finalized_block_height, found.statuses) == (900, (None,))
+    assert found.first_available_slot == 3
     assert [(host, method) for host, method, _ in wire.requests] == [
         ("one", "getEpochInfo"),
-        ("one", "getSignatureStatuses"),
+        ("one", "getFirstAvailableBlock"),
         ("two", "getEpochInfo"),
+        ("two", "getFirstAvailableBlock"),
         ("two", "getSignatureStatuses"),
     ]
     assert wire.requests[-1][2][1] == {"searchTransactionHistory": True}
