@@ -66,7 +66,7 @@ class ProgramReader:
 
         def read_rows(body: bytes, request_id: int, where: str) -> ProgramRows:
             try:
-                rows = rows_of_body(body, request_id, row_bytes)
+                rows = rows_of_body(body, request_id, row_bytes, owner=str(program))
             except OtherShape:
                 found = read_body(body, request_id, where)
                 accounts = parse_reply(
