@@ -269,6 +269,16 @@ class TransactionFacts:
     """Addresses out of lookup tables, which follow those of the message: writable ones first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressSignature:
+    """A transaction that names an address, as a node lists it."""
+
+    signature: Signature
+    slot: Slot
+    err: object
+    """None, or the transaction error as the node's own JSON."""
+
+
 class Rpc(Protocol):
     """A cluster. Every method raises `RpcFailure` and nothing else."""
 
@@ -336,6 +346,12 @@ class Rpc(Protocol):
 
     async def get_transaction(self, signature: Signature) -> TransactionFacts | None:
         """Read what a confirmed transaction did; None if the node does not have it."""
+        ...
+
+    async def get_signatures_for_address(
+        self, address: Pubkey, *, limit: int, until: Signature | None = None
+    ) -> tuple[AddressSignature, ...]:
+        """Read which confirmed transactions name an address, newest first, down to `until` without it; at most 1_000."""
         ...
 
     async def get_recent_prioritization_fees(

@@ -21,6 +21,7 @@ from programs.errands import open_errands
 from programs.rpc import (
     Account,
     Accounts,
+    AddressSignature,
     Commitment,
     Filter,
     LatestBlockhash,
@@ -37,6 +38,7 @@ from programs.rpc_reads import in_chunks, read_with
 from programs.rpc_replies import (
     read_account,
     read_accounts,
+    read_address_signatures,
     read_blockhash,
     read_facts,
     read_fees,
@@ -240,6 +242,17 @@ class HttpRpc:
             "maxSupportedTransactionVersion": 1,
         }
         return await self._read(read_facts, "getTransaction", str(signature), options)
+
+    async def get_signatures_for_address(
+        self, address: Pubkey, *, limit: int, until: Signature | None = None
+    ) -> tuple[AddressSignature, ...]:
+        """Read which confirmed transactions name an address, newest first, down to `until` without it; at most 1_000."""
+        options: dict[str, object] = {"commitment": "confirmed", "limit": limit}
+        if until is not None:
+            options["until"] = str(until)
+        return await self._read(
+            read_address_signatures, "getSignaturesForAddress", str(address), options
+        )
 
     async def get_recent_prioritization_fees(
         self, writable: Sequence[Pubkey]
