@@ -124,7 +124,7 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                 _log_start(work, path)
                 first_id = await Attempts(store).last_id()
                 await follow_transactions(work)
-            found = await _report(work, rpc.statistics(), first_id, started_s)
+            found = await _report(work, first_id, started_s, rpc.statistics())
     log.info(
         "keeper.stopped",
         run_s=found["run_s"],
@@ -150,7 +150,7 @@ def _log_start(work: Work, path: Path) -> None:
 
 
 async def _report(
-    work: Work, endpoints: Sequence[EndpointStatistics], first_id: int, started_s: float
+    work: Work, first_id: int, started_s: float, endpoints: Sequence[EndpointStatistics]
 ) -> dict[str, Any]:
     """Say what became of the run: its transactions by the database's word, the rest by the tally's."""
     summary = await Attempts(work.store).summary(after_id=first_id)
@@ -163,9 +163,9 @@ async def _report(
         headroom_bps=await work.store.read(headroom),
         prices=work.board.statistics(),
         resends=work.kit.in_flight.statistics().resends,
-        endpoints=endpoints,
         run_s=trio.current_time() - started_s,
         slot_ms=work.kit.slot_ms,
+        endpoints=endpoints,
         spend=spend_json(work.lanes),
         would_send=None if work.kit.rehearsal is None else work.kit.rehearsal.as_json(),
         stopped_because=work.orders.faults.get(),
