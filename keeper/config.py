@@ -8,7 +8,7 @@ import json
 import tomllib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
@@ -234,6 +234,14 @@ class LandingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """What is told."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe level of a log line; a live view shows warnings whatever is set here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything an operator can set."""
 
@@ -245,6 +253,7 @@ class Config:
     lanes: LanesConfig = field(default_factory=LanesConfig)
     payouts: PayoutsConfig = field(default_factory=PayoutsConfig)
     landing: LandingConfig = field(default_factory=LandingConfig)
+    log: LogConfig = field(default_factory=LogConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     genesis: GenesisConfig = field(default_factory=GenesisConfig)
 

@@ -64,6 +64,10 @@ class Tally:
     jobs_queued: Counter[str] = field(default_factory=Counter)
     fees_lamports: Counter[str] = field(default_factory=Counter)
     due_to_landed_ms: dict[str, deque[float]] = field(default_factory=dict)
+    is_halted: bool = False
+    """Whether the platform was halted when last seen."""
+    foreign_signatures: int = 0
+    """Transactions signed with our keys by somebody else."""
     settled_attempts: int = 0
     """Open attempts of an earlier process, settled from the chain at the start."""
 
