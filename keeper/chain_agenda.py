@@ -21,9 +21,9 @@ from programs.chain_account import Chain
 from programs.chains import Forecast
 from programs.units import Slot
 
-_FORECASTS_PER_LOOK: Final = 500
-"""About a fifth of a slot; the others have their turn at the next look."""
-_STUCK_PER_LOOK: Final = 100
+_FORECASTS_PER_LOOK: Final = 240
+"""About a fifth of a slot, at a third of a millisecond each; the others have their turn at the next look."""
+_STUCK_PER_LOOK: Final = 60
 """Of them for chains that were stuck before: they must not take the turns of those that may run."""
 _FORECASTS_PER_CHECKPOINT: Final = 20
 _TRADES_COUNTED: Final = 100
