@@ -21,15 +21,17 @@ from keeper.fees import Bid, FeePolicy, NoBid, choose_bid, recent_floor
 from keeper.newest import Newest
 from keeper.spend import HourlySpend
 from keeper.tally import Tally
+from programs.attempt_log import AttemptLog
 from programs.cu_model import CuModel
 from programs.in_flight import InFlight
 from programs.lookup_tables import LookupTable, TableShelf
 from programs.outage import Outage
 from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure, Simulation
-from programs.submit import AttemptLog, submit
+from programs.submit import submit
 from programs.transaction import Budget, SignedTransaction, compile_message, sign
 from programs.units import TRANSACTION_CU_MAX, ComputeUnits, Lamports, MicroLamports
+from state.errors import AlreadyOpen
 
 _FEES_FRESH_S = 2.0
 """Recent fees are asked for at most this often: they are a floor over whole slots."""
@@ -244,6 +246,12 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     tally.jobs_in_flight[name] += count
     try:
         outcome = await submit(kit.attempts, kit.in_flight, batch)
+    except AlreadyOpen as held:
+        # The chain as this lane sees it is older than what we did to it: the next look will tell.
+        purse.spend.release(reservation)
+        tally.refusals[f"{name}.already_open"] += count
+        log.warning("batch.withheld", lane=name, jobs=count, reason=str(held))
+        return NoBid(reason=str(held))
     finally:
         tally.jobs_in_flight[name] -= count
     if isinstance(outcome, Expired):

@@ -10,7 +10,7 @@ the world. On interrupt intake ends first, then the lanes drain within the deadl
 is in the database, and the next start settles it before anything else.
 """
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -48,9 +48,11 @@ from keeper.view import Notice, show
 from keeper.watch import watch_chain
 from programs.betting_platform.build import PROGRAM_SO
 from programs.in_flight import InFlight, Pace
+from programs.outcomes import Expired, Move
 from programs.rpc import LatestBlockhash
 from programs.rpc_http import open_rpc
-from programs.submit import land, settle_open_attempts
+from programs.settling import settle_open_attempts
+from programs.submit import land
 from state.attempts import Attempts
 
 _HOUR_MS: Final = 3_600_000
@@ -183,7 +185,16 @@ async def _work(
         resend_interval_s=kit.slot_s * config.landing.resend_interval_slots,
     )
     async with trio.open_nursery() as landing:
-        await landing.start(land, kit.rpc, kit.attempts, kit.in_flight, pace)
+        await landing.start(
+            partial(
+                land,
+                kit.rpc,
+                kit.attempts,
+                kit.in_flight,
+                pace,
+                tell_move=partial(_note_move, kit.tally),
+            )
+        )
         interval_s = kit.slot_s * config.landing.blockhash_interval_slots
         await landing.start(
             watch_blockhashes, kit.rpc, kit.blockhashes, interval_s, facts.genesis_hash
@@ -271,11 +282,19 @@ def _refuse_posting(kit: Kit, facts: ClusterFacts, payer: PayerFacts) -> None:
 
 async def _settle(kit: Kit, pace: Pace) -> None:
     """Settle from the chain what an earlier process left open, before any new work."""
-    for attempt, outcome in await settle_open_attempts(kit.attempts, kit.in_flight, pace):
-        kit.tally.settled_attempts += 1
-        log.info(
-            "attempt.settled",
-            signature=attempt.signature_text,
-            lane=attempt.lane,
-            outcome=type(outcome).__name__.lower(),
+    started_s = trio.current_time()
+    settled = await settle_open_attempts(kit.attempts, kit.in_flight, pace)
+    kit.tally.settled_attempts += len(settled)
+    if settled:
+        ends = Counter(
+            "unproved" if each.outcome is None else type(each.outcome).__name__.lower()
+            for each in settled
         )
+        log.info("attempts.settled", **ends, settling_s=round(trio.current_time() - started_s, 3))
+
+
+def _note_move(tally: Tally, move: Move) -> None:
+    """Count an end that a fork changed after the lane heard it; what is due follows from the chain, not from here."""
+    tally.ends_moved[move.lane] += 1
+    if isinstance(move.now, Expired):
+        tally.ends_undone[move.lane] += 1

@@ -49,6 +49,10 @@ class Tally:
     jobs_queued: Counter[str] = field(default_factory=Counter)
     fees_lamports: Counter[str] = field(default_factory=Counter)
     due_to_landed_ms: dict[str, deque[float]] = field(default_factory=dict)
+    ends_moved: Counter[str] = field(default_factory=Counter)
+    """Ends that a fork changed after they had been counted above, by lane."""
+    ends_undone: Counter[str] = field(default_factory=Counter)
+    """Of these, the ones it took out of the chain for good."""
     settled_attempts: int = 0
     """Open attempts of an earlier process, settled from the chain at the start."""
 

@@ -20,6 +20,9 @@ Filter = Mapping[str, Any]
 """`{"memcmp": {...}}` or `{"dataSize": n}`, as the JSON-RPC has it."""
 
 
+_GENESIS_SLOT: Final = Slot(0)
+
+
 class RpcFailure(Exception):
     """A call to the cluster gave no result."""
 
@@ -132,6 +135,8 @@ class SettledStatuses:
 
     finalized_block_height: BlockHeight
     statuses: tuple[SignatureStatus | None, ...]
+    first_available_slot: Slot = _GENESIS_SLOT
+    """The oldest block of which the node knows anything: in an older one it would miss a transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
