@@ -4,10 +4,12 @@ A test runs each in the SVM and holds these bounds between the measured worst ca
 liquidation batch is simulated before it is sent, and its limit set from what the simulation used.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from programs.betting_platform.build import PROGRAM_SO
-from programs.layout import GLOBAL_DTYPE, POSITION_BYTES, VAULT_DTYPE, market_bytes
+from programs.chain_account import StepKind
+from programs.layout import CHAIN_DTYPE, GLOBAL_DTYPE, POSITION_BYTES, VAULT_DTYPE, market_bytes
 from programs.loader import PROGRAM_BYTES, PROGRAM_DATA_HEADER_BYTES
 from programs.units import ComputeUnits
 
@@ -23,6 +25,16 @@ LIQUIDATE_CU_PER_POSITION: Final = ComputeUnits(900)
 _LIQUIDATE_CU: Final = 3_800
 _LIQUIDATE_CU_PER_SIDE: Final = 5_200
 """All positions on one side of one pool are one sale."""
+_EXECUTE_CHAIN_CU: Final = 3_900
+"""What the first step of a chain uses beside itself: two token transfers at most."""
+_STEP_CU: Final = {
+    StepKind.BORROW: 1_400,
+    StepKind.LIQUIDITY: 4_000,
+    StepKind.STAKE: 1_150,
+    StepKind.ARBITRAGE: 6_050,
+    StepKind.OPEN: 5_850,
+}
+CANCEL_CHAIN_CU: Final = ComputeUnits(9_500)
 SIMULATED_CU_MARGIN_PERCENT: Final = 10
 """Between simulation and landing a position may need one step more of the curve's root finding."""
 
@@ -48,6 +60,24 @@ def liquidate_loaded_bytes(pools: int) -> int:
     state = GLOBAL_DTYPE.itemsize + VAULT_DTYPE.itemsize + market_bytes(pools)
     tokens = 3 * _TOKEN_ACCOUNT_BYTES + _TOKEN_PROGRAM_BYTES
     return _program_bytes() + state + tokens + 12 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def execute_chain_cu(kinds: Iterable[StepKind]) -> ComputeUnits:
+    """Bound what these steps of one chain use in one instruction."""
+    return ComputeUnits(_EXECUTE_CHAIN_CU + sum(_STEP_CU[kind] for kind in kinds))
+
+
+def execute_chain_loaded_bytes(pools: int) -> int:
+    """Bound the bytes one execute_chain loads."""
+    state = GLOBAL_DTYPE.itemsize + VAULT_DTYPE.itemsize + market_bytes(pools)
+    tokens = 3 * _TOKEN_ACCOUNT_BYTES + _TOKEN_PROGRAM_BYTES
+    chain = CHAIN_DTYPE.itemsize
+    return _program_bytes() + state + tokens + chain + 9 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def cancel_chain_loaded_bytes(pools: int) -> int:
+    """Bound the bytes one cancel_chain loads: the owner and his tokens beside those of execute_chain."""
+    return execute_chain_loaded_bytes(pools) + _TOKEN_ACCOUNT_BYTES + 2 * _ACCOUNT_OVERHEAD_BYTES
 
 
 LIQUIDATE_LOADED_BYTES_PER_POSITION: Final = POSITION_BYTES + _ACCOUNT_OVERHEAD_BYTES

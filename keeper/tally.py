@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from programs.outcomes import Expired, Move
+
 MARKET_RESOLVED: Final = "market_resolved"
 _LATENCIES_KEPT: Final = 100_000
 """Newest ones; a keeper runs for months."""
@@ -38,6 +40,17 @@ class Tally:
     """Every position of the newest scan, by what risk said of it."""
     bounty_base_units: int = 0
     bad_debt_base_units: int = 0
+    chains_due: int = 0
+    """Chains whose next step is due, at the newest look."""
+    chain_steps_landed: int = 0
+    chains_completed: int = 0
+    """Chains whose last step we landed."""
+    chains_cancelled: int = 0
+    """Chains that ended before their last step, unwound by us."""
+    chain_bounty_base_units: int = 0
+    """Earned with steps and by cancelling."""
+    stuck_chains: dict[str, "StuckChain"] = field(default_factory=dict)
+    """Due chains whose next step is refused, by address."""
     refusals: Counter[str] = field(default_factory=Counter)
     """What was not done, as `lane.reason`."""
     landed: Counter[str] = field(default_factory=Counter)
@@ -55,6 +68,11 @@ class Tally:
     """Of these, the ones it took out of the chain for good."""
     settled_attempts: int = 0
     """Open attempts of an earlier process, settled from the chain at the start."""
+
+    def note_move(self, move: Move) -> None:
+        """Count an end that a fork changed after its lane had heard it; what is due follows from the chain, not from here."""
+        self.ends_moved[move.lane] += 1
+        self.ends_undone[move.lane] += isinstance(move.now, Expired)
 
     def note_latency(self, lane: str, latency_ms: float) -> None:
         """Remember how long a job took from due to landed."""
@@ -94,6 +112,24 @@ class Withheld:
     def is_over(self) -> bool:
         """Whether it is no outage: a resolved market has no price to post any more."""
         return self.reason == MARKET_RESOLVED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StuckChain:
+    """A due chain whose next step the program refuses, and since when."""
+
+    step: int
+    """The one it stands at, 0 first."""
+    kind: str
+    """What that step moves."""
+    refusal: str
+    """The program's name for the reason."""
+    reason: str
+    """The program's words."""
+    since_slot: int
+    """Since when no step of it runs, for whatever reasons."""
+    is_forecast: bool
+    """Whether the program's arithmetic says so, of the state we see; else a simulation or the chain itself did."""
 
 
 def percentile(sorted_values: list[float], percent: int) -> float | None:

@@ -8,7 +8,7 @@ import trio
 from solders.signature import Signature
 
 from programs.attempt_log import StoredJob
-from programs.outcomes import Expired, Landed, Outcome
+from programs.outcomes import Expired, Outcome
 from programs.units import BlockHeight, Lamports, Slot
 
 _FACTS_TRIES_MAX: Final = 6
@@ -56,13 +56,11 @@ class Flight:
 
     @property
     def needs_sending(self) -> bool:
-        """Whether its bytes may still have to go out.
+        """Whether its bytes may still have to go out; also of an end that a fork undid, failures too.
 
-        A failure that a fork undid is not sent again: its jobs are free, and may have been signed anew.
+        A failure that no block holds any more could land as long as its blockhash lives: in a block it is over sooner.
         """
-        if self.is_visible or self.is_spent or self.is_forgotten:
-            return False
-        return self.outcome is None or isinstance(self.outcome, Landed)
+        return not (self.is_visible or self.is_spent or self.is_forgotten)
 
     @property
     def lacks_facts(self) -> bool:

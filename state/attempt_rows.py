@@ -80,6 +80,16 @@ class AttemptToRecord(Protocol):
         ...
 
     @property
+    def signed_minute(self) -> int | None:
+        """When it was signed, Unix minutes by the wall clock; None if nobody will ask."""
+        ...
+
+    @property
+    def rent_lamports(self) -> int:
+        """What it locks in new accounts, if it lands."""
+        ...
+
+    @property
     def jobs(self) -> Sequence[JobToRecord]:
         """The jobs it carries, at least one."""
         ...

@@ -129,6 +129,16 @@ WHEN NEW.name IS NOT OLD.name OR NEW.slot < OLD.slot
 BEGIN SELECT RAISE(ABORT, 'a cursor only moves forward'); END;
 """
 
+_SPEND = """
+ALTER TABLE attempt ADD COLUMN signed_minute INTEGER CHECK (signed_minute >= 0);
+ALTER TABLE attempt ADD COLUMN rent_lamports INTEGER NOT NULL DEFAULT 0 CHECK (rent_lamports >= 0);
+-- What the last day cost, asked at the start.
+CREATE INDEX attempt_by_signed_minute ON attempt (signed_minute) WHERE signed_minute IS NOT NULL;
+CREATE TRIGGER attempt_keeps_cost BEFORE UPDATE ON attempt
+WHEN OLD.signed_minute IS NOT NEW.signed_minute OR OLD.rent_lamports IS NOT NEW.rent_lamports
+BEGIN SELECT RAISE(ABORT, 'what was signed never changes'); END;
+"""
+
 
 _WIRES = """
 -- The signed bytes are needed only until no fork can change the end; a day of them is gigabytes.
@@ -219,6 +229,12 @@ def m004_held_effects(db: Database) -> None:
     _execute_each(db, _EFFECTS)
 
 
+@migrations()
+def m011_spend(db: Database) -> None:
+    """Date attempts, and keep what they lock in new accounts."""
+    _execute_each(db, _SPEND)
+
+
 def _execute_each(db: Database, script: str) -> None:
     # executescript() commits first, which would break the migration's own transaction.
     statement = ""
@@ -261,7 +277,7 @@ def _check_triggers(db: Database, path: str) -> None:
     # sqlite-utils' transform() drops triggers without a word.
     expected = {
         line.split()[2]
-        for line in (_ATTEMPTS + _CURSORS + _WIRES + _EFFECTS).splitlines()
+        for line in (_ATTEMPTS + _CURSORS + _WIRES + _EFFECTS + _SPEND).splitlines()
         if line.startswith("CREATE TRIGGER")
     }
     present = {

@@ -149,10 +149,10 @@ async def test_a_database_of_a_newer_schema_is_refused_untouched(path):
             {"migration_set": "state", "name": "m999_future", "applied_at": "later"}
         )
     before = path.read_bytes()
-    with pytest.raises(StateNewer, match="schema version 5, this release knows 4") as refusal:
+    with pytest.raises(StateNewer, match=r"schema version \d+, this release knows \d+") as refusal:
         async with open_store(path):
             pass  # pragma: no cover - refused above
-    assert (refusal.value.found, refusal.value.expected) == (5, 4)
+    assert refusal.value.found == refusal.value.expected + 1
     assert path.read_bytes() == before
 
 
