@@ -8,7 +8,7 @@ import json
 import tomllib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
@@ -16,6 +16,7 @@ from solders.pubkey import Pubkey
 
 from keeper.errors import ConfigError
 from keeper.fees import FeePolicy
+from keeper.pay import PayRules
 from keeper.posting import PostingRules
 from keeper.prices.feed_config import FeedConfig
 from keeper.purse import Purse
@@ -191,6 +192,23 @@ class LanesConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutsConfig:
+    """How rewards are paid; what it may cost stands in `lanes.payouts`."""
+
+    folder: Path | None = None
+    """Where manifests of reward roots are put; without it `payouts` beside the database."""
+    creates_token_accounts: bool = False
+    """Whether to open a token account for a wallet that has none, 0.00203928 SOL each; else it is skipped until it has one."""
+    interval_slots: int = 25
+    """Between two looks at the folder and at the chain while nothing is paid."""
+
+    def __post_init__(self) -> None:
+        """Refuse an interval that would spin."""
+        if self.interval_slots < 1:
+            raise ValueError(f"interval_slots is {self.interval_slots}, expected 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LandingConfig:
     """How eagerly transactions are sent and confirmed."""
 
@@ -216,6 +234,14 @@ class LandingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """What is told."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe level of a log line; a live view shows warnings whatever is set here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything an operator can set."""
 
@@ -225,7 +251,9 @@ class Config:
     polymarket: FeedConfig = field(default_factory=FeedConfig)
     posting: PostingRules = field(default_factory=PostingRules)
     lanes: LanesConfig = field(default_factory=LanesConfig)
+    payouts: PayoutsConfig = field(default_factory=PayoutsConfig)
     landing: LandingConfig = field(default_factory=LandingConfig)
+    log: LogConfig = field(default_factory=LogConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     genesis: GenesisConfig = field(default_factory=GenesisConfig)
 
@@ -314,6 +342,10 @@ def _anchored(config: Config, folder: Path) -> Config:
         keys=KeysConfig(keeper=folder / config.keys.keeper),
         state=StateConfig(folder=folder / config.state.folder),
         lanes=_anchored_lanes(config.lanes, folder),
+        payouts=replace(
+            config.payouts,
+            folder=None if config.payouts.folder is None else folder / config.payouts.folder,
+        ),
         sandbox=replace(
             config.sandbox,
             replay=None if config.sandbox.replay is None else folder / config.sandbox.replay,
@@ -332,6 +364,16 @@ def _anchored_lanes(lanes: LanesConfig, folder: Path) -> LanesConfig:
         chains=own(lanes.chains),
         payouts=own(lanes.payouts),
         tables=own(lanes.tables),
+    )
+
+
+def pay_rules(config: Config) -> PayRules:
+    """Return how rewards are paid."""
+    payouts = config.payouts
+    return PayRules(
+        folder=payouts.folder or config.state.folder / "payouts",
+        creates_token_accounts=payouts.creates_token_accounts,
+        interval_s=payouts.interval_slots * config.cluster.slot_ms / 1_000,
     )
 
 

@@ -22,6 +22,8 @@ from keeper.funds import Funds
 from keeper.newest import Newest
 from keeper.prices.unix_time import unix_ms
 from keeper.purse import Ask, Purse
+from keeper.rehearsal import Rehearsal
+from keeper.room import Room
 from keeper.spend import SpentRow
 from keeper.tally import Tally
 from programs.attempt_log import AttemptLog
@@ -70,6 +72,8 @@ class Kit:
     """Our lookup tables that transactions may use."""
     wall_ms: Callable[[], int] = unix_ms
     """Unix milliseconds; attempts are dated by it, for the caps of a process after this one."""
+    rehearsal: Rehearsal | None = None
+    """Stands where transactions are sent; None: they are sent."""
     nonces: Iterator[int] = field(default_factory=itertools.count)
     """Tells apart transactions that would otherwise be the same bytes, and so one transaction to the cluster."""
 
@@ -112,7 +116,7 @@ class Lane:
     funds: Funds
     """What the payer has; lanes with one payer share it."""
     purse: Purse
-    room: trio.Semaphore
+    room: Room
     """Transactions that may still be sent now."""
 
     @property
@@ -139,7 +143,7 @@ def open_lane(
         signers=tuple(signer for signer in signers if signer != payer),
         funds=funds or Funds(payer.pubkey()),
         purse=purse,
-        room=trio.Semaphore(concurrency),
+        room=Room(concurrency),
     )
 
 
@@ -192,6 +196,8 @@ async def simulate(lane: Lane, shipment: Shipment) -> Simulation:
 async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     """Bid, land exactly once, and tally how it ended; or say why it is not worth sending."""
     kit, purse, name = lane.kit, lane.purse, lane.name
+    if kit.rehearsal is not None and (resting := _resting(kit, shipment)) is not None:
+        return resting
     shipment = _unlike_others(shipment, next(kit.nonces))
     pledge = await purse.offer(kit.rpc, name, lane.funds, _ask(lane, shipment))
     tally, count = kit.tally, len(shipment.jobs)
@@ -210,6 +216,16 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
         signed_minute=kit.wall_ms() // _MINUTE_MS,
         rent_lamports=shipment.rent_lamports,
     )
+    if kit.rehearsal is not None:
+        # Nothing is paid, but the caps count what would have been: they bite as they would.
+        lane.funds.settle(pledge.payment, _NOTHING)
+        return await kit.rehearsal.perform(
+            kit.rpc,
+            batch,
+            shipment.instructions,
+            value_lamports=shipment.value_lamports,
+            is_critical=shipment.is_critical,
+        )
     log.info(
         "batch.signed",
         lane=name,
@@ -233,6 +249,13 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     purse.settle(pledge, lane.funds, outcome, latest.slot)
     _tally(tally, name, shipment, outcome)
     return outcome
+
+
+def _resting(kit: Kit, shipment: Shipment) -> NoBid | None:
+    latest = kit.blockhashes.get()
+    assert kit.rehearsal is not None
+    assert latest is not None, "lanes start after the first blockhash"
+    return kit.rehearsal.resting(shipment.jobs, latest.slot)
 
 
 def _ask(lane: Lane, shipment: Shipment) -> Ask:

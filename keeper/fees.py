@@ -71,6 +71,7 @@ Withholding = Literal[
     "daily_spend_cap",
     "payer_short",
     "already_open",
+    "rehearsed",
 ]
 
 

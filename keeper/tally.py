@@ -40,6 +40,10 @@ class Tally:
     """Every position of the newest scan, by what risk said of it."""
     bounty_base_units: int = 0
     bad_debt_base_units: int = 0
+    rewards_paid: int = 0
+    """Leaves of reward roots that the program's own events say were paid."""
+    reward_base_units: int = 0
+    """The MMT they came to."""
     chains_due: int = 0
     """Chains whose next step is due, at the newest look."""
     chain_steps_landed: int = 0
@@ -66,6 +70,10 @@ class Tally:
     """Ends that a fork changed after they had been counted above, by lane."""
     ends_undone: Counter[str] = field(default_factory=Counter)
     """Of these, the ones it took out of the chain for good."""
+    is_halted: bool = False
+    """Whether the platform was halted when last seen."""
+    foreign_signatures: int = 0
+    """Transactions signed with our keys by somebody else."""
     settled_attempts: int = 0
     """Open attempts of an earlier process, settled from the chain at the start."""
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from solders.hash import Hash
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -116,6 +118,34 @@ class ProgramAccounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramRows:
+    """A program's accounts of one length at one slot, as columns."""
+
+    slot: Slot
+    addresses: npt.NDArray[np.void]
+    """Rows of 32 bytes ("V32")."""
+    data: npt.NDArray[np.uint8]
+    """A row of bytes for each address."""
+    other_lengths: int
+    """Accounts of another length; counted, not kept."""
+    skipped: int
+    """Entries that were no account; counted, never a crash."""
+
+    @classmethod
+    def of(cls, found: ProgramAccounts, row_bytes: int) -> "ProgramRows":
+        """Put the accounts of a length side by side."""
+        kept = [(address, data) for address, data in found.accounts if len(data) == row_bytes]
+        joined = b"".join([data for _, data in kept])
+        return cls(
+            slot=found.slot,
+            addresses=np.frombuffer(b"".join([address for address, _ in kept]), "V32"),
+            data=np.frombuffer(joined, np.uint8).reshape(-1, row_bytes),
+            other_lengths=len(found.accounts) - len(kept),
+            skipped=found.skipped,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureStatus:
     """What a node says of a transaction."""
 
@@ -164,6 +194,16 @@ class TransactionFacts:
     """Addresses out of lookup tables, which follow those of the message: writable ones first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressSignature:
+    """A transaction that names an address, as a node lists it."""
+
+    signature: Signature
+    slot: Slot
+    err: object
+    """None, or the transaction error as the node's own JSON."""
+
+
 class Rpc(Protocol):
     """A cluster. Every method raises `RpcFailure` and nothing else."""
 
@@ -208,6 +248,17 @@ class Rpc(Protocol):
         """Read a program's accounts; `data_slice` is (offset, length)."""
         ...
 
+    async def get_program_rows(
+        self,
+        program: Pubkey,
+        commitment: Commitment,
+        *,
+        filters: Sequence[Filter] = (),
+        row_bytes: int,
+    ) -> ProgramRows:
+        """Read a program's accounts of one length, of which there may be a million."""
+        ...
+
     async def get_signature_statuses(
         self, signatures: Sequence[Signature]
     ) -> tuple[SignatureStatus | None, ...]:
@@ -220,6 +271,12 @@ class Rpc(Protocol):
 
     async def get_transaction(self, signature: Signature) -> TransactionFacts | None:
         """Read what a confirmed transaction did; None if the node does not have it."""
+        ...
+
+    async def get_signatures_for_address(
+        self, address: Pubkey, *, limit: int, until: Signature | None = None
+    ) -> tuple[AddressSignature, ...]:
+        """Read which confirmed transactions name an address, newest first, down to `until` without it; at most 1_000."""
         ...
 
     async def get_recent_prioritization_fees(

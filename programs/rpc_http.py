@@ -15,13 +15,16 @@ from solders.hash import Hash
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
+from programs.account_columns import OtherShape, rows_of_body
 from programs.rpc import (
     Account,
     Accounts,
+    AddressSignature,
     Commitment,
     Filter,
     LatestBlockhash,
     ProgramAccounts,
+    ProgramRows,
     RpcError,
     RpcFailure,
     RpcTimeout,
@@ -35,6 +38,7 @@ from programs.rpc_replies import (
     parse_reply,
     read_account,
     read_accounts,
+    read_address_signatures,
     read_blockhash,
     read_context,
     read_facts,
@@ -44,7 +48,7 @@ from programs.rpc_replies import (
     read_simulation,
     read_statuses,
 )
-from programs.rpc_transport import Endpoint
+from programs.rpc_transport import Endpoint, ReadBody, read_body
 from programs.units import BlockHeight, Lamports, MicroLamports, Slot
 
 T = TypeVar("T")
@@ -208,6 +212,39 @@ class HttpRpc:
             return read_program_accounts(found)
         return await trio.to_thread.run_sync(read_program_accounts, found)
 
+    async def get_program_rows(
+        self,
+        program: Pubkey,
+        commitment: Commitment,
+        *,
+        filters: Sequence[Filter] = (),
+        row_bytes: int,
+    ) -> ProgramRows:
+        """Read a program's accounts of one length, of which there may be a million."""
+        method = "getProgramAccounts"
+        options: dict[str, object] = {
+            "commitment": commitment,
+            "encoding": "base64",
+            "withContext": True,
+            "filters": [dict(each) for each in filters],
+        }
+
+        def read(body: bytes, request_id: int, where: str) -> ProgramRows:
+            try:
+                return rows_of_body(body, request_id, row_bytes)
+            except OtherShape:
+                found = parse_reply(read_context, method, read_body(body, request_id, where))
+                return ProgramRows.of(read_program_accounts(found), row_bytes)
+
+        return await self._read(
+            lambda found: found,
+            method,
+            str(program),
+            options,
+            try_timeout_s=self.settings.scan_timeout_s,
+            read=read,
+        )
+
     async def get_signature_statuses(
         self, signatures: Sequence[Signature]
     ) -> tuple[SignatureStatus | None, ...]:
@@ -239,6 +276,17 @@ class HttpRpc:
             "maxSupportedTransactionVersion": 1,
         }
         return await self._read(read_facts, "getTransaction", str(signature), options)
+
+    async def get_signatures_for_address(
+        self, address: Pubkey, *, limit: int, until: Signature | None = None
+    ) -> tuple[AddressSignature, ...]:
+        """Read which confirmed transactions name an address, newest first, down to `until` without it; at most 1_000."""
+        options: dict[str, object] = {"commitment": "confirmed", "limit": limit}
+        if until is not None:
+            options["until"] = str(until)
+        return await self._read(
+            read_address_signatures, "getSignaturesForAddress", str(address), options
+        )
 
     async def get_recent_prioritization_fees(
         self, writable: Sequence[Pubkey]
@@ -315,10 +363,11 @@ class HttpRpc:
         method: str,
         *params: object,
         try_timeout_s: float | None = None,
+        read: ReadBody | None = None,
     ) -> T:
         async def ask(endpoint: Endpoint) -> T:
             async with self._limiter:
-                found = await endpoint.call(method, params, timeout_s=try_timeout_s)
+                found = await endpoint.call(method, params, timeout_s=try_timeout_s, read=read)
             return parse_reply(parse, method, found)
 
         return await self._retried(ask, try_timeout_s or 0)

@@ -9,10 +9,12 @@ from typing import Any, TypeVar, cast
 
 from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 
 from programs.rpc import (
     Account,
     Accounts,
+    AddressSignature,
     LatestBlockhash,
     ProgramAccounts,
     RpcBadReply,
@@ -123,6 +125,18 @@ def _signature_status(value: Any) -> SignatureStatus | None:  # noqa: ANN401 - J
         raise ValueError(f"unknown commitment {commitment!r}")
     return SignatureStatus(
         slot=Slot(read_number(value["slot"])), err=value.get("err"), commitment=commitment
+    )
+
+
+def read_address_signatures(found: Any) -> tuple[AddressSignature, ...]:  # noqa: ANN401 - JSON
+    """Read the result of getSignaturesForAddress, newest first."""
+    return tuple(
+        AddressSignature(
+            signature=Signature.from_string(each["signature"]),
+            slot=Slot(read_number(each["slot"])),
+            err=each["err"],
+        )
+        for each in found
     )
 
 

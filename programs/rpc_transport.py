@@ -7,7 +7,7 @@ and one unknown transaction error loses a whole batch (SOLANA.md section 4).
 import itertools
 import json
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -21,6 +21,9 @@ from programs.rpc import RpcBadReply, RpcError, RpcTimeout, RpcUnreachable
 _EXCERPT_CHARS: Final = 120
 _PARSE_INLINE_BYTES_MAX: Final = 1 << 20
 """About 10 ms of JSON; a longer body is parsed off the loop, so that prices and sends go on."""
+
+ReadBody = Callable[[bytes, int, str], Any]
+"""Takes the body of a reply, the id of the request, and who was asked for what."""
 
 
 def redacted(url: str) -> str:
@@ -48,9 +51,20 @@ class Endpoint:
         return redacted(self.url)
 
     async def call(
-        self, method: str, params: Sequence[object], *, timeout_s: float | None = None
+        self,
+        method: str,
+        params: Sequence[object],
+        *,
+        timeout_s: float | None = None,
+        read: "ReadBody | None" = None,
     ) -> Any:  # noqa: ANN401 - JSON
-        """Call once and return the `result` member; `timeout_s` replaces `try_timeout_s`.
+        """Call once and return the `result` member.
+
+        Args:
+            method: of JSON-RPC.
+            params: its parameters.
+            timeout_s: instead of `try_timeout_s`.
+            read: takes the body of the reply instead, and raises as `read_body` does.
 
         Raises:
             RpcError: the node answered with an error member.
@@ -70,9 +84,10 @@ class Endpoint:
             reason = _without(self.url, str(error)) or type(error).__name__
             raise RpcUnreachable(f"{where}: {reason}") from error
         _check_envelope(response, body, where)
+        read = read or read_body
         if len(body) <= _PARSE_INLINE_BYTES_MAX:
-            return _parse(body, request_id, where)
-        return await trio.to_thread.run_sync(_parse, body, request_id, where)
+            return read(body, request_id, where)
+        return await trio.to_thread.run_sync(read, body, request_id, where)
 
     async def _post(self, request: object, where: str) -> tuple[httpx.Response, bytes]:
         async with self.client.stream("POST", self.url, json=request) as response:
@@ -101,7 +116,13 @@ def _check_envelope(response: httpx.Response, body: bytes, where: str) -> None:
     raise RpcBadReply(f"{where}: {found}: {excerpt}", status=status, excerpt=excerpt)
 
 
-def _parse(body: bytes, request_id: int, where: str) -> Any:  # noqa: ANN401 - JSON
+def read_body(body: bytes, request_id: int, where: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the `result` member of a reply.
+
+    Raises:
+        RpcError: the node answered with an error member.
+        RpcBadReply: it is no reply to this request.
+    """
     try:
         reply = json.loads(body)
     except (ValueError, RecursionError) as error:
