@@ -26,6 +26,8 @@ def _mutant(name: str, file: str, found: str, replacement: str) -> Guard:
 
 
 _SUBMIT: Final = "programs/submit.py"
+_EXPIRY: Final = "programs/expiry.py"
+_SETTLING: Final = "programs/settling.py"
 _IN_FLIGHT: Final = "programs/in_flight.py"
 _OUTCOMES: Final = "programs/outcomes.py"
 _ATTEMPTS: Final = "state/attempts.py"
@@ -33,21 +35,21 @@ _ATTEMPTS: Final = "state/attempts.py"
 MUTANTS: Final = (
     _mutant(
         "expiry judged by slot instead of block height",
-        _SUBMIT,
-        "if status is None and flight.last_valid_block_height < settled.finalized_block_height\n",
-        "if status is None and flight.last_valid_block_height < settled.finalized_block_height + 500\n",
+        _EXPIRY,
+        "    if flight.last_valid_block_height >= settled.finalized_block_height:\n        return False\n",
+        "",
     ),
     _mutant(
         "expired and unexpired the wrong way round",
-        _SUBMIT,
-        "    overdue = [flight for flight in absent if flight.last_valid_block_height < height]\n",
-        "    overdue = [flight for flight in absent if flight.last_valid_block_height >= height]\n    expired = overdue\n    return [], expired\n",
+        _EXPIRY,
+        "        if not overdue:\n            return [], []\n",
+        "        return [], [flight for flight in absent if flight not in overdue]\n",
     ),
     _mutant(
         "absent from the recent statuses taken for absent from history",
-        _SUBMIT,
-        "        if status is None and flight.last_valid_block_height < settled.finalized_block_height\n",
-        "        if flight.last_valid_block_height < settled.finalized_block_height\n",
+        _EXPIRY,
+        "settled = await self.rpc.get_settled_statuses([flight.signature for flight in overdue])\n",
+        "return [], overdue\n",
     ),
     _mutant(
         "sent before it is recorded",
@@ -63,9 +65,9 @@ MUTANTS: Final = (
     ),
     _mutant(
         "what is open is not settled at the start",
-        _SUBMIT,
-        "    for attempt in await attempts.open_attempts():\n",
-        "    for attempt in (await attempts.open_attempts())[:0]:\n",
+        _SETTLING,
+        "    while page := await attempts.open_attempts(after_id=after_id, at_most=_PAGE):\n",
+        "    while page := (await attempts.open_attempts(after_id=after_id, at_most=_PAGE))[:0]:\n",
     ),
     _mutant(
         "confirmed taken for final",

@@ -86,10 +86,10 @@ def test_killed_keepers_settle_what_they_left_and_nothing_lands_twice(tmp_path, 
                     lambda line: line["event"] == "batch.signed" and line["lane"] == "liquidations"
                 )
                 victim.process.kill()
-            settled += len(victim.named("attempt.settled"))
+            settled += len(victim.named("attempts.settled"))
         with started(*run, "--for", "4s") as last:
             found = finish(last)
-        settled += len(last.named("attempt.settled"))
+        settled += len(last.named("attempts.settled"))
         time.sleep(0.1)
 
     assert 0 == found["transactions"]["duplicates"]
