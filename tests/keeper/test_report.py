@@ -1,5 +1,6 @@
 """keeper/report.py: what it says of transactions is what the database says."""
 
+from collections import Counter, deque
 from types import SimpleNamespace
 
 import trio
@@ -7,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.prices.board import PriceBoard
-from keeper.report import report
+from keeper.report import endpoint_json, report
 from keeper.tally import MARKET_RESOLVED, PostedPrice, StuckChain, Tally, Withheld
+from programs.endpoint_counts import Counts
 from programs.outcomes import Expired, Failed, JobRef, Landed, end_row
+from programs.standing import Standing
 from state.attempts import Attempts
 from state.in_loop import InLoopStore
 from tests.fakes import ScriptedCluster, signed_batch
@@ -207,3 +210,19 @@ def test_prices_not_posted_at_the_end_are_listed_those_for_the_longest_first():
     assert {"market": 2, "outcome": None, "reason": "stale:too_old", "since_slot": 10} == found[
         "longest"
     ][0]
+
+
+def test_the_endpoints_are_told_of_by_names_without_keys():
+    endpoint = Counts(calls=3, failures=Counter(timeout=2), latencies_s=deque([0.25])).statistics(
+        "https://one.example/…", Standing(behind_slots=7)
+    )
+    assert {
+        "name": "https://one.example/…",
+        "calls": 3,
+        "failures": {"timeout": 2},
+        "breaker": "closed",
+        "lag_slots": 7,
+        "set_aside": None,
+        "latency_ms_p50": 250.0,
+        "latency_ms_p99": 250.0,
+    } == endpoint_json(endpoint)
