@@ -29,6 +29,7 @@ from structlog.testing import capture_logs
 
 from keeper.config import LaneConfig, LanesConfig
 from keeper.execute import Shipment, job_refs, ship
+from keeper.feedback import LEVEL_MAX, Feedback
 from keeper.fees import NoBid
 from keeper.keypair import create_keypair
 from keeper.lanes import open_lanes
@@ -43,7 +44,8 @@ from programs.outcomes import Failed, Landed
 from programs.rpc import RpcFailure, RpcTimeout
 from programs.rpc_http import HttpRpc
 from programs.rpc_settings import RpcSettings
-from programs.submit import land, settle_open_attempts
+from programs.settling import settle_open_attempts
+from programs.submit import land
 from tests.fakes import SLOT_S, WINDOW_BLOCKS, FakeRpc, accounts_of, job_instruction
 
 GUILTY = {"InstructionError": [3, {"Custom": BY_NAME["NOT_ENOUGH_SHARES"].code}]}
@@ -247,6 +249,21 @@ async def test_a_crash_between_sending_and_hearing_of_it_does_not_send_another_t
         assert [("landed",)] == world.rows("SELECT state FROM attempt")
         assert 1 == len(world.cluster.received)
         assert 1 == world.cluster.executed[b"a"]
+
+
+# A tip counter that was reset when it reached its peak: the most urgent bid became the lowest.
+
+
+def test_a_bid_that_reached_its_peak_stays_there_until_landings_lower_it_step_by_step():
+    feedback, levels = Feedback(), []
+    for _ in range(40):
+        feedback.note_expired(feedback.generation)
+        levels.append(feedback.level_bps)
+    assert levels == sorted(levels)
+    assert LEVEL_MAX == levels[-1] == levels[-2]
+    for _ in range(8):
+        feedback.note_landed(feedback.generation, slots=1)
+    assert LEVEL_MAX * 7 // 8 - 1 <= feedback.level_bps < LEVEL_MAX
 
 
 # Bodies of 429 replies, parsed as data.
