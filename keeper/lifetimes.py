@@ -292,6 +292,7 @@ async def _pay(work: Work) -> None:
 
 
 async def _scan(work: Work) -> None:
-    kit = work.kit
-    interval_s = kit.slot_s * work.config.cluster.scan_interval_slots
-    await watch_chain(kit.rpc, kit.program, kit.tally, interval_s, work.chain)
+    kit, cluster = work.kit, work.config.cluster
+    await watch_chain(
+        kit.rpc, kit.program, kit.tally, cluster.scan_pace, work.chain, cluster.listening
+    )

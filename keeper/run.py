@@ -72,7 +72,7 @@ def _inside(config: Config, sandbox: SandboxEndpoints) -> Config:
     """Point a configuration at a running sandbox."""
     return replace(
         config,
-        cluster=replace(config.cluster, rpc_urls=sandbox.rpc_urls),
+        cluster=replace(config.cluster, rpc_urls=sandbox.rpc_urls, ws_urls=sandbox.ws_urls),
         polymarket=replace(
             config.polymarket,
             clob_url=sandbox.clob_url,
