@@ -17,7 +17,7 @@ import trio
 
 from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts
-from keeper.config import Config
+from keeper.config import Config, pay_rules
 from keeper.execute import Kit, watch_blockhashes
 from keeper.execute_chains import execute_chains
 from keeper.following import follow_markets
@@ -29,6 +29,7 @@ from keeper.newest import Newest
 from keeper.once import end_after_one_round
 from keeper.options import RunOptions
 from keeper.other_signers import watch_other_signers
+from keeper.pay import pay_due_rewards
 from keeper.payer import PayerFacts, watch_balances
 from keeper.platform_watch import tell_halts, watch_platform
 from keeper.post import post_prices
@@ -120,6 +121,7 @@ async def work_lanes(work: Work) -> None:
         lanes.start_soon(_post, work)
         lanes.start_soon(_liquidate, work)
         lanes.start_soon(_execute_chains, work)
+        lanes.start_soon(_pay, work)
         await take_in(work)
         lanes.cancel_scope.deadline = trio.current_time() + work.config.landing.drain_s
 
@@ -279,6 +281,11 @@ async def _execute_chains(work: Work) -> None:
         work.following,
         work.stop,
     )
+
+
+async def _pay(work: Work) -> None:
+    mint = work.facts.parameters.mmt_mint
+    await pay_due_rewards(work.lanes.payouts, pay_rules(work.config), mint, work.stop)
 
 
 async def _scan(work: Work) -> None:

@@ -15,6 +15,7 @@ import trio
 from solders.pubkey import Pubkey
 from spl.token.instructions import get_associated_token_address
 
+from keeper.assessment import Assessment
 from keeper.costs import (
     LIQUIDATE_CU_PER_POSITION,
     LIQUIDATE_LOADED_BYTES_PER_POSITION,
@@ -29,7 +30,7 @@ from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.permits import LANE, Flags, Permits, Sight
 from keeper.prices.board import PriceBoard
-from keeper.risk import Assessment, assess
+from keeper.risk import due_now
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally
 from programs import events
@@ -115,7 +116,7 @@ def _refill(tally: Tally, memory: _Memory, sight: Sight) -> None:
     """Bring the queue in line with what this scan found due, but for those that the chain's price wrongs."""
     now_s = trio.current_time()
     snapshot = sight.snapshot
-    found = assess(snapshot.markets, snapshot.positions, snapshot.slot)
+    found = due_now(snapshot)
     tally.liquidations_due = len(found.index)
     tally.verdicts = found.counts
     jobs = _jobs(snapshot, found, memory.permits.spare(sight, found), now_s)

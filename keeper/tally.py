@@ -38,6 +38,10 @@ class Tally:
     """Every position of the newest scan, by what risk said of it."""
     bounty_base_units: int = 0
     bad_debt_base_units: int = 0
+    rewards_paid: int = 0
+    """Leaves of reward roots that the program's own events say were paid."""
+    reward_base_units: int = 0
+    """The MMT they came to."""
     chains_due: int = 0
     """Chains whose next step is due, at the newest look."""
     chain_steps_landed: int = 0

@@ -16,7 +16,9 @@ from programs.rpc import (
     AddressSignature,
     LatestBlockhash,
     ProgramAccounts,
+    ProgramRows,
     RpcError,
+    RpcOtherCluster,
     SettledStatuses,
     SignatureStatus,
     Simulation,
@@ -155,6 +157,8 @@ class FakeRpc:
         """See `Rpc`."""
         await self._turn("get_latest_blockhash")
         assert commitment == "confirmed"
+        if self.genesis_hash != Hash.default():
+            raise RpcOtherCluster("changed", found=self.genesis_hash, expected=Hash.default())
         blockhash, height = self.cluster.blockhash()
         return LatestBlockhash(
             blockhash=blockhash, last_valid_block_height=height, slot=self.cluster.slot
@@ -253,6 +257,11 @@ class FakeRpc:
             if account.owner == program and account.data[:1] == kind
         ]
         return ProgramAccounts(slot=self.cluster.slot, accounts=found, skipped=0)
+
+    async def get_program_rows(self, program, commitment, *, filters, row_bytes):
+        """See `Rpc`."""
+        found = await self.get_program_accounts(program, commitment, filters=filters)
+        return ProgramRows.of(found, row_bytes)
 
     async def send_transaction(self, wire):
         """See `Rpc`."""
