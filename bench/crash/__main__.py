@@ -32,7 +32,9 @@ def main() -> int:
     asked = _arguments().parse_args()
     tell = partial(print, file=sys.stderr, flush=True)
     folder = Path(tempfile.mkdtemp(prefix="crash-"))
-    faults = with_settings(load_profile(asked.faults), (_SPAM,))
+    faults = load_profile(asked.faults)
+    if faults.congestion is not None:
+        faults = with_settings(faults, (_SPAM,))
     with (folder / "world.log").open("w") as log:
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
         scale = Scale(markets=asked.markets, slot_ms=asked.slot_ms)
@@ -77,7 +79,7 @@ def _page(found: Campaign) -> str:
         f"jobs done         {audit.jobs_done} (liquidations, posts, steps, by the chain's events)",
         f"duplicates        {audit.duplicates}",
         f"jobs lost         {audit.jobs_lost}",
-        f"nothing due after {found.cleared_after_s} s of the last life",
+        f"last life         {_cleared(found)}",
         f"self-check        {found.spoiled - len(found.blind_spots)} of {found.spoiled} spoiled copies refused",
         *(f"BLIND             {each}" for each in found.blind_spots),
         *(
@@ -88,6 +90,12 @@ def _page(found: Campaign) -> str:
     if len(audit.violations) > _VIOLATIONS_SHOWN:
         lines.append(f"                  and {len(audit.violations) - _VIOLATIONS_SHOWN} more")
     return "\n".join([*lines, "passed" if found.passed else "FAILED"])
+
+
+def _cleared(found: Campaign) -> str:
+    if found.cleared_after_s is not None:
+        return f"nothing was due after {found.cleared_after_s} s"
+    return f"something was due all the time, at the end: {', '.join(found.still_due)}"
 
 
 def _ends(audit: Audit) -> str:

@@ -46,6 +46,8 @@ class Campaign:
     last_report: dict[str, Any] | None = None
     cleared_after_s: float | None = None
     """How long the last life took until nothing was due; None if something always was."""
+    still_due: list[str] = field(default_factory=list)
+    """What the program would have accepted when the last life ended."""
     took_s: float = 0.0
     audit: Audit | None = None
     spoiled: int = 0
@@ -78,6 +80,7 @@ class Campaign:
             "spoiled_copies": self.spoiled,
             "blind_spots": self.blind_spots,
             "cleared_after_s": self.cleared_after_s,
+            "still_due": self.still_due,
             "faults": self.faults,
             "took_s": round(self.took_s, 1),
         }
@@ -160,6 +163,7 @@ async def _live_on(campaign: Campaign, world: World, config: Path, log: Path) ->
                 clear = 0 if due else clear + 1
             if clear == _LOOKS_CLEAR:
                 campaign.cleared_after_s = round(trio.current_time() - began_s, 1)
+    campaign.still_due = [f"{each.job} for {each.waited_slots} slots" for each in due]
     campaign.last_report = life.report
     if life.exit_status != 0:
         campaign.ended_alone[f"status {life.exit_status}: {life.last_words[:300]}"] += 1
