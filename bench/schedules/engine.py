@@ -55,7 +55,7 @@ async def keep(nodes: Nodes, disk: Disk, truth_e6: Mapping[int, int | None]) -> 
             lanes.start_soon(
                 post_prices,
                 lane_of(kit, "prices"),
-                _RULES,
+                lambda: _RULES,
                 boards.board,
                 boards.chain,
                 boards.following,
