@@ -29,7 +29,8 @@ from keeper.newest import Newest
 from keeper.tally import Tally, percentile
 from programs.in_flight import InFlight, Pace
 from programs.outcomes import Landed
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 from programs.submit import land
 from state.attempts import Attempts
 from state.store import open_store

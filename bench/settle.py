@@ -24,7 +24,8 @@ from bench._settle_world import SHARES_PERCENT
 from programs.in_flight import InFlight, Pace
 from programs.outcomes import err_text
 from programs.rpc import Rpc
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 from programs.settling import settle_open_attempts
 from programs.submit import land
 from state.attempts import Attempts
@@ -39,14 +40,16 @@ async def settle(url: str, path: Path) -> dict[str, object]:
     async with open_store(path) as store, open_rpc([url], RpcSettings()) as rpc:
         attempts = Attempts(store)
         async with trio.open_nursery() as nursery:
-            started_s = time.perf_counter()
+            started_s, started_cpu_s = time.perf_counter(), time.process_time()
             await nursery.start(land, rpc, attempts, in_flight, pace)
             settled = await settle_open_attempts(attempts, in_flight, pace)
             took_s = time.perf_counter() - started_s
+            cpu_s = time.process_time() - started_cpu_s
             nursery.cancel_scope.cancel(reason="settled")
         return {
             "attempts": len(settled),
             "settled_s": round(took_s, 2),
+            "cpu_s": round(cpu_s, 2),
             "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024),
             "ends": Counter(type(each.outcome).__name__.lower() for each in settled),
             "not_as_on_chain": await _count_wrong(store, rpc),
@@ -92,12 +95,14 @@ def main() -> int:
                 found = trio.run(settle, url, path)
             finally:
                 world.kill()
-    expected = {
-        "landed": count * (SHARES_PERCENT["landed"] + SHARES_PERCENT["unsent"]) // 100,
-        "failed": count * SHARES_PERCENT["failed"] // 100,
-        "expired": count * SHARES_PERCENT["expired"] // 100,
-    }
-    is_right = not found["not_as_on_chain"] and found["ends"] == expected
+    ends = found["ends"]
+    # What never left may land or expire: that depends on how long it takes.
+    is_right = (
+        not found["not_as_on_chain"]
+        and ends["failed"] == count * SHARES_PERCENT["failed"] // 100
+        and ends["landed"] >= count * SHARES_PERCENT["landed"] // 100
+        and sum(ends.values()) == count
+    )
     goal_met = is_right and found["settled_s"] <= GOAL_S
     print(json.dumps({**found, "is_right": is_right, "goal_met": goal_met}))
     return 0 if is_right else 1

@@ -32,7 +32,7 @@ from programs.in_flight import InFlight
 from programs.lookup_tables import LookupTable, TableShelf
 from programs.outage import Outage
 from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
-from programs.rpc import LatestBlockhash, Rpc, RpcFailure, Simulation
+from programs.rpc import LatestBlockhash, Rpc, RpcFailure, RpcOtherCluster, Simulation
 from programs.submit import submit
 from programs.transaction import Budget, SignedTransaction, compile_message, sign
 from programs.units import TRANSACTION_CU_MAX, ComputeUnits, Lamports, MicroLamports
@@ -157,8 +157,8 @@ async def watch_blockhashes(
 ) -> None:
     """Keep the newest confirmed blockhash of one cluster at hand; started once there is one.
 
-    A blockhash ties a transaction to its chain, so here is where a change of chain must be noticed: the genesis hash
-    is read after the blockhash, and a blockhash is believed only with the right one.
+    A blockhash ties a transaction to its chain, so here is where a change of chain must be noticed: `rpc` lets none through
+    before its endpoint has said, on that same connection or a later one, that it still serves the cluster we began with.
 
     Raises:
         ClusterError: another cluster answers.
@@ -167,18 +167,20 @@ async def watch_blockhashes(
     while True:
         try:
             latest = await rpc.get_latest_blockhash("confirmed")
-            found = str(await rpc.get_genesis_hash())
+        except RpcOtherCluster as other:
+            raise ClusterError(
+                f"the cluster behind cluster.rpc_urls changed while the keeper ran (genesis {other.found}, expected "
+                f"{genesis_hash}), so it stopped: point cluster.rpc_urls back, or start it again to keep the new one"
+            ) from other
         except RpcFailure as failure:
             outage.note_failure(str(failure))
         else:
-            if found != genesis_hash:
-                raise ClusterError(
-                    f"the cluster behind cluster.rpc_urls changed while the keeper ran (genesis {found}, expected "
-                    f"{genesis_hash}), so it stopped: point cluster.rpc_urls back, or start it again to keep the new one"
-                )
             outage.note_success()
-            blockhashes.publish(latest)
-            if blockhashes.sequence == 1:
+            newest = blockhashes.get()
+            # Never back: the slot that comes with it is what ages are counted by.
+            if newest is None or latest.slot >= newest.slot:
+                blockhashes.publish(latest)
+            if newest is None:
                 task_status.started()
         await trio.sleep(interval_s)
 

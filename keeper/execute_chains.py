@@ -268,6 +268,7 @@ def _settle_dropped(lane: Lane, memory: _Memory, dropped: Dropped) -> None:
     if dropped.why != "refused":
         return
     memory.bisection.refused([portion.job_id], trio.current_time())
+    memory.agenda.due_at_s.pop(portion.address, None)
     code = custom_code(dropped.err)
     if portion.steps and code is not None and latest is not None:
         memory.agenda.stuck.note(

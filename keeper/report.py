@@ -1,6 +1,6 @@
 """The one JSON object a run ends with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
@@ -8,6 +8,7 @@ from keeper.cluster import ClusterFacts
 from keeper.payer import PayerFacts
 from keeper.prices.board import PriceStatistics
 from keeper.tally import Tally, percentile
+from programs.endpoint_counts import EndpointStatistics
 
 _WITHHELD_LISTED: Final = 20
 HEADROOM_PERCENTS: Final = (50, 99)
@@ -82,6 +83,7 @@ def report(
     prices: PriceStatistics,
     resends: int,
     run_s: float,
+    endpoints: Sequence[EndpointStatistics] = (),
     slot_ms: int = 400,
     headroom_bps: Mapping[int, int | None] | None = None,
     spend: Mapping[str, Any] | None = None,
@@ -157,6 +159,7 @@ def report(
             "lamports_per_landed_job": _ratio(summary.fees_lamports, summary.jobs_landed),
             "by_lane": {lane: _ends(counts) for lane, counts in sorted(summary.by_lane.items())},
         },
+        "rpc": {"endpoints": [endpoint_json(each) for each in endpoints]},
         "latency_ms": _latencies(tally, unit_ms=1.0),
         "latency_slots": _latencies(tally, unit_ms=float(slot_ms)),
         "spend": dict(spend or {}),
@@ -221,6 +224,11 @@ def feed_json(prices: PriceStatistics) -> dict[str, Any]:
         "breakers": {endpoint: str(state) for endpoint, state in prices.breakers.items()},
         "delays_ms": dict(prices.delays_ms),
     }
+
+
+def endpoint_json(endpoint: EndpointStatistics) -> dict[str, Any]:
+    """Return what was asked of an RPC endpoint as JSON types."""
+    return asdict(endpoint) | {"breaker": str(endpoint.breaker)}
 
 
 def _withheld(tally: Tally) -> dict[str, Any]:

@@ -9,6 +9,7 @@ The tasks and the order of their end are in keeper/lifetimes.py. What is still o
 database, and the next start settles it before anything else.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import structlog
 import trio
 
-from keeper.cluster import check_cluster, check_endpoints
+from keeper.cluster import check_cluster, check_endpoints, program_landmark
 from keeper.config import Config
 from keeper.execute import Kit
 from keeper.interrupt import Orders
@@ -34,6 +35,7 @@ from keeper.sandbox.endpoints import SandboxEndpoints
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.tally import Tally
 from programs.betting_platform.build import PROGRAM_SO
+from programs.endpoint_counts import EndpointStatistics
 from programs.in_flight import InFlight
 from programs.rpc import LatestBlockhash
 from programs.rpc_http import open_rpc
@@ -90,6 +92,7 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
         await check_endpoints(
             config.cluster.rpc_urls, config.cluster.rpc_settings, facts.genesis_hash
         )
+        rpc.watch_endpoints(await program_landmark(config.cluster.program_id, PROGRAM_SO))
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
         async with options.surroundings.open_store(path) as store:
             kit = Kit(
@@ -121,7 +124,7 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                 _log_start(work, path)
                 first_id = await Attempts(store).last_id()
                 await follow_transactions(work)
-            found = await _report(work, first_id, started_s)
+            found = await _report(work, first_id, started_s, rpc.statistics())
     log.info(
         "keeper.stopped",
         run_s=found["run_s"],
@@ -146,7 +149,9 @@ def _log_start(work: Work, path: Path) -> None:
     )
 
 
-async def _report(work: Work, first_id: int, started_s: float) -> dict[str, Any]:
+async def _report(
+    work: Work, first_id: int, started_s: float, endpoints: Sequence[EndpointStatistics]
+) -> dict[str, Any]:
     """Say what became of the run: its transactions by the database's word, the rest by the tally's."""
     summary = await Attempts(work.store).summary(after_id=first_id)
     headroom = partial(headroom_bps, after_id=first_id, percents=HEADROOM_PERCENTS)
@@ -160,6 +165,7 @@ async def _report(work: Work, first_id: int, started_s: float) -> dict[str, Any]
         resends=work.kit.in_flight.statistics().resends,
         run_s=trio.current_time() - started_s,
         slot_ms=work.kit.slot_ms,
+        endpoints=endpoints,
         spend=spend_json(work.lanes),
         would_send=None if work.kit.rehearsal is None else work.kit.rehearsal.as_json(),
         stopped_because=work.orders.faults.get(),

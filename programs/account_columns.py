@@ -44,15 +44,20 @@ class _Shape:
     data: int
     """Which key's value is the data."""
     address: int
+    owner: tuple[int, bytes] | None
+    """Which key's value must be these bytes."""
 
 
-def rows_of_body(body: bytes, request_id: int, row_bytes: int) -> ProgramRows:
+def rows_of_body(
+    body: bytes, request_id: int, row_bytes: int, *, owner: str | None = None
+) -> ProgramRows:
     """Read a whole reply.
 
     Args:
         body: the bytes of the reply.
         request_id: the reply must carry it.
         row_bytes: length of the accounts wanted; of others only the number is told.
+        owner: every account must say that it belongs to this program, in base58; None asks none.
 
     Raises:
         OtherShape: it has to be read by a JSON parser, which says what is wrong with it, if anything.
@@ -65,7 +70,7 @@ def rows_of_body(body: bytes, request_id: int, row_bytes: int) -> ProgramRows:
     slot = Slot(envelope["context"]["slot"])
     if end == start:
         return _Rows(0, row_bytes).finished(slot)
-    shape = _shape_of(body, start, end)
+    shape = _shape_of(body, start, end, owner)
     rows = _Rows(body.count(shape.opening, start, end), row_bytes)
     whole = np.frombuffer(body, np.uint8)
     for at, stop in _chunks(body, start, end, b"," + shape.opening):
@@ -109,13 +114,17 @@ def _envelope(text: bytes, request_id: int) -> Any:  # noqa: ANN401 - JSON
         slot = result["context"]["slot"]
     except (ValueError, LookupError, TypeError) as error:
         raise OtherShape("an envelope of another kind") from error
-    is_ours = reply.get("id") == request_id and result.get("value") == []
+    # Whatever else stands there may be the way to the next page: a JSON parser looks at it.
+    is_ours = reply.get("id") == request_id and result == {
+        "context": result["context"],
+        "value": [],
+    }
     if not is_ours or type(slot) is not int or slot < 0 or reply.get("error") is not None:
         raise OtherShape("an envelope of another kind")
     return result
 
 
-def _shape_of(body: bytes, start: int, end: int) -> _Shape:
+def _shape_of(body: bytes, start: int, end: int, owner: str | None) -> _Shape:
     """Learn from the first row how rows are written."""
     try:
         row, _ = json.JSONDecoder().raw_decode(
@@ -130,11 +139,14 @@ def _shape_of(body: bytes, start: int, end: int) -> _Shape:
     quoted = tuple(f'"{key}"'.encode() for key in keys)
     if max(map(len, quoted)) > _KEY_CHARS_MAX or keys.count("data") != 1 or "pubkey" not in keys:
         raise OtherShape("other keys")
+    if owner is not None and keys.count("owner") != 1:
+        raise OtherShape("no owners")
     return _Shape(
         keys=quoted,
         opening=b"{" + quoted[0] + b":",
         data=keys.index("data"),
         address=keys.index("pubkey"),
+        owner=None if owner is None else (keys.index("owner"), f'"{owner}"'.encode()),
     )
 
 
@@ -159,6 +171,10 @@ def _read_chunk(text: Bytes, shape: _Shape, rows: _Rows) -> None:
     for number, key in enumerate(shape.keys):
         if not _stands_at(text, places[:, number] - len(key), key).all():
             raise OtherShape("rows of different keys")
+    if shape.owner is not None:
+        number, wanted = shape.owner
+        if not _stands_at(text, places[:, number] + 1, wanted).all():
+            raise OtherShape("an account of another program")
     begin = places[:, shape.data] + 1
     if not _stands_at(text, begin, b'["').all():
         raise OtherShape("data that is no list")

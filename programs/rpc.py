@@ -22,11 +22,13 @@ Filter = Mapping[str, Any]
 """`{"memcmp": {...}}` or `{"dataSize": n}`, as the JSON-RPC has it."""
 
 
-_GENESIS_SLOT: Final = Slot(0)
-
-
 class RpcFailure(Exception):
     """A call to the cluster gave no result."""
+
+    @property
+    def kind(self) -> str:
+        """What it is counted under."""
+        return _KINDS[type(self)]
 
 
 class RpcUnavailable(RpcFailure):
@@ -44,11 +46,50 @@ class RpcTimeout(RpcUnavailable):
 class RpcBadReply(RpcUnavailable):
     """An answer that is no JSON-RPC result: a status other than 200, HTML, a body cut short or too long."""
 
-    def __init__(self, message: str, *, status: int | None = None, excerpt: str = "") -> None:
-        """Keep the HTTP status and the beginning of the body."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        excerpt: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Keep the HTTP status, the beginning of the body, and how long the server wants to be left alone."""
         super().__init__(message)
         self.status = status
         self.excerpt = excerpt
+        self.retry_after_s = retry_after_s
+
+    @property
+    def kind(self) -> str:
+        """The status, or that the body is no result."""
+        return "bad_reply" if self.status in {None, _OK} else f"status_{self.status}"
+
+
+class RpcBehind(RpcUnavailable):
+    """An answer about a slot too far behind what was heard elsewhere: true once, not now."""
+
+
+class RpcIncomplete(RpcUnavailable):
+    """A reply that holds fewer accounts than there are, as far as can be told."""
+
+
+class RpcLeftAlone(RpcUnavailable):
+    """Every endpoint asked to be left alone for longer than there is time."""
+
+
+class RpcDisputed(RpcUnavailable):
+    """Endpoints contradict each other about what is finalized, and none has a majority."""
+
+
+class RpcOtherCluster(RpcUnavailable):
+    """The endpoint serves another cluster than the one this client began with."""
+
+    def __init__(self, message: str, *, found: Hash, expected: Hash) -> None:
+        """Keep both genesis hashes."""
+        super().__init__(message)
+        self.found = found
+        self.expected = expected
 
 
 class RpcError(RpcFailure):
@@ -57,6 +98,11 @@ class RpcError(RpcFailure):
     TRANSIENT: Final = frozenset({-32004, -32005, -32007, -32014, -32016})
     """Block not available yet, node behind, slot skipped, status not ready, minimum context slot not
     reached. Source: agave rpc-client-api/src/custom_error.rs."""
+    LIMITED: Final = frozenset({429, -32429})
+    """Rate limits of providers, told as an error under status 200."""
+    ELSEWHERE: Final = frozenset({-32603, -32601, -32001, -32010, -32011, 403})
+    """Internal error; method not served; block cleaned up; program not indexed; no history; forbidden: what one endpoint
+    cannot do another one may."""
 
     def __init__(self, code: int, message: str, data: object = None) -> None:
         """Keep the node's code, words and data."""
@@ -67,14 +113,43 @@ class RpcError(RpcFailure):
 
     @property
     def is_transient(self) -> bool:
-        """Whether asking again may help."""
-        return self.code in self.TRANSIENT
+        """Whether asking again may help, the same endpoint too."""
+        return self.code in self.TRANSIENT or self.is_limit
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether the endpoint refuses because it is asked too often."""
+        return self.code in self.LIMITED
+
+    @property
+    def is_of_this_endpoint(self) -> bool:
+        """Whether another endpoint may well give a result."""
+        return self.is_transient or self.code in self.ELSEWHERE
+
+    @property
+    def kind(self) -> str:
+        """The node's code."""
+        return f"error_{self.code}"
 
     @property
     def is_already_processed(self) -> bool:
         """Whether the node refused a transaction because it has it: success that must still be read."""
         err = self.data.get("err") if isinstance(self.data, dict) else None
         return err == "AlreadyProcessed" or "already been processed" in self.message
+
+
+_OK: Final = 200
+_KINDS: Final[Mapping[type[RpcFailure], str]] = {
+    RpcFailure: "failure",
+    RpcUnavailable: "unavailable",
+    RpcUnreachable: "unreachable",
+    RpcTimeout: "timeout",
+    RpcBehind: "behind",
+    RpcIncomplete: "incomplete",
+    RpcLeftAlone: "left_alone",
+    RpcDisputed: "disputed",
+    RpcOtherCluster: "other_cluster",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +240,8 @@ class SettledStatuses:
 
     finalized_block_height: BlockHeight
     statuses: tuple[SignatureStatus | None, ...]
-    first_available_slot: Slot = _GENESIS_SLOT
-    """The oldest block of which the node knows anything: in an older one it would miss a transaction."""
+    first_available_slot: Slot = Slot(0)  # noqa: RUF009 - an integer
+    """Where the node's ledger begins: of what was signed before, absence proves nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from programs.rpc import (
     ProgramAccounts,
     ProgramRows,
     RpcError,
+    RpcOtherCluster,
     SettledStatuses,
     SignatureStatus,
     Simulation,
@@ -156,6 +157,8 @@ class FakeRpc:
         """See `Rpc`."""
         await self._turn("get_latest_blockhash")
         assert commitment == "confirmed"
+        if self.genesis_hash != Hash.default():
+            raise RpcOtherCluster("changed", found=self.genesis_hash, expected=Hash.default())
         blockhash, height = self.cluster.blockhash()
         return LatestBlockhash(
             blockhash=blockhash, last_valid_block_height=height, slot=self.cluster.slot

@@ -33,7 +33,8 @@ from programs.localnet.connections import serve_connections
 from programs.localnet.faults import FaultProfile
 from programs.localnet.listen import BoundedListener
 from programs.localnet.server import Localnet, LocalnetConfig, serve
-from programs.rpc_http import HttpRpc, RpcSettings, open_rpc
+from programs.rpc_http import HttpRpc, open_rpc
+from programs.rpc_settings import RpcSettings
 
 _HOST: Final = "127.0.0.1"
 _CONNECTIONS_MAX: Final = 1_000

@@ -41,7 +41,8 @@ from programs.errors import BY_NAME
 from programs.in_flight import InFlight, Pace
 from programs.outcomes import Failed, Landed
 from programs.rpc import RpcFailure, RpcTimeout
-from programs.rpc_http import HttpRpc, RpcSettings
+from programs.rpc_http import HttpRpc
+from programs.rpc_settings import RpcSettings
 from programs.submit import land, settle_open_attempts
 from tests.fakes import SLOT_S, WINDOW_BLOCKS, FakeRpc, accounts_of, job_instruction
 
@@ -262,14 +263,14 @@ async def test_a_crash_between_sending_and_hearing_of_it_does_not_send_another_t
     ],
     ids=["429 with a result", "429 as JSON-RPC", "200 with code 429", "200 with HTML", "an array"],
 )
-async def test_a_rate_limit_is_never_taken_for_an_answer(autojump_clock, reply):
+async def test_a_rate_limit_is_never_taken_for_an_answer(autojump_clock, nursery, reply):
     async def answer(_request):
         await trio.lowlevel.checkpoint()
         return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     async with client:
-        rpc = HttpRpc.over(client, ("https://one.example",), RpcSettings(tries=2))
+        rpc = HttpRpc.over([client], ["https://one.example"], RpcSettings(tries=2), nursery)
         with pytest.raises(RpcFailure):
             await rpc.get_block_height("finalized")
         with pytest.raises(RpcFailure):

@@ -10,7 +10,7 @@ from solders.pubkey import Pubkey
 from keeper.chain_book import ChainBook, next_book
 from keeper.due_chains import EXPIRES_SOON_SLOTS, DueChain, FoundChains, find_chains
 from keeper.snapshot import take_markets
-from programs.chain_account import ChainStatus
+from programs.chain_account import Chain, ChainStatus
 from programs.chain_steps import Stand
 from programs.chains import why_not_due
 from programs.layout import CHAIN_DTYPE, LAYOUT_VERSION, AccountKind
@@ -82,6 +82,9 @@ def test_a_thousand_chains_are_judged_as_the_program_judges_each(is_halted):
             due.add(address)
         if chain.status is ChainStatus.RUNNING and (SLOT > chain.expiry_slot or market.status):
             ended.add(address)
+    assert {ChainStatus.RUNNING} == {chain.status for chain in book.values()}
+    done = [data for data in chains.values() if Chain.from_bytes(data).status]
+    assert len(chains) == len(book) + len(done)
     found = find_chains(book, known, slot=SLOT, is_halted=is_halted, since={})
     assert due == addresses(found.due)
     assert ended == addresses(found.ended)

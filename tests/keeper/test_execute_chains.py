@@ -366,6 +366,18 @@ async def test_a_chain_that_earns_less_than_it_costs_waits_ever_longer(autojump_
         assert 1 < world.tally.refusals["chains.not_worth_sending"] <= 4
 
 
+async def test_what_we_may_not_execute_is_not_late(autojump_clock):
+    stage = Stage()
+    stage.open(STAKE)
+    async with stage.executing() as world:
+        world.price(stage.market, price_class=PriceClass.UNCERTAIN)
+        await world.look(10)
+        world.price(stage.market)
+        await world.look()
+        (latency_ms,) = world.tally.latencies_ms(["chains"])
+        assert latency_ms <= 4 * 400
+
+
 async def test_a_silent_cluster_loses_nothing(autojump_clock):
     stage = Stage()
     chain = stage.open(STAKE)

@@ -12,9 +12,10 @@ from solders.pubkey import Pubkey
 from programs.account_columns import OtherShape, rows_of_body
 from programs.base58_columns import POWERS, decode_addresses
 from programs.rpc import ProgramRows
-from programs.rpc_replies import read_context, read_program_accounts
+from programs.rpc_replies import read_program_accounts
 
 ID = 7
+OWNER = str(Pubkey.default())
 
 
 def account(content, **changes):
@@ -48,7 +49,7 @@ def body_of(rows, *, slot=5, request_id=ID):
 
 
 def by_parser(body, row_bytes):
-    found = read_program_accounts(read_context(json.loads(body)["result"]))
+    found = read_program_accounts(json.loads(body)["result"], Pubkey.default())
     return ProgramRows.of(found, row_bytes)
 
 
@@ -72,7 +73,9 @@ addresses = st.one_of(
 
 @given(
     rows=st.lists(
-        st.tuples(addresses, st.binary(max_size=40), st.integers(0, 2**64 - 1)), max_size=12
+        st.tuples(addresses, st.binary(max_size=40), st.integers(0, 2**64 - 1)),
+        max_size=12,
+        unique_by=lambda row: row[0],
     ),
     row_bytes=st.integers(1, 40),
     row_of=st.sampled_from([agave_row, localnet_row]),
@@ -111,7 +114,7 @@ def test_a_damaged_body_is_read_as_a_parser_does_or_left_to_it(row_of, at, junk,
     at %= len(good)
     body = good[:at] + junk + good[at if is_inserted else at + len(junk) :]
     try:
-        found = rows_of_body(body, ID, 20)
+        found = rows_of_body(body, ID, 20, owner=OWNER)
     except OtherShape:
         return
     try:
@@ -150,6 +153,16 @@ def test_many_chunks_are_one_reading():
 def test_what_is_written_otherwise_is_left_to_a_parser(body):
     with pytest.raises(OtherShape):
         rows_of_body(body, ID, len(b"abcd") if b"==" in body or b"AA" in body else 3)
+
+
+def test_a_page_and_an_account_of_another_program_are_left_to_a_parser():
+    rows = [agave_row(bytes([n] * 32), b"abc") for n in (1, 2)]
+    assert len(rows_of_body(body_of(rows), ID, 3, owner=OWNER).data) == 2
+    stranger = agave_row(bytes([3] * 32), b"abc", owner=str(Pubkey(bytes([9] * 32))))
+    page = body_of(rows).replace(b'},"id"', b',"paginationKey":"next"},"id"')
+    for body in (body_of([*rows, stranger]), page):
+        with pytest.raises(OtherShape):
+            rows_of_body(body, ID, 3, owner=OWNER)
 
 
 def test_an_account_whose_address_is_none_is_counted():
