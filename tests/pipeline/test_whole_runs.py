@@ -25,6 +25,8 @@ def test_a_run_posts_scans_liquidates_and_reports(config):
     assert len(found["prices"]["posted_by_token"]) == 16
     assert found["positions"]["scanned"] > 0
     assert found["liquidations"]["landed"] >= 10
+    assert found["chains"]["landed_steps"] >= 5
+    assert found["chains"]["landed_chains"] >= 1
     assert found["transactions"]["duplicates"] == 0
     assert found["transactions"]["open"] == 0
     assert 0 < found["transactions"]["cu_used"] <= found["transactions"]["cu_requested"]
