@@ -302,8 +302,8 @@ class PayoutsConfig:
 class LandingConfig:
     """How eagerly transactions are sent and confirmed."""
 
-    poll_interval_slots: int = 1
-    """Between two readings of all statuses."""
+    poll_interval_slots: float = 0.25
+    """Between two readings of all statuses: a part of a slot, for this is waited for after a transaction is confirmed."""
     resend_interval_slots: int = 4
     """Between two sends of the same bytes while no node has seen them."""
     blockhash_interval_slots: int = 2
@@ -314,7 +314,12 @@ class LandingConfig:
     def __post_init__(self) -> None:
         """Refuse intervals that would spin."""
         for name in self.__slots__:
-            if getattr(self, name) < 1:
+            if name == "poll_interval_slots":
+                if self.poll_interval_slots <= 0:
+                    raise ValueError(
+                        f"poll_interval_slots is {self.poll_interval_slots}, expected more than 0"
+                    )
+            elif getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more")
         if self.blockhash_interval_slots > _BLOCKHASH_INTERVAL_SLOTS_MAX:
             raise ValueError(
