@@ -28,14 +28,20 @@ from programs.outage import Outage
 from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure, Simulation
 from programs.submit import AttemptLog, submit
-from programs.transaction import Budget, SignedTransaction, compile_message, sign
-from programs.units import TRANSACTION_CU_MAX, ComputeUnits, Lamports, MicroLamports
+from programs.transaction import (
+    Budget,
+    SignedTransaction,
+    compile_message,
+    sign,
+    whole_pages,
+)
+from programs.units import ComputeUnits, Lamports, MicroLamports
 
 _FEES_FRESH_S = 2.0
 """Recent fees are asked for at most this often: they are a floor over whole slots."""
 _FEE_ACCOUNTS_MAX = 128
 _NONCES = 64
-"""More than a lane signs on one blockhash: a newer one comes every two slots."""
+"""More than a lane signs alike on one blockhash: a newer one comes every two slots."""
 _NOTHING: Final = Lamports(0)
 _FREE: Final = MicroLamports(0)
 log = structlog.get_logger()
@@ -78,6 +84,7 @@ class Shipment:
     instructions: tuple[Instruction, ...]
     cu_limit: ComputeUnits
     loaded_bytes: int
+    """All account data it loads at most; whole pages of it are asked for."""
     value_lamports: Lamports = _NOTHING
     """What it is expected to earn."""
     tables: tuple[LookupTable, ...] = ()
@@ -253,12 +260,13 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
 
 
 def _unlike_others(shipment: Shipment, nonce: int) -> Shipment:
-    """Ask for up to _NONCES compute units more than needed, which makes the bytes unique.
+    """Ask to load up to _NONCES bytes less than whole pages, which makes the bytes unique and costs nothing.
 
-    The same reading posted twice under one blockhash, as a clamped move is, would else be the same signature.
+    The same reading posted twice under one blockhash, as a clamped move is, would else be the same signature. The
+    scheduler charges for whole pages.
     """
-    cu_limit = min(shipment.cu_limit + nonce % _NONCES, TRANSACTION_CU_MAX)
-    return replace(shipment, cu_limit=ComputeUnits(cu_limit))
+    pages = whole_pages(shipment.loaded_bytes + _NONCES)
+    return replace(shipment, loaded_bytes=pages - nonce % _NONCES)
 
 
 def _signed(

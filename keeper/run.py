@@ -26,6 +26,7 @@ from keeper.execute import Kit, watch_blockhashes
 from keeper.following import follow_markets
 from keeper.keypair import load_keypair
 from keeper.lanes import Lanes, open_lanes
+from keeper.learning import keep_units, recall_units
 from keeper.liquidate import liquidate_positions
 from keeper.mirrors import Following
 from keeper.newest import Newest
@@ -52,6 +53,7 @@ from programs.rpc import LatestBlockhash
 from programs.rpc_http import open_rpc
 from programs.submit import land, settle_open_attempts
 from state.attempts import Attempts
+from state.learned import LearnedUnits
 
 _HOUR_MS: Final = 3_600_000
 log = structlog.get_logger()
@@ -140,10 +142,14 @@ async def _keep(
                 program=config.cluster.program_id,
                 quote_mint=facts.parameters.quote_mint,
                 slot_ms=config.cluster.slot_ms,
+                cu_model=await recall_units(units := LearnedUnits(store)),
                 spent_lamports=await attempts.fees_by_lane(from_slot=hour_ago),
             )
             lanes = open_lanes(kit, config.lanes, payer)
-            await _work(config, options, kit, lanes, facts, payer_facts, board, stop, working)
+            async with trio.open_nursery() as learning:
+                learning.start_soon(keep_units, units, kit.cu_model)
+                await _work(config, options, kit, lanes, facts, payer_facts, board, stop, working)
+                learning.cancel_scope.cancel(reason="nothing more is learned")
             summary = await attempts.summary(after_id=first_id)
     found = report(
         facts=facts,

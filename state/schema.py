@@ -129,6 +129,15 @@ WHEN NEW.name IS NOT OLD.name OR NEW.slot < OLD.slot
 BEGIN SELECT RAISE(ABORT, 'a cursor only moves forward'); END;
 """
 
+_LEARNED_UNITS = """
+CREATE TABLE learned_units (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind <> ''),
+    bound_cu INTEGER NOT NULL CHECK (bound_cu > 0),
+    used_cu INTEGER NOT NULL CHECK (used_cu > 0)
+) STRICT;
+"""
+
 
 @migrations()
 def m001_attempts(db: Database) -> None:
@@ -140,6 +149,12 @@ def m001_attempts(db: Database) -> None:
 def m002_cursors(db: Database) -> None:
     """Create named cursors."""
     _execute_each(db, _CURSORS)
+
+
+@migrations()
+def m010_learned_units(db: Database) -> None:
+    """Create what is learned of compute units: no history, only advice."""
+    _execute_each(db, _LEARNED_UNITS)
 
 
 def _execute_each(db: Database, script: str) -> None:

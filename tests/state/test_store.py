@@ -149,10 +149,10 @@ async def test_a_database_of_a_newer_schema_is_refused_untouched(path):
             {"migration_set": "state", "name": "m999_future", "applied_at": "later"}
         )
     before = path.read_bytes()
-    with pytest.raises(StateNewer, match="schema version 3, this release knows 2") as refusal:
+    with pytest.raises(StateNewer, match="this release knows") as refusal:
         async with open_store(path):
             pass  # pragma: no cover - refused above
-    assert (refusal.value.found, refusal.value.expected) == (3, 2)
+    assert refusal.value.found == refusal.value.expected + 1
     assert path.read_bytes() == before
 
 
