@@ -152,6 +152,8 @@ class LanesConfig:
     payouts: LaneConfig = field(default_factory=LaneConfig)
     tables: LaneConfig = field(default_factory=LaneConfig)
     """Address lookup tables."""
+    tables_rent_max_lamports: int = 500_000_000
+    """What all lookup tables together may lock; it returns when they are closed. 0: none are made."""
     lamports_per_quote_unit: int = 5_000_000
     """What one unit of the quote token is worth in lamports: compares bounties with fees. $200 a SOL makes 5_000_000."""
 

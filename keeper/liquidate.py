@@ -5,6 +5,7 @@ what was refused and waits). Whenever a scan arrives or a transaction ends, as m
 batching.py. A failure is blamed on the instruction it names, and within that bisected to the guilty job.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -36,6 +37,7 @@ _QUEUE_MAX: Final = 100_000
 _REFILLS_PER_SLOT: Final = 4
 """Snapshots may come faster; what is due is sorted into jobs no oftener."""
 _SIGHT_MAX_SLOTS: Final = 4
+_EXHAUSTED_MAX: Final = 2
 _LANDINGS_REMEMBERED_SLOTS: Final = 1_000
 _NOTHING_LIQUIDATED: Final = BY_NAME["NOTHING_LIQUIDATED"].code
 log = structlog.get_logger()
@@ -56,8 +58,8 @@ class _Memory:
     """And when."""
     in_flight: dict[int, Parcel] = field(default_factory=dict)
     """By the identity of the parcel that was dispatched."""
-    exhausted: set[str] = field(default_factory=set)
-    """Jobs whose transaction ran out of compute units: the next one asks for all they could use."""
+    exhausted: Counter[str] = field(default_factory=Counter)
+    """Times that a job's transaction ran out of compute units since it last landed."""
     news: trio.Event = field(default_factory=trio.Event)
 
     @property
@@ -228,7 +230,7 @@ async def _size(lane: Lane, memory: _Memory, parcel: Parcel) -> Sized | Unsized:
         loaded_bytes=batch.loaded_bytes,
         value_lamports=memory.lamports(bounty),
     )
-    if memory.exhausted.intersection(_ids(batch.jobs)):
+    if any(memory.exhausted[job.job_id] >= _EXHAUSTED_MAX for job in batch.jobs):
         return Sized(shipment=shipment, simulated=None)
     return await size(lane, KIND, bound, shipment)
 
@@ -256,13 +258,14 @@ async def _land(lane: Lane, memory: _Memory, parcel: Parcel, shipment: Shipment)
     match outcome:
         case Landed():
             queue.landed(ids, outcome.slot)
-            memory.exhausted.difference_update(ids)
+            for job_id in ids:
+                memory.exhausted.pop(job_id, None)
             _note_deeds(lane.kit, outcome)
         case Failed() if is_about_tables(outcome.err):
             queue.released(ids)
             lane.kit.tally.refusals[f"{LANE}.tables_doubted"] += len(ids)
-        case Failed() if is_exhausted(outcome.err) and memory.exhausted.isdisjoint(ids):
-            # What more they needed than at the simulation is bounded: they get all of it.
+        case Failed() if is_exhausted(outcome.err) and shipment.cu_limit < cu_bound(jobs):
+            # The market moved since the simulation; if that does not help either, they get all that they could use.
             memory.exhausted.update(ids)
             queue.released(ids)
             lane.kit.tally.refusals[f"{LANE}.exhausted"] += len(ids)

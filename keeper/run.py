@@ -19,6 +19,7 @@ import structlog
 import trio
 from rich.console import Console
 
+from keeper.batching import Desk
 from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts, check_cluster, check_endpoints
 from keeper.config import Config
@@ -43,6 +44,7 @@ from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.snapshot import Snapshot
 from keeper.surroundings import Surroundings
+from keeper.tables import keep_tables
 from keeper.tally import Tally
 from keeper.venue import check_venue
 from keeper.view import Notice, show
@@ -52,6 +54,7 @@ from programs.in_flight import InFlight, Pace
 from programs.rpc import LatestBlockhash
 from programs.rpc_http import open_rpc
 from programs.submit import land, settle_open_attempts
+from programs.units import Lamports
 from state.attempts import Attempts
 from state.learned import LearnedUnits
 
@@ -198,6 +201,13 @@ async def _work(
         await check_venue(config.polymarket)
         await open_bounty_account(lanes.liquidations)
         working.set()
+        desk = Desk(
+            program=kit.program,
+            payer=lanes.liquidations.payer.pubkey(),
+            quote_mint=kit.quote_mint,
+        )
+        rent_max = Lamports(config.lanes.tables_rent_max_lamports)
+        landing.start_soon(keep_tables, lanes.tables, desk, chain, rent_max)
         if options.console is not None:
             landing.start_soon(
                 show, options.console, facts, chain, following, board, kit.tally, options.notices
