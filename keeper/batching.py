@@ -13,6 +13,7 @@ from solders.pubkey import Pubkey
 from spl.token.instructions import get_associated_token_address
 
 from keeper.bisection import Bisection
+from keeper.blame import guilty_instruction
 from keeper.costs import (
     LIQUIDATE_CU_PER_POSITION,
     LIQUIDATE_LOADED_BYTES_PER_POSITION,
@@ -26,7 +27,7 @@ from programs.addresses import vault_address, vault_tokens_address
 from programs.contention import Candidate, Claim, take_turns
 from programs.instructions import Tag, liquidate_header
 from programs.lookup_tables import TableShelf
-from programs.pack import Batch, BatchTemplate, Refused, failed_instruction, pack_targets
+from programs.pack import Batch, BatchTemplate, Refused, pack_targets
 from programs.transaction import COMPUTE_BUDGET_CU
 from programs.units import ComputeUnits
 
@@ -134,8 +135,8 @@ def cu_bound(jobs: Sequence[Job]) -> ComputeUnits:
 
 def blamed(batch: Batch[Job], err: object) -> tuple[Job, ...]:
     """Return the jobs of the instruction that an error names; all of them, if it names none of ours."""
-    at = failed_instruction(err)
-    if at is None or at >= len(batch.instructions):
+    at = guilty_instruction(err, len(batch.instructions))
+    if at is None:
         return batch.jobs
     named = {meta.pubkey for meta in batch.instructions[at].accounts}
     return tuple(job for job in batch.jobs if job.target in named)

@@ -11,11 +11,13 @@ from keeper.execute import Lane, Shipment, job_refs, ship
 from programs.errors import in_words
 from programs.outcomes import Failed, Landed
 from programs.rpc import RpcFailure
-from programs.units import ComputeUnits
+from programs.units import ComputeUnits, Lamports
 
 _CREATE_CU = ComputeUnits(40_000)
 """Measured 21_000 to 31_000: the associated token program searches its address's bump."""
 _CREATE_LOADED_BYTES = 1 << 20
+TOKEN_ACCOUNT_RENT = Lamports(2_039_280)
+"""What a token account of 165 bytes holds at the rate of all clusters; counted against the lane's caps."""
 log = structlog.get_logger()
 
 
@@ -42,6 +44,7 @@ async def open_bounty_account(lane: Lane) -> None:
             ),
             cu_limit=_CREATE_CU,
             loaded_bytes=_CREATE_LOADED_BYTES,
+            rent_lamports=TOKEN_ACCOUNT_RENT,
         ),
     )
     if isinstance(outcome, Landed):

@@ -15,12 +15,12 @@ from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapte
 from solders.pubkey import Pubkey
 
 from keeper.errors import ConfigError
-from keeper.execute import Purse
 from keeper.fees import FeePolicy
 from keeper.posting import PostingRules
 from keeper.prices.feed_config import FeedConfig
+from keeper.purse import Purse
 from keeper.sandbox.config import SandboxConfig
-from keeper.spend import HourlySpend
+from keeper.spend import Spend
 from programs.rpc_http import RpcSettings
 from programs.units import SIGNATURE_FEE_LAMPORTS, Lamports
 
@@ -123,7 +123,12 @@ class LaneConfig:
     concurrency: int = 4
     """Transactions in flight at once."""
     hourly_spend_max_lamports: int = 100_000_000
-    """Fees of any hour, failed transactions included."""
+    """Fees and rent of any hour, failed transactions included."""
+    daily_spend_max_lamports: int = 1_000_000_000
+    """The same of any day: ten hours at the hourly cap."""
+    hourly_loss_max_lamports: int | None = None
+    """What critical work may be expected to lose in any hour; None: as much as may be spent. Posts, payouts and tables earn
+    nothing: all they pay is loss."""
     fees: FeePolicy = field(default_factory=lambda: FeePolicy(loss_max_lamports=Lamports(100_000)))
     """What is bid. Posts earn nothing and liquidations little: what each may lose is `loss_max_lamports`."""
 
@@ -136,10 +141,26 @@ class LaneConfig:
                 f"hourly_spend_max_lamports is {self.hourly_spend_max_lamports}, expected at least one "
                 f"signature's fee, {SIGNATURE_FEE_LAMPORTS}"
             )
+        if self.daily_spend_max_lamports < self.hourly_spend_max_lamports:
+            raise ValueError(
+                f"daily_spend_max_lamports is {self.daily_spend_max_lamports}, expected at least "
+                f"hourly_spend_max_lamports, {self.hourly_spend_max_lamports}"
+            )
+        if self.hourly_loss_max_lamports is not None and self.hourly_loss_max_lamports < 0:
+            raise ValueError(
+                f"hourly_loss_max_lamports is {self.hourly_loss_max_lamports}, expected 0 or more"
+            )
 
     def purse(self) -> Purse:
         """Open what the lane pays with."""
-        return Purse(policy=self.fees, spend=HourlySpend(Lamports(self.hourly_spend_max_lamports)))
+        loss = self.hourly_loss_max_lamports
+        return Purse(
+            policy=self.fees,
+            spend=Spend(
+                Lamports(self.hourly_spend_max_lamports), Lamports(self.daily_spend_max_lamports)
+            ),
+            losses=Spend(Lamports(self.hourly_spend_max_lamports if loss is None else loss)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +175,8 @@ class LanesConfig:
     """Address lookup tables."""
     tables_rent_max_lamports: int = 500_000_000
     """What all lookup tables together may lock; it returns when they are closed. 0: none are made."""
+    balance_low_lamports: int = 50_000_000
+    """Operators are warned when a payer has less."""
     lamports_per_quote_unit: int = 5_000_000
     """What one unit of the quote token is worth in lamports: compares bounties with fees. $200 a SOL makes 5_000_000."""
 
@@ -162,6 +185,10 @@ class LanesConfig:
         if self.lamports_per_quote_unit < 1:
             raise ValueError(
                 f"lamports_per_quote_unit is {self.lamports_per_quote_unit}, expected 1 or more"
+            )
+        if self.balance_low_lamports < 0:
+            raise ValueError(
+                f"balance_low_lamports is {self.balance_low_lamports}, expected 0 or more"
             )
 
 

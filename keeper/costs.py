@@ -4,10 +4,12 @@ A test runs each in the SVM and holds these bounds between the measured worst ca
 asked for is learned from what landed, and simulated while too little has (sizing.py).
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from programs.betting_platform.build import PROGRAM_SO
-from programs.layout import GLOBAL_DTYPE, POSITION_BYTES, VAULT_DTYPE, market_bytes
+from programs.chain_account import StepKind
+from programs.layout import CHAIN_DTYPE, GLOBAL_DTYPE, POSITION_BYTES, VAULT_DTYPE, market_bytes
 from programs.loader import PROGRAM_BYTES, PROGRAM_DATA_HEADER_BYTES
 from programs.units import ComputeUnits
 
@@ -28,6 +30,16 @@ LIQUIDATE_LOG_BYTES: Final = 900
 LIQUIDATE_LOG_BYTES_PER_POSITION: Final = 161
 LIQUIDATE_LOG_BYTES_PER_CHAIN: Final = 600
 """Beside its position's record: the events of its pledges, when they are seized."""
+_EXECUTE_CHAIN_CU: Final = 3_900
+"""What the first step of a chain uses beside itself: two token transfers at most."""
+_STEP_CU: Final = {
+    StepKind.BORROW: 1_400,
+    StepKind.LIQUIDITY: 4_000,
+    StepKind.STAKE: 1_150,
+    StepKind.ARBITRAGE: 6_050,
+    StepKind.OPEN: 5_850,
+}
+CANCEL_CHAIN_CU: Final = ComputeUnits(9_500)
 
 
 def _program_bytes() -> int:
@@ -51,6 +63,24 @@ def liquidate_loaded_bytes(pools: int) -> int:
     state = GLOBAL_DTYPE.itemsize + VAULT_DTYPE.itemsize + market_bytes(pools)
     tokens = 3 * _TOKEN_ACCOUNT_BYTES + _TOKEN_PROGRAM_BYTES
     return _program_bytes() + state + tokens + 12 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def execute_chain_cu(kinds: Iterable[StepKind]) -> ComputeUnits:
+    """Bound what these steps of one chain use in one instruction."""
+    return ComputeUnits(_EXECUTE_CHAIN_CU + sum(_STEP_CU[kind] for kind in kinds))
+
+
+def execute_chain_loaded_bytes(pools: int) -> int:
+    """Bound the bytes one execute_chain loads."""
+    state = GLOBAL_DTYPE.itemsize + VAULT_DTYPE.itemsize + market_bytes(pools)
+    tokens = 3 * _TOKEN_ACCOUNT_BYTES + _TOKEN_PROGRAM_BYTES
+    chain = CHAIN_DTYPE.itemsize
+    return _program_bytes() + state + tokens + chain + 9 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def cancel_chain_loaded_bytes(pools: int) -> int:
+    """Bound the bytes one cancel_chain loads: the owner and his tokens beside those of execute_chain."""
+    return execute_chain_loaded_bytes(pools) + _TOKEN_ACCOUNT_BYTES + 2 * _ACCOUNT_OVERHEAD_BYTES
 
 
 LIQUIDATE_LOADED_BYTES_PER_POSITION: Final = POSITION_BYTES + _ACCOUNT_OVERHEAD_BYTES

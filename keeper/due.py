@@ -12,12 +12,15 @@ import numpy.typing as npt
 
 from keeper.jobs import Job, Urgency
 from keeper.risk import Assessment
+from keeper.sale import FLOOR_POINTS_E6
 from keeper.snapshot import Snapshot
-from programs.units import BaseUnits
+from programs.accounts import Side
+from programs.units import PRICE_ONE_E6, BaseUnits
 
 KIND: Final = "liquidate"
 JOBS_PER_MARKET: Final = 128
 """One transaction of a market is in flight at a time, and the fullest holds 54: two of them are plenty to know."""
+Amounts = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
 
@@ -65,6 +68,11 @@ def jobs_of(
     # One sale for each side of each pool, and one apart for those under water.
     sale = positions["pool"][index].astype(np.int64) * 2 + positions["side"][index]
     sale = sale * 2 + (found.shortfall[urgent] > 0)
+    yes_e6 = markets.pools["price_e6"][markets.first_pool[market_row] + positions["pool"][index]]
+    oracle_e6 = np.where(positions["side"][index] == Side.YES, yes_e6, PRICE_ONE_E6 - yes_e6)
+    at_risk = shortfall_below(
+        positions["shares"][index], positions["debt"][index], oracle_e6.astype(np.uint64)
+    )
     rows = zip(
         index.tolist(),
         market_row.tolist(),
@@ -75,6 +83,7 @@ def jobs_of(
         sale.tolist(),
         found.bounty[urgent].tolist(),
         found.shortfall[urgent].tolist(),
+        at_risk.tolist(),
         since_s[urgent].tolist(),
         strict=True,
     )
@@ -89,6 +98,7 @@ def jobs_of(
             urgency=Urgency(bounty=BaseUnits(bounty), shortfall=BaseUnits(shortfall)),
             seen_slot=snapshot.slot,
             due_at_s=due_at_s,
+            at_risk=BaseUnits(risk),
             sale=sale_number,
             pools=pools,
         )
@@ -102,6 +112,16 @@ def jobs_of(
             sale_number,
             bounty,
             shortfall,
+            risk,
             due_at_s,
         ) in rows
     ]
+
+
+def shortfall_below(shares: Amounts, debt: Amounts, oracle_e6: Amounts) -> Amounts:
+    """Return what the vault loses of each position if the price falls by the gap that sales allow for, base units."""
+    fallen_e6 = np.maximum(oracle_e6, np.uint64(FLOOR_POINTS_E6)) - np.uint64(FLOOR_POINTS_E6)
+    whole, rest = shares // PRICE_ONE_E6, shares % PRICE_ONE_E6
+    worth = whole * fallen_e6 + rest * fallen_e6 // PRICE_ONE_E6
+    lost: Amounts = np.maximum(debt, worth) - worth
+    return lost

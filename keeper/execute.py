@@ -6,9 +6,9 @@ so that a flood in one takes nothing from another.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 import trio
@@ -17,9 +17,12 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from keeper.errors import ClusterError
-from keeper.fees import Bid, FeePolicy, NoBid, choose_bid, recent_floor
+from keeper.fees import NoBid
+from keeper.funds import Funds
 from keeper.newest import Newest
-from keeper.spend import HourlySpend
+from keeper.prices.unix_time import unix_ms
+from keeper.purse import Ask, Purse
+from keeper.spend import SpentRow
 from keeper.tally import Tally
 from programs.cu_model import CuModel
 from programs.in_flight import InFlight
@@ -37,14 +40,20 @@ from programs.transaction import (
 )
 from programs.units import ComputeUnits, Lamports, MicroLamports
 
-_FEES_FRESH_S = 2.0
-"""Recent fees are asked for at most this often: they are a floor over whole slots."""
-_FEE_ACCOUNTS_MAX = 128
 _NONCES = 64
 """More than a lane signs alike on one blockhash: a newer one comes every two slots."""
+_MINUTE_MS: Final = 60_000
 _NOTHING: Final = Lamports(0)
 _FREE: Final = MicroLamports(0)
 log = structlog.get_logger()
+
+
+class SpendingLog(AttemptLog, Protocol):
+    """Attempts that also remember what they cost; `state.attempts.Attempts` is one."""
+
+    async def spent(self, *, from_minute: int, from_slot: int) -> Sequence[SpentRow]:
+        """Sum what lanes spent, by minute of the wall clock, since a minute or since a slot."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +61,7 @@ class Kit:
     """What every lane works with."""
 
     rpc: Rpc
-    attempts: AttemptLog
+    attempts: SpendingLog
     in_flight: InFlight
     blockhashes: Newest[LatestBlockhash]
     tally: Tally
@@ -63,8 +72,8 @@ class Kit:
     """What transactions used so far, by kind."""
     shelf: Newest[TableShelf] = field(default_factory=Newest)
     """Our lookup tables that transactions may use."""
-    spent_lamports: Mapping[str, int] = field(default_factory=dict)
-    """Fees of the last hour before this process, by lane."""
+    wall_ms: Callable[[], int] = unix_ms
+    """Unix milliseconds; attempts are dated by it, for the caps of a process after this one."""
     nonces: Iterator[int] = field(default_factory=itertools.count)
     """Tells apart transactions that would otherwise be the same bytes, and so one transaction to the cluster."""
 
@@ -86,34 +95,13 @@ class Shipment:
     loaded_bytes: int
     """All account data it loads at most; whole pages of it are asked for."""
     value_lamports: Lamports = _NOTHING
-    """What it is expected to earn."""
+    """What it earns if it does its work."""
+    rent_lamports: Lamports = _NOTHING
+    """What it locks in new accounts: spent if it lands."""
+    is_critical: bool = True
+    """Whether it may be sent at an expected loss, up to the lane's caps."""
     tables: tuple[LookupTable, ...] = ()
     """The lookup tables it was packed with."""
-
-
-@dataclass(slots=True)
-class Purse:
-    """What one lane pays with: its policy, what is left of the hour, and the newest floor."""
-
-    policy: FeePolicy
-    spend: HourlySpend
-    _floor: MicroLamports = _FREE
-    _floor_until_s: float = field(default=-float("inf"))
-
-    async def bid(self, lane: "Lane", shipment: Shipment) -> Bid | NoBid:
-        """Choose a price for a shipment; keeping the platform solvent may cost up to the policy's loss."""
-        now_s = trio.current_time()
-        if now_s >= self._floor_until_s:
-            self._floor_until_s = now_s + _FEES_FRESH_S
-            self._floor = await _read_floor(lane, shipment, self.policy)
-        return choose_bid(
-            self.policy,
-            floor=self._floor,
-            cu_limit=shipment.cu_limit,
-            value_lamports=shipment.value_lamports,
-            budget_lamports=self.spend.left_lamports(now_s),
-            is_solvency=True,
-        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,6 +114,8 @@ class Lane:
     """Pays every fee of the lane."""
     signers: tuple[Keypair, ...] = ()
     """Who signs beside the payer: an authority whose lane has a payer of its own."""
+    funds: Funds
+    """What the payer has; lanes with one payer share it."""
     purse: Purse
     room: trio.Semaphore
     """Transactions that may still be sent now."""
@@ -144,36 +134,18 @@ def open_lane(
     *,
     concurrency: int = 1,
     signers: Sequence[Keypair] = (),
+    funds: Funds | None = None,
 ) -> Lane:
-    """Open a lane, and count what an earlier process spent on it within the hour: a restart is no way round the cap.
-
-    The database keeps slots, not times, so all of it counts for a whole hour from now.
-    """
-    purse.spend.reserve(Lamports(kit.spent_lamports.get(name, 0)), trio.current_time())
+    """Open a lane; without `funds` its payer's balance is never held against it."""
     return Lane(
         name=name,
         kit=kit,
         payer=payer,
         signers=tuple(signer for signer in signers if signer != payer),
+        funds=funds or Funds(payer.pubkey()),
         purse=purse,
         room=trio.Semaphore(concurrency),
     )
-
-
-async def _read_floor(lane: Lane, shipment: Shipment, policy: FeePolicy) -> MicroLamports:
-    writable = {
-        meta.pubkey
-        for instruction in shipment.instructions
-        for meta in instruction.accounts
-        if meta.is_writable
-    }
-    try:
-        accounts = list(writable)[:_FEE_ACCOUNTS_MAX]
-        recent = await lane.kit.rpc.get_recent_prioritization_fees(accounts)
-    except RpcFailure as failure:
-        log.warning("fees.unread", lane=lane.name, reason=str(failure))
-        return _FREE
-    return recent_floor(recent, policy.percentile_bps)
 
 
 async def watch_blockhashes(
@@ -226,18 +198,22 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     """Bid, land exactly once, and tally how it ended; or say why it is not worth sending."""
     kit, purse, name = lane.kit, lane.purse, lane.name
     shipment = _unlike_others(shipment, next(kit.nonces))
-    bid = await purse.bid(lane, shipment)
+    pledge = await purse.offer(kit.rpc, name, lane.funds, _ask(lane, shipment))
     tally, count = kit.tally, len(shipment.jobs)
-    if isinstance(bid, NoBid):
-        tally.refusals[f"{name}.not_worth_sending"] += count
-        log.warning("batch.withheld", lane=name, jobs=count, reason=bid.reason)
-        return bid
-    # No checkpoint between the bid and its reservation: a burst cannot pass the cap.
-    reservation = purse.spend.reserve(bid.fee_lamports, trio.current_time())
-    budget = _budget(shipment, bid.cu_price_micro_lamports)
+    if isinstance(pledge, NoBid):
+        tally.refusals[f"{name}.{pledge.kind}"] += count
+        log.info("batch.withheld", lane=name, jobs=count, kind=pledge.kind, reason=pledge.reason)
+        return pledge
+    budget = _budget(shipment, pledge.cu_price_micro_lamports)
     signed, latest = _signed(lane, shipment, budget)
     batch = SignedBatch(
-        lane=name, jobs=shipment.jobs, transaction=signed, latest=latest, budget=budget
+        lane=name,
+        jobs=shipment.jobs,
+        transaction=signed,
+        latest=latest,
+        budget=budget,
+        signed_minute=kit.wall_ms() // _MINUTE_MS,
+        rent_lamports=shipment.rent_lamports,
     )
     log.info(
         "batch.signed",
@@ -245,7 +221,7 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
         jobs=count,
         signature=batch.signature_text,
         cu_limit=shipment.cu_limit,
-        fee_lamports=bid.fee_lamports,
+        fee_lamports=pledge.fee_lamports,
         size_bytes=len(batch.wire),
     )
     tally.jobs_in_flight[name] += count
@@ -253,10 +229,25 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
         outcome = await submit(kit.attempts, kit.in_flight, batch)
     finally:
         tally.jobs_in_flight[name] -= count
-    if isinstance(outcome, Expired):
-        purse.spend.release(reservation)
+    purse.settle(pledge, lane.funds, outcome, latest.slot)
     _tally(tally, name, shipment, outcome)
     return outcome
+
+
+def _ask(lane: Lane, shipment: Shipment) -> Ask:
+    return Ask(
+        writable={
+            meta.pubkey
+            for instruction in shipment.instructions
+            for meta in instruction.accounts
+            if meta.is_writable
+        },
+        cu_limit=shipment.cu_limit,
+        signatures=1 + len(lane.signers),
+        value_lamports=shipment.value_lamports,
+        rent_lamports=shipment.rent_lamports,
+        is_critical=shipment.is_critical,
+    )
 
 
 def _unlike_others(shipment: Shipment, nonce: int) -> Shipment:

@@ -1,9 +1,13 @@
-"""The priority fee to bid, and whether a job pays for itself. Integers; every rounding costs us, not the cap."""
+"""The priority fee to bid, and whether a job pays for itself. Integers; every rounding costs us, not the cap.
+
+Core. The price is a floor raised by feedback, within the policy's range, and never more than value and budget allow.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
+from keeper.odds import CERTAIN, Odds
 from programs.units import (
     SIGNATURE_FEE_LAMPORTS,
     Bps,
@@ -33,7 +37,7 @@ class FeePolicy:
     value_share_bps: Bps = VALUE_SHARE
     """Of what a batch earns, at most this much is bid as priority fee."""
     loss_max_lamports: Lamports = NO_LOSS
-    """What solvency work may lose per transaction; 0 refuses every loss."""
+    """What critical work may be expected to lose per transaction; 0 refuses every loss."""
 
     def __post_init__(self) -> None:
         """Refuse rates outside 0 to 1 and an empty range."""
@@ -56,6 +60,13 @@ class Bid:
     cu_price_micro_lamports: MicroLamports
     fee_lamports: Lamports
     """Signatures and priority, charged on failure too."""
+    loss_lamports: Lamports = NO_LOSS
+    """What it is expected to lose, once included; 0 for what pays for itself."""
+
+
+Withholding = Literal[
+    "not_worth_sending", "loss_budget", "hourly_spend_cap", "daily_spend_cap", "payer_short"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +74,8 @@ class NoBid:
     """Why not to send."""
 
     reason: str
+    kind: Withholding = "not_worth_sending"
+    """What it is counted as."""
 
 
 def recent_floor(recent: Sequence[MicroLamports], percentile_bps: Bps) -> MicroLamports:
@@ -78,42 +91,57 @@ def recent_floor(recent: Sequence[MicroLamports], percentile_bps: Bps) -> MicroL
     return ordered[rank - 1]
 
 
+def wanted_price(policy: FeePolicy, floor: MicroLamports, level_bps: Bps) -> MicroLamports:
+    """Return what to bid were it not for value and budget: the floor, raised by feedback, within the policy's range."""
+    raised = max(floor, policy.cu_price_min) * level_bps // _BPS
+    return MicroLamports(min(raised, policy.cu_price_max))
+
+
 def choose_bid(
     policy: FeePolicy,
     *,
-    floor: MicroLamports,
+    wanted: MicroLamports,
     cu_limit: ComputeUnits,
     value_lamports: Lamports,
     budget_lamports: Lamports,
+    odds: Odds = CERTAIN,
     signatures: int = 1,
-    is_solvency: bool = False,
+    allowed_loss_lamports: Lamports = NO_LOSS,
 ) -> Bid | NoBid:
-    """Choose a price: the floor within the policy's range, capped by value and by what is left of the budget.
+    """Choose a price: the wanted one, capped by value and by what is left of the budget.
+
+    A transaction that is never included costs and earns nothing; one that is, earns its value only if it does its work.
+    So what is worth paying for inclusion is the value times landed over included.
 
     Args:
         policy: the caps.
-        floor: from `recent_floor`.
+        wanted: from `wanted_price`.
         cu_limit: what the transaction requests; the priority fee is charged on it, used or not.
-        value_lamports: what the batch is expected to earn, landing odds included.
-        budget_lamports: what the lane may still spend this hour.
+        value_lamports: what the batch earns if it does its work.
+        budget_lamports: what the lane may still spend on its fee.
+        odds: of the wanted price.
         signatures: how many it carries.
-        is_solvency: whether it may lose up to `loss_max_lamports`.
+        allowed_loss_lamports: what it may be expected to lose.
     """
     base = SIGNATURE_FEE_LAMPORTS * signatures
-    allowed_loss = policy.loss_max_lamports if is_solvency else 0
+    expected = value_lamports * odds.landed_bps // odds.included_bps
     if base > budget_lamports:
         return NoBid(
             reason=f"the fee is at least {base} lamports, {budget_lamports} are left to spend"
         )
-    if base > value_lamports + allowed_loss:
+    if base > expected + allowed_loss_lamports:
         return NoBid(
-            reason=f"the fee is at least {base} lamports, the batch earns {value_lamports}"
-            + (f" and may lose {allowed_loss}" if allowed_loss else "")
+            reason=f"the fee is at least {base} lamports, the batch earns {expected}"
+            + (f" (odds of its {value_lamports} counted)" if expected < value_lamports else "")
+            + (f" and may lose {allowed_loss_lamports}" if allowed_loss_lamports else "")
         )
     # Priority is paid from the earnings' share, or from the allowed loss where that is more.
-    share = max(value_lamports * policy.value_share_bps // _BPS, allowed_loss)
-    priority_max = min(share, value_lamports + allowed_loss - base, budget_lamports - base)
-    price_max = priority_max * _MICRO // cu_limit
-    price = min(max(floor, policy.cu_price_min), policy.cu_price_max, price_max)
+    share = max(expected * policy.value_share_bps // _BPS, allowed_loss_lamports)
+    priority_max = min(share, expected + allowed_loss_lamports - base, budget_lamports - base)
+    price = min(wanted, priority_max * _MICRO // cu_limit)
     fee = base + -(-price * cu_limit // _MICRO)
-    return Bid(cu_price_micro_lamports=MicroLamports(price), fee_lamports=Lamports(fee))
+    return Bid(
+        cu_price_micro_lamports=MicroLamports(price),
+        fee_lamports=Lamports(fee),
+        loss_lamports=Lamports(max(0, fee - expected)),
+    )

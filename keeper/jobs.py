@@ -14,12 +14,14 @@ import heapq
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 from solders.pubkey import Pubkey
 
 from keeper.bisection import Bisection
 from programs.units import BaseUnits, Slot
+
+_NOTHING: Final = BaseUnits(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class Job:
     """The slot at which the need was seen."""
     due_at_s: float
     """When it was first seen, on the caller's clock."""
+    at_risk: BaseUnits = _NOTHING
+    """What the vault stands to lose if the price falls further while it waits."""
     sale: int = 0
     """Jobs of one market with the same number are one sale on chain, and share its cost."""
     pools: int = 1

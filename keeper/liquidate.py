@@ -31,7 +31,13 @@ from keeper.tally import Tally
 from programs.errors import BY_NAME, custom_code, in_words
 from programs.outcomes import Expired, Failed, Landed
 from programs.rpc import Simulation
-from programs.units import QUOTE_DECIMALS, BaseUnits, Lamports, Slot
+from programs.units import (
+    QUOTE_DECIMALS,
+    SIGNATURE_FEE_LAMPORTS,
+    BaseUnits,
+    Lamports,
+    Slot,
+)
 
 _QUEUE_MAX: Final = 100_000
 _REFILLS_PER_SLOT: Final = 4
@@ -221,6 +227,7 @@ async def _send(lane: Lane, memory: _Memory, parcel: Parcel) -> Parcel | None:
 async def _size(lane: Lane, memory: _Memory, parcel: Parcel) -> Sized | Unsized:
     batch, bound = parcel.batch, cu_bound(parcel.batch.jobs)
     bounty = sum(job.urgency.bounty for job in batch.jobs)
+    at_risk = sum(job.at_risk for job in batch.jobs)
     shipment = Shipment(
         jobs=job_refs(KIND, [(job.target, job.effect) for job in batch.jobs]),
         due_at_s=tuple(job.due_at_s for job in batch.jobs),
@@ -229,6 +236,8 @@ async def _size(lane: Lane, memory: _Memory, parcel: Parcel) -> Sized | Unsized:
         cu_limit=bound,
         loaded_bytes=batch.loaded_bytes,
         value_lamports=memory.lamports(bounty),
+        # What the vault could lose must be worth a fee: dust has to pay for itself.
+        is_critical=memory.lamports(at_risk) >= SIGNATURE_FEE_LAMPORTS,
     )
     if any(memory.exhausted[job.job_id] >= _EXHAUSTED_MAX for job in batch.jobs):
         return Sized(shipment=shipment, simulated=None)

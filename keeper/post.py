@@ -18,6 +18,7 @@ from solders.pubkey import Pubkey
 
 from keeper.agenda import LANE, Agenda, Outlook
 from keeper.bisection import Bisection
+from keeper.blame import guilty_instruction
 from keeper.costs import (
     UPDATE_PRICES_CU,
     UPDATE_PRICES_CU_PER_POOL,
@@ -35,7 +36,7 @@ from keeper.tally import PostedPrice
 from programs.errors import in_words
 from programs.instructions import update_prices
 from programs.outcomes import Expired, Failed, Landed
-from programs.pack import Batch, Group, failed_instruction, pack_groups
+from programs.pack import Batch, Group, pack_groups
 from programs.units import ComputeUnits, Slot
 
 KIND: Final = "update_prices"
@@ -213,10 +214,9 @@ async def _post(
 
 def _blamed(batch: Batch[Group], err: object) -> list[str]:
     """Return the market whose instruction an error names, or all: each group is one instruction."""
-    at = failed_instruction(err)
-    if at is None or at >= len(batch.jobs):
-        return [group.job_id for group in batch.jobs]
-    return [batch.jobs[at].job_id]
+    at = guilty_instruction(err, len(batch.jobs))
+    guilty = batch.jobs if at is None else batch.jobs[at : at + 1]
+    return [group.job_id for group in guilty]
 
 
 def _note_posted(lane: Lane, memory: _Memory, readings: Sequence[_Reading], slot: Slot) -> None:

@@ -10,6 +10,7 @@ from keeper.prices.board import PriceStatistics
 from keeper.tally import Tally, percentile
 
 _WITHHELD_LISTED: Final = 20
+_STUCK_LISTED: Final = 20
 
 
 class Counts(Protocol):
@@ -79,6 +80,7 @@ def report(
     prices: PriceStatistics,
     resends: int,
     run_s: float,
+    spend: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Compose the final object; amounts are base units or lamports, times milliseconds.
 
@@ -127,6 +129,7 @@ def report(
             "due_to_landed_ms_p50": percentile(liquidation_latencies, 50),
             "due_to_landed_ms_p99": percentile(liquidation_latencies, 99),
         },
+        "chains": _chains(tally),
         "transactions": {
             **_ends(summary),
             "resends": resends,
@@ -140,8 +143,36 @@ def report(
             "due_to_landed_p50": percentile(latencies, 50),
             "due_to_landed_p99": percentile(latencies, 99),
         },
+        "spend": dict(spend or {}),
         "settled_attempts": tally.settled_attempts,
         "refusals": dict(sorted(tally.refusals.items())),
+    }
+
+
+def _chains(tally: Tally) -> dict[str, Any]:
+    """Say how far chains came, and which of them stand still at the end, those for the longest first."""
+    latencies = tally.latencies_ms(["chains"])
+    stuck = sorted(tally.stuck_chains.items(), key=lambda item: (item[1].since_slot, item[0]))
+    return {
+        "due": tally.chains_due,
+        "landed_steps": tally.chain_steps_landed,
+        "landed_chains": tally.chains_completed,
+        "cancelled": tally.chains_cancelled,
+        "bounty_base_units": tally.chain_bounty_base_units,
+        "stuck_now": len(stuck),
+        "stuck": [
+            {
+                "chain": address,
+                "step": each.step,
+                "kind": each.kind,
+                "refusal": each.refusal,
+                "reason": each.reason,
+                "since_slot": each.since_slot,
+            }
+            for address, each in stuck[:_STUCK_LISTED]
+        ],
+        "due_to_landed_ms_p50": percentile(latencies, 50),
+        "due_to_landed_ms_p99": percentile(latencies, 99),
     }
 
 

@@ -16,6 +16,7 @@ from keeper.snapshot import (
     Snapshot,
     Unreadable,
     positions_of_chains,
+    take_chains,
     take_markets,
     take_positions,
 )
@@ -54,7 +55,7 @@ async def scan(
         commitment,
         filters=[_of_kind(AccountKind.POSITION)],
     )
-    chains = await rpc.get_program_accounts(
+    opened = await rpc.get_program_accounts(
         program, commitment, filters=[_of_kind(AccountKind.CHAIN)]
     )
     listed = await rpc.get_program_accounts(
@@ -64,24 +65,26 @@ async def scan(
         [global_address(program)[0], vault_address(program)[0]], commitment
     )
     global_, vault = _singletons(program, singletons.accounts)
+    chains, bad_chains = take_chains(opened.accounts)
     positions, addresses, bad_positions = take_positions(
-        [*found.accounts, *positions_of_chains(chains.accounts)]
+        [*found.accounts, *positions_of_chains(chains)]
     )
     await trio.lowlevel.checkpoint()  # 100_000 rows take some ten milliseconds
     markets, bad_markets = take_markets(
         listed.accounts, None if previous is None else previous.markets
     )
-    skipped: Counter[Unreadable] = bad_positions + bad_markets
-    skipped[Unreadable.NO_ACCOUNT] += found.skipped + chains.skipped + listed.skipped
+    skipped: Counter[Unreadable] = bad_positions + bad_markets + bad_chains
+    skipped[Unreadable.NO_ACCOUNT] += found.skipped + opened.skipped + listed.skipped
     skipped = +skipped
     return Snapshot(
-        slot=Slot(min(found.slot, chains.slot, listed.slot, singletons.slot)),
+        slot=Slot(min(found.slot, opened.slot, listed.slot, singletons.slot)),
         global_=global_,
         vault=vault,
         markets=markets,
         positions=positions,
         addresses=addresses,
         skipped=skipped,
+        chains=chains,
     )
 
 

@@ -145,22 +145,47 @@ class Snapshot:
     """Address of each position's account: its own, or the chain's that holds it."""
     skipped: Mapping[Unreadable, int] = field(default_factory=dict)
     """Accounts left out, by reason."""
+    chains: Mapping[bytes, bytes] = field(default_factory=dict)
+    """Data of every chain account by address, whether it holds a position or not."""
 
     def position_address(self, index: int) -> Pubkey:
         """Return the address of a position."""
         return Pubkey.from_bytes(self.addresses[index].tobytes())
 
 
-def positions_of_chains(accounts: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return (address of the chain, data of its leveraged position) of the chains that hold one.
+def take_chains(
+    accounts: Sequence[tuple[bytes, bytes]],
+) -> tuple[dict[bytes, bytes], Counter[Unreadable]]:
+    """Keep the (address, data) pairs that are chains; what is none is counted and left out."""
+    skipped: Counter[Unreadable] = Counter()
+    good: dict[bytes, bytes] = {}
+    for address, data in accounts:
+        reason = chain_fault(data)
+        if reason is None:
+            good[address] = data
+        else:
+            skipped[reason] += 1
+    return good, skipped
 
-    An account of another length comes back whole, for `take_positions` to count.
-    """
-    return [
-        (address, data[_LEVERAGED] if len(data) == CHAIN_DTYPE.itemsize else data)
-        for address, data in accounts
-        if len(data) != CHAIN_DTYPE.itemsize or any(data[_DEBT_AT : _DEBT_AT + 8])
-    ]
+
+def chain_fault(data: bytes) -> Unreadable | None:
+    """Say why these bytes are no chain; None when they are one."""
+    if len(data) != CHAIN_DTYPE.itemsize:
+        return Unreadable.WRONG_LENGTH
+    if data[0] != AccountKind.CHAIN or data[1] != LAYOUT_VERSION:
+        return Unreadable.WRONG_KIND
+    return None
+
+
+def leveraged_position(chain: bytes) -> bytes | None:
+    """Return the data of a chain's position with debt; None when it holds none."""
+    return chain[_LEVERAGED] if any(chain[_DEBT_AT : _DEBT_AT + 8]) else None
+
+
+def positions_of_chains(chains: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """Return (address of the chain, data of its leveraged position) of the chains that hold one."""
+    held = ((address, leveraged_position(data)) for address, data in chains.items())
+    return [(address, data) for address, data in held if data is not None]
 
 
 def take_positions(

@@ -8,6 +8,7 @@ from typing import Any
 
 _LAMPORTS_PER_SOL = 1_000_000_000
 _WITHHELD_TOLD = 3
+_STUCK_TOLD = 2
 
 
 def summary_lines(report: Mapping[str, Any]) -> list[str]:
@@ -25,6 +26,7 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
             f"liquidations   {liquidations['landed']} landed, bounty ${liquidations['bounty_base_units'] / 1e6:.2f}, "
             f"bad debt ${liquidations['bad_debt_base_units'] / 1e6:.2f}"
         ),
+        *_chains(report["chains"]),
         (
             f"transactions   {transactions['landed']} landed, {transactions['failed']} failed, "
             f"{transactions['expired']} expired, {transactions['open']} open, {transactions['duplicates']} duplicates"
@@ -38,6 +40,24 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"settled        {report['settled_attempts']} transactions of an earlier run")
     if transactions["open"]:
         lines.append("The open transactions are settled at the next start, before any new work.")
+    return lines
+
+
+def _chains(chains: Mapping[str, Any]) -> list[str]:
+    """Say how far chains came, if there were any, and which stand still."""
+    if not (chains["due"] or chains["landed_steps"] or chains["cancelled"]):
+        return []
+    counts = (
+        f"{chains['landed_steps']} steps landed, {chains['landed_chains']} chains completed, "
+        f"{chains['cancelled']} cancelled, bounty ${chains['bounty_base_units'] / 1e6:.2f}"
+    )
+    lines = [f"chains         {counts}"]
+    if chains["stuck_now"]:
+        longest = "; ".join(
+            f"{each['chain']} at step {each['step']} ({each['kind']}): {each['reason']}"
+            for each in chains["stuck"][:_STUCK_TOLD]
+        )
+        lines.append(f"stuck          {chains['stuck_now']} chains at the end, longest: {longest}")
     return lines
 
 

@@ -204,6 +204,7 @@ async def send_step(lane: Lane, step: TableStep) -> Outcome | NoBid:
         instructions=step.instructions,
         cu_limit=step.cu_limit,
         loaded_bytes=TABLE_LOADED_BYTES_MAX,
+        rent_lamports=Lamports(max(0, step.rent_lamports)),
     )
     async with lane.room:
         sized = await size(lane, kind, step.cu_limit, shipment)

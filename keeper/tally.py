@@ -38,6 +38,17 @@ class Tally:
     """Every position of the newest scan, by what risk said of it."""
     bounty_base_units: int = 0
     bad_debt_base_units: int = 0
+    chains_due: int = 0
+    """Chains whose next step is due, at the newest look."""
+    chain_steps_landed: int = 0
+    chains_completed: int = 0
+    """Chains whose last step we landed."""
+    chains_cancelled: int = 0
+    """Chains that ended before their last step, unwound by us."""
+    chain_bounty_base_units: int = 0
+    """Earned with steps and by cancelling."""
+    stuck_chains: dict[str, "StuckChain"] = field(default_factory=dict)
+    """Due chains whose next step is refused, by address."""
     refusals: Counter[str] = field(default_factory=Counter)
     """What was not done, as `lane.reason`."""
     landed: Counter[str] = field(default_factory=Counter)
@@ -90,6 +101,24 @@ class Withheld:
     def is_over(self) -> bool:
         """Whether it is no outage: a resolved market has no price to post any more."""
         return self.reason == MARKET_RESOLVED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StuckChain:
+    """A due chain whose next step the program refuses, and since when."""
+
+    step: int
+    """The one it stands at, 0 first."""
+    kind: str
+    """What that step moves."""
+    refusal: str
+    """The program's name for the reason."""
+    reason: str
+    """The program's words."""
+    since_slot: int
+    """Since when no step of it runs, for whatever reasons."""
+    is_forecast: bool
+    """Whether the program's arithmetic says so, of the state we see; else a simulation or the chain itself did."""
 
 
 def percentile(sorted_values: list[float], percent: int) -> float | None:

@@ -116,13 +116,14 @@ def render(
     if scan_age_s > _SCAN_LATE_S:
         alarms.insert(0, _line(f"no scan of the chain for {scan_age_s:.0f} s", "bold red"))
     lanes = _lanes(tally)
-    rows_left = rows_max - _ROWS_OF_FRAME - len(alarms) - lanes.row_count - len(_withheld(tally))
+    told = [*_chains(tally), *_withheld(tally)]
+    rows_left = rows_max - _ROWS_OF_FRAME - len(alarms) - lanes.row_count - len(told)
     return Group(
         title,
         *alarms,
         _positions(tally),
         _refusals(tally),
-        *_withheld(tally),
+        *told,
         lanes,
         _prices(tokens, board, max(rows_left, _PRICES_SHOWN_MIN)),
     )
@@ -230,6 +231,29 @@ def _refusals(tally: Tally) -> Text:
     most = tally.refusals.most_common(_REFUSALS_SHOWN)
     listed = ", ".join(f"{reason} {count}" for reason, count in most) or "none"
     return _line(f"not done: {listed}", "dim")
+
+
+def _chains(tally: Tally) -> list[Text]:
+    """Say how far chains came, once there are any; and which of them has stood still for the longest."""
+    if not (tally.chains_due or tally.chain_steps_landed or tally.chains_cancelled):
+        return []
+    counts = (
+        f"chains due {tally.chains_due}, steps landed {tally.chain_steps_landed}, "
+        f"completed {tally.chains_completed}, cancelled {tally.chains_cancelled}, "
+        f"bounty ${tally.chain_bounty_base_units / 1e6:.2f}"
+    )
+    if not tally.stuck_chains:
+        return [_line(counts, "")]
+    address, longest = min(
+        tally.stuck_chains.items(), key=lambda item: (item[1].since_slot, item[0])
+    )
+    return [
+        _line(
+            f"{counts}, stuck {len(tally.stuck_chains)}: {address[:4]}…{address[-4:]} at step {longest.step} "
+            f"({longest.kind}) since slot {longest.since_slot}: {longest.refusal}",
+            "yellow",
+        )
+    ]
 
 
 def _withheld(tally: Tally) -> list[Text]:

@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from solders.signature import Signature
 
 from programs.rpc import LatestBlockhash, SignatureStatus, TransactionFacts
 from programs.transaction import Budget, SignedTransaction
 from programs.units import BlockHeight, ComputeUnits, Lamports, MicroLamports, Slot
+
+_NO_RENT: Final = Lamports(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,10 @@ class SignedBatch:
     latest: LatestBlockhash
     """What it was signed with."""
     budget: Budget
+    signed_minute: int | None = None
+    """Unix minutes by the wall clock; None where spending is not capped by time."""
+    rent_lamports: Lamports = _NO_RENT
+    """What it locks in new accounts, if it lands."""
 
     @property
     def signature_text(self) -> str:

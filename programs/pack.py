@@ -27,7 +27,6 @@ from programs.units import (
     TRANSACTION_LOG_BYTES_MAX,
     ComputeUnits,
 )
-from programs.wire_size import BUDGET_INSTRUCTIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,15 +400,3 @@ def _batch(draft: Draft, jobs: Sequence[J], instructions: Sequence[Instruction])
         loaded_bytes=draft.loaded_bytes,
         tables=draft.tables,
     )
-
-
-def failed_instruction(err: object) -> int | None:
-    """Return which of a batch's own instructions a transaction error names; None: it names none of them.
-
-    The cluster counts the compute-budget instructions in front of them too.
-    """
-    match err:
-        case {"InstructionError": [int(number), _]} if number >= BUDGET_INSTRUCTIONS:
-            return number - BUDGET_INSTRUCTIONS
-        case _:
-            return None

@@ -6,16 +6,17 @@ triggers refuse anything else (schema.py).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from sqlite_utils import Database
 
 from state.errors import AlreadyOpen, HistoryConflict
+from state.spent import Spent, spent_by_minute
 from state.sqlite import sqlite3
 from state.store import Store
-from state.summary import AttemptSummary, fees_by_lane, summarize
+from state.summary import AttemptSummary, summarize
 
 I64_MAX: Final = 2**63 - 1
 """The largest integer SQLite stores."""
@@ -93,6 +94,16 @@ class AttemptToRecord(Protocol):
     @property
     def fee_bid_lamports(self) -> int:
         """What it costs if it is included, whether it succeeds or not."""
+        ...
+
+    @property
+    def signed_minute(self) -> int | None:
+        """When it was signed, Unix minutes by the wall clock; None if nobody will ask."""
+        ...
+
+    @property
+    def rent_lamports(self) -> int:
+        """What it locks in new accounts, if it lands."""
         ...
 
     @property
@@ -217,9 +228,9 @@ class Attempts:
             )
         )
 
-    async def fees_by_lane(self, *, from_slot: int) -> Mapping[str, int]:
-        """Sum each lane's fees from a slot on, lamports: what an earlier process spent counts against the hour."""
-        return await self.store.read(lambda db: fees_by_lane(db, from_slot))
+    async def spent(self, *, from_minute: int, from_slot: int) -> tuple[Spent, ...]:
+        """Sum what lanes spent, by minute, since a minute or since a slot: it counts against the caps of this process."""
+        return await self.store.read(lambda db: spent_by_minute(db, from_minute, from_slot))
 
     async def summary(self, *, after_id: int = 0) -> AttemptSummary:
         """Count the attempts recorded after `after_id`."""
@@ -240,12 +251,14 @@ def _insert(db: Database, attempt: AttemptToRecord) -> None:
         attempt.cu_limit,
         _storable("cu_price_micro_lamports", attempt.cu_price_micro_lamports),
         _storable("fee_bid_lamports", attempt.fee_bid_lamports),
+        attempt.signed_minute,
+        _storable("rent_lamports", attempt.rent_lamports),
     )
     try:
         attempt_id = db.conn.execute(
             "INSERT INTO attempt (lane, signature, wire, blockhash, last_valid_block_height, "
-            "created_slot, cu_limit, cu_price_micro_lamports, fee_bid_lamports) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "created_slot, cu_limit, cu_price_micro_lamports, fee_bid_lamports, signed_minute, "
+            "rent_lamports) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             row,
         ).lastrowid
         db.conn.executemany(

@@ -129,6 +129,16 @@ WHEN NEW.name IS NOT OLD.name OR NEW.slot < OLD.slot
 BEGIN SELECT RAISE(ABORT, 'a cursor only moves forward'); END;
 """
 
+_SPEND = """
+ALTER TABLE attempt ADD COLUMN signed_minute INTEGER CHECK (signed_minute >= 0);
+ALTER TABLE attempt ADD COLUMN rent_lamports INTEGER NOT NULL DEFAULT 0 CHECK (rent_lamports >= 0);
+-- What the last day cost, asked at the start.
+CREATE INDEX attempt_by_signed_minute ON attempt (signed_minute) WHERE signed_minute IS NOT NULL;
+CREATE TRIGGER attempt_keeps_cost BEFORE UPDATE ON attempt
+WHEN OLD.signed_minute IS NOT NEW.signed_minute OR OLD.rent_lamports IS NOT NEW.rent_lamports
+BEGIN SELECT RAISE(ABORT, 'what was signed never changes'); END;
+"""
+
 _LEARNED_UNITS = """
 CREATE TABLE learned_units (
     id INTEGER PRIMARY KEY,
@@ -155,6 +165,12 @@ def m002_cursors(db: Database) -> None:
 def m010_learned_units(db: Database) -> None:
     """Create what is learned of compute units: no history, only advice."""
     _execute_each(db, _LEARNED_UNITS)
+
+
+@migrations()
+def m011_spend(db: Database) -> None:
+    """Date attempts, and keep what they lock in new accounts."""
+    _execute_each(db, _SPEND)
 
 
 def _execute_each(db: Database, script: str) -> None:
@@ -199,7 +215,7 @@ def _check_triggers(db: Database, path: str) -> None:
     # sqlite-utils' transform() drops triggers without a word.
     expected = {
         line.split()[2]
-        for line in (_ATTEMPTS + _CURSORS).splitlines()
+        for line in (_ATTEMPTS + _CURSORS + _SPEND).splitlines()
         if line.startswith("CREATE TRIGGER")
     }
     present = {

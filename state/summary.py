@@ -47,17 +47,6 @@ def summarize(db: Database, after_id: int) -> AttemptSummary:
     return AttemptSummary(**totals, duplicates=duplicates, by_lane=by_lane)
 
 
-def fees_by_lane(db: Database, from_slot: int) -> dict[str, int]:
-    """Sum the fees of the attempts signed from a slot on, lamports; an open one counts what it may still cost."""
-    return dict(
-        db.conn.execute(
-            "SELECT lane, sum(CASE state WHEN 'open' THEN fee_bid_lamports ELSE fee_lamports END) "
-            "FROM attempt WHERE created_slot >= ? AND state <> 'expired' GROUP BY lane",
-            [from_slot],
-        ).fetchall()
-    )
-
-
 _COLUMNS = tuple(each.name for each in fields(AttemptCounts))
 _BY_LANE = """
 SELECT lane,

@@ -215,6 +215,12 @@ class FakeRpc:
         assert len(set(writable)) == len(writable) <= 128
         return (0, 10_000)
 
+    async def get_balance(self, address, commitment):
+        """See `Rpc`."""
+        await self._turn("get_balance")
+        assert commitment == "confirmed"
+        return self.accounts[address].lamports if address in self.accounts else 0
+
     async def get_account(self, address, commitment):
         """See `Rpc`."""
         await self._turn("get_account")

@@ -1,12 +1,14 @@
 """`keeper check`: validate the configuration and print what is in effect."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import click
 
-from keeper.config import effective, load_config
+from keeper.config import Config, LaneConfig, effective, load_config
 from keeper.keypair import load_keypair
+from keeper.lanes import key_file
 
 CONFIG_OPTION = click.option(
     "--config",
@@ -31,19 +33,37 @@ Examples:
 def check_command(config_path: Path, *, as_json: bool) -> None:
     """Validate keeper.toml and print the effective configuration, defaults included.
 
-    Every mistake is listed with its dotted key. The keypair file is read, never printed.
+    Every mistake is listed with its dotted key. Keypair files are read, never printed: only who pays for which lane is.
     """
     config = load_config(config_path)
-    # The sandbox makes its own keypair at its first start.
-    if not (config.sandbox.enabled and not config.keys.keeper.exists()):
-        load_keypair(config.keys.keeper)
-    shown = effective(config)
+    shown = effective(config) | {"payers": _payers(config)}
     if as_json:
         click.echo(json.dumps(shown))
         return
     for section, settings in shown.items():
         for line in _lines(section, settings):
             click.echo(line)
+
+
+def _payers(config: Config) -> dict[str, str]:
+    """Say who pays for each lane, by address and key file.
+
+    Raises:
+        KeypairError: a key file cannot be used.
+    """
+    found: dict[str, str] = {}
+    for lane in fields(config.lanes):
+        settings = getattr(config.lanes, lane.name)
+        if not isinstance(settings, LaneConfig):
+            continue
+        file = key_file(settings, config.keys)
+        # The sandbox makes the keeper's keypair at its first start.
+        is_still_to_make = (
+            config.sandbox.enabled and file == config.keys.keeper and not file.exists()
+        )
+        who = "made at the first start" if is_still_to_make else str(load_keypair(file).pubkey())
+        found[lane.name] = f"{who} ({file})"
+    return found
 
 
 def _lines(prefix: str, value: object) -> list[str]:

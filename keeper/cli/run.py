@@ -17,8 +17,9 @@ from keeper.cli.duration import Duration
 from keeper.cli.logs import keep_notices, open_logs
 from keeper.config import load_config
 from keeper.errors import ReportError
+from keeper.options import RunOptions
 from keeper.prices.recorder import FileRecorder
-from keeper.run import RunOptions, run
+from keeper.run import run
 from keeper.summary import summary_lines
 
 _EXAMPLES = """\b

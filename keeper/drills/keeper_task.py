@@ -19,8 +19,9 @@ from keeper.config import load_config
 from keeper.drills.model import Notice
 from keeper.drills.recording import notice_of
 from keeper.errors import DrillError, KeeperError
+from keeper.options import RunOptions
 from keeper.prices.recorder import FileRecorder
-from keeper.run import RunOptions, run
+from keeper.run import run
 from keeper.surroundings import Surroundings
 from state.errors import StateError
 from state.in_loop import InLoopStores

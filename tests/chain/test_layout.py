@@ -12,6 +12,7 @@ from solders.pubkey import Pubkey
 from programs import (
     accounts,
     chain_account,
+    chain_steps,
     chains,
     errors,
     event_layout,
@@ -208,7 +209,7 @@ def account_assertions() -> list[str]:
         f"CHAIN_DEPOSIT_MAX == {chains.DEPOSIT_MAX}",
         f"CHAIN_LEVERAGE_MAX == {chains.OPEN_LEVERAGE_MAX}",
         f"BOUNTY_PART_BPS == {chains.BOUNTY_BPS}",
-        f"ARBITRAGE_GAP_E6 == {chains.ARBITRAGE_GAP_E6}",
+        f"ARBITRAGE_GAP_E6 == {chain_steps.ARBITRAGE_GAP_E6}",
         f"LEVERAGE_AGE_MAX_SLOTS == {chains.EXECUTION_AGE_MAX_SLOTS}",
     ]
     lines.append(f"LAYOUT_VERSION == {layout.LAYOUT_VERSION}")

@@ -5,18 +5,23 @@ from dataclasses import replace
 
 import pytest
 import trio
-from scripted import GENESIS, PAYER, lane_of, open_world
+from scripted import GENESIS, PAYER, open_world
+from solders import compute_budget
+from solders.compute_budget import set_compute_unit_limit
 from solders.hash import Hash
 from structlog.testing import capture_logs
 
 from keeper.config import LaneConfig
 from keeper.errors import ClusterError
-from keeper.execute import Purse, Shipment, job_refs, open_lane, ship, watch_blockhashes
+from keeper.execute import Shipment, job_refs, open_lane, ship, watch_blockhashes
 from keeper.fees import FeePolicy, NoBid
+from keeper.funds import RENT_EXEMPT_LAMPORTS, Funds
 from keeper.newest import Newest
-from keeper.spend import HourlySpend
+from keeper.purse import Purse
+from keeper.spend import Spend
 from programs.outcomes import Failed, Landed
 from programs.rpc import RpcTimeout
+from programs.transaction import TransactionRefused
 from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster, job_instruction
 
 
@@ -33,7 +38,7 @@ def shipment(job="a", *, count=1, value_lamports=0):
 
 def purse(cap_lamports=1_000_000, loss_max_lamports=100_000):
     policy = FeePolicy(loss_max_lamports=loss_max_lamports)
-    return Purse(policy=policy, spend=HourlySpend(cap_lamports))
+    return Purse(policy=policy, spend=Spend(cap_lamports), losses=Spend(10**9))
 
 
 def work(world, paying=None):
@@ -53,8 +58,9 @@ async def test_what_landed_is_tallied_with_its_fee_and_its_latency(autojump_cloc
         (latency_ms,) = tally.latencies_ms(["work"])
         assert SLOT_S * 1_000 <= latency_ms <= 5 * SLOT_S * 1_000
         spent = 1_000_000 - paying.spend.left_lamports(trio.current_time())
+        assert outcome.fee_lamports == spent
         # The bid is what the transaction itself says it pays, the units that make it unique included.
-        assert [(spent,)] == world.rows("SELECT fee_bid_lamports FROM attempt")
+        assert [(6_000,)] == world.rows("SELECT fee_bid_lamports FROM attempt")
 
 
 async def test_a_failure_on_chain_costs_its_fee_and_is_no_landing(autojump_clock):
@@ -177,19 +183,122 @@ async def test_another_cluster_behind_the_same_address_ends_the_keeper_before_it
     assert 1 == blockhashes.sequence
 
 
-def test_a_lanes_purse_has_the_lanes_policy_and_cap():
-    made = LaneConfig(hourly_spend_max_lamports=7_000).purse()
+def test_a_lanes_purse_has_the_lanes_policy_and_caps():
+    made = LaneConfig(hourly_spend_max_lamports=7_000, daily_spend_max_lamports=9_000).purse()
     assert 7_000 == made.spend.left_lamports(0.0)
+    assert [7_000, 9_000] == [window.max_lamports for _, window in made.spend]
     assert LaneConfig().fees == made.policy
 
 
-async def test_what_an_earlier_process_spent_counts_against_the_hour(autojump_clock):
-    config = LaneConfig(hourly_spend_max_lamports=7_000)
+async def test_a_cap_that_is_reached_is_told_once_counted_and_told_again_when_it_is_over(
+    autojump_clock,
+):
     async with open_world() as world:
-        kit = replace(world.kit, spent_lamports={"prices": 6_000})
-        spent = lane_of(kit, "prices", config).purse
-        fresh = lane_of(kit, "liquidations", config).purse
+        lane = work(world, purse(cap_lamports=6_000, loss_max_lamports=6_000))
+        with capture_logs() as logs:
+            for number in range(4):
+                await ship(lane, numbered(shipment(), number))
+            await trio.sleep(3_700)
+            await ship(lane, numbered(shipment(), 5))
 
-    assert 1_000 == spent.spend.left_lamports(trio.current_time())
-    assert 7_000 == fresh.spend.left_lamports(trio.current_time())
-    assert 7_000 == spent.spend.left_lamports(trio.current_time() + 3_600)
+        assert {"work.hourly_spend_cap": 3} == world.tally.refusals
+        told = [line for line in logs if line["event"].startswith("lane.")]
+        assert ["lane.stopped_spending", "lane.spends_again"] == [line["event"] for line in told]
+        assert "the hour's spend cap leaves 1000 lamports" in told[0]["reason"]
+        assert "free in 36" in told[0]["reason"]
+
+
+async def test_rent_counts_against_the_cap_if_it_lands_and_a_failure_gives_it_back(autojump_clock):
+    async with open_world() as world:
+        world.cluster.failing[b"bad"] = "AccountInUse"
+        paying = purse(cap_lamports=3_000_000)
+        lane = work(world, paying)
+        made = replace(numbered(shipment(), 1), rent_lamports=2_000_000)
+        bad = numbered(replace(shipment("bad"), rent_lamports=2_000_000), 2)
+
+        assert isinstance(await ship(lane, bad), Failed)
+        assert 5_000 == paying.spend.spent_lamports("hour", trio.current_time())
+        assert isinstance(await ship(lane, made), Landed)
+        assert 2_010_000 == paying.spend.spent_lamports("hour", trio.current_time())
+        assert [(2_000_000,)] * 2 == world.rows("SELECT rent_lamports FROM attempt")
+        assert "hourly_spend_cap" == (await ship(lane, replace(made, jobs=bad.jobs))).kind
+
+
+async def test_a_payer_that_cannot_pay_stops_its_lane_and_not_the_chain(autojump_clock):
+    async with open_world() as world:
+        funds = Funds(PAYER.pubkey(), balance_lamports=RENT_EXEMPT_LAMPORTS + 7_000)
+        poor = open_lane(world.kit, "work", PAYER, purse(), funds=funds)
+
+        assert isinstance(await ship(poor, numbered(shipment(), 1)), Landed)
+        withheld = await ship(poor, numbered(shipment(), 2))
+        assert ("payer_short", 1) == (withheld.kind, world.tally.refusals["work.payer_short"])
+        assert "can pay 2000 lamports, 6001 are needed: fund it" in withheld.reason
+        funds.note_balance(10**9)
+        assert isinstance(await ship(poor, numbered(shipment(), 3)), Landed)
+
+
+async def test_work_that_is_not_critical_is_never_sent_at_a_loss(autojump_clock):
+    async with open_world() as world:
+        lane = work(world)
+        # The odds of a fresh lane are eight landings of nine inclusions: 5_625 are worth 5_000.
+        assert isinstance(
+            await ship(lane, replace(shipment(value_lamports=5_624), is_critical=False)), NoBid
+        )
+        assert isinstance(
+            await ship(lane, replace(shipment(value_lamports=5_625), is_critical=False)), Landed
+        )
+
+
+async def test_critical_work_stops_when_the_hours_loss_is_lost(autojump_clock):
+    async with open_world() as world:
+        paying = Purse(
+            policy=FeePolicy(loss_max_lamports=10_000), spend=Spend(10**9), losses=Spend(14_000)
+        )
+        lane = work(world, paying)
+        found = [await ship(lane, numbered(shipment(), number)) for number in range(4)]
+
+        assert [Landed, Landed, NoBid, NoBid] == [type(each) for each in found]
+        assert "1999 are left to lose this hour" in found[2].reason
+        assert 2 == world.tally.refusals["work.loss_budget"]
+        # What pays for itself goes on.
+        paid = replace(numbered(shipment(value_lamports=100_000), 9), is_critical=False)
+        assert isinstance(await ship(lane, paid), Landed)
+
+
+async def test_what_expires_raises_the_next_bid_and_prompt_landings_lower_it_again(autojump_clock):
+    async with open_world() as world:
+        lane = work(world)
+        world.cluster.drops = 10_000
+        await ship(lane, numbered(shipment(), 0))
+        world.cluster.drops = 0
+        for number in range(1, 18):
+            await ship(lane, numbered(shipment(), number))
+
+        prices = [row[0] for row in world.rows("SELECT cu_price_micro_lamports FROM attempt")]
+        assert [10_000, *[20_000] * 8, *[18_750] * 8, 17_656] == prices
+
+
+async def test_each_transaction_has_exactly_one_set_compute_unit_limit(autojump_clock):
+    # A bug of other keepers: two SetComputeUnitLimit in one transaction, which the cluster refuses whole.
+    async with open_world() as world:
+        await ship(work(world), shipment())
+        (sent,) = world.cluster.received.values()
+        budgets = [
+            bytes(instruction.data)[0]
+            for instruction in sent.message.instructions
+            if sent.message.account_keys[instruction.program_id_index] == compute_budget.ID
+        ]
+        assert [2, 3, 4] == budgets
+        twice = replace(
+            shipment("b"), instructions=(set_compute_unit_limit(1), job_instruction("b"))
+        )
+        with pytest.raises(TransactionRefused, match="exactly once each"):
+            await ship(work(world), twice)
+
+
+async def test_a_floor_that_is_not_told_in_time_holds_no_work_up(autojump_clock):
+    async with open_world() as world:
+        world.rpc.faults["get_recent_prioritization_fees"] = [60.0]
+        before_s = trio.current_time()
+        await ship(work(world), shipment())
+        assert trio.current_time() - before_s < 0.5 + 5 * SLOT_S

@@ -2,14 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.fees import Bid, FeePolicy, NoBid, choose_bid, recent_floor
+from keeper.fees import Bid, FeePolicy, NoBid, choose_bid, recent_floor, wanted_price
 
 POLICY = FeePolicy(cu_price_min=100, cu_price_max=10_000_000, loss_max_lamports=2_000)
 
 
-def bid(**fields):
+def bid(*, floor=5_000, **fields):
     figures = {
-        "floor": 5_000,
+        "wanted": wanted_price(POLICY, floor, 10_000),
         "cu_limit": 200_000,
         "value_lamports": 1_000_000,
         "budget_lamports": 1_000_000,
@@ -55,9 +55,9 @@ def test_a_job_that_earns_its_fee_exactly_is_sent_and_one_lamport_less_is_not():
     assert "earns 4999" in bid(value_lamports=4_999).reason
 
 
-def test_solvency_work_may_lose_up_to_the_stated_cap():
-    assert isinstance(bid(value_lamports=3_000, is_solvency=True), Bid)
-    assert "may lose 2000" in bid(value_lamports=2_999, is_solvency=True).reason
+def test_critical_work_may_lose_up_to_the_stated_cap():
+    assert isinstance(bid(value_lamports=3_000, allowed_loss_lamports=2_000), Bid)
+    assert "may lose 2000" in bid(value_lamports=2_999, allowed_loss_lamports=2_000).reason
 
 
 def test_the_last_lamport_of_the_budget_may_be_spent():
@@ -71,7 +71,7 @@ def test_a_fraction_of_a_lamport_is_charged_as_a_whole_one():
 
 
 def test_an_empty_budget_sends_nothing():
-    assert "4999 are left" in bid(budget_lamports=4_999, is_solvency=True).reason
+    assert "4999 are left" in bid(budget_lamports=4_999, allowed_loss_lamports=2_000).reason
 
 
 amounts = st.integers(0, 10**7)
@@ -79,14 +79,14 @@ amounts = st.integers(0, 10**7)
 
 @given(amounts, st.integers(1, 1_400_000), amounts, amounts, st.booleans(), st.integers(1, 3))
 def test_no_bid_ever_exceeds_budget_or_value(
-    floor, cu_limit, value, budget, is_solvency, signatures
+    floor, cu_limit, value, budget, is_critical, signatures
 ):
     found = bid(
         floor=floor,
         cu_limit=cu_limit,
         value_lamports=value,
         budget_lamports=budget,
-        is_solvency=is_solvency,
+        allowed_loss_lamports=2_000 if is_critical else 0,
         signatures=signatures,
     )
     if isinstance(found, NoBid):
@@ -94,7 +94,7 @@ def test_no_bid_ever_exceeds_budget_or_value(
         return
     assert found.cu_price_micro_lamports >= 0
     assert found.fee_lamports <= budget
-    assert found.fee_lamports <= value + (2_000 if is_solvency else 0)
+    assert found.fee_lamports <= value + (2_000 if is_critical else 0)
 
 
 @pytest.mark.parametrize(

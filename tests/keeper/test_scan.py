@@ -5,7 +5,13 @@ from solders.account import Account
 from solders.pubkey import Pubkey
 
 from keeper.scan import PlatformMissingError, scan
-from keeper.snapshot import Unreadable, positions_of_chains, take_markets, take_positions
+from keeper.snapshot import (
+    Unreadable,
+    positions_of_chains,
+    take_chains,
+    take_markets,
+    take_positions,
+)
 from programs.addresses import global_address, vault_address
 from programs.layout import (
     CHAIN_DTYPE,
@@ -87,19 +93,23 @@ def chain_bytes(**position):
 
 
 def test_the_leveraged_position_of_a_chain_counts_under_the_address_of_the_chain():
-    held = positions_of_chains(
+    chains, skipped = take_chains(
         [
             (address(1), chain_bytes(shares=10, debt=1 << 40)),
             (address(2), chain_bytes(shares=20)),
             (address(3), chain_bytes(debt=1)[:-1]),
+            (address(4), account_bytes(CHAIN_DTYPE, AccountKind.CHAIN, version=2)),
         ]
     )
 
-    rows, addresses, skipped = take_positions([(address(9), position_bytes(shares=5)), *held])
+    rows, addresses, _ = take_positions(
+        [(address(9), position_bytes(shares=5)), *positions_of_chains(chains)]
+    )
 
+    assert list(chains) == [address(1), address(2)]
     assert rows["shares"].tolist() == [5, 10]
     assert [each.tobytes() for each in addresses] == [address(9), address(1)]
-    assert skipped == {Unreadable.WRONG_LENGTH: 1}
+    assert skipped == {Unreadable.WRONG_LENGTH: 1, Unreadable.WRONG_KIND: 1}
 
 
 # -- markets --

@@ -14,6 +14,15 @@ REPORT = {
     },
     "positions": {"now": 9, "scans": 3, "skipped": {}},
     "liquidations": {"landed": 5, "bounty_base_units": 1_230_000, "bad_debt_base_units": 0},
+    "chains": {
+        "due": 0,
+        "landed_steps": 0,
+        "landed_chains": 0,
+        "cancelled": 0,
+        "bounty_base_units": 0,
+        "stuck_now": 0,
+        "stuck": [],
+    },
     "transactions": {
         "landed": 4,
         "failed": 1,

@@ -23,6 +23,8 @@ class AttemptRow:
     cu_limit: int = 200_000
     cu_price_micro_lamports: int = 1_000
     fee_bid_lamports: int = 5_200
+    signed_minute: int | None = 29_000_000
+    rent_lamports: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""keeper/run.py: the nurseries, on a virtual clock over a scripted cluster. Whole processes: tests/pipeline."""
+"""keeper/lifetimes.py: the nurseries, on a virtual clock over a scripted cluster. Whole processes: tests/pipeline."""
 
 from dataclasses import replace
 from functools import partial
@@ -22,11 +22,12 @@ from spl.token.instructions import get_associated_token_address
 from keeper.cluster import ClusterFacts
 from keeper.config import ClusterConfig, Config, KeysConfig, LandingConfig, StateConfig
 from keeper.lanes import open_lanes
+from keeper.lifetimes import Work, follow_transactions
+from keeper.options import RunOptions
 from keeper.payer import PayerFacts
 from keeper.prices.board import PriceBoard
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import Price, PriceClass, Reason, Source
-from keeper.run import RunOptions, _work
 from keeper.sandbox.config import SandboxConfig
 from state.errors import StateDiskFull
 from state.in_loop import InLoopStore
@@ -71,7 +72,7 @@ class FullDisk(InLoopStore):
 
 
 class Keeper:
-    """A keeper without its sockets: everything inside `_work` is real."""
+    """A keeper without its sockets: everything inside `follow_transactions` is real."""
 
     def __init__(self, *, is_oracle_authority=True):
         self.cluster = ScriptedCluster(trio.current_time)
@@ -122,16 +123,18 @@ class Keeper:
             port = listener.socket.getsockname()[1]
             before_s = trio.current_time()
             try:
-                await _work(
-                    at_venue(port),
-                    RunOptions(for_s=for_s),
-                    self.kit,
-                    open_lanes(self.kit, CONFIG.lanes, PAYER),
-                    self.facts,
-                    self.payer,
-                    self.board,
-                    self.stop,
-                    self.working,
+                await follow_transactions(
+                    Work(
+                        config=at_venue(port),
+                        options=RunOptions(for_s=for_s),
+                        kit=self.kit,
+                        lanes=open_lanes(self.kit, CONFIG.lanes, PAYER),
+                        facts=self.facts,
+                        payer=self.payer,
+                        board=self.board,
+                        stop=self.stop,
+                        working=self.working,
+                    )
                 )
             finally:
                 self.took_s = trio.current_time() - before_s

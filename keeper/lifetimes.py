@@ -1,0 +1,228 @@
+"""The three lifetimes of a run, one function and one nursery each; whoever adds a task adds a line to one of them.
+
+    follow_transactions    what was signed is sent, confirmed, recorded; blockhashes; the view
+      work_lanes             each kind of work decides and ships
+        take_in                the world is read: chain, venue
+
+Nested, so that they end from the inside: intake first, then the lanes within the drain's deadline, then landing.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import structlog
+import trio
+
+from keeper.batching import Desk
+from keeper.bounty import open_bounty_account
+from keeper.cluster import ClusterFacts
+from keeper.config import Config
+from keeper.execute import Kit, watch_blockhashes
+from keeper.execute_chains import execute_chains
+from keeper.following import follow_markets
+from keeper.lanes import Lanes, count_spent, day_before
+from keeper.liquidate import liquidate_positions
+from keeper.mirrors import Following
+from keeper.newest import Newest
+from keeper.options import RunOptions
+from keeper.payer import PayerFacts, watch_balances
+from keeper.post import post_prices
+from keeper.prices.board import PriceBoard
+from keeper.prices.discovery import discover_at
+from keeper.prices.feed import feed
+from keeper.prices.price import TokenId
+from keeper.prices.venue_http import open_venue
+from keeper.snapshot import Snapshot
+from keeper.tables import keep_tables
+from keeper.venue import check_venue
+from keeper.view import show
+from keeper.watch import watch_chain
+from programs.in_flight import Pace
+from programs.submit import land, settle_open_attempts
+from programs.units import Lamports
+
+_BALANCE_INTERVAL_SLOTS: Final = 25
+"""Between two readings of every payer's balance."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What the tasks of a run have in common: settings, tools, and the boards between the stages."""
+
+    config: Config
+    options: RunOptions
+    kit: Kit
+    lanes: Lanes
+    facts: ClusterFacts
+    payer: PayerFacts
+    stop: trio.Event
+    """Set by whoever ends the run: everything drains."""
+    working: trio.Event
+    """Set once what an earlier process left open is settled and new work begins."""
+    board: PriceBoard = field(default_factory=PriceBoard)
+    chain: Newest[Snapshot] = field(default_factory=Newest)
+    following: Newest[Following] = field(default_factory=Newest)
+    followed: Newest[tuple[TokenId, ...]] = field(default_factory=Newest)
+
+    @property
+    def pace(self) -> Pace:
+        """How eagerly transactions are landed."""
+        landing, slot_s = self.config.landing, self.kit.slot_s
+        return Pace(
+            poll_interval_s=slot_s * landing.poll_interval_slots,
+            resend_interval_s=slot_s * landing.resend_interval_slots,
+        )
+
+
+async def follow_transactions(work: Work) -> None:
+    """Follow every attempt to its end, as long as there are lanes; settle first what an earlier process left open."""
+    kit = work.kit
+    blockhash_s = kit.slot_s * work.config.landing.blockhash_interval_slots
+    watch = partial(watch_blockhashes, interval_s=blockhash_s, genesis_hash=work.facts.genesis_hash)
+    async with trio.open_nursery() as landing:
+        await landing.start(land, kit.rpc, kit.attempts, kit.in_flight, work.pace)
+        await landing.start(watch, kit.rpc, kit.blockhashes)
+        await _get_ready(work)
+        landing.start_soon(_watch_balances, work)
+        landing.start_soon(_keep_tables, work)
+        landing.start_soon(_show, work)
+        await work_lanes(work)
+        landing.cancel_scope.cancel(reason="drained")
+
+
+async def work_lanes(work: Work) -> None:
+    """Decide and ship, as long as there is news; then give what is in flight until the drain's deadline."""
+    async with trio.open_nursery() as lanes:
+        lanes.start_soon(_post, work)
+        lanes.start_soon(_liquidate, work)
+        lanes.start_soon(_execute_chains, work)
+        await take_in(work)
+        lanes.cancel_scope.deadline = trio.current_time() + work.config.landing.drain_s
+
+
+async def take_in(work: Work) -> None:
+    """Read the world until told to stop, or until the time is over."""
+    for_s, wall_ms = work.options.for_s, work.options.surroundings.wall_ms
+    async with (
+        open_venue(work.config.polymarket, work.board, wall_ms=wall_ms) as venue,
+        trio.open_nursery() as intake,
+    ):
+        discover = partial(discover_at, venue)
+        listen = partial(feed, wall_ms=wall_ms, recorder=work.options.recorder, venue=venue)
+        intake.start_soon(_scan, work)
+        intake.start_soon(
+            follow_markets, work.kit.tally, work.chain, discover, work.following, work.followed
+        )
+        intake.start_soon(listen, work.config.polymarket, work.followed, work.board)
+        with trio.move_on_after(float("inf") if for_s is None else for_s):
+            await work.stop.wait()
+        work.stop.set()
+        intake.cancel_scope.cancel(reason="draining")
+
+
+async def _get_ready(work: Work) -> None:
+    """Do what comes before any new work."""
+    await _settle(work)
+    await _remember_spent(work)
+    await check_venue(work.config.polymarket)
+    lanes = work.lanes
+    for lane in {lane.payer.pubkey(): lane for lane in (lanes.chains, lanes.liquidations)}.values():
+        await open_bounty_account(lane)
+    work.working.set()
+
+
+async def _settle(work: Work) -> None:
+    kit = work.kit
+    for attempt, outcome in await settle_open_attempts(kit.attempts, kit.in_flight, work.pace):
+        kit.tally.settled_attempts += 1
+        log.info(
+            "attempt.settled",
+            signature=attempt.signature_text,
+            lane=attempt.lane,
+            outcome=type(outcome).__name__.lower(),
+        )
+
+
+async def _remember_spent(work: Work) -> None:
+    """Count what earlier processes spent within a day; read once all they left open has ended."""
+    kit, slot = work.kit, work.facts.slot
+    from_minute, from_slot = day_before(slot, slot_ms=kit.slot_ms, wall_ms=kit.wall_ms)
+    rows = await kit.attempts.spent(from_minute=from_minute, from_slot=from_slot)
+    count_spent(work.lanes, rows, slot)
+
+
+async def _watch_balances(work: Work) -> None:
+    kit = work.kit
+    await watch_balances(kit.rpc, work.lanes.payers, kit.slot_s * _BALANCE_INTERVAL_SLOTS)
+
+
+async def _keep_tables(work: Work) -> None:
+    kit, config = work.kit, work.config.lanes
+    payer = work.lanes.liquidations.payer.pubkey()
+    desk = Desk(program=kit.program, payer=payer, quote_mint=kit.quote_mint)
+    rent_max = Lamports(config.tables_rent_max_lamports)
+    await keep_tables(work.lanes.tables, desk, work.chain, rent_max)
+
+
+async def _show(work: Work) -> None:
+    console, notices = work.options.console, work.options.notices
+    if console is not None:
+        tally = work.kit.tally
+        await show(console, work.facts, work.chain, work.following, work.board, tally, notices)
+
+
+async def _post(work: Work) -> None:
+    if not work.payer.is_oracle_authority:
+        _refuse_posting(work)
+        return
+    await post_prices(
+        work.lanes.prices,
+        work.config.posting,
+        work.board,
+        work.chain,
+        work.following,
+        work.stop,
+    )
+
+
+def _refuse_posting(work: Work) -> None:
+    """Say that no price will be posted: the program would refuse each one, for a fee. Liquidating is open to all."""
+    work.kit.tally.refusals["prices.not_the_oracle_authority"] += 1
+    log.warning(
+        "posting.disabled",
+        reason=f"the keeper's key {work.payer.address} is not the program's oracle authority "
+        f"{work.facts.parameters.oracle_authority}: prices are read but not posted, positions are still liquidated; "
+        "set keys.keeper to the oracle authority's key to post",
+    )
+
+
+async def _liquidate(work: Work) -> None:
+    await liquidate_positions(
+        work.lanes.liquidations,
+        work.config.lanes.lamports_per_quote_unit,
+        work.config.posting.change_e6,
+        work.board,
+        work.chain,
+        work.following,
+        work.stop,
+    )
+
+
+async def _execute_chains(work: Work) -> None:
+    await execute_chains(
+        work.lanes.chains,
+        work.config.lanes.lamports_per_quote_unit,
+        work.config.posting.change_e6,
+        work.board,
+        work.chain,
+        work.following,
+        work.stop,
+    )
+
+
+async def _scan(work: Work) -> None:
+    kit = work.kit
+    interval_s = kit.slot_s * work.config.cluster.scan_interval_slots
+    await watch_chain(kit.rpc, kit.program, kit.tally, interval_s, work.chain)

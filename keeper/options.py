@@ -1,0 +1,26 @@
+"""What the command line adds to the configuration of a run."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from keeper.prices.recorder import Recorder
+from keeper.surroundings import Surroundings
+from keeper.view import Notice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How this run differs from one that goes on until it is interrupted."""
+
+    for_s: float | None = None
+    """End after this many seconds of work; None runs until interrupted."""
+    console: Console | None = None
+    """Where the live view is drawn; None draws none."""
+    notices: deque[Notice] = field(default_factory=deque)
+    """The newest warnings, for the live view."""
+    recorder: Recorder | None = None
+    """Told of all that is heard and believed of prices; None records nothing."""
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    """Disk, clock and signals, where they are not the machine's."""
