@@ -15,7 +15,8 @@ from incentives.emission import emitted_by
 from programs.accounts import Global, MalformedAccountError
 from programs.addresses import global_address
 from programs.rpc import RpcFailure
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 from programs.units import MMT_DECIMALS, Slot
 
 BOOSTED_TRADES: Final = 100

@@ -18,11 +18,12 @@ from keeper.permits import Sight
 from keeper.stuck_chains import StuckChains
 from keeper.tally import Tally
 from programs.chain_account import Chain
+from programs.chains import Forecast
 from programs.units import Slot
 
-_FORECASTS_PER_LOOK: Final = 500
-"""About a fifth of a slot; the others have their turn at the next look."""
-_STUCK_PER_LOOK: Final = 100
+_FORECASTS_PER_LOOK: Final = 240
+"""About a fifth of a slot, at a third of a millisecond each; the others have their turn at the next look."""
+_STUCK_PER_LOOK: Final = 60
 """Of them for chains that were stuck before: they must not take the turns of those that may run."""
 _FORECASTS_PER_CHECKPOINT: Final = 20
 _TRADES_COUNTED: Final = 100
@@ -51,7 +52,8 @@ class ChainAgenda:
     permits: ChainPermits
     stuck: StuckChains
     due_at_s: dict[Pubkey, float] = field(default_factory=dict)
-    """Since when a chain is due, or has been due again after a landing; trio clock."""
+    """Since when steps of a chain could land, but for our own doing; trio clock. One that we may not execute, or whose
+    step is refused, is not late."""
     _since: dict[Pubkey, Slot] = field(default_factory=dict)
     _forecasts: Forecasts = field(default_factory=Forecasts)
     _book: ChainBook | None = None
@@ -92,10 +94,11 @@ class ChainAgenda:
         self.stuck.free(address)
 
     def _remember(self, found: FoundChains) -> None:
-        now_s = trio.current_time()
         self.tally.chains_due = len(found.due)
         self._since = {each.address: each.since_slot for each in found.due}
-        self.due_at_s = {address: self.due_at_s.get(address, now_s) for address in self._since}
+        self.due_at_s = {
+            address: at_s for address, at_s in self.due_at_s.items() if address in self._since
+        }
         self.stuck.keep_only(self._since.keys())
         self._forecasts.keep_only(self._since)
 
@@ -107,33 +110,49 @@ class ChainAgenda:
         due: Sequence[DueChain],
         must_wait: Callable[[Named], bool],
     ) -> list[Named]:
+        """Return the due chains of which a step runs, and tell of the others why not."""
         allowed: dict[tuple[Pubkey, int], bool] = {}
-        made = 0
         runs: dict[Pubkey, Chain] = {}
+        made = 0
         for each in self._in_turn(due):
-            place = each.market, each.pool
-            if place not in allowed:
-                allowed[place] = self.permits.allows(sight, *place)
             chain = book[each.address]
-            if not allowed[place] or must_wait((each.address, chain)):
+            if not self._is_allowed(sight, each, allowed) or must_wait((each.address, chain)):
                 continue
             stand = scene.stand(chain)
-            forecast = self._forecasts.find(each.address, stand)
-            if forecast is None:
+            found = self._forecasts.find(each.address, stand)
+            if found is None:
                 if made == _FORECASTS_PER_LOOK:
                     break
-                forecast = self._forecasts.make(each.address, stand, scene.slot)
+                found = self._forecasts.make(each.address, stand, scene.slot)
                 made += 1
                 if made % _FORECASTS_PER_CHECKPOINT == 0:
                     await trio.lowlevel.checkpoint()
-            if forecast.steps:
-                self.stuck.note_runs(each.address)
+            if self._note(each.address, chain, found, scene.slot):
                 runs[each.address] = chain
-            elif forecast.refusal is not None:
-                self.stuck.note(
-                    each.address, chain, forecast.refusal.code, scene.slot, is_forecast=True
-                )
         return [(each.address, runs[each.address]) for each in due if each.address in runs]
+
+    def _is_allowed(
+        self, sight: Sight, due: DueChain, known: dict[tuple[Pubkey, int], bool]
+    ) -> bool:
+        """Ask once a look for each outcome; a chain is not late while we may not execute it."""
+        place = due.market, due.pool
+        if place not in known:
+            known[place] = self.permits.allows(sight, *place)
+        if not known[place]:
+            self.due_at_s.pop(due.address, None)
+        elif not self.stuck.has(due.address):
+            self.due_at_s.setdefault(due.address, trio.current_time())
+        return known[place]
+
+    def _note(self, address: Pubkey, chain: Chain, found: Forecast, slot: Slot) -> bool:
+        """Note whether a permitted chain runs or is stuck; tell whether it runs."""
+        if found.steps:
+            self.due_at_s.setdefault(address, trio.current_time())
+            self.stuck.note_runs(address)
+        elif found.refusal is not None:
+            self.due_at_s.pop(address, None)
+            self.stuck.note(address, chain, found.refusal.code, slot, is_forecast=True)
+        return bool(found.steps)
 
     def _in_turn(self, due: Sequence[DueChain]) -> list[DueChain]:
         """List what may run, then some of what was stuck, each in turn."""

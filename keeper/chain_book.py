@@ -1,4 +1,4 @@
-"""Every chain account of a snapshot: columns for arithmetic, and a `Chain` for whoever asks for one.
+"""The running chains of a snapshot: columns for arithmetic, and a `Chain` for whoever asks for one.
 
 Core.
 """
@@ -11,13 +11,29 @@ import numpy.typing as npt
 from solders.pubkey import Pubkey
 
 from programs.chain_account import STEPS_MAX, Chain, ChainStatus, StepKind
-from programs.layout import CHAIN_DTYPE, LAYOUT_VERSION, AccountKind
+from programs.layout import CHAIN_DTYPE, LAYOUT_VERSION, AccountKind, offset_of
 
 _SIDES: Final = 2
+_STATUS_AT: Final = offset_of(CHAIN_DTYPE, "status")
+_ENDED: Final = frozenset((ChainStatus.DONE, ChainStatus.CANCELLED))
+_COLUMNS: Final = (
+    "pool",
+    "side",
+    "step_count",
+    "next_step",
+    "market",
+    "trigger_e6",
+    "is_above",
+    "opened_slot",
+    "expiry_slot",
+    "debt",
+    "bounty",
+)
+_ROW: Final = np.dtype([(name, CHAIN_DTYPE[name]) for name in _COLUMNS])
 
 
 class ChainBook(Mapping[Pubkey, Chain]):
-    """The chains that the program could have written; one is decoded when it is first asked for."""
+    """The running chains that the program could have written; one is decoded when it is first asked for."""
 
     def __init__(
         self, accounts: Mapping[bytes, bytes], previous: "ChainBook | None" = None
@@ -28,25 +44,29 @@ class ChainBook(Mapping[Pubkey, Chain]):
             accounts: data by address, each of a chain's length, kind and version.
             previous: an earlier book; a chain whose bytes are the same is not decoded again.
         """
-        rows = np.frombuffer(b"".join(accounts.values()), CHAIN_DTYPE)
+        # Chains that are done stay on chain for as long as they hold something: most of them, after a while.
+        running = {key: data for key, data in accounts.items() if data[_STATUS_AT] not in _ENDED}
+        rows = np.frombuffer(b"".join(running.values()), CHAIN_DTYPE)
         is_whole = _are_whole(rows)
-        keys = list(accounts)
-        broken = {keys[row] for row in np.flatnonzero(~is_whole).tolist()}
+        keys = list(running)
+        for row in np.flatnonzero(~is_whole).tolist():
+            del running[keys[row]]
         self.accounts: Final = accounts
-        self.rows: Final = rows[is_whole] if broken else rows
-        """One row of CHAIN_DTYPE a chain."""
-        self.unreadable: Final = len(broken)
+        """What it was made of."""
+        self.unreadable: Final = len(rows) - len(running)
         """Accounts left out: a status, side, step or position that no chain has."""
-        self._keys: Final = [key for key in keys if key not in broken] if broken else keys
-        self._broken: Final = broken
-        self._decoded: dict[Pubkey, Chain] = {} if previous is None else previous.same(accounts)
+        # An account is 904 bytes: what every look reads lies side by side.
+        self.rows: Final = np.empty(len(running), _ROW)
+        """What looks are made of, one row a chain."""
+        for name in _COLUMNS:
+            self.rows[name] = rows[name][is_whole] if self.unreadable else rows[name]
+        self._running: Final = running
+        self._keys: Final = list(running) if self.unreadable else keys
+        self._decoded: dict[Pubkey, Chain] = {} if previous is None else previous.same(running)
 
     def __getitem__(self, address: Pubkey) -> Chain:
         if address not in self._decoded:
-            key = bytes(address)
-            if key in self._broken:
-                raise KeyError(address)
-            self._decoded[address] = Chain.from_bytes(self.accounts[key])
+            self._decoded[address] = Chain.from_bytes(self._running[bytes(address)])
         return self._decoded[address]
 
     def __iter__(self) -> Iterator[Pubkey]:
@@ -59,12 +79,12 @@ class ChainBook(Mapping[Pubkey, Chain]):
         """Return the address of a row."""
         return Pubkey.from_bytes(self._keys[row])
 
-    def same(self, accounts: Mapping[bytes, bytes]) -> dict[Pubkey, Chain]:
-        """Return what is decoded here of the chains that `accounts` holds byte for byte."""
+    def same(self, running: Mapping[bytes, bytes]) -> dict[Pubkey, Chain]:
+        """Return what is decoded here of the chains that `running` holds byte for byte."""
         return {
             address: chain
             for address, chain in self._decoded.items()
-            if accounts.get(bytes(address)) == self.accounts[bytes(address)]
+            if running.get(bytes(address)) == self._running[bytes(address)]
         }
 
 
@@ -82,7 +102,7 @@ def _are_whole(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
     are_known = (rows["steps"]["kind"] <= max(StepKind)) | ~is_listed
     positions = rows["positions"]
     found: npt.NDArray[np.bool_] = (
-        (rows["status"] <= max(ChainStatus))
+        (rows["status"] == ChainStatus.RUNNING)
         & (rows["side"] < _SIDES)
         & (positions["side"] < _SIDES).all(axis=1)
         & (positions["kind"] == AccountKind.POSITION).all(axis=1)

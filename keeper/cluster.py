@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import structlog
 import trio
@@ -16,11 +17,23 @@ from solders.pubkey import Pubkey
 from keeper.errors import ClusterError
 from programs.accounts import Global, MalformedAccountError
 from programs.addresses import global_address
-from programs.loader import LOADER, NotProgramData, decode_program, decode_program_data
+from programs.agreement import Landmark
+from programs.loader import (
+    LOADER,
+    PROGRAM_DATA_HEADER_BYTES,
+    NotProgramData,
+    decode_program,
+    decode_program_data,
+    program_data_address,
+)
 from programs.rpc import Rpc, RpcFailure
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 from programs.rpc_transport import redacted
 from programs.units import Slot
+
+_LANDMARK_BYTES: Final = 1_024
+"""The ELF's headers and its first code: small enough to be asked for every few seconds."""
 
 log = structlog.get_logger()
 
@@ -99,6 +112,17 @@ async def check_cluster(rpc: Rpc, program: Pubkey, expected_so: Path) -> Cluster
         program_sha256=found_sha256,
         upgrade_authority=code.authority,
         parameters=genesis,
+    )
+
+
+async def program_landmark(program: Pubkey, expected_so: Path) -> Landmark:
+    """Choose the bytes by which endpoints that serve another program at our address are found out."""
+    code = await trio.Path(expected_so).read_bytes()
+    return Landmark(
+        address=program_data_address(program),
+        owner=LOADER,
+        offset=PROGRAM_DATA_HEADER_BYTES,
+        data=code[:_LANDMARK_BYTES],
     )
 
 

@@ -8,7 +8,7 @@ import json
 import tomllib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
@@ -16,17 +16,27 @@ from solders.pubkey import Pubkey
 
 from keeper.errors import ConfigError
 from keeper.fees import FeePolicy
+from keeper.pay import PayRules
 from keeper.posting import PostingRules
 from keeper.prices.feed_config import FeedConfig
 from keeper.purse import Purse
 from keeper.sandbox.config import SandboxConfig
 from keeper.spend import Spend
-from programs.rpc_http import RpcSettings
+from programs.rpc_settings import RpcSettings
 from programs.units import SIGNATURE_FEE_LAMPORTS, Lamports
 
 _FILE_BYTES_MAX: Final = 1 << 20
 _DEADLINE_TRIES: Final = 3
 _BLOCKHASH_INTERVAL_SLOTS_MAX: Final = 25
+_ENDPOINT_RANGES: Final = {
+    # Nodes behind one URL differ by a few slots; beyond 150 a price is stale.
+    "max_lag_slots": (2, 150),
+    "breaker_failures": (1, 100),
+    "breaker_probe_ms": (100, 60_000),
+    "breaker_probe_max_ms": (100, 600_000),
+    "retry_after_max_ms": (0, 3_600_000),
+    "check_interval_ms": (500, 600_000),
+}
 _CONCURRENCY_MAX: Final = 1_000
 """Sockets, not a design limit."""
 
@@ -64,6 +74,18 @@ class ClusterConfig:
     """Between two full reads of the program's accounts."""
     rpc_timeout_ms: int = 5_000
     """For one call to one endpoint; a read is tried again, at the next endpoint, for three times as long in all."""
+    max_lag_slots: int = 25
+    """How far behind the newest slot heard from any endpoint an answer may be; an older one is refused."""
+    breaker_failures: int = 3
+    """Failed calls in a row after which an endpoint is only probed."""
+    breaker_probe_ms: int = 1_000
+    """The first wait before such a probe; each that fails doubles it."""
+    breaker_probe_max_ms: int = 30_000
+    """The longest wait before a probe: an endpoint's return is noticed that late at most."""
+    retry_after_max_ms: int = 120_000
+    """How long an endpoint may ask to be left alone; beyond it the wish is cut."""
+    check_interval_ms: int = 5_000
+    """Between two rounds in which every endpoint is asked for its cluster, the program and its newest finalized block."""
 
     def __post_init__(self) -> None:
         """Refuse an empty list and intervals that make no sense."""
@@ -77,12 +99,29 @@ class ClusterConfig:
             )
         if not 50 <= self.rpc_timeout_ms <= 60_000:  # noqa: PLR2004  # from loopback to a satellite
             raise ValueError(f"rpc_timeout_ms is {self.rpc_timeout_ms}, expected 50 to 60000")
+        for name, (least, most) in _ENDPOINT_RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
+        if self.breaker_probe_max_ms < self.breaker_probe_ms:
+            raise ValueError(
+                f"breaker_probe_max_ms is {self.breaker_probe_max_ms}, expected at least breaker_probe_ms "
+                f"({self.breaker_probe_ms})"
+            )
 
     @property
     def rpc_settings(self) -> RpcSettings:
         """How patiently the cluster is asked."""
         timeout_s = self.rpc_timeout_ms / 1_000
-        return RpcSettings(try_timeout_s=timeout_s, read_deadline_s=_DEADLINE_TRIES * timeout_s)
+        return RpcSettings(
+            try_timeout_s=timeout_s,
+            read_deadline_s=_DEADLINE_TRIES * timeout_s,
+            max_lag_slots=self.max_lag_slots,
+            breaker_failures=self.breaker_failures,
+            breaker_probe_s=self.breaker_probe_ms / 1_000,
+            breaker_probe_max_s=self.breaker_probe_max_ms / 1_000,
+            retry_after_max_s=self.retry_after_max_ms / 1_000,
+            check_interval_s=self.check_interval_ms / 1_000,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +232,23 @@ class LanesConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutsConfig:
+    """How rewards are paid; what it may cost stands in `lanes.payouts`."""
+
+    folder: Path | None = None
+    """Where manifests of reward roots are put; without it `payouts` beside the database."""
+    creates_token_accounts: bool = False
+    """Whether to open a token account for a wallet that has none, 0.00203928 SOL each; else it is skipped until it has one."""
+    interval_slots: int = 25
+    """Between two looks at the folder and at the chain while nothing is paid."""
+
+    def __post_init__(self) -> None:
+        """Refuse an interval that would spin."""
+        if self.interval_slots < 1:
+            raise ValueError(f"interval_slots is {self.interval_slots}, expected 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LandingConfig:
     """How eagerly transactions are sent and confirmed."""
 
@@ -218,6 +274,14 @@ class LandingConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """What is told."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe level of a log line; a live view shows warnings whatever is set here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything an operator can set."""
 
@@ -227,7 +291,9 @@ class Config:
     polymarket: FeedConfig = field(default_factory=FeedConfig)
     posting: PostingRules = field(default_factory=PostingRules)
     lanes: LanesConfig = field(default_factory=LanesConfig)
+    payouts: PayoutsConfig = field(default_factory=PayoutsConfig)
     landing: LandingConfig = field(default_factory=LandingConfig)
+    log: LogConfig = field(default_factory=LogConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     genesis: GenesisConfig = field(default_factory=GenesisConfig)
 
@@ -316,6 +382,10 @@ def _anchored(config: Config, folder: Path) -> Config:
         keys=KeysConfig(keeper=folder / config.keys.keeper),
         state=StateConfig(folder=folder / config.state.folder),
         lanes=_anchored_lanes(config.lanes, folder),
+        payouts=replace(
+            config.payouts,
+            folder=None if config.payouts.folder is None else folder / config.payouts.folder,
+        ),
         sandbox=replace(
             config.sandbox,
             replay=None if config.sandbox.replay is None else folder / config.sandbox.replay,
@@ -334,6 +404,16 @@ def _anchored_lanes(lanes: LanesConfig, folder: Path) -> LanesConfig:
         chains=own(lanes.chains),
         payouts=own(lanes.payouts),
         tables=own(lanes.tables),
+    )
+
+
+def pay_rules(config: Config) -> PayRules:
+    """Return how rewards are paid."""
+    payouts = config.payouts
+    return PayRules(
+        folder=payouts.folder or config.state.folder / "payouts",
+        creates_token_accounts=payouts.creates_token_accounts,
+        interval_s=payouts.interval_slots * config.cluster.slot_ms / 1_000,
     )
 
 

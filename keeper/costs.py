@@ -9,8 +9,16 @@ from typing import Final
 
 from programs.betting_platform.build import PROGRAM_SO
 from programs.chain_account import StepKind
-from programs.layout import CHAIN_DTYPE, GLOBAL_DTYPE, POSITION_BYTES, VAULT_DTYPE, market_bytes
+from programs.layout import (
+    CHAIN_DTYPE,
+    GLOBAL_DTYPE,
+    POSITION_BYTES,
+    VAULT_DTYPE,
+    epoch_bytes,
+    market_bytes,
+)
 from programs.loader import PROGRAM_BYTES, PROGRAM_DATA_HEADER_BYTES
+from programs.merkle import Batch
 from programs.units import ComputeUnits
 
 _ACCOUNT_OVERHEAD_BYTES: Final = 64
@@ -30,6 +38,9 @@ LIQUIDATE_LOG_BYTES: Final = 900
 LIQUIDATE_LOG_BYTES_PER_POSITION: Final = 161
 LIQUIDATE_LOG_BYTES_PER_CHAIN: Final = 600
 """Beside its position's record: the events of its pledges, when they are seized."""
+_PAY_REWARDS_CU: Final = 1_300
+_PAY_REWARDS_CU_PER_LEAF: Final = 1_850
+_PAY_REWARDS_CU_PER_NODE: Final = 190
 _EXECUTE_CHAIN_CU: Final = 3_900
 """What the first step of a chain uses beside itself: two token transfers at most."""
 _STEP_CU: Final = {
@@ -89,3 +100,19 @@ LIQUIDATE_LOADED_BYTES_PER_POSITION: Final = POSITION_BYTES + _ACCOUNT_OVERHEAD_
 def liquidate_log_bytes(chains: int) -> int:
     """Bound what a liquidation logs beside a record for each position, if all of so many chains are seized."""
     return LIQUIDATE_LOG_BYTES + LIQUIDATE_LOG_BYTES_PER_CHAIN * chains
+
+
+def pay_rewards_cu(batch: Batch) -> ComputeUnits:
+    """Bound what paying a batch uses: its transfers, and the hashes up to the root."""
+    nodes = len(batch.entries) - 1 + len(batch.path)
+    leaves = len(batch.wallets)
+    return ComputeUnits(
+        _PAY_REWARDS_CU + _PAY_REWARDS_CU_PER_LEAF * leaves + _PAY_REWARDS_CU_PER_NODE * nodes
+    )
+
+
+def pay_rewards_loaded_bytes(batch: Batch, leaf_count: int) -> int:
+    """Bound the bytes that paying a batch loads, program and shared accounts included."""
+    tokens = (1 + len(batch.wallets)) * (_TOKEN_ACCOUNT_BYTES + _ACCOUNT_OVERHEAD_BYTES)
+    state = GLOBAL_DTYPE.itemsize + epoch_bytes(leaf_count) + _TOKEN_PROGRAM_BYTES
+    return _program_bytes() + state + tokens + 6 * _ACCOUNT_OVERHEAD_BYTES

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from keeper.assessment import Assessment
 from keeper.jobs import Job, Urgency
-from keeper.risk import Assessment
 from keeper.sale import FLOOR_POINTS_E6
 from keeper.snapshot import Snapshot
 from programs.accounts import Side
@@ -99,6 +99,7 @@ def jobs_of(
             seen_slot=snapshot.slot,
             due_at_s=due_at_s,
             at_risk=BaseUnits(risk),
+            is_chain=snapshot.addresses[at].tobytes() in snapshot.chains,
             sale=sale_number,
             pools=pools,
         )

@@ -15,7 +15,6 @@ from solders.pubkey import Pubkey
 from keeper.chain_book import ChainBook
 from keeper.snapshot import Markets
 from programs.accounts import MarketStatus, Side
-from programs.chain_account import ChainStatus
 from programs.chains import EXECUTION_AGE_MAX_SLOTS, PRICE_VALID
 from programs.units import PRICE_ONE_E6, Slot
 
@@ -81,20 +80,17 @@ def find_chains(
         is_halted: a halted platform runs no step; it still cancels.
         since: since when chains are known to be due.
     """
-    running = np.flatnonzero(
-        (book.rows["status"] == ChainStatus.RUNNING)
-        & (book.rows["next_step"] < book.rows["step_count"])
-    )
+    running = np.flatnonzero(book.rows["next_step"] < book.rows["step_count"])
     if not len(running) or not len(markets):
         return FoundChains()
     rows = book.rows[running]
     market_row = markets.rows_of(rows["market"])
     has_pool = (market_row >= 0) & (rows["pool"] < markets.rows["pools"][market_row])
     running, rows, market_row = running[has_pool], rows[has_pool], market_row[has_pool]
-    market = markets.rows[market_row]
-    is_open = market["status"] == MarketStatus.OPEN
+    is_open = (markets.rows["status"] == MarketStatus.OPEN)[market_row]
     is_over = slot > rows["expiry_slot"].astype(np.int64)
-    due = is_open & ~is_over & _is_triggered(rows, market_row, markets) & _is_priced(market, slot)
+    is_priced = _is_priced(markets.rows, slot)[market_row]
+    due = is_open & ~is_over & is_priced & _is_triggered(rows, market_row, markets)
     if is_halted:
         due[:] = False
     return FoundChains(
@@ -114,9 +110,8 @@ def _is_priced(market: npt.NDArray[np.void], slot: Slot) -> npt.NDArray[np.bool_
 def _is_triggered(
     rows: npt.NDArray[np.void], market_row: npt.NDArray[np.int64], markets: Markets
 ) -> npt.NDArray[np.bool_]:
-    price = markets.pools["price_e6"][markets.first_pool[market_row] + rows["pool"]].astype(
-        np.int64
-    )
+    prices = markets.pools["price_e6"].astype(np.int64)
+    price = prices[markets.first_pool[market_row] + rows["pool"]]
     price = np.where(rows["side"] == Side.YES, price, PRICE_ONE_E6 - price)
     trigger = rows["trigger_e6"].astype(np.int64)
     crossed: npt.NDArray[np.bool_] = np.where(

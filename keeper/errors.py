@@ -22,7 +22,7 @@ class GenesisError(KeeperError):
 
 
 class VenueUnreachableError(KeeperError):
-    """The price venue does not answer at the start."""
+    """The price venue does not answer whoever asks it only for prices."""
 
 
 class SandboxError(KeeperError):
@@ -31,6 +31,22 @@ class SandboxError(KeeperError):
 
 class DrillError(KeeperError):
     """A drill cannot be run: its world or its keeper did not come up."""
+
+
+class PayerTakenError(KeeperError):
+    """Another keeper on this machine pays with the same key."""
+
+
+class RuntimeFolderError(KeeperError):
+    """There is no folder for the locks of this user's keepers."""
+
+
+class PlatformChangedError(KeeperError):
+    """The program or its genesis is not what it was at the start: the run ended in order."""
+
+
+class UndoneError(KeeperError):
+    """A single round ended in order, but not all of it could be done."""
 
 
 class ReportError(KeeperError):

@@ -22,6 +22,8 @@ from keeper.funds import Funds
 from keeper.newest import Newest
 from keeper.prices.unix_time import unix_ms
 from keeper.purse import Ask, Purse
+from keeper.rehearsal import Rehearsal
+from keeper.room import Room
 from keeper.spend import SpentRow
 from keeper.tally import Tally
 from programs.cu_model import CuModel
@@ -29,7 +31,7 @@ from programs.in_flight import InFlight
 from programs.lookup_tables import LookupTable, TableShelf
 from programs.outage import Outage
 from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
-from programs.rpc import LatestBlockhash, Rpc, RpcFailure, Simulation
+from programs.rpc import LatestBlockhash, Rpc, RpcFailure, RpcOtherCluster, Simulation
 from programs.submit import AttemptLog, submit
 from programs.transaction import (
     Budget,
@@ -74,6 +76,8 @@ class Kit:
     """Our lookup tables that transactions may use."""
     wall_ms: Callable[[], int] = unix_ms
     """Unix milliseconds; attempts are dated by it, for the caps of a process after this one."""
+    rehearsal: Rehearsal | None = None
+    """Stands where transactions are sent; None: they are sent."""
     nonces: Iterator[int] = field(default_factory=itertools.count)
     """Tells apart transactions that would otherwise be the same bytes, and so one transaction to the cluster."""
 
@@ -117,7 +121,7 @@ class Lane:
     funds: Funds
     """What the payer has; lanes with one payer share it."""
     purse: Purse
-    room: trio.Semaphore
+    room: Room
     """Transactions that may still be sent now."""
 
     @property
@@ -144,7 +148,7 @@ def open_lane(
         signers=tuple(signer for signer in signers if signer != payer),
         funds=funds or Funds(payer.pubkey()),
         purse=purse,
-        room=trio.Semaphore(concurrency),
+        room=Room(concurrency),
     )
 
 
@@ -158,8 +162,8 @@ async def watch_blockhashes(
 ) -> None:
     """Keep the newest confirmed blockhash of one cluster at hand; started once there is one.
 
-    A blockhash ties a transaction to its chain, so here is where a change of chain must be noticed: the genesis hash
-    is read after the blockhash, and a blockhash is believed only with the right one.
+    A blockhash ties a transaction to its chain, so here is where a change of chain must be noticed: `rpc` lets none through
+    before its endpoint has said, on that same connection or a later one, that it still serves the cluster we began with.
 
     Raises:
         ClusterError: another cluster answers.
@@ -168,18 +172,20 @@ async def watch_blockhashes(
     while True:
         try:
             latest = await rpc.get_latest_blockhash("confirmed")
-            found = str(await rpc.get_genesis_hash())
+        except RpcOtherCluster as other:
+            raise ClusterError(
+                f"the cluster behind cluster.rpc_urls changed while the keeper ran (genesis {other.found}, expected "
+                f"{genesis_hash}), so it stopped: point cluster.rpc_urls back, or start it again to keep the new one"
+            ) from other
         except RpcFailure as failure:
             outage.note_failure(str(failure))
         else:
-            if found != genesis_hash:
-                raise ClusterError(
-                    f"the cluster behind cluster.rpc_urls changed while the keeper ran (genesis {found}, expected "
-                    f"{genesis_hash}), so it stopped: point cluster.rpc_urls back, or start it again to keep the new one"
-                )
             outage.note_success()
-            blockhashes.publish(latest)
-            if blockhashes.sequence == 1:
+            newest = blockhashes.get()
+            # Never back: the slot that comes with it is what ages are counted by.
+            if newest is None or latest.slot >= newest.slot:
+                blockhashes.publish(latest)
+            if newest is None:
                 task_status.started()
         await trio.sleep(interval_s)
 
@@ -197,6 +203,8 @@ async def simulate(lane: Lane, shipment: Shipment) -> Simulation:
 async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     """Bid, land exactly once, and tally how it ended; or say why it is not worth sending."""
     kit, purse, name = lane.kit, lane.purse, lane.name
+    if kit.rehearsal is not None and (resting := _resting(kit, shipment)) is not None:
+        return resting
     shipment = _unlike_others(shipment, next(kit.nonces))
     pledge = await purse.offer(kit.rpc, name, lane.funds, _ask(lane, shipment))
     tally, count = kit.tally, len(shipment.jobs)
@@ -215,6 +223,16 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
         signed_minute=kit.wall_ms() // _MINUTE_MS,
         rent_lamports=shipment.rent_lamports,
     )
+    if kit.rehearsal is not None:
+        # Nothing is paid, but the caps count what would have been: they bite as they would.
+        lane.funds.settle(pledge.payment, _NOTHING)
+        return await kit.rehearsal.perform(
+            kit.rpc,
+            batch,
+            shipment.instructions,
+            value_lamports=shipment.value_lamports,
+            is_critical=shipment.is_critical,
+        )
     log.info(
         "batch.signed",
         lane=name,
@@ -232,6 +250,13 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     purse.settle(pledge, lane.funds, outcome, latest.slot)
     _tally(tally, name, shipment, outcome)
     return outcome
+
+
+def _resting(kit: Kit, shipment: Shipment) -> NoBid | None:
+    latest = kit.blockhashes.get()
+    assert kit.rehearsal is not None
+    assert latest is not None, "lanes start after the first blockhash"
+    return kit.rehearsal.resting(shipment.jobs, latest.slot)
 
 
 def _ask(lane: Lane, shipment: Shipment) -> Ask:

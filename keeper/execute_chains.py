@@ -112,7 +112,7 @@ async def execute_chains(
             with trio.move_on_after(kit.slot_s):
                 sequence, snapshot = await chain.wait_newer(sequence)
             latest = kit.blockhashes.get()
-            if snapshot is None or latest is None:
+            if snapshot is None or latest is None or stop.is_set():
                 continue
             known = following.get() or Following()
             sight = Sight(board=board, snapshot=snapshot, following=known)
@@ -197,6 +197,8 @@ async def _send(lane: Lane, memory: _Memory, load: Load, simulated: ComputeUnits
         cu_limit=lane.kit.cu_model.request(kind, load.cu, simulated),
         loaded_bytes=load.loaded_bytes,
         value_lamports=Lamports(bounty * memory.lamports_per_quote_unit // 10**QUOTE_DECIMALS),
+        # A step is somebody's wish, and pays for itself or waits; a loan that comes back is the vault's coverage.
+        is_critical=any(portion.chain.debt for portion in portions if not portion.steps),
     )
     match await ship(lane, shipment):
         case Landed() as landed:
@@ -265,6 +267,7 @@ def _settle_dropped(lane: Lane, memory: _Memory, dropped: Dropped) -> None:
     if dropped.why != "refused":
         return
     memory.bisection.refused([portion.job_id], trio.current_time())
+    memory.agenda.due_at_s.pop(portion.address, None)
     code = custom_code(dropped.err)
     if portion.steps and code is not None and latest is not None:
         memory.agenda.stuck.note(

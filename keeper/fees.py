@@ -65,7 +65,12 @@ class Bid:
 
 
 Withholding = Literal[
-    "not_worth_sending", "loss_budget", "hourly_spend_cap", "daily_spend_cap", "payer_short"
+    "not_worth_sending",
+    "loss_budget",
+    "hourly_spend_cap",
+    "daily_spend_cap",
+    "payer_short",
+    "rehearsed",
 ]
 
 

@@ -7,6 +7,7 @@
 Nested, so that they end from the inside: intake first, then the lanes within the drain's deadline, then landing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -17,22 +18,30 @@ import trio
 from keeper.batching import Desk
 from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts
-from keeper.config import Config
+from keeper.config import Config, pay_rules
 from keeper.execute import Kit, watch_blockhashes
 from keeper.execute_chains import execute_chains
 from keeper.following import follow_markets
+from keeper.interrupt import Orders
 from keeper.lanes import Lanes, count_spent, day_before
+from keeper.learning import keep_units
 from keeper.liquidate import liquidate_positions
 from keeper.mirrors import Following
 from keeper.newest import Newest
+from keeper.once import end_after_one_round
 from keeper.options import RunOptions
+from keeper.other_signers import watch_other_signers
+from keeper.pay import pay_due_rewards
 from keeper.payer import PayerFacts, watch_balances
+from keeper.platform_watch import tell_halts, watch_platform
 from keeper.post import post_prices
 from keeper.prices.board import PriceBoard
 from keeper.prices.discovery import discover_at
 from keeper.prices.feed import feed
 from keeper.prices.price import TokenId
 from keeper.prices.venue_http import open_venue
+from keeper.reload import Settings, adjust_lanes, reread_settings
+from keeper.shadow import watch_landings
 from keeper.snapshot import Snapshot
 from keeper.tables import keep_tables
 from keeper.venue import check_venue
@@ -41,9 +50,16 @@ from keeper.watch import watch_chain
 from programs.in_flight import Pace
 from programs.submit import land, settle_open_attempts
 from programs.units import Lamports
+from state.learned import LearnedUnits
+from state.recorded import recorded
+from state.store import Store
 
 _BALANCE_INTERVAL_SLOTS: Final = 25
 """Between two readings of every payer's balance."""
+_LANDINGS_INTERVAL_SLOTS: Final = 10
+"""Between two readings, by a shadow, of what the keeper at work landed."""
+_PLATFORM_INTERVAL_SLOTS: Final = 150
+"""Between two looks at what should never change: a minute on a real cluster."""
 log = structlog.get_logger()
 
 
@@ -51,20 +67,28 @@ log = structlog.get_logger()
 class Work:
     """What the tasks of a run have in common: settings, tools, and the boards between the stages."""
 
-    config: Config
+    settings: Settings
     options: RunOptions
     kit: Kit
     lanes: Lanes
     facts: ClusterFacts
     payer: PayerFacts
-    stop: trio.Event
-    """Set by whoever ends the run: everything drains."""
-    working: trio.Event
-    """Set once what an earlier process left open is settled and new work begins."""
+    orders: Orders
+    store: Store
     board: PriceBoard = field(default_factory=PriceBoard)
     chain: Newest[Snapshot] = field(default_factory=Newest)
     following: Newest[Following] = field(default_factory=Newest)
     followed: Newest[tuple[TokenId, ...]] = field(default_factory=Newest)
+
+    @property
+    def config(self) -> Config:
+        """The settings in effect now."""
+        return self.settings.now
+
+    @property
+    def stop(self) -> trio.Event:
+        """Set by whoever ends the run: everything drains."""
+        return self.orders.stop
 
     @property
     def pace(self) -> Pace:
@@ -87,7 +111,13 @@ async def follow_transactions(work: Work) -> None:
         await _get_ready(work)
         landing.start_soon(_watch_balances, work)
         landing.start_soon(_keep_tables, work)
+        landing.start_soon(keep_units, LearnedUnits(work.store), kit.cu_model)
         landing.start_soon(_show, work)
+        landing.start_soon(_reread, work)
+        landing.start_soon(_watch_platform, work)
+        landing.start_soon(_watch_other_signers, work)
+        landing.start_soon(_watch_landings, work)
+        landing.start_soon(tell_halts, work.chain, kit.tally)
         await work_lanes(work)
         landing.cancel_scope.cancel(reason="drained")
 
@@ -98,6 +128,7 @@ async def work_lanes(work: Work) -> None:
         lanes.start_soon(_post, work)
         lanes.start_soon(_liquidate, work)
         lanes.start_soon(_execute_chains, work)
+        lanes.start_soon(_pay, work)
         await take_in(work)
         lanes.cancel_scope.deadline = trio.current_time() + work.config.landing.drain_s
 
@@ -115,6 +146,7 @@ async def take_in(work: Work) -> None:
         intake.start_soon(
             follow_markets, work.kit.tally, work.chain, discover, work.following, work.followed
         )
+        intake.start_soon(_end_after_one_round, work)
         intake.start_soon(listen, work.config.polymarket, work.followed, work.board)
         with trio.move_on_after(float("inf") if for_s is None else for_s):
             await work.stop.wait()
@@ -126,11 +158,11 @@ async def _get_ready(work: Work) -> None:
     """Do what comes before any new work."""
     await _settle(work)
     await _remember_spent(work)
-    await check_venue(work.config.polymarket)
+    await check_venue(work.config.polymarket, work.kit.tally)
     lanes = work.lanes
     for lane in {lane.payer.pubkey(): lane for lane in (lanes.chains, lanes.liquidations)}.values():
         await open_bounty_account(lane)
-    work.working.set()
+    work.orders.working.set()
 
 
 async def _settle(work: Work) -> None:
@@ -143,6 +175,50 @@ async def _settle(work: Work) -> None:
             lane=attempt.lane,
             outcome=type(outcome).__name__.lower(),
         )
+
+
+async def _reread(work: Work) -> None:
+    def apply(config: Config) -> None:
+        adjust_lanes(work.lanes, config.lanes)
+        work.options.set_log_level(config.log.level)
+
+    if work.options.reread is not None:
+        await reread_settings(work.orders, work.settings, work.options.reread, apply)
+
+
+async def _end_after_one_round(work: Work) -> None:
+    if work.options.is_once:
+        kit = work.kit
+        await end_after_one_round(
+            work.orders, work.chain, work.followed, work.board, kit.tally, kit.slot_s
+        )
+
+
+async def _watch_landings(work: Work) -> None:
+    kit, shadow = work.kit, work.options.shadow
+    if shadow is not None:
+        payers = [funds.address for funds in work.lanes.payers]
+        interval_s = kit.slot_s * _LANDINGS_INTERVAL_SLOTS
+        await watch_landings(kit.rpc, shadow, payers, work.facts.slot, interval_s)
+
+
+async def _watch_platform(work: Work) -> None:
+    kit, slot_s = work.kit, work.kit.slot_s
+    interval_s = slot_s * _PLATFORM_INTERVAL_SLOTS
+    await watch_platform(kit.rpc, work.facts, work.chain, work.orders, interval_s, slot_s)
+
+
+async def _watch_other_signers(work: Work) -> None:
+    if work.kit.rehearsal is not None:
+        return  # a keeper that it runs beside is no stranger
+    kit = work.kit
+    payers = [funds.address for funds in work.lanes.payers]
+    interval_s = kit.slot_s * _PLATFORM_INTERVAL_SLOTS
+
+    async def is_ours(signatures: Sequence[str]) -> frozenset[str]:
+        return await work.store.read(partial(recorded, signatures=signatures))
+
+    await watch_other_signers(kit.rpc, payers, work.facts.slot, is_ours, kit.tally, interval_s)
 
 
 async def _remember_spent(work: Work) -> None:
@@ -179,7 +255,7 @@ async def _post(work: Work) -> None:
         return
     await post_prices(
         work.lanes.prices,
-        work.config.posting,
+        lambda: work.config.posting,
         work.board,
         work.chain,
         work.following,
@@ -220,6 +296,11 @@ async def _execute_chains(work: Work) -> None:
         work.following,
         work.stop,
     )
+
+
+async def _pay(work: Work) -> None:
+    mint = work.facts.parameters.mmt_mint
+    await pay_due_rewards(work.lanes.payouts, pay_rules(work.config), mint, work.stop)
 
 
 async def _scan(work: Work) -> None:

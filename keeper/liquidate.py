@@ -24,7 +24,7 @@ from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.permits import LANE, Permits, Sight
 from keeper.prices.board import PriceBoard
-from keeper.risk import assess
+from keeper.risk import due_now
 from keeper.sizing import Sized, Unsized, is_about_tables, is_exhausted, note_end, size
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally
@@ -140,7 +140,7 @@ def _refill(tally: Tally, memory: _Memory, sight: Sight) -> None:
     """Bring the queue in line with what this scan found due, but for those that the chain's price wrongs."""
     now_s = trio.current_time()
     snapshot = sight.snapshot
-    found = assess(snapshot.markets, snapshot.positions, snapshot.slot)
+    found = due_now(snapshot)
     tally.liquidations_due = len(found.index)
     tally.verdicts = found.counts
     jobs = jobs_of(snapshot, found, memory.permits.spare(sight, found), memory.since, now_s)

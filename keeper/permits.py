@@ -12,11 +12,11 @@ import numpy.typing as npt
 import structlog
 from solders.pubkey import Pubkey
 
+from keeper.assessment import Assessment
 from keeper.mirrors import Following
 from keeper.prices.board import PriceBoard
 from keeper.prices.outcomes import Unproven
 from keeper.reading import Reading, Refusal, is_chain_behind, reading_of, why_not_liquidate
-from keeper.risk import Assessment
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally
 from programs.accounts import Side

@@ -7,7 +7,7 @@ depends on it.
 """
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -69,7 +69,7 @@ class _Reading:
 
 async def post_prices(
     lane: Lane,
-    rules: PostingRules,
+    rules: Callable[[], PostingRules],
     board: PriceBoard,
     chain: Newest[Snapshot],
     following: Newest[Following],
@@ -77,7 +77,7 @@ async def post_prices(
 ) -> None:
     """Post until `stop` is set; then wait for what is in flight.
 
-    The oracle authority must be the lane's payer or one of its signers.
+    `rules` are asked for in every slot: they may change. The oracle authority must be the lane's payer or one of its signers.
     """
     kit = lane.kit
     memory = _Memory(agenda=Agenda(tally=kit.tally, publish_slots=PublishSlots(kit.slot_s)))
@@ -90,7 +90,7 @@ async def post_prices(
                     board=board,
                     snapshot=snapshot,
                     following=known,
-                    rules=rules,
+                    rules=rules(),
                     slot=latest.slot,
                 )
                 memory.bisection.forget(trio.current_time())

@@ -1,6 +1,6 @@
 """The one JSON object a run ends with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
@@ -8,8 +8,11 @@ from keeper.cluster import ClusterFacts
 from keeper.payer import PayerFacts
 from keeper.prices.board import PriceStatistics
 from keeper.tally import Tally, percentile
+from programs.endpoint_counts import EndpointStatistics
 
 _WITHHELD_LISTED: Final = 20
+HEADROOM_PERCENTS: Final = (50, 99)
+LATENCY_PERCENTS: Final = (50, 99)
 _STUCK_LISTED: Final = 20
 
 
@@ -80,17 +83,23 @@ def report(
     prices: PriceStatistics,
     resends: int,
     run_s: float,
+    endpoints: Sequence[EndpointStatistics] = (),
+    slot_ms: int = 400,
+    headroom_bps: Mapping[int, int | None] | None = None,
     spend: Mapping[str, Any] | None = None,
+    would_send: Mapping[str, Any] | None = None,
+    stopped_because: str | None = None,
 ) -> dict[str, Any]:
     """Compose the final object; amounts are base units or lamports, times milliseconds.
 
-    What became of transactions is the database's word; the tally knows what no transaction records.
+    What became of transactions is the database's word; the tally knows what no transaction records. Latencies in slots are
+    counted in slots of nominal length, `slot_ms`.
     """
     liquidations = summary.by_lane.get("liquidations")
-    latencies = tally.latencies_ms()
     liquidation_latencies = tally.latencies_ms(["liquidations"])
     return {
         "run_s": round(run_s, 3),
+        "stopped_because": stopped_because,
         "cluster": {"genesis_hash": facts.genesis_hash},
         "program": {
             "id": str(facts.program),
@@ -98,11 +107,13 @@ def report(
             "upgrade_authority": None
             if facts.upgrade_authority is None
             else str(facts.upgrade_authority),
+            "is_halted": tally.is_halted,
         },
         "payer": {
             "address": str(payer.address),
             "balance_lamports_at_start": payer.balance_lamports,
             "is_oracle_authority": payer.is_oracle_authority,
+            "signed_elsewhere": tally.foreign_signatures,
         },
         "prices": {
             "posted": tally.prices_posted,
@@ -129,6 +140,10 @@ def report(
             "due_to_landed_ms_p50": percentile(liquidation_latencies, 50),
             "due_to_landed_ms_p99": percentile(liquidation_latencies, 99),
         },
+        "payouts": {
+            "paid": tally.rewards_paid,
+            "mmt_base_units": tally.reward_base_units,
+        },
         "chains": _chains(tally),
         "transactions": {
             **_ends(summary),
@@ -137,16 +152,37 @@ def report(
             "jobs_per_tx": _ratio(summary.jobs_landed, summary.landed),
             "cu_requested": summary.cu_requested,
             "cu_used": summary.cu_used,
+            **{
+                f"cu_headroom_bps_p{percent}": (headroom_bps or {}).get(percent)
+                for percent in HEADROOM_PERCENTS
+            },
+            "lamports_per_landed_job": _ratio(summary.fees_lamports, summary.jobs_landed),
             "by_lane": {lane: _ends(counts) for lane, counts in sorted(summary.by_lane.items())},
         },
-        "latency_ms": {
-            "due_to_landed_p50": percentile(latencies, 50),
-            "due_to_landed_p99": percentile(latencies, 99),
-        },
+        "rpc": {"endpoints": [endpoint_json(each) for each in endpoints]},
+        "latency_ms": _latencies(tally, unit_ms=1.0),
+        "latency_slots": _latencies(tally, unit_ms=float(slot_ms)),
         "spend": dict(spend or {}),
         "settled_attempts": tally.settled_attempts,
+        "would_send": would_send,
         "refusals": dict(sorted(tally.refusals.items())),
     }
+
+
+def _latencies(tally: Tally, *, unit_ms: float) -> dict[str, Any]:
+    """Say how long jobs took from due to landed, in units of so many milliseconds: over all, and of each lane."""
+
+    def percentiles(latencies_ms: list[float]) -> dict[str, float | None]:
+        found = {}
+        for percent in LATENCY_PERCENTS:
+            ms = percentile(latencies_ms, percent)
+            found[f"due_to_landed_p{percent}"] = None if ms is None else round(ms / unit_ms, 3)
+        return found
+
+    by_lane = {
+        lane: percentiles(tally.latencies_ms([lane])) for lane in sorted(tally.due_to_landed_ms)
+    }
+    return {**percentiles(tally.latencies_ms()), "by_lane": by_lane}
 
 
 def _chains(tally: Tally) -> dict[str, Any]:
@@ -188,6 +224,11 @@ def feed_json(prices: PriceStatistics) -> dict[str, Any]:
         "breakers": {endpoint: str(state) for endpoint, state in prices.breakers.items()},
         "delays_ms": dict(prices.delays_ms),
     }
+
+
+def endpoint_json(endpoint: EndpointStatistics) -> dict[str, Any]:
+    """Return what was asked of an RPC endpoint as JSON types."""
+    return asdict(endpoint) | {"breaker": str(endpoint.breaker)}
 
 
 def _withheld(tally: Tally) -> dict[str, Any]:

@@ -9,23 +9,29 @@ fits whenever n <= d <= 2^32. Only health multiplies beyond that; rows of $500M 
 Source: SPEC.md sections 4 and 6.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from keeper.assessment import (
+    Amounts,
+    Assessment,
+    Due,
+    Rows,
+    Verdict,
+    Verdicts,
+    assessment_of,
+    count_verdicts,
+)
 from keeper.prices.price import CHAIN_CLASSES, PERMISSIONS
 from keeper.sale import BOUNTY_BPS, BOUNTY_UNDERWATER_BPS, floors_e6, rooms
-from keeper.snapshot import Markets
+from keeper.snapshot import Markets, Snapshot
 from programs import leverage
 from programs.accounts import MarketStatus, PositionArray, Side
 from programs.units import PRICE_ONE_E6, U64_MAX, Slot
 
-Amounts = npt.NDArray[np.uint64]
-Rows = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 PRICE_AGE_MAX_SLOTS: Final = 150
@@ -38,44 +44,28 @@ _EXACT_BELOW: Final = 1 << 49
 """10_000 * equity fits an i64 below this."""
 
 
-class Verdict(IntEnum):
-    """What becomes of a position, and why."""
+class Holdings(NamedTuple):
+    """What judging reads of positions, as columns side by side."""
 
-    DUE = 0
-    """The program would liquidate it now."""
-    HEALTHY = 1
-    NO_DEBT = 2
-    """Never liquidatable."""
-    MARKET_UNKNOWN = 3
-    """The snapshot has no such market or pool."""
-    MARKET_NOT_OPEN = 4
-    PRICE_CLASS = 5
-    """The market's price class permits no liquidation."""
-    PRICE_STALE = 6
-    """The oracle's price is more than 150 slots old."""
-    AT_FLOOR = 7
-    """Unhealthy, but a partial sale waits while the pool stands at its floor."""
-    CAP_EMPTY = 8
-    """Unhealthy, but a slot's partial cap has no room for a single share."""
+    market_row: Rows
+    """-1: unknown."""
+    pool: npt.NDArray[np.uint8]
+    side: npt.NDArray[np.uint8]
+    shares: Amounts
+    debt: Amounts
+    required: Amounts
+    """Equity that must be left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
-    """What is due at one slot. The arrays have one row for each due position, most urgent first."""
+class Terms:
+    """What markets hold for all their positions at one slot."""
 
-    slot: Slot
-    index: Rows
-    """Into the snapshot's positions."""
-    market_row: Rows
-    """Into the snapshot's markets."""
-    health_bps: Rows
-    """Below 10_000, at the judged price; negative under water."""
-    bounty: Amounts
-    """What the keeper earns at least, base units: the proceeds are taken at the floor of the sale."""
-    shortfall: Amounts
-    """What the vault loses at the oracle's price, base units."""
-    counts: Mapping[Verdict, int]
-    """Every position of the snapshot, by verdict."""
+    markets: Markets
+    prices: Amounts
+    """The judged price and the oracle's, by 2 * pool row + side."""
+    gates: Verdicts
+    """What stops a whole market, DUE where nothing does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,76 +82,106 @@ class Judgement:
     value: Amounts
     required: Amounts
     is_underwater: Flags
-    verdict: npt.NDArray[np.uint8]
+    verdict: Verdicts
 
 
 def assess(markets: Markets, positions: PositionArray, slot: Slot) -> Assessment:
-    """Judge every position at the prices on chain and the age they have at `slot`.
+    """Judge every position at the prices on chain and the age they have at `slot`."""
+    holdings = holdings_of(positions, markets.rows_of(positions["market"]))
+    due, verdicts = due_among(terms_of(markets, slot), holdings)
+    return assessment_of(slot, due.by_urgency(), count_verdicts(verdicts))
 
-    Urgency is the money at stake: bounty plus shortfall; among equals the least healthy goes first, then the order of
-    the snapshot.
-    """
-    judged = judge(markets, positions, slot)
-    due = np.flatnonzero(judged.verdict == Verdict.DUE)
-    shares, debt = positions["shares"][due], positions["debt"][due]
-    side = positions["side"][due]
-    is_underwater = judged.is_underwater[due]
-    oracle_e6 = judged.oracle_e6[due]
+
+def due_now(snapshot: Snapshot) -> Assessment:
+    """Return what is due in a snapshot: as it was kept up with, or else judged in full."""
+    if snapshot.assessed is not None:
+        return snapshot.assessed
+    return assess(snapshot.markets, snapshot.positions, snapshot.slot)
+
+
+def judge(markets: Markets, positions: PositionArray, slot: Slot) -> Judgement:
+    """Apply the program's rule to every position, but for the room that pool and cap leave."""
+    holdings = holdings_of(positions, markets.rows_of(positions["market"]))
+    return judge_holdings(terms_of(markets, slot), holdings)
+
+
+def holdings_of(positions: PositionArray, market_row: Rows) -> Holdings:
+    """Return the columns of positions whose markets have these rows."""
+    shares = positions["shares"].copy()
+    return Holdings(
+        market_row=market_row,
+        pool=positions["pool"].copy(),
+        side=positions["side"].copy(),
+        shares=shares,
+        debt=positions["debt"].copy(),
+        required=required_margin(positions["margin"].copy(), shares, positions["margin_bps"]),
+    )
+
+
+def terms_of(markets: Markets, slot: Slot, before: Terms | None = None) -> Terms:
+    """Read what holds for every market at a slot; of the same markets, prices serve again."""
+    is_same = before is not None and before.markets is markets
+    prices = before.prices if before is not None and is_same else _price_table(markets)
+    return Terms(markets=markets, prices=prices, gates=_gates(markets, slot))
+
+
+def due_among(terms: Terms, holdings: Holdings) -> tuple[Due, Verdicts]:
+    """Judge these positions; return those that are due, in no order, and every verdict. `index` counts the rows given."""
+    judged = judge_holdings(terms, holdings)
+    markets, verdicts = terms.markets, judged.verdict
+    due = np.flatnonzero(verdicts == Verdict.DUE)
+    if not len(due):
+        return Due.none(), verdicts
+    shares, debt, side = holdings.shares[due], holdings.debt[due], holdings.side[due]
+    is_underwater, oracle_e6 = judged.is_underwater[due], judged.oracle_e6[due]
     want, is_capped = _wanted(markets, judged, due, shares, debt)
     floor_e6 = floors_e6(oracle_e6, shares, debt, is_underwater)
     room = rooms(markets, judged.pool_row[due], side, floor_e6)
     sold = np.minimum(want, room)
     # Where the pool has no room, the vault's inventory takes the shares that repay; only a partial sale waits.
-    verdict = judged.verdict
-    verdict[due[(room == 0) & is_capped]] = Verdict.AT_FLOOR
-    verdict[due[want == 0]] = Verdict.CAP_EMPTY
+    verdicts[due[(room == 0) & is_capped]] = Verdict.AT_FLOOR
+    verdicts[due[want == 0]] = Verdict.CAP_EMPTY
     bounty = _part(
         _part(sold, floor_e6, PRICE_ONE_E6),
         np.where(is_underwater, np.uint64(BOUNTY_UNDERWATER_BPS), np.uint64(BOUNTY_BPS)),
         _BPS_ONE,
     )
     worth = _part(shares, oracle_e6, PRICE_ONE_E6)
-    shortfall = np.where(debt > worth, debt - worth, np.uint64(0))
-    health = health_bps(judged.value[due], debt, judged.required[due])
-    kept = np.flatnonzero(verdict[due] == Verdict.DUE)
-    stake = bounty[kept] + shortfall[kept]
-    urgent = kept[np.lexsort((health[kept], U64_MAX - stake))]
-    tally = np.bincount(verdict, minlength=len(Verdict))
-    return Assessment(
-        slot=slot,
-        index=due[urgent],
-        market_row=judged.market_row[due][urgent],
-        health_bps=health[urgent],
-        bounty=bounty[urgent],
-        shortfall=shortfall[urgent],
-        counts={each: int(tally[each]) for each in Verdict if tally[each]},
+    found = Due(
+        index=due,
+        market_row=judged.market_row[due],
+        health_bps=health_bps(judged.value[due], debt, judged.required[due]),
+        bounty=bounty,
+        shortfall=np.where(debt > worth, debt - worth, np.uint64(0)),
     )
+    return found.take(verdicts[due] == Verdict.DUE), verdicts
 
 
-def judge(markets: Markets, positions: PositionArray, slot: Slot) -> Judgement:
-    """Apply the program's rule to every position, but for the room that pool and cap leave."""
-    market_row = markets.rows_of(positions["market"])
-    pool_index = positions["pool"].astype(np.int64)
+def judge_holdings(terms: Terms, holdings: Holdings) -> Judgement:
+    """Apply the program's rule to columns, but for the room that pool and cap leave."""
+    markets, market_row, shares, debt = (
+        terms.markets,
+        holdings.market_row,
+        holdings.shares,
+        holdings.debt,
+    )
+    pool_index = holdings.pool.astype(np.int64)
     is_known = market_row >= 0
     if len(markets):
         is_known &= pool_index < markets.rows["pools"][market_row]
         pool_row = np.where(is_known, markets.first_pool[market_row] + pool_index, 0)
-        table = _price_table(markets)
+        key = 2 * pool_row + (holdings.side != Side.YES)
+        judged_e6, oracle_e6 = terms.prices[0][key], terms.prices[1][key]
     else:
-        pool_row = np.zeros(len(positions), np.int64)
-        table = np.zeros((2, 2), np.uint64)
-    is_no = positions["side"] != Side.YES
-    judged_e6, oracle_e6 = table[:, 2 * pool_row + is_no]
-    shares, debt = positions["shares"].copy(), positions["debt"].copy()
+        pool_row = np.zeros(len(shares), np.int64)
+        judged_e6 = oracle_e6 = np.zeros(len(shares), np.uint64)
     value = _part(shares, judged_e6, PRICE_ONE_E6)
-    required = required_margin(positions["margin"].copy(), shares, positions["margin_bps"])
     is_underwater = value <= debt
     is_unhealthy = is_underwater | (
-        value - debt < required
+        value - debt < holdings.required
     )  # wraps only where the first says so already
     verdict = np.where(is_unhealthy, np.uint8(Verdict.DUE), np.uint8(Verdict.HEALTHY))
-    gates = _gates(markets, slot)
-    gate = gates[market_row] if len(markets) else verdict
+    gate = terms.gates[market_row] if len(markets) else verdict
     verdict = np.where(gate == Verdict.DUE, verdict, gate)
     verdict[~is_known] = Verdict.MARKET_UNKNOWN
     verdict[debt == 0] = Verdict.NO_DEBT
@@ -171,7 +191,7 @@ def judge(markets: Markets, positions: PositionArray, slot: Slot) -> Judgement:
         judged_e6=judged_e6,
         oracle_e6=oracle_e6,
         value=value,
-        required=required,
+        required=holdings.required,
         is_underwater=is_underwater,
         verdict=verdict,
     )
@@ -215,7 +235,7 @@ def _price_table(markets: Markets) -> Amounts:
     return np.stack([judged.reshape(-1), oracle.reshape(-1)]).astype(np.uint64)
 
 
-def _gates(markets: Markets, slot: Slot) -> npt.NDArray[np.uint8]:
+def _gates(markets: Markets, slot: Slot) -> Verdicts:
     """Return what stops a whole market, DUE where nothing does."""
     rows = markets.rows
     gate = np.full(len(markets), Verdict.DUE, np.uint8)

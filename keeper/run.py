@@ -9,57 +9,63 @@ The tasks and the order of their end are in keeper/lifetimes.py. What is still o
 database, and the next start settles it before anything else.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import structlog
 import trio
 
-from keeper.cluster import check_cluster, check_endpoints
+from keeper.cluster import check_cluster, check_endpoints, program_landmark
 from keeper.config import Config
 from keeper.execute import Kit
+from keeper.interrupt import Orders
 from keeper.keypair import load_keypair
 from keeper.lanes import open_lanes, spend_json
-from keeper.learning import keep_units, recall_units
+from keeper.learning import recall_units
 from keeper.lifetimes import Work, follow_transactions
 from keeper.newest import Newest
 from keeper.options import RunOptions
 from keeper.payer import check_payers
-from keeper.report import report
+from keeper.reload import Settings
+from keeper.report import HEADROOM_PERCENTS, report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.endpoints import SandboxEndpoints
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.tally import Tally
 from programs.betting_platform.build import PROGRAM_SO
+from programs.endpoint_counts import EndpointStatistics
 from programs.in_flight import InFlight
 from programs.rpc import LatestBlockhash
 from programs.rpc_http import open_rpc
 from state.attempts import Attempts
+from state.headroom import headroom_bps
 from state.learned import LearnedUnits
 
-_HOUR_MS: Final = 3_600_000
 log = structlog.get_logger()
 
 
 async def run(config: Config, options: RunOptions) -> dict[str, Any]:
     """Keep until interrupted, drain, and return the final report.
 
-    The first SIGINT, SIGTERM or SIGHUP drains; a second one stops waiting, and the next start settles what is open.
+    The first SIGINT or SIGTERM, or the end of its terminal, drains; a second one stops waiting, and the next start settles what is open.
 
     Raises:
         AbandonedError: interrupted before any work, or twice; alone or in a group.
         KeeperError, StateError: what an operator has to mend, in one sentence; alone or in a group.
     """
-    stop, working = trio.Event(), trio.Event()
+    orders, in_file = Orders(), config
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(options.surroundings.obey_signals, stop, working)
+        nursery.start_soon(options.surroundings.obey_signals, orders)
         if config.sandbox.enabled:
             if options.console is not None:
                 options.console.print("starting the sandbox: network, venue and actors …")
             endpoints = await nursery.start(run_sandbox_child, config.sandbox, config.keys.keeper)
             config = _inside(config, endpoints)
             forget_past_chains(config.state.folder)
-        result = await _keep(config, options, stop, working)
+        result = await _keep(Settings(config, in_file), options, orders)
         nursery.cancel_scope.cancel(reason="the run is over")
     return result
 
@@ -80,23 +86,20 @@ def _inside(config: Config, sandbox: SandboxEndpoints) -> Config:
     )
 
 
-async def _keep(
-    config: Config, options: RunOptions, stop: trio.Event, working: trio.Event
-) -> dict[str, Any]:
-    payer = load_keypair(config.keys.keeper)
-    started_s = trio.current_time()
+async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict[str, Any]:
+    config, started_s = settings.now, trio.current_time()
+    keeper = load_keypair(config.keys.keeper)
     async with open_rpc(config.cluster.rpc_urls, config.cluster.rpc_settings) as rpc:
         facts = await check_cluster(rpc, config.cluster.program_id, PROGRAM_SO)
         await check_endpoints(
             config.cluster.rpc_urls, config.cluster.rpc_settings, facts.genesis_hash
         )
+        rpc.watch_endpoints(await program_landmark(config.cluster.program_id, PROGRAM_SO))
         path = config.state.folder / f"keeper-{facts.genesis_hash[:12]}.db"
         async with options.surroundings.open_store(path) as store:
-            attempts = Attempts(store)
-            first_id = await attempts.last_id()
             kit = Kit(
                 rpc=rpc,
-                attempts=attempts,
+                attempts=Attempts(store),
                 in_flight=InFlight(),
                 blockhashes=Newest[LatestBlockhash](),
                 tally=Tally(),
@@ -104,49 +107,69 @@ async def _keep(
                 quote_mint=facts.parameters.quote_mint,
                 slot_ms=config.cluster.slot_ms,
                 wall_ms=options.surroundings.wall_ms,
-                cu_model=await recall_units(units := LearnedUnits(store)),
+                rehearsal=options.rehearsal,
+                cu_model=await recall_units(LearnedUnits(store)),
             )
-            lanes = open_lanes(kit, config.lanes, payer, config.keys.keeper)
-            payer_facts = await check_payers(rpc, payer.pubkey(), lanes.payers, facts.parameters)
-            log.info(
-                "keeper.started",
-                program=str(facts.program),
-                genesis_hash=facts.genesis_hash,
-                payer=str(payer_facts.address),
-                balance_lamports=payer_facts.balance_lamports,
-                state=str(path),
-            )
-            work = Work(
-                config=config,
-                options=options,
-                kit=kit,
-                lanes=lanes,
-                facts=facts,
-                payer=payer_facts,
-                stop=stop,
-                working=working,
-            )
-            async with trio.open_nursery() as learning:
-                learning.start_soon(keep_units, units, kit.cu_model)
+            lanes = open_lanes(kit, config.lanes, keeper, config.keys.keeper)
+            payers = [keeper.pubkey(), *(funds.address for funds in lanes.payers)]
+            with options.surroundings.hold_payers(facts.genesis_hash, payers):
+                payer = await check_payers(rpc, keeper.pubkey(), lanes.payers, facts.parameters)
+                work = Work(
+                    settings=settings,
+                    options=options,
+                    kit=kit,
+                    lanes=lanes,
+                    facts=facts,
+                    payer=payer,
+                    orders=orders,
+                    store=store,
+                )
+                _log_start(work, path)
+                first_id = await Attempts(store).last_id()
                 await follow_transactions(work)
-                learning.cancel_scope.cancel(reason="nothing more is learned")
-            summary = await attempts.summary(after_id=first_id)
-    found = report(
-        facts=facts,
-        payer=payer_facts,
-        tally=kit.tally,
-        summary=summary,
-        prices=work.board.statistics(),
-        resends=kit.in_flight.statistics().resends,
-        run_s=trio.current_time() - started_s,
-        spend=spend_json(lanes),
-    )
+            found = await _report(work, first_id, started_s, rpc.statistics())
     log.info(
         "keeper.stopped",
         run_s=found["run_s"],
         prices_posted=kit.tally.prices_posted,
         liquidations_landed=kit.tally.liquidations_landed,
-        transactions_open=summary.open,
-        fees_lamports=summary.fees_lamports,
+        transactions_open=found["transactions"]["open"],
+        fees_lamports=found["transactions"]["fees_lamports"],
+        because=orders.faults.get(),
     )
     return found
+
+
+def _log_start(work: Work, path: Path) -> None:
+    log.info(
+        "keeper.started",
+        program=str(work.facts.program),
+        genesis_hash=work.facts.genesis_hash,
+        payer=str(work.payer.address),
+        balance_lamports=work.payer.balance_lamports,
+        state=str(path) if work.kit.rehearsal is None else None,
+        sends=work.kit.rehearsal is None,
+    )
+
+
+async def _report(
+    work: Work, first_id: int, started_s: float, endpoints: Sequence[EndpointStatistics]
+) -> dict[str, Any]:
+    """Say what became of the run: its transactions by the database's word, the rest by the tally's."""
+    summary = await Attempts(work.store).summary(after_id=first_id)
+    headroom = partial(headroom_bps, after_id=first_id, percents=HEADROOM_PERCENTS)
+    return report(
+        facts=work.facts,
+        payer=work.payer,
+        tally=work.kit.tally,
+        summary=summary,
+        headroom_bps=await work.store.read(headroom),
+        prices=work.board.statistics(),
+        resends=work.kit.in_flight.statistics().resends,
+        run_s=trio.current_time() - started_s,
+        slot_ms=work.kit.slot_ms,
+        endpoints=endpoints,
+        spend=spend_json(work.lanes),
+        would_send=None if work.kit.rehearsal is None else work.kit.rehearsal.as_json(),
+        stopped_because=work.orders.faults.get(),
+    )

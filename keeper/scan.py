@@ -1,99 +1,105 @@
 """Read the platform's accounts at one slot: what risk judges.
 
-Shell. Four calls: positions and the chains that hold one, then markets, then the two singletons. Positions come first,
-so that the prices they are judged at are never older than they are; the program judges again when it executes.
+Shell. Four calls: positions and chains, then markets, then the two singletons. Positions come first, so that the prices
+they are judged at are never older than they are; the program judges again when it executes.
 """
 
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 import trio
 from solders.pubkey import Pubkey
 
 from keeper.errors import ClusterError
-from keeper.snapshot import (
-    Snapshot,
-    Unreadable,
-    positions_of_chains,
-    take_chains,
-    take_markets,
-    take_positions,
-)
+from keeper.platform_state import Filling, PlatformState, Reading
+from keeper.position_table import PositionColumns
+from keeper.snapshot import Snapshot, Unreadable
 from programs.accounts import Global, MalformedAccountError, Vault
 from programs.addresses import global_address, vault_address
-from programs.layout import AccountKind
+from programs.layout import POSITION_BYTES, AccountKind
 from programs.rpc import Account, Commitment, Filter, Rpc
-from programs.units import Slot
+
+_INLINE_MAX: Final = 20_000
+"""Positions that are taken in on the loop, in some ten milliseconds; more of them on a thread."""
 
 
 class PlatformMissingError(ClusterError):
     """The cluster has no initialized platform at this program id."""
 
 
-async def scan(
-    rpc: Rpc,
-    program: Pubkey,
-    commitment: Commitment = "processed",
-    *,
-    previous: Snapshot | None = None,
-) -> Snapshot:
-    """Read every position, the leveraged ones of chains included, every market, the genesis parameters and the vault.
-
-    Args:
-        rpc: where to read.
-        program: whose accounts.
-        commitment: how settled they must be.
-        previous: the last snapshot; its decoded markets serve again where no byte changed.
+async def scan(rpc: Rpc, program: Pubkey, commitment: Commitment = "processed") -> Snapshot:
+    """Read the platform once.
 
     Raises:
         RpcFailure: the cluster did not answer.
         PlatformMissingError: there is no genesis or vault account, or it is of another layout.
     """
-    found = await rpc.get_program_accounts(
-        program,
-        commitment,
-        filters=[_of_kind(AccountKind.POSITION)],
+    state = PlatformState()
+    reading = await read_platform(rpc, program, commitment)
+    filling = state.begin(reading)
+    assert filling is not None, "the first reading is older than none"
+    await fill(filling)
+    state.adopt(filling)
+    return state.snapshot(reading.slot)
+
+
+async def fill(filling: Filling) -> None:
+    """Take in the positions of a scan, off the loop where there are many."""
+    if len(filling) <= _INLINE_MAX:
+        filling.run()
+    else:
+        await trio.to_thread.run_sync(filling.run)
+
+
+async def read_platform(rpc: Rpc, program: Pubkey, commitment: Commitment = "processed") -> Reading:
+    """Read every position, chain and market, the genesis parameters and the vault.
+
+    Raises:
+        RpcFailure: the cluster did not answer.
+        PlatformMissingError: there is no genesis or vault account, or it is of another layout.
+    """
+    found = await rpc.get_program_rows(
+        program, commitment, filters=[kind_filter(AccountKind.POSITION)], row_bytes=POSITION_BYTES
     )
     opened = await rpc.get_program_accounts(
-        program, commitment, filters=[_of_kind(AccountKind.CHAIN)]
+        program, commitment, filters=[kind_filter(AccountKind.CHAIN)]
     )
     listed = await rpc.get_program_accounts(
-        program, commitment, filters=[_of_kind(AccountKind.MARKET)]
+        program, commitment, filters=[kind_filter(AccountKind.MARKET)]
     )
     singletons = await rpc.get_multiple_accounts(
         [global_address(program)[0], vault_address(program)[0]], commitment
     )
     global_, vault = _singletons(program, singletons.accounts)
-    chains, bad_chains = take_chains(opened.accounts)
-    positions, addresses, bad_positions = take_positions(
-        [*found.accounts, *positions_of_chains(chains)]
+    skipped = Counter(
+        {
+            Unreadable.WRONG_LENGTH: found.other_lengths,
+            Unreadable.NO_ACCOUNT: found.skipped + opened.skipped + listed.skipped,
+        }
     )
-    await trio.lowlevel.checkpoint()  # 100_000 rows take some ten milliseconds
-    markets, bad_markets = take_markets(
-        listed.accounts, None if previous is None else previous.markets
-    )
-    skipped: Counter[Unreadable] = bad_positions + bad_markets + bad_chains
-    skipped[Unreadable.NO_ACCOUNT] += found.skipped + opened.skipped + listed.skipped
-    skipped = +skipped
-    return Snapshot(
-        slot=Slot(min(found.slot, opened.slot, listed.slot, singletons.slot)),
-        global_=global_,
-        vault=vault,
-        markets=markets,
-        positions=positions,
-        addresses=addresses,
-        skipped=skipped,
-        chains=chains,
+    return Reading(
+        positions=PositionColumns(addresses=found.addresses, data=found.data),
+        positions_slot=found.slot,
+        chains=opened.accounts,
+        chains_slot=opened.slot,
+        markets=listed.accounts,
+        markets_slot=listed.slot,
+        global_=(bytes(global_address(program)[0]), global_),
+        vault=(bytes(vault_address(program)[0]), vault),
+        singletons_slot=singletons.slot,
+        skipped=+skipped,
     )
 
 
-def _of_kind(kind: AccountKind) -> Filter:
+def kind_filter(kind: AccountKind) -> Filter:
+    """Return the filter for accounts of one kind."""
     encoded = b64encode(bytes([kind])).decode()
     return {"memcmp": {"offset": 0, "bytes": encoded, "encoding": "base64"}}
 
 
-def _singletons(program: Pubkey, accounts: Sequence[Account | None]) -> tuple[Global, Vault]:
+def _singletons(program: Pubkey, accounts: Sequence[Account | None]) -> tuple[bytes, bytes]:
     if any(account is None or account.owner != program for account in accounts):
         raise PlatformMissingError(
             f"program {program} has no genesis account on this cluster: "
@@ -101,8 +107,10 @@ def _singletons(program: Pubkey, accounts: Sequence[Account | None]) -> tuple[Gl
         )
     first, second = (account.data for account in accounts if account is not None)
     try:
-        return Global.from_bytes(first), Vault.from_bytes(second)
+        Global.from_bytes(first)
+        Vault.from_bytes(second)
     except MalformedAccountError as error:
         raise PlatformMissingError(
             f"program {program} holds another layout than this keeper reads: {error}"
         ) from error
+    return first, second

@@ -4,7 +4,8 @@ Core. An account that cannot be read is left out under a reason, so that one bro
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from solders.pubkey import Pubkey
 
+from keeper.address_index import ADDRESS_BYTES, AddressArray, AddressIndex, address_array
+from keeper.assessment import Assessment
 from programs.accounts import Global, Market, PositionArray, Vault, positions_from_bytes
 from programs.layout import (
     CHAIN_DTYPE,
@@ -27,10 +30,6 @@ from programs.layout import (
 )
 from programs.units import Slot
 
-AddressArray = npt.NDArray[np.void]
-"""Rows of 32 bytes ("V32")."""
-
-_ADDRESS_BYTES: Final = 32
 _POOLS_AT: Final = 5
 """Offset of a market's pool count. Source: layout.h."""
 _POOLS_MAX: Final = 16
@@ -79,20 +78,16 @@ class Markets(Mapping[Pubkey, Market]):
             pools.append(rows["pools"].reshape(-1))
         self.addresses: Final = [Pubkey.from_bytes(address) for address in order]
         """Address of each row."""
-        self.address_rows: Final = np.frombuffer(b"".join(order), f"V{_ADDRESS_BYTES}")
+        self.address_rows: Final = np.frombuffer(b"".join(order), f"V{ADDRESS_BYTES}")
         """The same, to look up in another reading."""
-        self.rows: Final = np.concatenate(markets)
+        self.rows = np.concatenate(markets)
         """One row of MARKET_DTYPE a market."""
-        self.pools: Final = np.concatenate(pools)
+        self.pools = np.concatenate(pools)
         """One row of POOL_DTYPE a pool, the pools of a market side by side."""
         counts = self.rows["pools"].astype(np.int64)
         self.first_pool: Final = np.cumsum(counts) - counts
         """Row in `pools` of each market's pool 0."""
-        words = self.address_rows.view("<u8").reshape(-1, 4)
-        self._order = np.argsort(words[:, 0])
-        self._words = words[self._order]
-        self._keys = self._words[:, 0].copy()
-        self._has_twins = len(np.unique(self._keys)) < len(order)
+        self._index = AddressIndex(self.address_rows)
 
     def __getitem__(self, address: Pubkey) -> Market:
         if address not in self._decoded:
@@ -115,20 +110,35 @@ class Markets(Mapping[Pubkey, Market]):
 
     def rows_of(self, addresses: AddressArray) -> npt.NDArray[np.int64]:
         """Return the row of each address, -1 where there is no such market."""
-        if not len(self):
-            return np.full(len(addresses), -1, np.int64)
-        wanted = np.ascontiguousarray(addresses).view("<u8").reshape(-1, 4)
-        # Addresses are hashes, so the first word nearly always tells them apart: it is searched for, all four compared.
-        at = np.searchsorted(self._keys, wanted[:, 0].copy())
-        at = np.minimum(at, len(self) - 1)
-        is_same = self._words[at, 0] == wanted[:, 0]
-        for word in (1, 2, 3):
-            is_same &= self._words[at, word] == wanted[:, word]
-        rows = np.where(is_same, self._order[at], -1)
-        if self._has_twins:  # two addresses share their first word: look each one up in full
-            for row, words in zip(self._order, self._words, strict=True):
-                rows[(wanted == words).all(axis=1)] = row
-        return rows
+        return self._index.rows_of(addresses)
+
+    def changed(self, accounts: Mapping[bytes, bytes], addresses: Iterable[bytes]) -> "Markets":
+        """Return another reading, of `accounts`, which differ at these addresses only.
+
+        Where they are the same markets of the same sizes, both readings have the same rows, and `addresses` is the same
+        object.
+        """
+        changed = list(addresses)
+        is_same_layout = all(
+            len(accounts.get(address, b"")) == len(self._data.get(address, b"-"))
+            for address in changed
+        )
+        if not is_same_layout:
+            return Markets(accounts, self)
+        other = copy(self)
+        other._data = accounts  # noqa: SLF001 - a copy that nobody else has seen
+        other._decoded = dict(self._decoded)  # noqa: SLF001 - likewise
+        other.rows, other.pools = self.rows.copy(), self.pools.copy()
+        for address, row in zip(
+            changed, self.rows_of(address_array(changed)).tolist(), strict=True
+        ):
+            data = accounts[address]
+            other._decoded.pop(self.addresses[row], None)  # noqa: SLF001 - likewise
+            other.rows[row] = np.frombuffer(data, MARKET_DTYPE, count=1)[0]
+            first, count = self.first_pool[row], data[_POOLS_AT]
+            pools = np.frombuffer(data, POOL_DTYPE, count=count, offset=MARKET_DTYPE.itemsize)
+            other.pools[first : first + count] = pools
+        return other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +155,8 @@ class Snapshot:
     """Address of each position's account: its own, or the chain's that holds it."""
     skipped: Mapping[Unreadable, int] = field(default_factory=dict)
     """Accounts left out, by reason."""
+    assessed: Assessment | None = None
+    """What is due in it, where somebody kept up with that; see `keeper.risk.due_now`."""
     chains: Mapping[bytes, bytes] = field(default_factory=dict)
     """Data of every chain account by address, whether it holds a position or not."""
 
@@ -157,15 +169,7 @@ def take_chains(
     accounts: Sequence[tuple[bytes, bytes]],
 ) -> tuple[dict[bytes, bytes], Counter[Unreadable]]:
     """Keep the (address, data) pairs that are chains; what is none is counted and left out."""
-    skipped: Counter[Unreadable] = Counter()
-    good: dict[bytes, bytes] = {}
-    for address, data in accounts:
-        reason = chain_fault(data)
-        if reason is None:
-            good[address] = data
-        else:
-            skipped[reason] += 1
-    return good, skipped
+    return _kept(accounts, chain_fault)
 
 
 def chain_fault(data: bytes) -> Unreadable | None:
@@ -192,7 +196,7 @@ def take_positions(
     accounts: Sequence[tuple[bytes, bytes]],
 ) -> tuple[PositionArray, AddressArray, Counter[Unreadable]]:
     """Decode (address, data) pairs; what is no position is counted and left out."""
-    addresses = np.frombuffer(b"".join([address for address, _ in accounts]), f"V{_ADDRESS_BYTES}")
+    addresses = np.frombuffer(b"".join([address for address, _ in accounts]), f"V{ADDRESS_BYTES}")
     data = [data for _, data in accounts]
     rows = positions_from_bytes(data)
     is_blank = rows["kind"] == 0
@@ -217,18 +221,33 @@ def take_markets(
         accounts: as read.
         previous: an earlier reading, whose decoded markets serve again where nothing changed.
     """
+    good, skipped = market_accounts(accounts)
+    return Markets(good, previous), skipped
+
+
+def market_accounts(
+    accounts: Sequence[tuple[bytes, bytes]],
+) -> tuple[dict[bytes, bytes], Counter[Unreadable]]:
+    """Keep the (address, data) pairs that are markets; what is none is counted and left out."""
+    return _kept(accounts, market_fault)
+
+
+def _kept(
+    accounts: Sequence[tuple[bytes, bytes]], fault_of: Callable[[bytes], Unreadable | None]
+) -> tuple[dict[bytes, bytes], Counter[Unreadable]]:
     skipped: Counter[Unreadable] = Counter()
     good: dict[bytes, bytes] = {}
     for address, data in accounts:
-        reason = _market_fault(data)
+        reason = fault_of(data)
         if reason is None:
             good[address] = data
         else:
             skipped[reason] += 1
-    return Markets(good, previous), skipped
+    return good, skipped
 
 
-def _market_fault(data: bytes) -> Unreadable | None:
+def market_fault(data: bytes) -> Unreadable | None:
+    """Say why these bytes are no market; None when they are one."""
     if len(data) < MARKET_DTYPE.itemsize:
         return Unreadable.WRONG_LENGTH
     if data[0] != AccountKind.MARKET or data[1] != LAYOUT_VERSION:

@@ -31,16 +31,47 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
             f"transactions   {transactions['landed']} landed, {transactions['failed']} failed, "
             f"{transactions['expired']} expired, {transactions['open']} open, {transactions['duplicates']} duplicates"
         ),
-        f"spent          {transactions['fees_lamports'] / _LAMPORTS_PER_SOL:.6f} SOL in fees",
+        _spent(transactions),
         f"due to landed  p50 {_ms(latency['due_to_landed_p50'])}, p99 {_ms(latency['due_to_landed_p99'])}",
         f"not done       {_counts(report['refusals'])}",
         *_trouble(prices),
+        *_would_send(report["would_send"]),
     ]
+    if report["stopped_because"]:
+        lines.insert(0, f"STOPPED        {report['stopped_because']}")
+    if report["payer"]["signed_elsewhere"]:
+        lines.append(
+            f"shared key     {report['payer']['signed_elsewhere']} transactions were signed by another process"
+        )
     if report["settled_attempts"]:
         lines.append(f"settled        {report['settled_attempts']} transactions of an earlier run")
     if transactions["open"]:
         lines.append("The open transactions are settled at the next start, before any new work.")
     return lines
+
+
+def _spent(transactions: Mapping[str, Any]) -> str:
+    line = f"spent          {transactions['fees_lamports'] / _LAMPORTS_PER_SOL:.6f} SOL in fees"
+    if transactions["lamports_per_landed_job"] is not None:
+        line += f", {transactions['lamports_per_landed_job']:.0f} lamports a landed job"
+    if transactions["cu_headroom_bps_p99"] is not None:
+        line += (
+            f"; compute units over what was used: p50 {transactions['cu_headroom_bps_p50'] / 100:.1f} %, "
+            f"p99 {transactions['cu_headroom_bps_p99'] / 100:.1f} %"
+        )
+    return line
+
+
+def _would_send(lanes: Mapping[str, Any] | None) -> list[str]:
+    """Say what a rehearsal would have sent, by lane."""
+    if lanes is None:
+        return []
+    told = [
+        f"{counts['transactions']} {lane} with {counts['jobs']} jobs "
+        f"({counts['simulated_badly']} simulated badly)"
+        for lane, counts in lanes.items()
+    ]
+    return [f"would send     {', '.join(told) or 'nothing'}; nothing was sent"]
 
 
 def _chains(chains: Mapping[str, Any]) -> list[str]:

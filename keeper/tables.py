@@ -155,7 +155,7 @@ async def keep_tables(
         nursery.start_soon(
             tend_tables,
             lane.kit.rpc,
-            partial(send_step, lane),
+            partial(send_step, lane, trio.CapacityLimiter(lane.room.size)),
             lane.payer.pubkey(),
             rent,
             wants,
@@ -187,8 +187,8 @@ async def _read_rent(rpc: Rpc) -> RentRate:
         await trio.sleep(_RETRY_S)
 
 
-async def send_step(lane: Lane, step: TableStep) -> Outcome | NoBid:
-    """Land a step on the lane; what a simulation refuses is not sent."""
+async def send_step(lane: Lane, limiter: trio.CapacityLimiter, step: TableStep) -> Outcome | NoBid:
+    """Land a step on the lane, in its turn; what a simulation refuses is not sent."""
     kind = f"table_{step.kind}"
     first = str(step.added[0]) if step.added else ""
     shipment = Shipment(
@@ -206,7 +206,7 @@ async def send_step(lane: Lane, step: TableStep) -> Outcome | NoBid:
         loaded_bytes=TABLE_LOADED_BYTES_MAX,
         rent_lamports=Lamports(max(0, step.rent_lamports)),
     )
-    async with lane.room:
+    async with limiter:
         sized = await size(lane, kind, step.cu_limit, shipment)
         if isinstance(sized, Unsized):
             return NoBid(reason=sized.reason)

@@ -38,6 +38,10 @@ class Tally:
     """Every position of the newest scan, by what risk said of it."""
     bounty_base_units: int = 0
     bad_debt_base_units: int = 0
+    rewards_paid: int = 0
+    """Leaves of reward roots that the program's own events say were paid."""
+    reward_base_units: int = 0
+    """The MMT they came to."""
     chains_due: int = 0
     """Chains whose next step is due, at the newest look."""
     chain_steps_landed: int = 0
@@ -60,6 +64,10 @@ class Tally:
     jobs_queued: Counter[str] = field(default_factory=Counter)
     fees_lamports: Counter[str] = field(default_factory=Counter)
     due_to_landed_ms: dict[str, deque[float]] = field(default_factory=dict)
+    is_halted: bool = False
+    """Whether the platform was halted when last seen."""
+    foreign_signatures: int = 0
+    """Transactions signed with our keys by somebody else."""
     settled_attempts: int = 0
     """Open attempts of an earlier process, settled from the chain at the start."""
 

@@ -7,7 +7,8 @@ import trio
 from solders.pubkey import Pubkey
 
 from keeper.newest import Newest
-from keeper.scan import PlatformMissingError, scan
+from keeper.platform_state import PlatformState
+from keeper.scan import PlatformMissingError, fill, read_platform
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally
 from programs.outage import Outage
@@ -21,10 +22,11 @@ async def watch_chain(
 ) -> None:
     """Scan until cancelled; a scan that fails is logged and tried again at the next interval."""
     outage = Outage(subject="scan")
+    state = PlatformState()
     due_s = trio.current_time()
     while True:
         try:
-            snapshot = await scan(rpc, program, previous=chain.get())
+            reading = await read_platform(rpc, program)
         except RpcFailure as failure:
             tally.refusals["scan.unanswered"] += 1
             outage.note_failure(str(failure))
@@ -34,24 +36,25 @@ async def watch_chain(
             outage.note_failure(str(missing))
         else:
             outage.note_success()
-            if (newest := chain.get()) is not None and snapshot.slot < newest.slot:
+            filling = state.begin(reading)
+            if filling is None:
                 # Another node answered, which lags: the state would go back in time.
                 tally.refusals["scan.older_than_the_last"] += 1
-                log.warning("scan.refused", slot=snapshot.slot, newest_slot=newest.slot)
+                log.warning("scan.refused", slot=reading.slot, newest_slot=state.scan_slot)
             else:
-                chain.publish(snapshot)
-                _note(tally, snapshot)
+                await fill(filling)
+                state.adopt(filling)
+                chain.publish(state.snapshot(reading.slot))
+                _note(tally, state, reading.slot)
         due_s = max(due_s + interval_s, trio.current_time())
         await trio.sleep_until(due_s)
 
 
-def _note(tally: Tally, snapshot: Snapshot) -> None:
+def _note(tally: Tally, state: PlatformState, slot: int) -> None:
     tally.scans += 1
-    tally.scan_slot = snapshot.slot
-    tally.positions_now = len(snapshot.positions)
-    tally.positions_scanned += len(snapshot.positions)
-    if snapshot.skipped != tally.accounts_skipped:  # told when it changes, not at every scan
-        log.warning(
-            "accounts.skipped", **{str(why): count for why, count in snapshot.skipped.items()}
-        )
-        tally.accounts_skipped = Counter(snapshot.skipped)
+    tally.scan_slot = slot
+    tally.positions_now = state.positions
+    tally.positions_scanned += state.positions
+    if state.skipped != tally.accounts_skipped:  # told when it changes, not at every scan
+        log.warning("accounts.skipped", **{str(why): count for why, count in state.skipped.items()})
+        tally.accounts_skipped = Counter(state.skipped)

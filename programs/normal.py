@@ -4,6 +4,7 @@ u, g, prices and densities are at e18. The head of normal.h states how they are 
 what is proved of them.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from programs.fixed import E18, mul_fraction
@@ -15,6 +16,8 @@ P_ERROR: Final = 256
 U_ERROR: Final = 100_000
 """Bound on `u_of_price`, likewise."""
 _PIECE_BITS: Final = 57
+_PRICES_REMEMBERED: Final = 16_384
+"""Newton's method takes some 40 us, and the prices asked for are mostly the same thousand: tenths of a cent."""
 
 
 def g(u: int) -> int:
@@ -43,6 +46,7 @@ def density_e18(u: int) -> int:
     return mul_fraction(DENSITY_SCALE, _bend(bends, offset, 2)) >> shift
 
 
+@lru_cache(maxsize=_PRICES_REMEMBERED)
 def u_of_price(price_e6: int) -> int:
     """Return the u whose price this is, within U_ERROR; beyond 1_000 to 999_000, that of the nearer end."""
     above = price_e6 > 500_000  # noqa: PLR2004  # one half

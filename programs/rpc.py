@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from solders.hash import Hash
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -22,6 +24,11 @@ Filter = Mapping[str, Any]
 
 class RpcFailure(Exception):
     """A call to the cluster gave no result."""
+
+    @property
+    def kind(self) -> str:
+        """What it is counted under."""
+        return _KINDS[type(self)]
 
 
 class RpcUnavailable(RpcFailure):
@@ -39,11 +46,50 @@ class RpcTimeout(RpcUnavailable):
 class RpcBadReply(RpcUnavailable):
     """An answer that is no JSON-RPC result: a status other than 200, HTML, a body cut short or too long."""
 
-    def __init__(self, message: str, *, status: int | None = None, excerpt: str = "") -> None:
-        """Keep the HTTP status and the beginning of the body."""
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        excerpt: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Keep the HTTP status, the beginning of the body, and how long the server wants to be left alone."""
         super().__init__(message)
         self.status = status
         self.excerpt = excerpt
+        self.retry_after_s = retry_after_s
+
+    @property
+    def kind(self) -> str:
+        """The status, or that the body is no result."""
+        return "bad_reply" if self.status in {None, _OK} else f"status_{self.status}"
+
+
+class RpcBehind(RpcUnavailable):
+    """An answer about a slot too far behind what was heard elsewhere: true once, not now."""
+
+
+class RpcIncomplete(RpcUnavailable):
+    """A reply that holds fewer accounts than there are, as far as can be told."""
+
+
+class RpcLeftAlone(RpcUnavailable):
+    """Every endpoint asked to be left alone for longer than there is time."""
+
+
+class RpcDisputed(RpcUnavailable):
+    """Endpoints contradict each other about what is finalized, and none has a majority."""
+
+
+class RpcOtherCluster(RpcUnavailable):
+    """The endpoint serves another cluster than the one this client began with."""
+
+    def __init__(self, message: str, *, found: Hash, expected: Hash) -> None:
+        """Keep both genesis hashes."""
+        super().__init__(message)
+        self.found = found
+        self.expected = expected
 
 
 class RpcError(RpcFailure):
@@ -52,6 +98,11 @@ class RpcError(RpcFailure):
     TRANSIENT: Final = frozenset({-32004, -32005, -32007, -32014, -32016})
     """Block not available yet, node behind, slot skipped, status not ready, minimum context slot not
     reached. Source: agave rpc-client-api/src/custom_error.rs."""
+    LIMITED: Final = frozenset({429, -32429})
+    """Rate limits of providers, told as an error under status 200."""
+    ELSEWHERE: Final = frozenset({-32603, -32601, -32001, -32010, -32011, 403})
+    """Internal error; method not served; block cleaned up; program not indexed; no history; forbidden: what one endpoint
+    cannot do another one may."""
 
     def __init__(self, code: int, message: str, data: object = None) -> None:
         """Keep the node's code, words and data."""
@@ -62,14 +113,43 @@ class RpcError(RpcFailure):
 
     @property
     def is_transient(self) -> bool:
-        """Whether asking again may help."""
-        return self.code in self.TRANSIENT
+        """Whether asking again may help, the same endpoint too."""
+        return self.code in self.TRANSIENT or self.is_limit
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether the endpoint refuses because it is asked too often."""
+        return self.code in self.LIMITED
+
+    @property
+    def is_of_this_endpoint(self) -> bool:
+        """Whether another endpoint may well give a result."""
+        return self.is_transient or self.code in self.ELSEWHERE
+
+    @property
+    def kind(self) -> str:
+        """The node's code."""
+        return f"error_{self.code}"
 
     @property
     def is_already_processed(self) -> bool:
         """Whether the node refused a transaction because it has it: success that must still be read."""
         err = self.data.get("err") if isinstance(self.data, dict) else None
         return err == "AlreadyProcessed" or "already been processed" in self.message
+
+
+_OK: Final = 200
+_KINDS: Final[Mapping[type[RpcFailure], str]] = {
+    RpcFailure: "failure",
+    RpcUnavailable: "unavailable",
+    RpcUnreachable: "unreachable",
+    RpcTimeout: "timeout",
+    RpcBehind: "behind",
+    RpcIncomplete: "incomplete",
+    RpcLeftAlone: "left_alone",
+    RpcDisputed: "disputed",
+    RpcOtherCluster: "other_cluster",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +193,34 @@ class ProgramAccounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramRows:
+    """A program's accounts of one length at one slot, as columns."""
+
+    slot: Slot
+    addresses: npt.NDArray[np.void]
+    """Rows of 32 bytes ("V32")."""
+    data: npt.NDArray[np.uint8]
+    """A row of bytes for each address."""
+    other_lengths: int
+    """Accounts of another length; counted, not kept."""
+    skipped: int
+    """Entries that were no account; counted, never a crash."""
+
+    @classmethod
+    def of(cls, found: ProgramAccounts, row_bytes: int) -> "ProgramRows":
+        """Put the accounts of a length side by side."""
+        kept = [(address, data) for address, data in found.accounts if len(data) == row_bytes]
+        joined = b"".join([data for _, data in kept])
+        return cls(
+            slot=found.slot,
+            addresses=np.frombuffer(b"".join([address for address, _ in kept]), "V32"),
+            data=np.frombuffer(joined, np.uint8).reshape(-1, row_bytes),
+            other_lengths=len(found.accounts) - len(kept),
+            skipped=found.skipped,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureStatus:
     """What a node says of a transaction."""
 
@@ -132,6 +240,8 @@ class SettledStatuses:
 
     finalized_block_height: BlockHeight
     statuses: tuple[SignatureStatus | None, ...]
+    first_available_slot: Slot = Slot(0)  # noqa: RUF009 - an integer
+    """Where the node's ledger begins: of what was signed before, absence proves nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +267,16 @@ class TransactionFacts:
     """What was signed; empty where the node left it out."""
     loaded: tuple[Pubkey, ...] = ()
     """Addresses out of lookup tables, which follow those of the message: writable ones first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressSignature:
+    """A transaction that names an address, as a node lists it."""
+
+    signature: Signature
+    slot: Slot
+    err: object
+    """None, or the transaction error as the node's own JSON."""
 
 
 class Rpc(Protocol):
@@ -203,6 +323,17 @@ class Rpc(Protocol):
         """Read a program's accounts; `data_slice` is (offset, length)."""
         ...
 
+    async def get_program_rows(
+        self,
+        program: Pubkey,
+        commitment: Commitment,
+        *,
+        filters: Sequence[Filter] = (),
+        row_bytes: int,
+    ) -> ProgramRows:
+        """Read a program's accounts of one length, of which there may be a million."""
+        ...
+
     async def get_signature_statuses(
         self, signatures: Sequence[Signature]
     ) -> tuple[SignatureStatus | None, ...]:
@@ -215,6 +346,12 @@ class Rpc(Protocol):
 
     async def get_transaction(self, signature: Signature) -> TransactionFacts | None:
         """Read what a confirmed transaction did; None if the node does not have it."""
+        ...
+
+    async def get_signatures_for_address(
+        self, address: Pubkey, *, limit: int, until: Signature | None = None
+    ) -> tuple[AddressSignature, ...]:
+        """Read which confirmed transactions name an address, newest first, down to `until` without it; at most 1_000."""
         ...
 
     async def get_recent_prioritization_fees(

@@ -7,7 +7,8 @@ and one unknown transaction error loses a whole batch (SOLANA.md section 4).
 import itertools
 import json
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+import weakref
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -21,6 +22,12 @@ from programs.rpc import RpcBadReply, RpcError, RpcTimeout, RpcUnreachable
 _EXCERPT_CHARS: Final = 120
 _PARSE_INLINE_BYTES_MAX: Final = 1 << 20
 """About 10 ms of JSON; a longer body is parsed off the loop, so that prices and sends go on."""
+_READ_INLINE_BYTES_MAX: Final = 64 << 10
+"""Some hundred accounts."""
+_DIGITS_MAX: Final = 9
+
+ReadBody = Callable[[bytes, int, str], Any]
+"""Takes the body of a reply, the id of the request, and who was asked for what."""
 
 
 def redacted(url: str) -> str:
@@ -29,6 +36,20 @@ def redacted(url: str) -> str:
     port = f":{parts.port}" if parts.port else ""
     hidden = "/…" if parts.path.strip("/") or parts.query or parts.username else ""
     return f"{parts.scheme}://{parts.hostname or ''}{port}{hidden}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What one call brought."""
+
+    result: Any
+    """The `result` member: JSON, of any shape; or whatever the caller's reader made of the body."""
+    body_bytes: int
+
+    @property
+    def is_large(self) -> bool:
+        """Whether reading it would hold up the loop."""
+        return self.body_bytes > _READ_INLINE_BYTES_MAX
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +61,10 @@ class Endpoint:
     try_timeout_s: float
     """For one call, from the first byte out to the last byte in."""
     body_bytes_max: int
+    connections: int = 0
+    """Connections that answered so far: whoever answers on a new one may be somebody else."""
     _ids: Iterator[int] = field(default_factory=itertools.count, repr=False)
+    _streams: "weakref.WeakSet[object]" = field(default_factory=weakref.WeakSet, repr=False)
 
     @property
     def name(self) -> str:
@@ -48,9 +72,20 @@ class Endpoint:
         return redacted(self.url)
 
     async def call(
-        self, method: str, params: Sequence[object], *, timeout_s: float | None = None
-    ) -> Any:  # noqa: ANN401 - JSON
-        """Call once and return the `result` member; `timeout_s` replaces `try_timeout_s`.
+        self,
+        method: str,
+        params: Sequence[object],
+        *,
+        timeout_s: float | None = None,
+        read: ReadBody | None = None,
+    ) -> Reply:
+        """Call once.
+
+        Args:
+            method: of JSON-RPC.
+            params: its parameters.
+            timeout_s: instead of `try_timeout_s`.
+            read: takes the body of the reply instead, and raises as `read_body` does.
 
         Raises:
             RpcError: the node answered with an error member.
@@ -69,10 +104,23 @@ class Endpoint:
         except (httpx.HTTPError, httpx.StreamError) as error:
             reason = _without(self.url, str(error)) or type(error).__name__
             raise RpcUnreachable(f"{where}: {reason}") from error
+        self._note_connection(response)
         _check_envelope(response, body, where)
+        read = read or read_body
         if len(body) <= _PARSE_INLINE_BYTES_MAX:
-            return _parse(body, request_id, where)
-        return await trio.to_thread.run_sync(_parse, body, request_id, where)
+            result = read(body, request_id, where)
+        else:
+            result = await trio.to_thread.run_sync(read, body, request_id, where)
+        return Reply(result=result, body_bytes=len(body))
+
+    def _note_connection(self, response: httpx.Response) -> None:
+        # A transport without sockets has no stream: it counts as one connection.
+        stream = response.extensions.get("network_stream", self)
+        if stream is self:
+            self.connections = max(self.connections, 1)
+        elif stream not in self._streams:
+            self._streams.add(stream)
+            self.connections += 1
 
     async def _post(self, request: object, where: str) -> tuple[httpx.Response, bytes]:
         async with self.client.stream("POST", self.url, json=request) as response:
@@ -98,10 +146,27 @@ def _check_envelope(response: httpx.Response, body: bytes, where: str) -> None:
         return
     excerpt = _excerpt(body)
     found = f"status {status}, {content_type or 'no content type'}"
-    raise RpcBadReply(f"{where}: {found}: {excerpt}", status=status, excerpt=excerpt)
+    raise RpcBadReply(
+        f"{where}: {found}: {excerpt}",
+        status=status,
+        excerpt=excerpt,
+        retry_after_s=_retry_after_s(response.headers.get("retry-after")),
+    )
 
 
-def _parse(body: bytes, request_id: int, where: str) -> Any:  # noqa: ANN401 - JSON
+def _retry_after_s(header: str | None) -> float | None:
+    """Read a wish in whole seconds, as providers write it; one as a date counts as none, and the breaker's own wait holds."""
+    text = (header or "").strip()
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS_MAX else None
+
+
+def read_body(body: bytes, request_id: int, where: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the `result` member of a reply.
+
+    Raises:
+        RpcError: the node answered with an error member.
+        RpcBadReply: it is no reply to this request.
+    """
     try:
         reply = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -13,9 +13,12 @@ from solders.transaction import VersionedTransaction
 from programs.outcomes import JobRef, SignedBatch
 from programs.rpc import (
     Accounts,
+    AddressSignature,
     LatestBlockhash,
     ProgramAccounts,
+    ProgramRows,
     RpcError,
+    RpcOtherCluster,
     SettledStatuses,
     SignatureStatus,
     Simulation,
@@ -154,6 +157,8 @@ class FakeRpc:
         """See `Rpc`."""
         await self._turn("get_latest_blockhash")
         assert commitment == "confirmed"
+        if self.genesis_hash != Hash.default():
+            raise RpcOtherCluster("changed", found=self.genesis_hash, expected=Hash.default())
         blockhash, height = self.cluster.blockhash()
         return LatestBlockhash(
             blockhash=blockhash, last_valid_block_height=height, slot=self.cluster.slot
@@ -200,7 +205,20 @@ class FakeRpc:
             fee_lamports=5_000,
             cu_used=1_234,
             logs=() if status.err else tuple(logs),
+            wire=bytes(self.cluster.received[signature]),
         )
+
+    async def get_signatures_for_address(self, address, *, limit, until=None):
+        """See `Rpc`; an address is named by whatever transaction has its key."""
+        await self._turn("get_signatures_for_address")
+        found = []
+        for signature, (slot, err) in reversed(self.cluster.included.items()):
+            if signature == until:
+                break
+            keys = self.cluster.received[signature].message.account_keys
+            if address in keys and slot <= self.cluster.height("confirmed"):
+                found.append(AddressSignature(signature=signature, slot=slot, err=err))
+        return tuple(found[:limit])
 
     async def simulate_transaction(self, wire, *, replace_blockhash=False):
         """See `Rpc`."""
@@ -224,7 +242,7 @@ class FakeRpc:
     async def get_account(self, address, commitment):
         """See `Rpc`."""
         await self._turn("get_account")
-        assert commitment == "confirmed"
+        assert commitment in {"confirmed", "finalized"}
         return self.accounts.get(address)
 
     async def get_multiple_accounts(self, addresses, _commitment):
@@ -243,6 +261,11 @@ class FakeRpc:
             if account.owner == program and account.data[:1] == kind
         ]
         return ProgramAccounts(slot=self.cluster.slot, accounts=found, skipped=0)
+
+    async def get_program_rows(self, program, commitment, *, filters, row_bytes):
+        """See `Rpc`."""
+        found = await self.get_program_accounts(program, commitment, filters=filters)
+        return ProgramRows.of(found, row_bytes)
 
     async def send_transaction(self, wire):
         """See `Rpc`."""

@@ -111,8 +111,11 @@ async def run_campaign(
         )
         nursery.cancel_scope.cancel(reason="the campaign is over")
     campaign.audit = audit(evidence)
-    campaign.spoiled = spoiled_count(evidence)
-    campaign.blind_spots = blind_spots(evidence)
+    if any(one.effects for one in evidence.chain):
+        campaign.spoiled = spoiled_count(evidence)
+        campaign.blind_spots = blind_spots(evidence)
+    else:
+        campaign.blind_spots = ["nothing was done on chain, so there is nothing to judge"]
     campaign.took_s = trio.current_time() - started_s
     return campaign
 
@@ -148,11 +151,12 @@ async def _live_on(campaign: Campaign, world: World, config: Path, log: Path) ->
     began_s, clear = trio.current_time(), 0
     async with undisturbed(config, log) as life:
         with trio.move_on_after(_LAST_LIFE_S_MAX):
-            while clear < _LOOKS_CLEAR:
+            while clear < _LOOKS_CLEAR and not life.has_ended:
                 await trio.sleep(_LOOK_S)
                 due = await watch.look()
                 clear = 0 if due else clear + 1
-            campaign.cleared_after_s = round(trio.current_time() - began_s, 1)
+            if clear == _LOOKS_CLEAR:
+                campaign.cleared_after_s = round(trio.current_time() - began_s, 1)
     campaign.last_report = life.report
     if life.exit_status != 0:
         campaign.ended_alone[f"status {life.exit_status}: {life.last_words[:300]}"] += 1

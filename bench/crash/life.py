@@ -39,6 +39,7 @@ class Life:
     """None when it was killed."""
     report: dict[str, Any] | None = None
     """What it said last, if it ended in order."""
+    has_ended: bool = False
     last_words: str = ""
     """The newest line of its log."""
     _news: trio.Event = field(default_factory=trio.Event)
@@ -56,9 +57,14 @@ class Life:
             await self._news.wait()
 
     async def wait_working(self) -> None:
-        """Wait until what earlier lives left open is settled."""
-        while self.work_began_s is None:
+        """Wait until what earlier lives left open is settled, or this life is over."""
+        while self.work_began_s is None and not self.has_ended:
             await self._news.wait()
+
+    def end(self) -> None:
+        """Take note that the process is gone."""
+        self.has_ended = True
+        self._news.set()
 
     def note(self, line: str) -> None:
         """Take a line of the log."""
@@ -121,6 +127,7 @@ async def _begin(command: Sequence[str], log: Path) -> AsyncIterator[tuple[Life,
     life = Life(started_s=trio.current_time())
     try:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(_note_end, process, life)
             nursery.start_soon(_read_log, process, life, log)
             nursery.start_soon(_read_report, process, life)
             yield life, process
@@ -135,6 +142,11 @@ async def _begin(command: Sequence[str], log: Path) -> AsyncIterator[tuple[Life,
         life.lived_s = trio.current_time() - life.started_s
         status = process.returncode
         life.exit_status = None if status == -signal.SIGKILL else status
+
+
+async def _note_end(process: trio.Process, life: Life) -> None:
+    await process.wait()
+    life.end()
 
 
 async def _cancel_at_end(process: trio.Process, scope: trio.CancelScope) -> None:

@@ -20,7 +20,8 @@ from sqlite_utils import Database
 from bench.crash.deaths import Point
 from keeper.cli.logs import open_logs
 from keeper.config import load_config
-from keeper.run import RunOptions, run
+from keeper.options import RunOptions
+from keeper.run import run
 from keeper.surroundings import Surroundings
 from state.store import Store, open_store
 

@@ -33,7 +33,8 @@ from programs.localnet.connections import serve_connections
 from programs.localnet.faults import FaultProfile
 from programs.localnet.listen import BoundedListener
 from programs.localnet.server import Localnet, LocalnetConfig, serve
-from programs.rpc_http import HttpRpc, RpcSettings, open_rpc
+from programs.rpc_http import HttpRpc, open_rpc
+from programs.rpc_settings import RpcSettings
 
 _HOST: Final = "127.0.0.1"
 _CONNECTIONS_MAX: Final = 1_000
@@ -44,7 +45,14 @@ _ONE_JUMP_EVERY_S: Final = 0.4
 _JUMP_E6: Final = (60_000, 160_000)
 _TRUTH_E6: Final = (220_000, 780_000)
 _RECORDS_MAX: Final = 60_000
-_HOURLY_LAMPORTS: Final = 10**12
+_LIMITLESS: Final = "".join(
+    f"{name} = {10**12}\n"
+    for name in (
+        "hourly_spend_max_lamports",
+        "daily_spend_max_lamports",
+        "hourly_loss_max_lamports",
+    )
+)
 """Caps are not what is tried here."""
 
 
@@ -84,8 +92,8 @@ class World:
             '[keys]\nkeeper = "keeper.json"\n\n[state]\nfolder = "state"\n\n'
             f'[polymarket]\nclob_url = "{self.venue_url}"\ngamma_url = "{self.venue_url}"\n'
             f'stream_url = "{stream}"\n{_lines(Settings().polymarket)}\n'
-            f"[lanes.prices]\nconcurrency = 16\nhourly_spend_max_lamports = {_HOURLY_LAMPORTS}\n\n"
-            f"[lanes.liquidations]\nconcurrency = 8\nhourly_spend_max_lamports = {_HOURLY_LAMPORTS}\n"
+            f"[lanes.prices]\nconcurrency = 16\n{_LIMITLESS}\n"
+            f"[lanes.liquidations]\nconcurrency = 8\n{_LIMITLESS}\n[lanes.chains]\n{_LIMITLESS}"
         )
         return path
 

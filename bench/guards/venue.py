@@ -5,7 +5,7 @@ from typing import Final
 from bench.guards.guard import Guard
 
 _HTTP: Final = "keeper/prices/venue_http.py"
-_BREAKER: Final = "keeper/prices/breaker.py"
+_BREAKER: Final = "programs/breaker.py"
 _BOOKS: Final = "keeper/prices/streamed_books.py"
 
 VENUE: Final = (

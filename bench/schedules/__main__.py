@@ -69,8 +69,8 @@ def _play_all(seeds: Sequence[int], *, as_json: bool, stops: bool) -> int:
                 break
     took_s = time.perf_counter() - started_s
     if as_json:
-        failed = {found.seed: found.broken for found in broken}
-        result = {"worlds": played, "failed": failed, "took_s": round(took_s, 1), **totals}
+        broken_by_seed = {found.seed: found.broken for found in broken}
+        result = {"worlds": played, "broken": broken_by_seed, "took_s": round(took_s, 1), **totals}
         print(json.dumps(result))
     else:
         counts = ", ".join(f"{totals[name]} {name}" for name in _COUNTED)

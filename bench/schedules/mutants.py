@@ -96,7 +96,7 @@ def main(words: Sequence[str]) -> int:
 def _broken_whole() -> list[str]:
     command = [sys.executable, "-m", "bench.schedules", "--seeds", _SEEDS, "--json"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return list(json.loads(ended.stdout)["failed"])
+    return list(json.loads(ended.stdout)["broken"])
 
 
 def _told(mutant: Guard, without: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ from programs.rpc import (
     Accounts,
     LatestBlockhash,
     ProgramAccounts,
+    ProgramRows,
     RpcBadReply,
     RpcError,
     RpcFailure,
@@ -186,6 +187,13 @@ class Nodes:
         tip = await self._turn("get_program_accounts")
         kind = b64decode(filters[0]["memcmp"]["bytes"])[0]
         return ProgramAccounts(slot=tip.slot, accounts=_rows(tip, kind), skipped=0)
+
+    async def get_program_rows(
+        self, program: Pubkey, commitment: str, *, filters: Sequence[Any] = (), row_bytes: int
+    ) -> ProgramRows:
+        """See `Rpc`."""
+        found = await self.get_program_accounts(program, commitment, filters=filters)
+        return ProgramRows.of(found, row_bytes)
 
     async def send_transaction(self, wire: bytes) -> None:
         """See `Rpc`: what is refused or unanswered may have been taken all the same."""

@@ -21,7 +21,8 @@ from keeper.keypair import load_keypair
 from programs.betting_platform.build import PROGRAM_SO
 from programs.in_flight import Pace
 from programs.rpc import Rpc, RpcFailure
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 from programs.rpc_transport import redacted
 
 T = TypeVar("T")

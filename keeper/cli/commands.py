@@ -16,13 +16,16 @@ from keeper.cli.prices import prices_command
 from keeper.cli.profile import profile_command
 from keeper.cli.run import run_command
 from keeper.cli.sandbox import sandbox_command
+from keeper.cli.shadow import shadow_command
 from keeper.cli.verify import verify_command
-from keeper.errors import AbandonedError, KeeperError
+from keeper.errors import AbandonedError, KeeperError, PlatformChangedError, UndoneError
 from programs.deploy import DeploymentFailed
 from programs.founding import GenesisRefused
 from programs.localnet.listen import ListenError
 from state.errors import StateError
 
+EXIT_STOPPED = 1
+"""It ended in order, but a person has to look into something."""
 EXIT_REFUSED = 2
 """What was asked cannot be done; the reason is on stderr."""
 EXIT_SIGNAL = 128
@@ -33,6 +36,8 @@ _EXAMPLES = """\b
 Examples:
   keeper run                     sandbox and keeper, until Ctrl-C
   keeper run --for 40s --json    the same for 40 seconds, then one JSON object
+  keeper run --dry-run           everything but sending; --once: one round
+  keeper shadow FILE             what `keeper run --shadow FILE` would have sent, beside what landed
   keeper check                   validate keeper.toml and print what is in effect
   keeper sandbox                 network, venue and actors without a keeper
   keeper drill run all           rehearse outages, and judge the keeper by what it does
@@ -59,6 +64,7 @@ def cli() -> None:
 
 cli.add_command(run_command)
 cli.add_command(check_command)
+cli.add_command(shadow_command)
 cli.add_command(deploy_command)
 cli.add_command(genesis_command)
 cli.add_command(verify_command)
@@ -83,8 +89,10 @@ def sentences(error: BaseException) -> Iterator[str]:
 
 
 def exit_code(error: BaseException) -> int:
-    """Return 2 for what an operator has to mend, 128 and the signal's number for a run that was only cut short."""
+    """Return 1 for a run that ended in order but not in peace, 2 for what an operator has to mend, 128 and the signal's number for a run that was only cut short."""
     leaves = list(_leaves(error))
+    if all(isinstance(leaf, PlatformChangedError | UndoneError) for leaf in leaves):
+        return EXIT_STOPPED
     cuts = [leaf.number for leaf in leaves if isinstance(leaf, AbandonedError)]
     return EXIT_SIGNAL + cuts[0] if len(cuts) == len(leaves) else EXIT_REFUSED
 

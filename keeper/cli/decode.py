@@ -25,7 +25,8 @@ from programs.decoding import MalformedBytesError, decode_account
 from programs.interface import Interface
 from programs.landed import take_apart
 from programs.rpc import Rpc, RpcFailure
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 
 _Found = TypeVar("_Found")
 _SIGNATURE_TEXT_MIN: Final = 64

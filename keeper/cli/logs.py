@@ -49,6 +49,12 @@ def open_logs(
         yield
 
 
+def set_log_level(name: str) -> None:
+    """Tell lines of this severity and above from now on; one of debug, info, warning, error."""
+    least = logging.getLevelNamesMapping()[name.upper()]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(least))
+
+
 @contextmanager
 def keep_notices() -> Generator[deque[Notice]]:
     """Keep the newest warnings for the live view, which owns the terminal until the block ends."""

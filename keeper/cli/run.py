@@ -3,10 +3,12 @@
 import json
 import os
 import sys
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import trio
@@ -14,13 +16,21 @@ from rich.console import Console
 
 from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.duration import Duration
-from keeper.cli.logs import keep_notices, open_logs
-from keeper.config import load_config
-from keeper.errors import ReportError
+from keeper.cli.logs import keep_notices, open_logs, set_log_level
+from keeper.config import Config, load_config
+from keeper.errors import PlatformChangedError, ReportError, UndoneError
+from keeper.once import undone
 from keeper.options import RunOptions
+from keeper.payer_lock import no_lock
 from keeper.prices.recorder import FileRecorder
+from keeper.rehearsal import Rehearsal
 from keeper.run import run
+from keeper.shadow import Shadow, ShadowFile
 from keeper.summary import summary_lines
+from keeper.surroundings import Surroundings
+from state.in_loop import InLoopStores
+
+T = TypeVar("T")
 
 _EXAMPLES = """\b
 Examples:
@@ -29,6 +39,9 @@ Examples:
   keeper run --no-sandbox --config mainnet.toml
   keeper run --for 20s --json --replay recorded/
   keeper run --for 60s --json --faults heavy
+  keeper run --no-sandbox --once
+  keeper run --no-sandbox --for 10m --dry-run
+  keeper run --no-sandbox --shadow shadow.jsonl
 """
 
 
@@ -58,6 +71,21 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Append to this file what every price source says and what is believed, one JSON object a line.",
 )
+@click.option(
+    "--once", "is_once", is_flag=True, help="One round: see all, do what is due, wait for it, end."
+)
+@click.option(
+    "--dry-run",
+    "is_dry_run",
+    is_flag=True,
+    help="Decide, pack, sign and simulate, but send nothing and remember nothing.",
+)
+@click.option(
+    "--shadow",
+    "shadow_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A dry run that appends to this file what it would have sent and what landed; beside a keeper at work.",
+)
 def run_command(
     config_path: Path,
     for_s: float | None,
@@ -67,47 +95,87 @@ def run_command(
     replay: Path | None,
     faults: str | None,
     record: Path | None,
+    is_once: bool,
+    is_dry_run: bool,
+    shadow_path: Path | None,
 ) -> None:
     """Keep: prices in, posted on chain; positions scanned, liquidations landed, each exactly once.
 
     With the shipped keeper.toml this starts the sandbox (network, venue, actors) and keeps it. Ctrl-C drains what is in
     flight and exits 0; a second Ctrl-C does not wait. A terminal shows a live view, a pipe gets JSON log lines.
     """
-    config = load_config(config_path)
-    if no_sandbox:
-        config = replace(config, sandbox=replace(config.sandbox, enabled=False))
-    if replay is not None:
-        config = replace(config, sandbox=replace(config.sandbox, replay=replay))
+    reread = partial(_configured, config_path, no_sandbox=no_sandbox, replay=replay, faults=faults)
+    config = reread()
     if faults is not None and not config.sandbox.enabled:
         raise click.UsageError(
             "--faults is for the sandbox's network, and no sandbox is started: leave out --faults or --no-sandbox, "
             "or set sandbox.enabled = true"
         )
-    if faults is not None:
-        config = replace(config, sandbox=replace(config.sandbox, faults=faults))
     live = sys.stdout.isatty() and not as_json
     with ExitStack() as stack:
-        recorder = None if record is None else stack.enter_context(closing(_open_recorder(record)))
+        recorder = (
+            None
+            if record is None
+            else stack.enter_context(closing(_open(record, FileRecorder, "--record")))
+        )
+        options = RunOptions(for_s=for_s, recorder=recorder, reread=reread, is_once=is_once)
+        if is_dry_run or shadow_path is not None:
+            options = stack.enter_context(_rehearsing(options, config, shadow_path))
         if live:
             notices = stack.enter_context(keep_notices())
-            options = RunOptions(for_s=for_s, console=Console(), notices=notices, recorder=recorder)
+            options = replace(options, console=Console(), notices=notices)
         else:
             stack.enter_context(open_logs(sys.stderr if as_json else sys.stdout, form="json"))
-            options = RunOptions(for_s=for_s, recorder=recorder)
+            set_log_level(config.log.level)
+            options = replace(options, set_log_level=set_log_level)
         result = trio.run(partial(run, config, options))
     if as_json:
         _print(json.dumps(result))
     elif live:
         _print("\n".join(summary_lines(result)))
+    if result["stopped_because"]:
+        raise PlatformChangedError(result["stopped_because"])
+    if is_once and (sentences := undone(result)):
+        raise UndoneError(f"not all of the round could be done: {'; '.join(sentences)}")
 
 
-def _open_recorder(path: Path) -> FileRecorder:
+def _configured(path: Path, *, no_sandbox: bool, replay: Path | None, faults: str | None) -> Config:
+    """Read keeper.toml, and let the command line have the last word."""
+    config = load_config(path)
+    sandbox = config.sandbox
+    if no_sandbox:
+        sandbox = replace(sandbox, enabled=False)
+    if replay is not None:
+        sandbox = replace(sandbox, replay=replay)
+    if faults is not None:
+        sandbox = replace(sandbox, faults=faults)
+    return replace(config, sandbox=sandbox)
+
+
+@contextmanager
+def _rehearsing(options: RunOptions, config: Config, path: Path | None) -> Generator[RunOptions]:
+    """Let a run send nothing; it locks nothing and remembers nothing, so that it can stand beside one that works."""
+    with ExitStack() as stack:
+        shadow = None
+        if path is not None:
+            file = stack.enter_context(closing(_open(path, ShadowFile, "--shadow")))
+            shadow = Shadow(file, config.cluster.program_id)
+        stores = stack.enter_context(closing(InLoopStores()))
+        yield replace(
+            options,
+            rehearsal=Rehearsal(witness=shadow),
+            shadow=shadow,
+            surroundings=Surroundings(open_store=stores.open_store, hold_payers=no_lock),
+        )
+
+
+def _open(path: Path, opener: Callable[[Path], T], option: str) -> T:
     try:
-        return FileRecorder(path)
+        return opener(path)
     except OSError as error:
         raise click.BadParameter(
             f"{path} cannot be opened for writing ({error.strerror}): name a file in a folder that can be written",
-            param_hint="--record",
+            param_hint=option,
         ) from error
 
 

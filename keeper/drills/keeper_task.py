@@ -19,7 +19,9 @@ from keeper.config import load_config
 from keeper.drills.model import Notice
 from keeper.drills.recording import notice_of
 from keeper.errors import DrillError, KeeperError
+from keeper.interrupt import Orders
 from keeper.options import RunOptions
+from keeper.payer_lock import no_lock
 from keeper.prices.recorder import FileRecorder
 from keeper.run import run
 from keeper.surroundings import Surroundings
@@ -92,7 +94,10 @@ class KeeperTask:
 
     async def _run(self) -> None:
         surroundings = Surroundings(
-            open_store=self.stores.open_store, wall_ms=self.wall_ms, obey_signals=self._obey
+            open_store=self.stores.open_store,
+            wall_ms=self.wall_ms,
+            obey_signals=self._obey,
+            hold_payers=no_lock,
         )
         with self._life, closing(FileRecorder(self.recording)) as recorder:
             options = RunOptions(recorder=recorder, surroundings=surroundings)
@@ -107,9 +112,9 @@ class KeeperTask:
                     )
         self._ready.set()  # it ended: whoever waits for it looks
 
-    async def _obey(self, stop: trio.Event, _working: trio.Event) -> None:
+    async def _obey(self, orders: Orders) -> None:
         await self._interrupted.wait()
-        stop.set()
+        orders.stop.set()
 
     @contextmanager
     def _log_read(self) -> Generator[None]:

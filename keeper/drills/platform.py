@@ -15,7 +15,6 @@ from keeper.drills.venue.script import ScriptedVenue
 from keeper.errors import SandboxError
 from keeper.prices.outcomes import Triple, hash_of, token_bytes
 from keeper.prices.price import TokenId
-from keeper.sandbox.bustle import instructions_of
 from keeper.sandbox.cast import PROGRAM_KEY, Cast, Role, cast_of
 from keeper.sandbox.config import SandboxConfig
 from keeper.sandbox.floor import Floor
@@ -23,6 +22,7 @@ from keeper.sandbox.founding import found_platform
 from keeper.sandbox.listings import MarketSeed
 from keeper.sandbox.trading import Plan, take_leverage
 from keeper.sandbox.wallet import Deed, land_all, wait_confirmed
+from keeper.sandbox.written_orders import instructions_of
 from programs.accounts import Market, Vault
 from programs.addresses import vault_address
 from programs.instructions import update_prices

@@ -28,7 +28,8 @@ from programs.localnet.bank import BankConfig
 from programs.localnet.connections import serve_connections
 from programs.localnet.listen import BoundedListener
 from programs.localnet.server import Localnet, LocalnetConfig, serve
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 
 _UNRESOLVABLE: Final = "venue.invalid"
 """A name under .invalid never resolves. Source: RFC 6761, section 6.4."""

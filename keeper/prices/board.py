@@ -11,9 +11,9 @@ from types import MappingProxyType
 
 import trio
 
-from keeper.prices.breaker import BreakerState
 from keeper.prices.heard import SourceView
 from keeper.prices.price import Price, PriceClass, Reason, SourceName, TokenId
+from programs.breaker import BreakerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

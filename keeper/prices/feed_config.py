@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from keeper.prices.breaker import BreakerRules
 from keeper.prices.buckets import CallLimits
 from keeper.prices.price import PriceClass, Source
 from keeper.prices.traits import SourceTraits
 from keeper.prices.trust_rules import TrustRules
+from programs.breaker import BreakerRules
 
 _POLLS_FRESH = 3
 """Polls missed in a row before a polled source counts as silent."""

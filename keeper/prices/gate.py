@@ -11,7 +11,6 @@ from typing import Final, Protocol
 import structlog
 import trio
 
-from keeper.prices.breaker import Breaker, BreakerState, Setback
 from keeper.prices.buckets import bucket_of
 from keeper.prices.endpoints import Endpoint, allowances_of
 from keeper.prices.errors import (
@@ -22,6 +21,7 @@ from keeper.prices.errors import (
     VenueError,
 )
 from keeper.prices.feed_config import FeedConfig
+from programs.breaker import Breaker, BreakerState, Setback
 from programs.outage import is_told
 
 _MILLISECONDS: Final = 1_000

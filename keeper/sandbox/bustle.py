@@ -3,7 +3,7 @@
 Shell.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,15 +16,17 @@ from solders.signature import Signature
 
 from keeper.sandbox.cast import Cast, Role
 from keeper.sandbox.config import SandboxConfig
-from keeper.sandbox.floor import Close, Floor, Held, Open, Order, Stake
+from keeper.sandbox.floor import Floor, Held, Order, PlannedChain
 from keeper.sandbox.founding import USD, Platform
+from keeper.sandbox.holders import chains_by_market, held_by_market
+from keeper.sandbox.planning import plan_chains
 from keeper.sandbox.trading import Plan, plan_orders, refill_vault
 from keeper.sandbox.wallet import post, refusal_of
+from keeper.sandbox.written_orders import instructions_of
 from keeper.snapshot import take_positions
-from programs import instructions
-from programs.accounts import Global, Market, PositionArray, Side, Vault
+from programs.accounts import Global, Market, Vault
 from programs.addresses import global_address, vault_address
-from programs.layout import POSITION_BYTES
+from programs.layout import CHAIN_DTYPE, POSITION_BYTES
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure
 from programs.units import ComputeUnits
 
@@ -38,6 +40,10 @@ _TRADES_COUNTED: Final = 100
 _POSITIONS: Final = (
     {"dataSize": POSITION_BYTES},
     {"memcmp": {"offset": 0, "bytes": "5"}},  # base58 of the byte 4, a position's kind
+)
+_CHAINS: Final = (
+    {"dataSize": CHAIN_DTYPE.itemsize},
+    {"memcmp": {"offset": 0, "bytes": "8"}},  # of 7, a chain's
 )
 
 log = structlog.get_logger()
@@ -65,6 +71,7 @@ class _View:
     vault: Vault
     markets: Mapping[Pubkey, Market]
     held: Mapping[Pubkey, Sequence[Held]]
+    chains: Mapping[Pubkey, Sequence[PlannedChain]]
 
 
 async def bustle(rpc: Rpc, config: SandboxConfig, cast: Cast, platform: Platform) -> None:
@@ -102,6 +109,8 @@ async def _look_and_trade(
             floors = _floors(view)
             orders = refill_vault(plan, cast.of(Role.STAKER)[0], floors[0])
             orders += [order for floor in floors for order in plan_orders(plan, cast, floor)]
+            planners = cast.of(Role.PLANNER)
+            orders += [order for floor in floors for order in plan_chains(plan, planners, floor)]
             await _trade(rpc, latest, orders, view.counts_trade, platform, statistics, next_id)
         except RpcFailure as failure:
             statistics.refusals[f"rpc: {type(failure).__name__}"] += 1
@@ -114,6 +123,7 @@ async def _look_and_trade(
 async def _look(rpc: Rpc, cast: Cast, platform: Platform) -> _View:
     program = platform.program
     found = await rpc.get_program_accounts(program, "processed", filters=_POSITIONS)
+    opened = await rpc.get_program_accounts(program, "processed", filters=_CHAINS)
     singletons = [global_address(program)[0], vault_address(program)[0]]
     read = await rpc.get_multiple_accounts([*singletons, *platform.active], "processed")
     data = [b"" if account is None else account.data for account in read.accounts]
@@ -127,31 +137,8 @@ async def _look(rpc: Rpc, cast: Cast, platform: Platform) -> _View:
             for address, each in zip(platform.active, data[2:], strict=True)
         },
         held=held_by_market(rows, cast),
+        chains=chains_by_market(opened.accounts, cast),
     )
-
-
-def held_by_market(rows: PositionArray, cast: Cast) -> Mapping[Pubkey, Sequence[Held]]:
-    """Sort the positions of a cast by market, oldest first; strangers' are left out."""
-    owners = {bytes(actor.address): actor for actor in cast.actors}
-    held: dict[bytes, list[Held]] = defaultdict(list)
-    names = ("owner", "market", "position_id", "side", "shares", "debt", "notional")
-    columns = [rows[name].tolist() for name in names]
-    for owner, market, position_id, side, shares, debt, notional in zip(*columns, strict=True):
-        if owner in owners:
-            held[market].append(
-                Held(
-                    owner=owners[owner],
-                    position_id=position_id,
-                    side=Side(side),
-                    shares=shares,
-                    debt=debt,
-                    notional=notional,
-                )
-            )
-    return {
-        Pubkey.from_bytes(market): sorted(each, key=lambda one: one.position_id)
-        for market, each in held.items()
-    }
 
 
 def _floors(view: _View) -> list[Floor]:
@@ -162,6 +149,7 @@ def _floors(view: _View) -> list[Floor]:
             market=market,
             vault=view.vault,
             held=view.held.get(address, ()),
+            chains=view.chains.get(address, ()),
         )
         for address, market in view.markets.items()
     ]
@@ -213,50 +201,6 @@ async def _note_outcomes(
             reason = refusal_of(status.err)
             statistics.refusals[f"{order.purpose}: {reason}"] += 1
             log.info("order.refused", purpose=order.purpose, reason=reason)
-
-
-def instructions_of(
-    order: Order, program: Pubkey, next_id: Counter[Pubkey], *, counts_trade: bool
-) -> list[Instruction]:
-    """Build an order's instructions; every open takes the next position id of its actor."""
-    actor, built = order.actor, []
-    for action in order.actions:
-        match action:
-            case Open():
-                position_id = next_id[actor.address]
-                next_id[actor.address] += 1
-                built.append(
-                    instructions.open_position(
-                        program,
-                        actor.address,
-                        actor.tokens,
-                        order.market,
-                        pool=0,
-                        side=action.side,
-                        position_id=position_id,
-                        margin=action.margin,
-                        leverage=action.leverage,
-                        worst_price_e6=action.worst_price_e6,
-                        counts_trade=counts_trade,
-                    )
-                )
-            case Close():
-                built.append(
-                    instructions.close_position(
-                        program,
-                        actor.address,
-                        actor.tokens,
-                        order.market,
-                        position_id=action.position_id,
-                        has_debt=action.has_debt,
-                        shares=action.shares,
-                    )
-                )
-            case Stake():
-                built.append(
-                    instructions.stake(program, actor.address, actor.tokens, amount=action.amount)
-                )
-    return built
 
 
 async def _summarize(statistics: BustleStatistics) -> None:

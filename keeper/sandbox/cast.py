@@ -31,6 +31,8 @@ class Role(StrEnum):
     """Trades the pools towards the oracle's price."""
     NOISE = "noise"
     """Trades spot for no reason."""
+    PLANNER = "planner"
+    """Opens chains for keepers to execute; some of them never can be."""
 
 
 COUNTS: Final = {
@@ -40,6 +42,7 @@ COUNTS: Final = {
     Role.TRADER: 8,
     Role.ARBITRAGEUR: 1,
     Role.NOISE: 3,
+    Role.PLANNER: 2,
 }
 
 

@@ -10,6 +10,7 @@ from solders.pubkey import Pubkey
 
 from keeper.sandbox.cast import Actor
 from programs.accounts import Market, Side, Vault
+from programs.chain_account import Chain, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,17 @@ class Floor:
     vault: Vault
     held: Sequence[Held]
     """The actors' positions in it, oldest first."""
+    chains: Sequence["PlannedChain"] = ()
+    """The actors' chains in it, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedChain:
+    """A chain of one of the actors."""
+
+    owner: Actor
+    address: Pubkey
+    chain: Chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +75,36 @@ class Stake:
     amount: int
 
 
-Action = Open | Close | Stake
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenChain:
+    """Escrow a deposit for steps that anyone may run once the price has crossed the trigger."""
+
+    side: Side
+    deposit: int
+    trigger_e6: int
+    is_above: bool
+    expiry_slot: int
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseHolding:
+    """Sell all that a chain holds in one of its positions."""
+
+    address: Pubkey
+    holding: int
+    """0 for what OPEN bought, 1 and 2 for YES and NO shares without debt."""
+    has_debt: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelChain:
+    """Take back what a chain still has, as far as its locks are over."""
+
+    address: Pubkey
+
+
+Action = Open | Close | Stake | OpenChain | CloseHolding | CancelChain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,8 @@ from programs.localnet.listen import ListenError
 from programs.localnet.profiles import ProfileError, load_profile
 from programs.localnet.server import LocalnetConfig, serve
 from programs.rpc import RpcFailure
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 
 _GENESIS_BITS = 63
 _CONFIRMED_SLOTS = 1

@@ -270,7 +270,7 @@ class Platform:
                 self.quote_mint.pubkey(),
                 condition_id=condition,
                 outcomes=2 if len(prices) == 1 else len(prices),
-                yes_token_or_hash=bytes(32),
+                yes_token_or_hash=condition,
                 no_token=bytes(32),
                 prices_e6=prices,
             ),

@@ -21,7 +21,8 @@ from programs.localnet.bank import BankConfig
 from programs.localnet.genesis import deploy_immutable
 from programs.localnet.server import LocalnetConfig, serve
 from programs.rpc import RpcError
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 from tests.programs.test_deploy import RETURN_ZERO, elf
 
 CODE = elf(RETURN_ZERO + RETURN_ZERO[8:] * 150)

@@ -1,12 +1,15 @@
 """keeper/costs.py against the committed program."""
 
 import pytest
+from chain_terms import ARBITRAGE, BORROW, LIQUIDITY, STAKE, opening
 from harness import USD, Platform
 
 from keeper.costs import (
+    CANCEL_CHAIN_CU,
     LIQUIDATE_CU_PER_POSITION,
     UPDATE_PRICES_CU,
     UPDATE_PRICES_CU_PER_POOL,
+    execute_chain_cu,
     liquidate_base_cu,
 )
 from programs.accounts import Side
@@ -49,3 +52,50 @@ def test_a_liquidations_bound_holds_and_wastes_less_than_half(platform, count):
     used = receipt.cu - LIMIT_INSTRUCTION_CU
     bound = liquidate_base_cu(1) + LIQUIDATE_CU_PER_POSITION * count
     assert used <= bound <= used * 3 / 2, used
+
+
+@pytest.fixture
+def chain_market(platform):
+    """A market whose YES is cheap enough for an arbitrage that stops at the oracle's price, which costs most."""
+    maker = platform.user(10**8)
+    market = platform.create_market(f"chains {len(platform.markets)}")
+    platform.add_liquidity(maker, market, 10**6 * USD)
+    platform.stake(maker, 10**6 * USD)
+    platform.warp(3)
+    platform.post(market, 500_000)
+    platform.open(maker, market, 14_000 * USD, side=Side.NO)
+    return market
+
+
+@pytest.mark.parametrize(
+    ("steps", "deposit_usd"),
+    [
+        ((BORROW, LIQUIDITY, STAKE, ARBITRAGE, opening()), 1_000),
+        ((BORROW, LIQUIDITY, STAKE, ARBITRAGE, opening(2)), 10_000),
+        ((ARBITRAGE, ARBITRAGE), 500_000),
+        ((BORROW, BORROW), 1_000),
+        ((LIQUIDITY,), 1_000),
+        ((STAKE,), 1_000),
+        ((opening(2),), 1_000),
+    ],
+)
+def test_the_bound_of_a_chains_steps_holds_and_wastes_less_than_half(
+    platform, chain_market, steps, deposit_usd
+):
+    owner, keeper = platform.user(10**7), platform.user(0)
+    chain = platform.open_chain(owner, chain_market, deposit_usd * USD, *steps)
+    used = platform.execute(keeper, chain, len(steps)).cu - LIMIT_INSTRUCTION_CU
+    bound = execute_chain_cu([step.kind for step in steps])
+    assert used <= bound <= used * 3 / 2, used
+
+
+def test_the_bound_of_a_cancelling_holds_and_wastes_less_than_half(platform, chain_market):
+    owner, keeper = platform.user(10**7), platform.user(0)
+    steps = (BORROW, LIQUIDITY, STAKE, ARBITRAGE, opening(2))
+    chain = platform.open_chain(
+        owner, chain_market, 1_000 * USD, *steps, expiry_slot=platform.slot + 5
+    )
+    platform.execute(keeper, chain, 4)
+    platform.warp(200)
+    used = platform.cancel(keeper, chain).cu - LIMIT_INSTRUCTION_CU
+    assert used <= CANCEL_CHAIN_CU <= used * 3 / 2, used

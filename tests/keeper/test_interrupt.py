@@ -1,5 +1,6 @@
 import os
 import signal
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -7,19 +8,29 @@ import trio.testing
 from structlog.testing import capture_logs
 
 from keeper.errors import AbandonedError
-from keeper.interrupt import obey_signals
+from keeper.interrupt import Orders, obey_signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@asynccontextmanager
+async def obeying(orders):
+    """Listen for signals until the block ends."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(obey_signals, orders)
+        await trio.testing.wait_all_tasks_blocked()
+        yield
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_the_first_signal_drains_and_the_second_does_not_wait(number):
-    stop, working = trio.Event(), trio.Event()
-    working.set()
+    orders = Orders()
+    orders.working.set()
     with capture_logs() as logs, pytest.RaisesGroup(AbandonedError) as caught:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(obey_signals, stop, working)
+            nursery.start_soon(obey_signals, orders)
             await trio.testing.wait_all_tasks_blocked()
             os.kill(os.getpid(), number)
-            await stop.wait()
+            await orders.stop.wait()
             os.kill(os.getpid(), number)
 
     assert [number.name] == [line["signal"] for line in logs]
@@ -29,19 +40,20 @@ async def test_the_first_signal_drains_and_the_second_does_not_wait(number):
 async def test_a_signal_before_any_work_does_not_wait():
     with pytest.RaisesGroup(AbandonedError):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(obey_signals, trio.Event(), trio.Event())
+            nursery.start_soon(obey_signals, Orders())
             await trio.testing.wait_all_tasks_blocked()
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def test_a_keeper_under_nohup_outlives_its_terminal():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.mark.parametrize("is_ignored", [True, False])
+async def test_sighup_rereads_the_settings_under_nohup_and_without_a_terminal(is_ignored):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if is_ignored else signal.SIG_DFL)
+    orders = Orders()
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(obey_signals, trio.Event(), trio.Event())
-            await trio.testing.wait_all_tasks_blocked()
+        async with obeying(orders):
             os.kill(os.getpid(), signal.SIGHUP)
-            await trio.testing.wait_all_tasks_blocked()
-            nursery.cancel_scope.cancel()
+            _, asked_by = await orders.rereads.wait_newer(0)
     finally:
         signal.signal(signal.SIGHUP, before)
+    assert "SIGHUP" == asked_by
+    assert not orders.stop.is_set()

@@ -21,6 +21,7 @@ from spl.token.instructions import get_associated_token_address
 
 from keeper.cluster import ClusterFacts
 from keeper.config import ClusterConfig, Config, KeysConfig, LandingConfig, StateConfig
+from keeper.interrupt import Orders
 from keeper.lanes import open_lanes
 from keeper.lifetimes import Work, follow_transactions
 from keeper.options import RunOptions
@@ -28,7 +29,10 @@ from keeper.payer import PayerFacts
 from keeper.prices.board import PriceBoard
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import Price, PriceClass, Reason, Source
+from keeper.reload import Settings
 from keeper.sandbox.config import SandboxConfig
+from programs.accounts import Global
+from programs.addresses import global_address
 from state.errors import StateDiskFull
 from state.in_loop import InLoopStore
 from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster, signed_batch
@@ -78,7 +82,7 @@ class Keeper:
         self.cluster = ScriptedCluster(trio.current_time)
         self.rpc, self.store = FakeRpc(self.cluster), FullDisk()
         self.kit = kit_over(self.rpc, self.store)
-        self.stop, self.working = trio.Event(), trio.Event()
+        self.orders = Orders()
         self.payer = PayerFacts(
             address=PAYER.pubkey(),
             balance_lamports=10**9,
@@ -98,7 +102,7 @@ class Keeper:
             program=PROGRAM,
             program_sha256="",
             upgrade_authority=None,
-            parameters=_Parameters(),
+            parameters=Global.from_bytes(self.rpc.accounts[global_address(PROGRAM)[0]].data),
         )
         self.board = PriceBoard()
         self.board.publish(
@@ -125,15 +129,15 @@ class Keeper:
             try:
                 await follow_transactions(
                     Work(
-                        config=at_venue(port),
+                        settings=Settings(at_venue(port), CONFIG),
                         options=RunOptions(for_s=for_s),
                         kit=self.kit,
                         lanes=open_lanes(self.kit, CONFIG.lanes, PAYER),
                         facts=self.facts,
                         payer=self.payer,
                         board=self.board,
-                        stop=self.stop,
-                        working=self.working,
+                        orders=self.orders,
+                        store=self.store,
                     )
                 )
             finally:
@@ -144,15 +148,11 @@ class Keeper:
         return self.store.db.conn.execute("SELECT lane, state FROM attempt").fetchall()
 
 
-class _Parameters:
-    oracle_authority = PROGRAM
-
-
 async def test_a_run_of_fixed_length_ends_by_itself_and_leaves_nothing_open(autojump_clock):
     keeper = Keeper()
     await keeper.work(for_s=5.0)
 
-    assert keeper.stop.is_set()
+    assert keeper.orders.stop.is_set()
     assert keeper.took_s < 5.0 + 6 * SLOT_S
     assert keeper.states()
     assert {"landed"} == {state for _, state in keeper.states()}
@@ -165,10 +165,10 @@ async def test_a_stop_drains_what_is_in_flight(autojump_clock):
     keeper.cluster.drops = 2  # the first send is lost: it lands with the second or third
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.work)
-        await keeper.working.wait()
+        await keeper.orders.working.wait()
         await trio.sleep(3 * SLOT_S)
         assert {"open"} == {state for _, state in keeper.states()}
-        keeper.stop.set()
+        keeper.orders.stop.set()
 
     assert {"landed"} == {state for _, state in keeper.states()}
     keeper.store.close()
@@ -206,7 +206,7 @@ async def test_a_full_disk_ends_the_run_whole_and_at_once(autojump_clock):
     keeper = Keeper()
 
     async def fill():
-        await keeper.working.wait()
+        await keeper.orders.working.wait()
         keeper.store.is_full = True
 
     with pytest.RaisesGroup(StateDiskFull, flatten_subgroups=True, allow_unwrapped=True):
@@ -229,7 +229,7 @@ async def test_a_stage_that_breaks_ends_the_run_whole_and_at_once(autojump_clock
         pass
 
     async def break_down():
-        await keeper.working.wait()
+        await keeper.orders.working.wait()
         keeper.rpc.faults[method] = [BrokenError()]
 
     with pytest.RaisesGroup(BrokenError, flatten_subgroups=True, allow_unwrapped=True):

@@ -30,7 +30,7 @@ async def posting(**changes):
         world.nursery.start_soon(
             post_prices,
             lane_of(world.kit, "prices", config),
-            PostingRules(),
+            PostingRules,  # asked anew in every slot
             world.board,
             world.chain,
             world.following,
@@ -390,7 +390,7 @@ async def test_a_price_that_came_back_before_it_was_posted_is_due_from_its_next_
         world.nursery.start_soon(
             post_prices,
             lane_of(world.kit, "prices", broke),
-            PostingRules(),
+            PostingRules,  # asked anew in every slot
             world.board,
             world.chain,
             world.following,
@@ -421,7 +421,7 @@ async def test_a_stop_sends_nothing_new_and_waits_for_what_is_in_flight(autojump
         world.nursery.start_soon(
             post_prices,
             lane_of(world.kit, "prices"),
-            PostingRules(),
+            PostingRules,  # asked anew in every slot
             world.board,
             world.chain,
             world.following,

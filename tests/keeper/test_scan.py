@@ -25,7 +25,8 @@ from programs.layout import (
 )
 from programs.localnet.bank import BankConfig
 from programs.localnet.server import LocalnetConfig, serve
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 
 PROGRAM = Pubkey.from_bytes(bytes([7] * 32))
 

@@ -30,7 +30,7 @@ def played():
 
 
 def test_no_schedule_of_faults_makes_the_engine_break_an_invariant(played):
-    assert {} == played["failed"]
+    assert {} == played["broken"]
     assert SEEDS == played["worlds"]
 
 

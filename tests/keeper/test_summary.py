@@ -30,7 +30,13 @@ REPORT = {
         "open": 0,
         "duplicates": 0,
         "fees_lamports": 25_001,
+        "lamports_per_landed_job": 5_000.2,
+        "cu_headroom_bps_p50": 320,
+        "cu_headroom_bps_p99": 1_480,
     },
+    "payer": {"signed_elsewhere": 0},
+    "stopped_because": None,
+    "would_send": None,
     "latency_ms": {"due_to_landed_p50": 120.4, "due_to_landed_p99": None},
     "settled_attempts": 0,
     "refusals": {"prices.no_price": 3},
@@ -44,7 +50,7 @@ def test_a_run_is_told_in_a_dozen_lines():
         "positions      9 at the last of 3 scans; accounts skipped: none",
         "liquidations   5 landed, bounty $1.23, bad debt $0.00",
         "transactions   4 landed, 1 failed, 2 expired, 0 open, 0 duplicates",
-        "spent          0.000025 SOL in fees",
+        "spent          0.000025 SOL in fees, 5000 lamports a landed job; compute units over what was used: p50 3.2 %, p99 14.8 %",
         "due to landed  p50 120 ms, p99 -",
         "not done       3 prices.no_price",
     ] == summary_lines(REPORT)
@@ -74,3 +80,19 @@ def test_trouble_with_prices_is_said_only_when_there_was_some():
             "2 for uncertain:jump since slot 157"
         ),
     ] == summary_lines(REPORT | {"prices": prices})[-3:]
+
+
+def test_what_a_rehearsal_would_have_sent_and_what_stopped_a_run_is_said():
+    prices = {"transactions": 3, "jobs": 20, "simulated_badly": 1}
+    lines = summary_lines(
+        REPORT
+        | {
+            "would_send": {"prices": prices},
+            "stopped_because": "program X was replaced",
+            "payer": {"signed_elsewhere": 2},
+        }
+    )
+
+    assert "STOPPED        program X was replaced" == lines[0]
+    assert "would send     3 prices with 20 jobs (1 simulated badly); nothing was sent" == lines[-2]
+    assert "shared key     2 transactions were signed by another process" == lines[-1]

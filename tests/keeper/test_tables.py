@@ -21,7 +21,8 @@ from programs.lookup_tables import TableShelf
 from programs.outcomes import Expired, Failed, Landed, SignedBatch
 from programs.rent import RentRate
 from programs.rpc import ProgramAccounts, RpcBadReply, RpcUnreachable
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 from programs.submit import land, submit
 from programs.table_plan import plan_tables
 from programs.transaction import compile_message, sign

@@ -25,7 +25,8 @@ from programs.betting_platform.build import PROGRAM_SO
 from programs.deploy import ProgramImage
 from programs.localnet.bank import Bank, BankConfig
 from programs.localnet.server import LocalnetConfig, serve
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 
 SLOT_MS = 50
 PROGRAM = PROGRAM_KEY.pubkey()

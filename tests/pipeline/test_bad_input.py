@@ -13,68 +13,26 @@ import socket
 import sqlite3
 import struct
 import subprocess
-import sys
 import termios
 import time
 from contextlib import closing, contextmanager
 from threading import Thread
 
 import pytest
+from commands import KEEPER, config_for, refusal, replaced, run, the_sentence
 from processes import ROOT, finish, free_ports, started, write_config
-from quiet_world import PROGRAM, SLOT_MS, quiet_world, write_keypair
+from quiet_world import PROGRAM, quiet_world, write_keypair
 from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from programs import loader
 
-KEEPER = [sys.executable, "-m", "keeper.cli.main"]
-
 
 @pytest.fixture(scope="module")
 def world():
     with quiet_world() as found:
         yield found
-
-
-def config_for(folder, world, *, port=None, venue=None, **replaced):
-    """A keeper.toml against a quiet world, with the world's oracle authority as its key."""
-    write_keypair(folder / "var/keys/keeper.json", world.keeper)
-    rpc_port = port or world.rpc_port
-    path = write_config(folder, rpc_port, venue or world.venue_port, **replaced)
-    text = path.read_text().replace("enabled = true", "enabled = false")
-    path.write_text(text.replace("slot_ms = 100", f"slot_ms = {SLOT_MS}\nrpc_timeout_ms = 300", 1))
-    return path
-
-
-def run(*arguments, patience_s=30, **options):
-    return subprocess.run(
-        [*KEEPER, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=patience_s,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        **options,
-    )
-
-
-def refusal(*arguments, status=2, **options):
-    """Run a keeper that must refuse, and return its one sentence."""
-    ended = run(*arguments, **options)
-    assert (ended.returncode, ended.stdout) == (status, ""), ended.stderr
-    return the_sentence(ended.stderr)
-
-
-def the_sentence(stderr):
-    """The only line on stderr that is no log line."""
-    said = [line for line in stderr.splitlines() if not line.startswith("{")]
-    assert len(said) == 1, stderr
-    sentence = said[0]
-    assert sentence.startswith("keeper: "), stderr
-    assert sum(sentence.removeprefix("keeper: ") in line for line in stderr.splitlines()) == 1
-    return sentence
 
 
 # The configuration and the key.
@@ -187,19 +145,6 @@ def test_an_rpc_that_refuses_or_hangs_is_named(tmp_path, world):
         began_s = time.monotonic()
         assert "no answer within 0.9 s" in refusal("run", "--json", "--config", str(hanging))
         assert time.monotonic() - began_s < 30  # bounded; how tightly, the sentence says
-
-
-@contextmanager
-def replaced(world, address, **changed):
-    """Swap an account's fields for the length of the block."""
-    before = world.account(address)
-    kept = {"lamports": 1, "data": b"", "owner": Pubkey.default(), "executable": False}
-    kept = {name: getattr(before, name) if before else value for name, value in kept.items()}
-    world.set_account(address, Account(**(kept | changed)))
-    try:
-        yield
-    finally:
-        world.set_account(address, before or Account(0, b"", Pubkey.default()))
 
 
 def test_a_program_of_other_bytes_is_refused(tmp_path, world):
@@ -339,10 +284,21 @@ def test_accounts_that_cannot_be_read_are_skipped_and_counted(tmp_path, world):
 # The venue.
 
 
-def test_a_venue_that_cannot_be_reached_at_the_start_is_named(tmp_path, world):
-    config = config_for(tmp_path, world, venue=free_ports(1)[0])
-
-    assert "polymarket.clob_url" in refusal("run", "--json", "--config", str(config))
+def test_a_keeper_that_starts_during_an_outage_of_the_venue_names_it_and_goes_on(tmp_path, world):
+    config = config_for(tmp_path, world, venue=world.venue_gate.port)
+    world.do(world.venue_gate.turn, None)
+    try:
+        with started("run", "--json", "--config", str(config)) as keeper:
+            warned = keeper.wait_for(lambda line: line["event"] == "venue.unreachable")
+            assert "polymarket.clob_url" in warned["reason"]
+            keeper.wait_for(lambda line: line["event"] == "feed.started")
+            world.do(world.venue_gate.turn, world.venue_port)
+            keeper.wait_for(lambda line: line["event"] == "attempt.landed")
+            keeper.process.send_signal(signal.SIGTERM)
+            found = finish(keeper)
+    finally:
+        world.do(world.venue_gate.turn, world.venue_port)
+    assert 1 == found["refusals"]["prices.venue_unreachable_at_start"]
 
 
 def impatient_config(folder, world):
@@ -528,14 +484,13 @@ def test_a_full_disk_stops_the_keeper_and_the_next_run_settles(tmp_path, world, 
 # Signals and pipes.
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_other_signals_drain_like_ctrl_c(tmp_path, world, number):
+def test_sigterm_drains_like_ctrl_c(tmp_path, world):
     with started("run", "--json", "--config", str(config_for(tmp_path, world))) as keeper:
         keeper.wait_for(lambda line: line["event"] == "attempt.landed")
-        keeper.process.send_signal(number)
+        keeper.process.send_signal(signal.SIGTERM)
         found = finish(keeper)
 
-    assert [number.name] == [line["signal"] for line in keeper.named("drain.started")]
+    assert ["SIGTERM"] == [line["signal"] for line in keeper.named("drain.started")]
     assert found["transactions"]["open"] == 0
 
 

@@ -16,6 +16,13 @@ def answer(cluster, method, params):
     """Answer one call in the shape of agave."""
     if method == "getBlockHeight":
         return {"result": cluster.height(params[0]["commitment"])}
+    if method == "getGenesisHash":
+        return {"result": "11111111111111111111111111111111"}
+    if method == "getFirstAvailableBlock":
+        return {"result": 0}
+    if method == "getEpochInfo":
+        height = cluster.height(params[0]["commitment"])
+        return {"result": {"absoluteSlot": height, "blockHeight": height}}
     if method == "getLatestBlockhash":
         blockhash, height = cluster.blockhash()
         value = {"blockhash": str(blockhash), "lastValidBlockHeight": height}

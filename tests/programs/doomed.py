@@ -14,7 +14,8 @@ from solders.keypair import Keypair
 
 from programs.in_flight import InFlight, Pace
 from programs.outcomes import JobRef, SignedBatch
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 from programs.submit import land, settle_open_attempts, submit
 from programs.transaction import Budget, compile_message, sign
 from state.attempts import Attempts

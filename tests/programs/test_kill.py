@@ -31,7 +31,7 @@ def states(path):
 @pytest.mark.parametrize("line", LINES)
 async def test_kill_minus_nine_at_any_line_lands_the_job_exactly_once(tmp_path, line):
     path = tmp_path / "keeper.db"
-    with serve_cluster(slot_s=0.004) as (cluster, url):
+    with serve_cluster(slot_s=0.012) as (cluster, url):
         command = [sys.executable, "-m", "tests.programs.doomed", url, str(path), line, "a"]
         killed = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, timeout=30)  # noqa: ASYNC221 - nothing else runs here
         assert killed.returncode == -9, killed.stderr.decode()

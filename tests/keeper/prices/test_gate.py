@@ -3,12 +3,12 @@ import trio
 from structlog.testing import capture_logs
 
 from keeper.prices.board import PriceBoard
-from keeper.prices.breaker import BreakerState
 from keeper.prices.buckets import CallLimits
 from keeper.prices.endpoints import Endpoint
 from keeper.prices.errors import HeldBackError, TimedOutError, VenueError, bad_status
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.gate import Gate
+from programs.breaker import BreakerState
 
 CONFIG = FeedConfig(breaker_failures=2, breaker_probe_ms=1_000, breaker_probe_max_ms=8_000)
 

@@ -17,7 +17,8 @@ from keeper.errors import SandboxError
 from keeper.sandbox.child import command_line, run_sandbox_child
 from keeper.sandbox.config import SandboxConfig
 from keeper.sandbox.endpoints import SandboxEndpoints
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 
 TINY = SandboxConfig(rpc_port=0, venue_port=0, markets=1, slot_ms=50, active_markets_max=0)
 

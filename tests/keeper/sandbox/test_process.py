@@ -22,7 +22,8 @@ from keeper.scan import scan
 from programs import instructions
 from programs.accounts import Side
 from programs.loader import decode_program_data, program_data_address
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 
 USD = 1_000_000
 SMALL = SandboxConfig(

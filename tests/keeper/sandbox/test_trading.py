@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 from spl.token.models import MintToParams
 
-from keeper.sandbox.bustle import held_by_market, instructions_of
 from keeper.sandbox.cast import Role, cast_of
 from keeper.sandbox.floor import Close, Floor, Held, Open, Stake
+from keeper.sandbox.holders import held_by_market
 from keeper.sandbox.trading import (
     ACTIONS_MAX,
     Plan,
@@ -21,6 +21,7 @@ from keeper.sandbox.trading import (
     take_leverage,
     take_profits,
 )
+from keeper.sandbox.written_orders import instructions_of
 from keeper.snapshot import take_positions
 from programs import curve, errors, leverage, normal
 from programs.accounts import Market, Pool, Side, Vault

@@ -21,7 +21,8 @@ from programs.localnet.faults import (
 from programs.localnet.server import LocalnetConfig, serve
 from programs.localnet.spoiled import SPOILAGES
 from programs.rpc import RpcError, RpcFailure, RpcTimeout, RpcUnavailable
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 from programs.rpc_transport import Endpoint
 
 SOL = 10**9
@@ -51,14 +52,18 @@ def _endpoint(client, url):
     return Endpoint(url, client, try_timeout_s=2, body_bytes_max=1 << 20)
 
 
+async def called(endpoint, method, params):
+    return (await endpoint.call(method, params)).result
+
+
 @pytest.mark.parametrize("spoilage", SPOILAGES)
 async def test_no_spoiled_reply_becomes_data(autojump_clock, start, client, spoilage):
     network = await start()
     endpoint = _endpoint(client, network.url)
     network.trouble.asked.spoil_next(spoilage)
     with pytest.raises(RpcFailure):
-        await endpoint.call("getSlot", [])
-    assert await endpoint.call("getSlot", []) >= network.bank.slot_at("finalized") - 1
+        await called(endpoint, "getSlot", [])
+    assert await called(endpoint, "getSlot", []) >= network.bank.slot_at("finalized") - 1
     assert network.trouble.tally[f"reply.{spoilage}"] == 1
 
 
@@ -104,7 +109,7 @@ async def test_a_sender_who_got_an_error_cannot_know(autojump_clock, start, clie
     network.trouble.asked.spoil_next("unavailable", method="requestAirdrop", is_done=is_done)
     to = Pubkey.new_unique()
     with pytest.raises(RpcUnavailable):
-        await _endpoint(client, network.url).call("requestAirdrop", [str(to), SOL])
+        await called(_endpoint(client, network.url), "requestAirdrop", [str(to), SOL])
     assert (network.bank.account(to) is not None) == is_done
 
 
@@ -132,21 +137,24 @@ async def test_an_endpoint_behind_says_what_was_true_and_knows_no_fresh_blockhas
     await trio.sleep(2)
     ahead, behind = (_endpoint(client, address.url) for address in network.addresses)
     processed = {"commitment": "processed"}
-    assert await ahead.call("getSlot", [processed]) - await behind.call("getSlot", [processed]) == 6
-    heights = [await each.call("getBlockHeight", [processed]) for each in (ahead, behind)]
+    assert (
+        await called(ahead, "getSlot", [processed]) - await called(behind, "getSlot", [processed])
+        == 6
+    )
+    heights = [await called(each, "getBlockHeight", [processed]) for each in (ahead, behind)]
     assert heights[0] - heights[1] == 6
-    fresh = (await ahead.call("getLatestBlockhash", [processed]))["value"]["blockhash"]
-    assert (await ahead.call("isBlockhashValid", [fresh, processed]))["value"] is True
-    assert (await behind.call("isBlockhashValid", [fresh, processed]))["value"] is False
+    fresh = (await called(ahead, "getLatestBlockhash", [processed]))["value"]["blockhash"]
+    assert (await called(ahead, "isBlockhashValid", [fresh, processed]))["value"] is True
+    assert (await called(behind, "isBlockhashValid", [fresh, processed]))["value"] is False
     to = Pubkey.new_unique()
     network.bank.airdrop(to, SOL)
-    assert (await ahead.call("getBalance", [str(to), processed]))["value"] == SOL
-    assert (await behind.call("getBalance", [str(to), processed]))["value"] == 0
+    assert (await called(ahead, "getBalance", [str(to), processed]))["value"] == SOL
+    assert (await called(behind, "getBalance", [str(to), processed]))["value"] == 0
     await trio.sleep(0.7)
-    assert (await behind.call("getBalance", [str(to), processed]))["value"] == SOL
+    assert (await called(behind, "getBalance", [str(to), processed]))["value"] == SOL
     with pytest.raises(RpcError, match="Minimum context slot"):
-        await behind.call(
-            "getBalance", [str(to), processed | {"minContextSlot": network.bank.slot}]
+        await called(
+            behind, "getBalance", [str(to), processed | {"minContextSlot": network.bank.slot}]
         )
 
 
@@ -224,7 +232,7 @@ async def test_what_went_wrong_can_be_asked_for(autojump_clock, start, client):
 async def test_the_quiet_endpoint_answers_whatever_the_others_do(autojump_clock, start, client):
     network = await start()
     network.trouble.asked.spoil_next("html", 5)
-    assert await _endpoint(client, network.quiet.url).call("getHealth", []) == "ok"
+    assert await called(_endpoint(client, network.quiet.url), "getHealth", []) == "ok"
 
 
 def test_there_are_1_to_16_endpoints():

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.prices.breaker import Breaker, BreakerRules, BreakerState, Setback
+from programs.breaker import Breaker, BreakerRules, BreakerState, Setback
 
 RULES = BreakerRules(failures=3, probe_s=1.0, probe_max_s=10.0)
 TIMEOUT = Setback(reason="timeout")

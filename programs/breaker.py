@@ -37,7 +37,7 @@ class BreakerRules:
     probe_s: float
     """The first wait before a probe; each failed probe doubles it."""
     probe_max_s: float
-    """The longest wait before a probe; a longer wish of the venue's own is granted all the same."""
+    """The longest wait before a probe; a longer wish of the server's own is granted all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +47,11 @@ class Setback:
     reason: str
     """The failure's kind."""
     is_refusal: bool = False
-    """The venue said no, to us and on purpose: it is not asked again before a wait, however few calls failed."""
+    """The server said no, to us and on purpose: it is not asked again before a wait, however few calls failed."""
     is_lasting: bool = False
     """It will say so for long: the wait is the longest there is."""
     retry_after_s: float | None = None
-    """How long the venue asked to be left alone, bounded already."""
+    """How long the server asked to be left alone, bounded already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
