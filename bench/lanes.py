@@ -1,18 +1,21 @@
 """Whether a flood in one lane delays another: a sparse lane's latency alone, and beside a lane that floods.
 
-    python -m bench.lanes [--flood 3000] [--samples 60] [--slot-ms 100]
+    python -m bench.lanes [--flood 3000] [--in-flight 16] [--samples 60] [--slot-ms 100]
 
 The real landing, database and HTTP client against the local network in a process of its own, on two cores. The sparse lane
-ships one transaction at a time; the flooding lane keeps 64 in flight until it has landed so many. Both do the same: a
-transfer of a few lamports. The last column is what the flood adds.
+ships one transaction at a time; the flooding lane keeps its concurrency in flight, 16 as the prices lane has, until it has
+landed so many. Both do the same: a transfer. What the flood adds is waiting as long as the keeper's core is not used up: that
+is printed beside it.
 """
 
 import argparse
 import json
 import logging
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +38,6 @@ from programs.submit import land
 from state.attempts import Attempts
 from state.store import open_store
 
-FLOOD_IN_FLIGHT = 64
 PAUSE_SLOTS = 2.3
 """Between two samples; not whole, so that they meet every phase of a slot."""
 POOR = 1 << 40
@@ -124,7 +126,7 @@ async def sample(lane, samples, first):
     return sorted(found)
 
 
-async def flood(lane, flood):
+async def flood(lane, flood, in_flight):
     """Keep the lane full until so many have landed."""
 
     async def work():
@@ -136,7 +138,7 @@ async def flood(lane, flood):
                 flood.done.set()
 
     async with trio.open_nursery() as nursery:
-        for _ in range(FLOOD_IN_FLIGHT):
+        for _ in range(in_flight):
             nursery.start_soon(work)
 
 
@@ -150,27 +152,32 @@ async def measure(options, payers, url):
         beside = []
         async with trio.open_nursery() as nursery:
             began_s = trio.current_time()
-            nursery.start_soon(flood, lane_of(kit, "flood", payers[1], FLOOD_IN_FLIGHT), flooding)
+            busy_s = time.process_time()
+            lane = lane_of(kit, "flood", payers[1], options.in_flight)
+            nursery.start_soon(flood, lane, flooding, options.in_flight)
             while not flooding.done.is_set():
                 beside += await sample(sparse, 10, 10_000 + len(beside))
             took_s = trio.current_time() - began_s
-        return quiet, sorted(beside), flooding, took_s
+        busy = (time.process_time() - busy_s) / took_s
+        return quiet, sorted(beside), flooding, took_s, busy
 
 
 def main() -> None:
     """Print both, and the difference."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--flood", type=int, default=3_000)
+    parser.add_argument("--in-flight", type=int, default=16)
     parser.add_argument("--samples", type=int, default=60)
     parser.add_argument("--slot-ms", type=int, default=100)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     payers = [Keypair(), Keypair()]
     with network(payers, options.slot_ms) as url:
-        quiet, beside, flooding, took_s = trio.run(measure, options, payers, url)
+        quiet, beside, flooding, took_s, busy = trio.run(measure, options, payers, url)
     print(
         f"flood: {flooding.landed} transactions landed in {took_s:.1f} s "
-        f"({flooding.landed / took_s:.0f} a second), {FLOOD_IN_FLIGHT} in flight; slots of {options.slot_ms} ms"
+        f"({flooding.landed / took_s:.0f} a second), {options.in_flight} in flight; slots of {options.slot_ms} ms; "
+        f"the keeper used {100 * busy:.0f} % of a core, load {os.getloadavg()[0]:.0f} on {os.cpu_count()}"
     )
     print(f"{'sparse lane':<14}{'samples':>8}{'p50 ms':>9}{'p99 ms':>9}")
     for name, found in (("quiet", quiet), ("beside flood", beside)):

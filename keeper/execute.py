@@ -26,13 +26,14 @@ from keeper.rehearsal import Rehearsal
 from keeper.room import Room
 from keeper.spend import SpentRow
 from keeper.tally import Tally
+from programs.attempt_log import AttemptLog
 from programs.cu_model import CuModel
 from programs.in_flight import InFlight
 from programs.lookup_tables import LookupTable, TableShelf
 from programs.outage import Outage
 from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure, RpcOtherCluster, Simulation
-from programs.submit import AttemptLog, submit
+from programs.submit import submit
 from programs.transaction import (
     Budget,
     SignedTransaction,
@@ -41,6 +42,7 @@ from programs.transaction import (
     whole_pages,
 )
 from programs.units import ComputeUnits, Lamports, MicroLamports
+from state.errors import AlreadyOpen
 
 _NONCES = 64
 """More than a lane signs alike on one blockhash: a newer one comes every two slots."""
@@ -245,6 +247,12 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     tally.jobs_in_flight[name] += count
     try:
         outcome = await submit(kit.attempts, kit.in_flight, batch)
+    except AlreadyOpen as held:
+        # The chain as this lane sees it is older than what we did to it: the next look will tell.
+        purse.take_back(pledge, lane.funds)
+        tally.refusals[f"{name}.already_open"] += count
+        log.warning("batch.withheld", lane=name, jobs=count, reason=str(held))
+        return NoBid(reason=str(held), kind="already_open")
     finally:
         tally.jobs_in_flight[name] -= count
     purse.settle(pledge, lane.funds, outcome, latest.slot)

@@ -27,6 +27,7 @@ from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.permits import Sight
 from keeper.prices.board import PriceBoard
+from keeper.rehearsal import Rehearsed
 from keeper.snapshot import Snapshot
 from keeper.stuck_chains import StuckChains, why_harmless
 from programs.contention import Claim
@@ -206,6 +207,10 @@ async def _send(lane: Lane, memory: _Memory, load: Load, simulated: ComputeUnits
             _note_landed(lane, memory, portions, landed)
         case Failed() as failed:
             _settle_failed(lane, memory, load, failed)
+        case Rehearsed() as rehearsed:
+            # As if it had landed, so that others have their turn; nothing is counted, for nothing was sent.
+            for portion in portions:
+                memory.landed_slots[portion.address] = rehearsed.until_slot
         case NoBid():
             # Its value will not change; the budget may.
             memory.bisection.refused(_ids(portions), trio.current_time())

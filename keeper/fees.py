@@ -70,6 +70,7 @@ Withholding = Literal[
     "hourly_spend_cap",
     "daily_spend_cap",
     "payer_short",
+    "already_open",
     "rehearsed",
 ]
 

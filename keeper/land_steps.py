@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 import trio
 
+from programs.attempt_log import StoredAttempt
 from programs.errors import custom_code, in_words
 from programs.in_flight import InFlight, Pace
-from programs.outcomes import EndRow, Expired, Failed, Outcome, SignedBatch
+from programs.outcomes import EndRow, Expired, FactsRow, Failed, Outcome, SignedBatch
 from programs.rpc import LatestBlockhash, Rpc
 from programs.step import Step
-from programs.submit import StoredAttempt, land, submit
+from programs.submit import land, submit
 from programs.transaction import SignedTransaction
 
 _LANE = "deployment"
@@ -32,12 +33,17 @@ class NothingKept:
         """Keep nothing."""
         await trio.lowlevel.checkpoint()
 
+    async def record_facts(self, _facts: Sequence[FactsRow], /) -> None:
+        """Keep nothing."""
+        await trio.lowlevel.checkpoint()
+
     async def mark_finalized(self, _signatures: Sequence[str], /) -> None:
         """Keep nothing."""
         await trio.lowlevel.checkpoint()
 
-    async def open_attempts(self) -> Sequence[StoredAttempt]:
+    async def open_attempts(self, *, after_id: int, at_most: int) -> Sequence[StoredAttempt]:
         """Find nothing."""
+        del after_id, at_most
         await trio.lowlevel.checkpoint()
         return ()
 

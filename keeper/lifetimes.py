@@ -7,6 +7,7 @@
 Nested, so that they end from the inside: intake first, then the lanes within the drain's deadline, then landing.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,7 +49,8 @@ from keeper.venue import check_venue
 from keeper.view import show
 from keeper.watch import watch_chain
 from programs.in_flight import Pace
-from programs.submit import land, settle_open_attempts
+from programs.settling import settle_open_attempts
+from programs.submit import land
 from programs.units import Lamports
 from state.learned import LearnedUnits
 from state.recorded import recorded
@@ -106,7 +108,8 @@ async def follow_transactions(work: Work) -> None:
     blockhash_s = kit.slot_s * work.config.landing.blockhash_interval_slots
     watch = partial(watch_blockhashes, interval_s=blockhash_s, genesis_hash=work.facts.genesis_hash)
     async with trio.open_nursery() as landing:
-        await landing.start(land, kit.rpc, kit.attempts, kit.in_flight, work.pace)
+        follow = partial(land, tell_move=kit.tally.note_move)
+        await landing.start(follow, kit.rpc, kit.attempts, kit.in_flight, work.pace)
         await landing.start(watch, kit.rpc, kit.blockhashes)
         await _get_ready(work)
         landing.start_soon(_watch_balances, work)
@@ -166,15 +169,15 @@ async def _get_ready(work: Work) -> None:
 
 
 async def _settle(work: Work) -> None:
-    kit = work.kit
-    for attempt, outcome in await settle_open_attempts(kit.attempts, kit.in_flight, work.pace):
-        kit.tally.settled_attempts += 1
-        log.info(
-            "attempt.settled",
-            signature=attempt.signature_text,
-            lane=attempt.lane,
-            outcome=type(outcome).__name__.lower(),
+    kit, started_s = work.kit, trio.current_time()
+    settled = await settle_open_attempts(kit.attempts, kit.in_flight, work.pace)
+    kit.tally.settled_attempts += len(settled)
+    if settled:
+        ends = Counter(
+            "unproved" if each.outcome is None else type(each.outcome).__name__.lower()
+            for each in settled
         )
+        log.info("attempts.settled", **ends, settling_s=round(trio.current_time() - started_s, 3))
 
 
 async def _reread(work: Work) -> None:

@@ -116,6 +116,12 @@ class Purse:
             payment=funds.commit(cost),
         )
 
+    def take_back(self, pledge: Pledge, funds: Funds) -> None:
+        """Free what was set aside for a bid that never left; nothing is learned from it."""
+        self.spend.settle(pledge.spent, _NOTHING)
+        self.losses.settle(pledge.lost, _NOTHING)
+        funds.settle(pledge.payment, _NOTHING)
+
     def settle(self, pledge: Pledge, funds: Funds, outcome: Outcome, signed_slot: Slot) -> None:
         """Count what a transaction came to, and learn from it."""
         now_s, price = trio.current_time(), pledge.cu_price_micro_lamports

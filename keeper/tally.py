@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from programs.outcomes import Expired, Move
+
 MARKET_RESOLVED: Final = "market_resolved"
 _LATENCIES_KEPT: Final = 100_000
 """Newest ones; a keeper runs for months."""
@@ -64,12 +66,21 @@ class Tally:
     jobs_queued: Counter[str] = field(default_factory=Counter)
     fees_lamports: Counter[str] = field(default_factory=Counter)
     due_to_landed_ms: dict[str, deque[float]] = field(default_factory=dict)
+    ends_moved: Counter[str] = field(default_factory=Counter)
+    """Ends that a fork changed after they had been counted above, by lane."""
+    ends_undone: Counter[str] = field(default_factory=Counter)
+    """Of these, the ones it took out of the chain for good."""
     is_halted: bool = False
     """Whether the platform was halted when last seen."""
     foreign_signatures: int = 0
     """Transactions signed with our keys by somebody else."""
     settled_attempts: int = 0
     """Open attempts of an earlier process, settled from the chain at the start."""
+
+    def note_move(self, move: Move) -> None:
+        """Count an end that a fork changed after its lane had heard it; what is due follows from the chain, not from here."""
+        self.ends_moved[move.lane] += 1
+        self.ends_undone[move.lane] += isinstance(move.now, Expired)
 
     def note_latency(self, lane: str, latency_ms: float) -> None:
         """Remember how long a job took from due to landed."""

@@ -237,23 +237,23 @@ def _chains(tally: Tally) -> list[Text]:
     """Say how far chains came, once there are any; and which of them has stood still for the longest."""
     if not (tally.chains_due or tally.chain_steps_landed or tally.chains_cancelled):
         return []
-    counts = (
-        f"chains due {tally.chains_due}, steps landed {tally.chain_steps_landed}, "
-        f"completed {tally.chains_completed}, cancelled {tally.chains_cancelled}, "
-        f"bounty ${tally.chain_bounty_base_units / 1e6:.2f}"
-    )
-    if not tally.stuck_chains:
-        return [_line(counts, "")]
-    address, longest = min(
-        tally.stuck_chains.items(), key=lambda item: (item[1].since_slot, item[0])
-    )
-    return [
+    lines = [
         _line(
-            f"{counts}, stuck {len(tally.stuck_chains)}: {address[:4]}…{address[-4:]} at step {longest.step} "
-            f"({longest.kind}) since slot {longest.since_slot}: {longest.refusal}",
-            "yellow",
+            f"chains due {tally.chains_due}, steps {tally.chain_steps_landed}, completed {tally.chains_completed}, "
+            f"cancelled {tally.chains_cancelled}, bounty ${tally.chain_bounty_base_units / 1e6:.2f}",
+            "",
         )
     ]
+    if tally.stuck_chains:
+        address, longest = min(
+            tally.stuck_chains.items(), key=lambda item: (item[1].since_slot, item[0])
+        )
+        told = (
+            f"stuck: {len(tally.stuck_chains)}, longest {address[:4]}…{address[-4:]} at step {longest.step} "
+            f"({longest.kind}): {longest.refusal} (since slot {longest.since_slot})"
+        )
+        lines.append(_line(told, "yellow"))
+    return lines
 
 
 def _withheld(tally: Tally) -> list[Text]:

@@ -1,30 +1,38 @@
-"""The attempts of this process that the chain may still change, and whose turn it is."""
+"""The attempts of this process that the chain may still change, and whose turn it is: to be sent, to be asked about."""
 
 import heapq
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+import itertools
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import trio
 from solders.signature import Signature
 
-from programs.outcomes import Outcome
-from programs.units import BlockHeight, Lamports
+from programs.flight import Flight
+
+_JITTER_STEPS: Final = 256
+_HOPELESS_FACTOR: Final = 8
+"""Bytes that every endpoint refuses for good are offered this much more rarely."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How eagerly to land."""
 
-    poll_interval_s: float = 0.4
-    """Between two readings of all statuses."""
+    poll_interval_s: float = 0.1
+    """Between two readings of the statuses of what is watched."""
     resend_interval_s: float = 1.5
-    """Between two sends of the same bytes while no node has seen them."""
+    """Between two sends of the same bytes while no node has seen them, on average; also between two readings of the
+    block height, and between two searches of a node's history for the same signature."""
     finality_interval_s: float = 4.0
     """Between two looks at an attempt that has ended but is not finalized."""
     facts_timeout_s: float = 2.0
-    """For the compute units, fee and logs of what just ended; without them it is recorded all the same."""
+    """For the compute units, fee and logs of what just ended; a caller waits no longer for them."""
     sends_at_once: int = 32
+    facts_at_once: int = 8
+    """Per lane."""
 
     def __post_init__(self) -> None:
         """Refuse intervals that would spin."""
@@ -32,36 +40,14 @@ class Pace:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0")
 
+    def resend_in_s(self, flight: Flight) -> float:
+        """Choose when a flight's bytes go out again: a quarter more or less than the interval, by its signature.
 
-@dataclass(slots=True, eq=False)
-class Flight:
-    """One attempt on its way."""
-
-    signature: Signature
-    wire: bytes
-    last_valid_block_height: BlockHeight
-    fee_bid_lamports: Lamports
-    outcome: Outcome | None = None
-    is_visible: bool = False
-    """Whether a node knew it at the last look: then it needs no resending."""
-    is_sending: bool = False
-    was_sent: bool = False
-    refusal: str | None = None
-    polled_at_s: float = -float("inf")
-    _news: trio.Event = field(default_factory=trio.Event)
-
-    async def wait_ended(self, until: Literal["confirmed", "finalized"]) -> Outcome:
-        """Wait until the chain has said how it ended, and as firmly as asked."""
-        while self.outcome is None or (until == "finalized" and not self.outcome.is_finalized):
-            await self._news.wait()
-        await trio.lowlevel.checkpoint()
-        return self.outcome
-
-    def conclude(self, outcome: Outcome) -> None:
-        """Set what has been recorded, and wake whoever waits."""
-        self.outcome = outcome
-        self._news.set()
-        self._news = trio.Event()
+        What was signed together is so resent apart, and a schedule repeats bit for bit.
+        """
+        jitter = (bytes(flight.signature)[0] / (_JITTER_STEPS - 1) - 0.5) / 2
+        factor = _HOPELESS_FACTOR if flight.is_hopeless else 1
+        return self.resend_interval_s * factor * (1 + jitter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,22 +62,37 @@ class InFlightStatistics:
     resends: int
     moved: int
     """Ends that a fork changed."""
+    undone: int
+    """Of these, the ones that it took out of the chain for good."""
+    refused: int
+    """Attempts that every endpoint refused for a reason that time does not cure."""
 
 
 class InFlight:
-    """The attempts of this process that the chain may still change; shared by `submit` and `land`."""
+    """The attempts of this process that the chain may still change; shared by `submit` and `land`.
+
+    A flight is *watched* while its end is unknown or no node shows it: it is asked about in every poll. Otherwise it is
+    *followed*: looked at now and then until it is finalized. It is in the queue of its lane while its bytes may have to
+    go out. So what a poll or a send costs follows from what is due, not from what is remembered.
+    """
 
     def __init__(self) -> None:
         self._flights: dict[Signature, Flight] = {}
-        self._due: list[tuple[float, int, Flight]] = []
-        self._pushed = 0
+        self._watched: dict[Signature, Flight] = {}
+        self._followed: list[tuple[float, int, Flight]] = []
+        self._due: dict[str, list[tuple[float, int, Flight]]] = {}
+        self._turns: deque[str] = deque()
+        # Running numbers keep the heaps from comparing flights.
+        self._numbers: Iterator[int] = itertools.count()
         self._launched = trio.Event()
-        self._sends = self._resends = self._moved = 0
+        self._polled = trio.Event()
+        self._counts: Counter[str] = Counter()
 
     def launch(self, flight: Flight, *, first_send_in_s: float = 0.0) -> None:
         """Put a persisted attempt on its way."""
         self._flights[flight.signature] = flight
-        self._push(flight, trio.current_time() + first_send_in_s)
+        self._watched[flight.signature] = flight
+        self._queue(flight, trio.current_time() + first_send_in_s)
         self._launched.set()
         self._launched = trio.Event()
 
@@ -101,47 +102,89 @@ class InFlight:
         return InFlightStatistics(
             open=len(self._flights) - following,
             following=following,
-            sends=self._sends,
-            resends=self._resends,
-            moved=self._moved,
+            sends=self._counts["sends"],
+            resends=self._counts["resends"],
+            moved=self._counts["moved"],
+            undone=self._counts["undone"],
+            refused=self._counts["refused"],
         )
 
-    def _push(self, flight: Flight, at_s: float) -> None:
-        # The running number keeps the heap from comparing flights.
-        self._pushed += 1
-        heapq.heappush(self._due, (at_s, self._pushed, flight))
+    def count(self, what: Literal["sends", "resends", "moved", "undone", "refused"]) -> None:
+        """Count one."""
+        self._counts[what] += 1
 
-    def take_due(self, now_s: float, pace: Pace) -> list[Flight]:
-        """Take the flights whose bytes must go out now, and schedule their next turn."""
-        due = []
-        while self._due and self._due[0][0] <= now_s:
-            _, _, flight = heapq.heappop(self._due)
-            if flight.signature not in self._flights:
-                continue
-            self._push(flight, now_s + pace.resend_interval_s)
-            if not flight.is_visible and not flight.is_sending:
-                due.append(flight)
-        return due
+    # Sending.
 
-    def to_poll(self, now_s: float, pace: Pace) -> list[Flight]:
-        """Choose the flights to ask about now: open ones always, ended ones now and then."""
-        return [
-            flight
-            for flight in self._flights.values()
-            if flight.outcome is None
-            or not flight.is_visible
-            or now_s - flight.polled_at_s >= pace.finality_interval_s
-        ]
+    async def wait_due(self, pace: Pace) -> Flight:
+        """Wait for the next flight whose bytes must go out, lanes in turn, and schedule its next turn."""
+        while (flight := self._take_due(trio.current_time(), pace)) is None:
+            at_s = min((due[0][0] for due in self._due.values() if due), default=float("inf"))
+            with trio.move_on_at(at_s):
+                await self._launched.wait()
+        return flight
 
-    async def wait_due(self) -> None:
-        """Wait until bytes may be due: the next turn, or a new flight."""
-        at_s = self._due[0][0] if self._due else float("inf")
-        with trio.move_on_at(at_s):
-            await self.wait_launched()
+    def _take_due(self, now_s: float, pace: Pace) -> Flight | None:
+        for _ in range(len(self._turns)):
+            self._turns.rotate(-1)
+            due = self._due[self._turns[-1]]
+            while due and due[0][0] <= now_s:
+                flight = heapq.heappop(due)[2]
+                flight.is_queued = False
+                if not flight.needs_sending:
+                    continue
+                self._queue(flight, now_s + pace.resend_in_s(flight))
+                if not flight.is_sending:
+                    return flight
+        return None
+
+    def _queue(self, flight: Flight, at_s: float) -> None:
+        if flight.is_queued:
+            return
+        if flight.lane not in self._due:
+            self._due[flight.lane] = []
+            self._turns.append(flight.lane)
+        flight.is_queued = True
+        heapq.heappush(self._due[flight.lane], (at_s, next(self._numbers), flight))
+
+    # Asking.
+
+    def to_poll(self, now_s: float) -> list[Flight]:
+        """Choose the flights to ask about now: the watched ones always, the followed ones when it is time."""
+        while self._followed and self._followed[0][0] <= now_s:
+            flight = heapq.heappop(self._followed)[2]
+            # Watched until the look has succeeded.
+            if flight.signature in self._flights:
+                self._watched[flight.signature] = flight
+        return list(self._watched.values())
+
+    def note_looked(self, flights: Sequence[Flight], now_s: float, pace: Pace) -> None:
+        """Put away what has been asked about: forget it, follow it, or go on watching it."""
+        for flight in flights:
+            flight.was_looked_at = True
+            if flight.outcome is not None and flight.outcome.is_finalized:
+                self._flights.pop(flight.signature, None)
+                self._watched.pop(flight.signature, None)
+                flight.is_forgotten = True
+            elif flight.outcome is not None and flight.is_visible:
+                self._watched.pop(flight.signature, None)
+                again_s = now_s + pace.finality_interval_s
+                heapq.heappush(self._followed, (again_s, next(self._numbers), flight))
+            elif flight.needs_sending and not flight.is_queued:
+                self._queue(flight, now_s)
+                self._launched.set()
+                self._launched = trio.Event()
+        self._polled.set()
+        self._polled = trio.Event()
+
+    # Waiting.
 
     async def wait_launched(self) -> None:
         """Wait for the next flight."""
         await self._launched.wait()
+
+    async def wait_looked(self) -> None:
+        """Wait until some flights have been asked about."""
+        await self._polled.wait()
 
     async def wait_all_ended(self, until: Literal["confirmed", "finalized"]) -> None:
         """Wait until every attempt has ended as firmly as asked: what a drain waits for."""
@@ -151,18 +194,3 @@ class InFlight:
     def is_empty(self) -> bool:
         """Whether nothing is on its way."""
         return not self._flights
-
-    def drop_finalized(self, flights: Sequence[Flight]) -> None:
-        """Forget what can no longer change."""
-        for flight in flights:
-            if flight.outcome is not None and flight.outcome.is_finalized:
-                self._flights.pop(flight.signature, None)
-
-    def count_send(self, *, is_first: bool) -> None:
-        """Count bytes that left."""
-        self._sends += 1
-        self._resends += not is_first
-
-    def count_moved(self) -> None:
-        """Count an end that a fork changed."""
-        self._moved += 1

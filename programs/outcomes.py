@@ -1,7 +1,7 @@
 """What was signed, and how it ended, as values."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from solders.signature import Signature
@@ -126,6 +126,17 @@ Outcome = Landed | Failed | Expired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """An end that a fork changed after it had been told."""
+
+    lane: str
+    job_ids: tuple[str, ...]
+    was: Outcome
+    now: Outcome
+    """Landed or failed in another block; or expired: undone, and its jobs are due again as the chain says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndRow:
     """An outcome as it is recorded."""
 
@@ -138,41 +149,50 @@ class EndRow:
     is_finalized: bool
 
 
-def read_outcome(
-    signature: Signature,
-    status: SignatureStatus,
-    facts: TransactionFacts | None,
-    fee_bid_lamports: Lamports,
-) -> Landed | Failed:
-    """Turn a confirmed or finalized status into an outcome.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsRow:
+    """What an ended attempt used, as it is recorded."""
 
-    Facts of another slot belong to another fork, and are left out; the fee is then what was bid, which is
-    what the chain charges.
+    signature_text: str
+    slot: int
+    """The block these facts are of."""
+    cu_used: int | None
+    fee_lamports: int
+
+
+def read_outcome(
+    signature: Signature, status: SignatureStatus, fee_bid_lamports: Lamports
+) -> Landed | Failed:
+    """Turn a confirmed or finalized status into an outcome; what it used is learned later (`with_facts`).
+
+    The fee is what was bid, which is what the chain charges.
     """
-    if facts is not None and facts.slot != status.slot:
-        facts = None
-    cu_used = None if facts is None else facts.cu_used
-    fee_lamports = fee_bid_lamports if facts is None else facts.fee_lamports
-    logs = () if facts is None else facts.logs
     is_finalized = status.commitment == "finalized"
     if status.err is None:
         return Landed(
             signature=signature,
             slot=status.slot,
-            cu_used=cu_used,
-            fee_lamports=fee_lamports,
-            logs=logs,
+            cu_used=None,
+            fee_lamports=fee_bid_lamports,
+            logs=(),
             is_finalized=is_finalized,
         )
     return Failed(
         signature=signature,
         slot=status.slot,
         err=status.err,
-        cu_used=cu_used,
-        fee_lamports=fee_lamports,
-        logs=logs,
+        cu_used=None,
+        fee_lamports=fee_bid_lamports,
+        logs=(),
         is_finalized=is_finalized,
     )
+
+
+def with_facts(outcome: Outcome | None, facts: TransactionFacts) -> Landed | Failed | None:
+    """Add what a node says it used; None if these are the facts of another block, on another fork."""
+    if outcome is None or isinstance(outcome, Expired) or outcome.slot != facts.slot:
+        return None
+    return replace(outcome, cu_used=facts.cu_used, fee_lamports=facts.fee_lamports, logs=facts.logs)
 
 
 def is_same_end(outcome: Outcome | None, status: SignatureStatus) -> bool:

@@ -22,6 +22,9 @@ Filter = Mapping[str, Any]
 """`{"memcmp": {...}}` or `{"dataSize": n}`, as the JSON-RPC has it."""
 
 
+_GENESIS_SLOT: Final = Slot(0)
+
+
 class RpcFailure(Exception):
     """A call to the cluster gave no result."""
 
@@ -240,7 +243,7 @@ class SettledStatuses:
 
     finalized_block_height: BlockHeight
     statuses: tuple[SignatureStatus | None, ...]
-    first_available_slot: Slot = Slot(0)  # noqa: RUF009 - an integer
+    first_available_slot: Slot = _GENESIS_SLOT
     """Where the node's ledger begins: of what was signed before, absence proves nothing."""
 
 

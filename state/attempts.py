@@ -8,10 +8,17 @@ triggers refuse anything else (schema.py).
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final
 
 from sqlite_utils import Database
 
+from state.attempt_rows import (
+    Attempt,
+    AttemptJob,
+    AttemptToRecord,
+    EndToRecord,
+    FactsToRecord,
+)
 from state.errors import AlreadyOpen, HistoryConflict
 from state.spent import Spent, spent_by_minute
 from state.sqlite import sqlite3
@@ -20,168 +27,6 @@ from state.summary import AttemptSummary, summarize
 
 I64_MAX: Final = 2**63 - 1
 """The largest integer SQLite stores."""
-
-EndState = Literal["landed", "failed", "expired"]
-
-
-class JobToRecord(Protocol):
-    """One job of an attempt about to be recorded."""
-
-    @property
-    def job_id(self) -> str:
-        """The job, a pure function of what it is about."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """What is done: liquidate, post, …."""
-        ...
-
-    @property
-    def target(self) -> str:
-        """The address it is done to."""
-        ...
-
-    @property
-    def effect(self) -> str:
-        """The chain state it acts upon; the same effect of one job landing twice is a duplicate."""
-        ...
-
-
-class AttemptToRecord(Protocol):
-    """A signed transaction that has not left yet."""
-
-    @property
-    def lane(self) -> str:
-        """Which lane pays for it."""
-        ...
-
-    @property
-    def signature_text(self) -> str:
-        """Its first signature, base58."""
-        ...
-
-    @property
-    def wire(self) -> bytes:
-        """The signed bytes."""
-        ...
-
-    @property
-    def blockhash_text(self) -> str:
-        """The recent blockhash, base58."""
-        ...
-
-    @property
-    def last_valid_block_height(self) -> int:
-        """The block height after which it can no longer land."""
-        ...
-
-    @property
-    def created_slot(self) -> int:
-        """The slot at which the blockhash was read."""
-        ...
-
-    @property
-    def cu_limit(self) -> int:
-        """Compute units requested."""
-        ...
-
-    @property
-    def cu_price_micro_lamports(self) -> int:
-        """Price per compute unit."""
-        ...
-
-    @property
-    def fee_bid_lamports(self) -> int:
-        """What it costs if it is included, whether it succeeds or not."""
-        ...
-
-    @property
-    def signed_minute(self) -> int | None:
-        """When it was signed, Unix minutes by the wall clock; None if nobody will ask."""
-        ...
-
-    @property
-    def rent_lamports(self) -> int:
-        """What it locks in new accounts, if it lands."""
-        ...
-
-    @property
-    def jobs(self) -> Sequence[JobToRecord]:
-        """The jobs it carries, at least one."""
-        ...
-
-
-class EndToRecord(Protocol):
-    """How an attempt ended, as far as the chain has said."""
-
-    @property
-    def signature_text(self) -> str:
-        """Which attempt."""
-        ...
-
-    @property
-    def state(self) -> EndState:
-        """landed, failed on chain, or expired."""
-        ...
-
-    @property
-    def slot(self) -> int | None:
-        """Where it landed or failed."""
-        ...
-
-    @property
-    def err(self) -> str | None:
-        """The chain's error as JSON, or why it is believed to have expired."""
-        ...
-
-    @property
-    def cu_used(self) -> int | None:
-        """Compute units consumed, when the chain could say."""
-        ...
-
-    @property
-    def fee_lamports(self) -> int | None:
-        """What it cost."""
-        ...
-
-    @property
-    def is_finalized(self) -> bool:
-        """Whether no fork can change this any more."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptJob:
-    """One job of a recorded attempt."""
-
-    job_id: str
-    kind: str
-    target: str
-    effect: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """A recorded attempt, with where it stands."""
-
-    id: int
-    lane: str
-    signature_text: str
-    wire: bytes
-    blockhash_text: str
-    last_valid_block_height: int
-    created_slot: int
-    cu_limit: int
-    cu_price_micro_lamports: int
-    fee_bid_lamports: int
-    state: Literal["open", "landed", "failed", "expired"]
-    slot: int | None
-    err: str | None
-    cu_used: int | None
-    fee_lamports: int | None
-    is_finalized: bool
-    jobs: tuple[AttemptJob, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +39,8 @@ class Attempts:
         """Commit an attempt and its jobs; only afterwards may the bytes leave.
 
         Raises:
-            AlreadyOpen: one of its jobs has an open attempt, or the signature is known.
+            AlreadyOpen: one of its jobs has an open attempt, or one that acted on the same effect and is not
+                finalized, or the signature is known.
         """
         await self.store.transaction(lambda db: _insert(db, attempt))
 
@@ -207,6 +53,11 @@ class Attempts:
         if ends:
             await self.store.transaction(lambda db: _record_ends(db, ends))
 
+    async def record_facts(self, facts: Sequence[FactsToRecord]) -> None:
+        """Commit what ended attempts used; what is of another block than the recorded end is left out."""
+        if facts:
+            await self.store.transaction(lambda db: _record_facts(db, facts))
+
     async def mark_finalized(self, signatures: Sequence[str]) -> None:
         """Commit that these ends can no longer change.
 
@@ -216,9 +67,9 @@ class Attempts:
         if signatures:
             await self.store.transaction(lambda db: _mark_finalized(db, signatures))
 
-    async def open_attempts(self) -> tuple[Attempt, ...]:
-        """Read every unsettled attempt: open, or ended but not finalized; oldest first."""
-        return await self.store.read(_unsettled)
+    async def open_attempts(self, *, after_id: int, at_most: int) -> tuple[Attempt, ...]:
+        """Read unsettled attempts: open, or ended but not finalized; oldest first, a page at a time."""
+        return await self.store.read(lambda db: _unsettled(db, after_id, at_most))
 
     async def last_id(self) -> int:
         """Read the newest attempt's id, 0 if there is none: where a run's own report begins."""
@@ -244,7 +95,6 @@ def _insert(db: Database, attempt: AttemptToRecord) -> None:
     row = (
         attempt.lane,
         attempt.signature_text,
-        attempt.wire,
         attempt.blockhash_text,
         _storable("last_valid_block_height", attempt.last_valid_block_height),
         _storable("created_slot", attempt.created_slot),
@@ -256,14 +106,17 @@ def _insert(db: Database, attempt: AttemptToRecord) -> None:
     )
     try:
         attempt_id = db.conn.execute(
-            "INSERT INTO attempt (lane, signature, wire, blockhash, last_valid_block_height, "
+            "INSERT INTO attempt (lane, signature, blockhash, last_valid_block_height, "
             "created_slot, cu_limit, cu_price_micro_lamports, fee_bid_lamports, signed_minute, "
-            "rent_lamports) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "rent_lamports) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             row,
         ).lastrowid
+        db.conn.execute(
+            "INSERT INTO attempt_wire (attempt_id, wire) VALUES (?, ?)", [attempt_id, attempt.wire]
+        )
         db.conn.executemany(
-            "INSERT INTO attempt_job (attempt_id, job_id, kind, target, effect) "
-            "VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO attempt_job (attempt_id, job_id, kind, target, effect, holds_effect) "
+            "VALUES (?, ?, ?, ?, ?, 1)",
             [(attempt_id, job.job_id, job.kind, job.target, job.effect) for job in jobs],
         )
     except sqlite3.IntegrityError as error:
@@ -273,13 +126,20 @@ def _insert(db: Database, attempt: AttemptToRecord) -> None:
 
 
 def _who_holds(db: Database, attempt: AttemptToRecord) -> str:
-    ids = json.dumps([job.job_id for job in attempt.jobs])
+    effects = json.dumps([[job.job_id, job.effect] for job in attempt.jobs])
     held = db.conn.execute(
-        "SELECT job_id, signature FROM attempt_job JOIN attempt ON attempt.id = attempt_id "
-        "WHERE is_open = 1 AND signature <> ? AND job_id IN (SELECT value FROM json_each(?))",
-        [attempt.signature_text, ids],
+        "SELECT job_id, signature, state FROM json_each(?) AS wanted "
+        "JOIN attempt_job ON job_id = json_extract(wanted.value, '$[0]') "
+        "JOIN attempt ON attempt.id = attempt_id "
+        "WHERE signature <> ? AND (is_open = 1 "
+        "OR (holds_effect = 1 AND effect = json_extract(wanted.value, '$[1]')))",
+        [effects, attempt.signature_text],
     ).fetchall()
-    return ", ".join(f"{job_id} is held by {signature}" for job_id, signature in held)
+    return ", ".join(
+        f"{job_id} is held by {signature}"
+        + ("" if state == "open" else f", which {state} and is not finalized")
+        for job_id, signature, state in held
+    )
 
 
 def _storable(name: str, value: int) -> int:
@@ -301,8 +161,10 @@ def _record_ends(db: Database, ends: Sequence[EndToRecord]) -> None:
             continue
         try:
             db.conn.execute(
-                "UPDATE attempt SET state = ?, slot = ?, err = ?, is_finalized = ?, "
-                "cu_used = coalesce(?, cu_used), fee_lamports = ? WHERE signature = ?",
+                "UPDATE attempt SET state = ?1, slot = ?2, err = ?3, is_finalized = ?4, "
+                # What it used in a block that a fork left behind says nothing of this one.
+                "cu_used = coalesce(?5, CASE WHEN slot IS ?2 THEN cu_used END), fee_lamports = ?6 "
+                "WHERE signature = ?7",
                 [*wanted, end.cu_used, end.fee_lamports, end.signature_text],
             )
         except sqlite3.IntegrityError as error:
@@ -310,6 +172,14 @@ def _record_ends(db: Database, ends: Sequence[EndToRecord]) -> None:
                 f"attempt {end.signature_text} is {found[0]} at slot {found[1]}, "
                 f"not {end.state} at slot {end.slot}: {error}"
             ) from error
+
+
+def _record_facts(db: Database, facts: Sequence[FactsToRecord]) -> None:
+    db.conn.executemany(
+        "UPDATE attempt SET cu_used = ?, fee_lamports = ? "
+        "WHERE signature = ? AND slot = ? AND cu_used IS NULL",
+        [(each.cu_used, each.fee_lamports, each.signature_text, each.slot) for each in facts],
+    )
 
 
 def _mark_finalized(db: Database, signatures: Sequence[str]) -> None:
@@ -330,11 +200,22 @@ def _mark_finalized(db: Database, signatures: Sequence[str]) -> None:
             raise HistoryConflict(f"no attempt has the signature {signature}")
 
 
-def _unsettled(db: Database) -> tuple[Attempt, ...]:
+def _unsettled(db: Database, after_id: int, at_most: int) -> tuple[Attempt, ...]:
+    rows = db.conn.execute(
+        "SELECT id, lane, signature, wire, blockhash, last_valid_block_height, created_slot, "
+        "cu_limit, cu_price_micro_lamports, fee_bid_lamports, state, slot, err, cu_used, "
+        "fee_lamports FROM attempt JOIN attempt_wire ON attempt_id = id "
+        "WHERE is_finalized = 0 AND id > ? ORDER BY id LIMIT ?",
+        [after_id, at_most],
+    ).fetchall()
+    if not rows:
+        return ()
     jobs: dict[int, list[AttemptJob]] = {}
     for attempt_id, job_id, kind, target, effect in db.conn.execute(
         "SELECT attempt_id, job_id, kind, target, effect FROM attempt_job "
-        "WHERE attempt_id IN (SELECT id FROM attempt WHERE is_finalized = 0)"
+        "WHERE attempt_id IN "
+        "(SELECT id FROM attempt WHERE is_finalized = 0 AND id BETWEEN ? AND ?)",
+        [rows[0][0], rows[-1][0]],
     ):
         job = AttemptJob(job_id=job_id, kind=kind, target=target, effect=effect)
         jobs.setdefault(attempt_id, []).append(job)
@@ -358,9 +239,5 @@ def _unsettled(db: Database) -> tuple[Attempt, ...]:
             is_finalized=False,
             jobs=tuple(jobs[row[0]]),
         )
-        for row in db.conn.execute(
-            "SELECT id, lane, signature, wire, blockhash, last_valid_block_height, created_slot, "
-            "cu_limit, cu_price_micro_lamports, fee_bid_lamports, state, slot, err, cu_used, "
-            "fee_lamports FROM attempt WHERE is_finalized = 0 ORDER BY id"
-        )
+        for row in rows
     )

@@ -149,6 +149,71 @@ CREATE TABLE learned_units (
 """
 
 
+_WIRES = """
+-- The signed bytes are needed only until no fork can change the end; a day of them is gigabytes.
+CREATE TABLE attempt_wire (
+    attempt_id INTEGER PRIMARY KEY REFERENCES attempt (id),
+    wire BLOB NOT NULL CHECK (length(wire) BETWEEN 65 AND 4096)
+) STRICT;
+INSERT INTO attempt_wire (attempt_id, wire) SELECT id, wire FROM attempt WHERE is_finalized = 0;
+CREATE TRIGGER attempt_wire_never_changes BEFORE UPDATE ON attempt_wire
+BEGIN SELECT RAISE(ABORT, 'what was signed never changes'); END;
+CREATE TRIGGER attempt_wire_kept_until_finalized BEFORE DELETE ON attempt_wire
+WHEN (SELECT is_finalized FROM attempt WHERE id = OLD.attempt_id) = 0
+BEGIN SELECT RAISE(ABORT, 'the bytes of an attempt are kept until it is finalized'); END;
+CREATE TRIGGER attempt_lets_wire_go AFTER UPDATE OF is_finalized ON attempt
+WHEN NEW.is_finalized = 1
+BEGIN DELETE FROM attempt_wire WHERE attempt_id = NEW.id; END;
+
+DROP TRIGGER attempt_keeps_identity;
+ALTER TABLE attempt DROP COLUMN wire;
+CREATE TRIGGER attempt_keeps_identity BEFORE UPDATE ON attempt
+WHEN OLD.id IS NOT NEW.id OR OLD.lane IS NOT NEW.lane OR OLD.signature IS NOT NEW.signature
+    OR OLD.blockhash IS NOT NEW.blockhash
+    OR OLD.last_valid_block_height IS NOT NEW.last_valid_block_height
+    OR OLD.created_slot IS NOT NEW.created_slot OR OLD.cu_limit IS NOT NEW.cu_limit
+    OR OLD.cu_price_micro_lamports IS NOT NEW.cu_price_micro_lamports
+    OR OLD.fee_bid_lamports IS NOT NEW.fee_bid_lamports
+BEGIN SELECT RAISE(ABORT, 'what was signed never changes'); END;
+"""
+
+_EFFECTS = """
+-- An effect is held while an attempt that acts on it may still do so, or did so in a block that a fork may undo:
+-- an account read from a node that lags, or from before the fork, must not get the same effect signed twice.
+ALTER TABLE attempt_job ADD COLUMN holds_effect INTEGER NOT NULL DEFAULT 0
+    CHECK (holds_effect IN (0, 1));
+CREATE UNIQUE INDEX attempt_job_held ON attempt_job (job_id, effect) WHERE holds_effect = 1;
+
+DROP TRIGGER attempt_job_only_closes;
+UPDATE OR IGNORE attempt_job SET holds_effect = 1 WHERE attempt_id IN (
+    SELECT id FROM attempt WHERE is_finalized = 0 AND state IN ('open', 'landed')
+);
+CREATE TRIGGER attempt_job_only_closes BEFORE UPDATE ON attempt_job
+WHEN OLD.attempt_id IS NOT NEW.attempt_id OR OLD.job_id IS NOT NEW.job_id
+    OR OLD.kind IS NOT NEW.kind OR OLD.target IS NOT NEW.target OR OLD.effect IS NOT NEW.effect
+    OR NEW.is_open > OLD.is_open OR NEW.holds_effect > OLD.holds_effect
+BEGIN SELECT RAISE(ABORT, 'a job of an attempt only closes'); END;
+CREATE TRIGGER attempt_releases_effects AFTER UPDATE OF state, is_finalized ON attempt
+WHEN NEW.state IN ('failed', 'expired') OR NEW.is_finalized = 1
+BEGIN
+    UPDATE attempt_job SET holds_effect = 0 WHERE attempt_id = NEW.id AND holds_effect = 1;
+END;
+
+-- What a transaction used is learned after its end, sometimes after it is finalized; then once.
+DROP TRIGGER attempt_moves_forward;
+CREATE TRIGGER attempt_moves_forward BEFORE UPDATE ON attempt
+WHEN (NEW.state = 'open' AND OLD.state <> 'open') OR (OLD.is_finalized = 1 AND (
+    OLD.state IS NOT NEW.state OR OLD.slot IS NOT NEW.slot OR OLD.err IS NOT NEW.err
+    OR OLD.is_finalized IS NOT NEW.is_finalized))
+BEGIN SELECT RAISE(ABORT, 'an attempt only moves forward'); END;
+CREATE TRIGGER attempt_learns_once BEFORE UPDATE ON attempt
+WHEN OLD.is_finalized = 1
+    AND (OLD.cu_used IS NOT NEW.cu_used OR OLD.fee_lamports IS NOT NEW.fee_lamports)
+    AND (OLD.cu_used IS NOT NULL OR OLD.state = 'expired')
+BEGIN SELECT RAISE(ABORT, 'what a finalized attempt used never changes'); END;
+"""
+
+
 @migrations()
 def m001_attempts(db: Database) -> None:
     """Create attempts, their jobs, and their history."""
@@ -159,6 +224,18 @@ def m001_attempts(db: Database) -> None:
 def m002_cursors(db: Database) -> None:
     """Create named cursors."""
     _execute_each(db, _CURSORS)
+
+
+@migrations()
+def m003_attempt_wires(db: Database) -> None:
+    """Keep signed bytes apart, until the attempt is finalized."""
+    _execute_each(db, _WIRES)
+
+
+@migrations()
+def m004_held_effects(db: Database) -> None:
+    """Hold an effect while it may still happen or be undone; learn what was used after the end."""
+    _execute_each(db, _EFFECTS)
 
 
 @migrations()
@@ -215,7 +292,7 @@ def _check_triggers(db: Database, path: str) -> None:
     # sqlite-utils' transform() drops triggers without a word.
     expected = {
         line.split()[2]
-        for line in (_ATTEMPTS + _CURSORS + _SPEND).splitlines()
+        for line in (_ATTEMPTS + _CURSORS + _WIRES + _EFFECTS + _SPEND).splitlines()
         if line.startswith("CREATE TRIGGER")
     }
     present = {

@@ -36,7 +36,9 @@ def main() -> int:
     with (folder / "world.log").open("w") as log:
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
         scale = Scale(markets=asked.markets, slot_ms=asked.slot_ms)
-        found = trio.run(run_campaign, asked.seed, asked.kills, scale, faults, folder, tell)
+        found = trio.run(
+            run_campaign, asked.seed, asked.kills, asked.for_s, scale, faults, folder, tell
+        )
     print(json.dumps(found.as_json()) if asked.json else _page(found))
     if found.passed and not asked.keep:
         shutil.rmtree(folder)
@@ -48,6 +50,9 @@ def main() -> int:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument(
+        "--for", dest="for_s", type=float, default=3_600.0, help="seconds at most of killing"
+    )
     parser.add_argument("--seed", type=int, default=1, help="decides deaths, jumps and faults")
     parser.add_argument("--faults", default="heavy", help="profile of what goes wrong")
     parser.add_argument("--markets", type=int, default=8)

@@ -86,18 +86,20 @@ class Campaign:
 async def run_campaign(
     seed: int,
     kills: int,
+    for_s: float,
     scale: Scale,
     faults: FaultProfile,
     folder: Path,
     tell: Callable[[str], None],
 ) -> Campaign:
-    """Kill so many keepers, let the last one live, and audit what they left."""
+    """Kill so many keepers, or as many as time allows, let the last one live, and audit what they left."""
     campaign, started_s = Campaign(seed=seed), trio.current_time()
     async with trio.open_nursery() as nursery:
         world: World = await nursery.start(run_world, seed, scale, faults)
         config = world.write_config(folder)
         state, log = folder / "state", folder / "keeper.log"
-        await _kill_all(campaign, deaths_of(seed, kills), config, log, tell)
+        with trio.move_on_after(for_s):
+            await _kill_all(campaign, deaths_of(seed, kills), config, log, tell)
         world.restlessness.cancel(reason="the last life is undisturbed")
         due = await _live_on(campaign, world, config, log)
         await _settle(config, log, state)
@@ -139,7 +141,8 @@ def _note(campaign: Campaign, death: Death, life: Life) -> None:
     if life.exit_status is not None:
         campaign.ended_alone[f"status {life.exit_status}: {life.last_words[:300]}"] += 1
         return
-    campaign.deaths[death.name] += 1
+    is_in_vain = death.point is not None and life.was_killed_from_outside
+    campaign.deaths["by the clock" if is_in_vain else death.name] += 1
     campaign.phases[life.phase] += 1
     if life.work_began_s is not None:
         campaign.start_s.append(life.work_began_s)

@@ -10,9 +10,9 @@ from typing import Final
 
 _CLOCK_S_MAX: Final = 4.0
 """Half of it is the start of a process: a kill there must be as harmless as any other."""
-_BATCHES_MAX: Final = 12
+_BATCHES_MAX: Final = 8
 _LINGER_S_MAX: Final = 0.3
-_POINT_TIMES_MAX: Final = 8
+_POINT_TIMES_MAX: Final = 4
 
 
 class Point(StrEnum):

@@ -18,7 +18,7 @@ import trio
 
 from bench.crash.deaths import Death
 
-_LIFE_S_MAX: Final = 20.0
+_LIFE_S_MAX: Final = 7.0
 """A death that is waited for in vain comes by the clock."""
 _END_S_MAX: Final = 60.0
 """Of a drain: longer than `landing.drain_s`."""
@@ -37,6 +37,8 @@ class Life:
     lived_s: float = 0.0
     exit_status: int | None = None
     """None when it was killed."""
+    was_killed_from_outside: bool = False
+    """Not by its own hand, at a named line."""
     report: dict[str, Any] | None = None
     """What it said last, if it ended in order."""
     has_ended: bool = False
@@ -94,6 +96,7 @@ async def live_until(config: Path, log: Path, death: Death) -> Life:
             with trio.move_on_after(death.after_s):
                 await process.wait()
         if process.poll() is None:
+            life.was_killed_from_outside = True
             process.kill()
         await process.wait()
     return life

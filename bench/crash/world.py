@@ -38,7 +38,7 @@ from programs.rpc_settings import RpcSettings
 
 _HOST: Final = "127.0.0.1"
 _CONNECTIONS_MAX: Final = 1_000
-_CAST_SEED: Final = 1
+CAST_SEED: Final = 1
 _TICK_S: Final = 0.1
 _WANDER_E6: Final = 2_000
 _ONE_JUMP_EVERY_S: Final = 0.4
@@ -151,7 +151,7 @@ async def _be_restless(world: World, seed: int, chance: random.Random) -> None:
         markets=world.scale.markets,
         positions_per_side=world.scale.positions_per_side,
     )
-    cast = cast_of(_CAST_SEED)
+    cast = cast_of(CAST_SEED)
     platform = Platform(
         program=PROGRAM, quote_mint=cast.quote_mint.pubkey(), markets=markets, active=markets
     )
@@ -191,7 +191,7 @@ def _localnet_config(seed: int, scale: Scale, faults: FaultProfile) -> LocalnetC
             genesis_unix_s=unix_ms() // 1_000,
         ),
         programs=(ProgramImage(program=PROGRAM_KEY, code=PROGRAM_SO.read_bytes()),),
-        airdrops=((cast_of(_CAST_SEED).admin.address, ADMIN_LAMPORTS),),
+        airdrops=((cast_of(CAST_SEED).admin.address, ADMIN_LAMPORTS),),
     )
 
 

@@ -22,7 +22,8 @@ from keeper.prices.price import Price, PriceClass, Reason, Source
 from keeper.snapshot import Snapshot
 from keeper.watch import watch_chain
 from programs.in_flight import Pace
-from programs.submit import land, settle_open_attempts
+from programs.settling import settle_open_attempts
+from programs.submit import land
 from tests.keeper.scripted import GENESIS, PROGRAM, kit_over, lane_of, token_of
 
 _BAND_E6 = 1_000
@@ -54,7 +55,7 @@ async def keep(nodes: Nodes, disk: Disk, truth_e6: Mapping[int, int | None]) -> 
             lanes.start_soon(
                 post_prices,
                 lane_of(kit, "prices"),
-                _RULES,
+                lambda: _RULES,
                 boards.board,
                 boards.chain,
                 boards.following,

@@ -51,19 +51,24 @@ class Invariants:
                 "SELECT job_id, effect FROM attempt_job WHERE attempt_id = ? ORDER BY job_id",
                 [attempt_id],
             ).fetchall()
-            self._take(
-                Known(
-                    signature=Signature.from_string(signature),
-                    last_valid_height=last_valid_height,
-                    effects=tuple((job_id, effect) for job_id, effect in jobs),
-                )
+            attempt = Known(
+                signature=Signature.from_string(signature),
+                last_valid_height=last_valid_height,
+                effects=tuple((job_id, effect) for job_id, effect in jobs),
             )
+            self._take(attempt, failed=_failed(db))
 
-    def _take(self, attempt: Known) -> None:
+    def _take(self, attempt: Known, failed: frozenset[str]) -> None:
+        """Compare with the former attempts of the same effects.
+
+        A failure that was confirmed is believed at once: to find the guilty job of a batch could not wait for finality
+        at every step. A fork that takes one back is where the count of effects has to hold.
+        """
         self.trace.note("recorded", attempt.signature, *attempt.effects)
         for effect in attempt.effects:
             for former in self._by_effect[effect]:
-                if why := self._why_alive(former):
+                why = None if str(former.signature) in failed else self._why_alive(former)
+                if why is not None:
                     self.note(f"{effect} was signed again while {former.signature} {why}")
             self._by_effect[effect].append(attempt)
         self._known[attempt.signature] = attempt
@@ -140,3 +145,8 @@ class Invariants:
         if sentence not in self.broken:
             self.broken.append(sentence)
             self.trace.note("BROKEN", sentence)
+
+
+def _failed(db: Database) -> frozenset[str]:
+    rows = db.conn.execute("SELECT signature FROM attempt WHERE state = 'failed'")
+    return frozenset(signature for (signature,) in rows)

@@ -211,12 +211,15 @@ def founded():
 
 
 @asynccontextmanager
-async def open_svm_world(cluster, keeper, store=None):
+async def open_svm_world(cluster, keeper, store=None, **in_kit):
     """Landing and blockhashes run over the platform; what the store has open is settled first."""
     platform = cluster.platform
     rpc, own_store = SvmRpc(cluster), store or InLoopStore()
     kit = replace(
-        kit_over(rpc, own_store), program=platform.program, quote_mint=platform.quote_mint.pubkey()
+        kit_over(rpc, own_store),
+        program=platform.program,
+        quote_mint=platform.quote_mint.pubkey(),
+        **in_kit,
     )
     try:
         async with trio.open_nursery() as landing:

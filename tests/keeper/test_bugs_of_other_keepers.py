@@ -81,7 +81,7 @@ def post(world, **changes):
     """Start the prices lane."""
     lane = lane_of(world.kit, "prices", LaneConfig(**changes))
     boards = (world.board, world.chain, world.following)
-    world.nursery.start_soon(post_prices, lane, PostingRules(), *boards, world.stop)
+    world.nursery.start_soon(post_prices, lane, PostingRules, *boards, world.stop)
 
 
 def look(world, numbers, *, market=0):

@@ -124,3 +124,26 @@ def test_the_effective_configuration_has_every_key_and_no_objects(tmp_path):
     assert PROGRAM == shown["cluster"]["program_id"]
     assert set(tomllib.loads((ROOT / "keeper.toml").read_text())) <= set(shown)
     assert str(tmp_path / "state") == shown["state"]["folder"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("max_lag_slots = 1", "cluster: max_lag_slots is 1, expected 2 to 150"),
+        ("breaker_failures = 0", "cluster: breaker_failures is 0, expected 1 to 100"),
+        ("check_interval_ms = 10", "cluster: check_interval_ms is 10, expected 500 to 600000"),
+        (
+            "breaker_probe_ms = 5_000\nbreaker_probe_max_ms = 1_000",
+            "cluster: breaker_probe_max_ms is 1000, expected at least breaker_probe_ms (5000)",
+        ),
+    ],
+)
+def test_bad_settings_of_rpc_endpoints_are_one_sentence_each(tmp_path, setting, said):
+    text = LEAST.replace("[cluster]\n", f"[cluster]\n{setting}\n")
+    assert said in mistakes_of(tmp_path, text)
+
+
+def test_the_settings_of_rpc_endpoints_reach_the_pool(tmp_path):
+    text = LEAST.replace("[cluster]\n", "[cluster]\nmax_lag_slots = 9\nbreaker_failures = 4\n")
+    settings = load_config(write(tmp_path, text)).cluster.rpc_settings
+    assert (9, 4) == (settings.max_lag_slots, settings.breaker_rules.failures)

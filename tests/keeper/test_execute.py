@@ -1,5 +1,6 @@
 """keeper/execute.py, on a virtual clock over a scripted cluster."""
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 
@@ -130,7 +131,7 @@ async def test_the_same_work_under_one_blockhash_is_another_transaction_each_tim
         for number in range(3):
             await ship(work(world), numbered(shipment(), number))
         async with trio.open_nursery() as nursery:
-            for number in range(20):
+            for number in range(3, 23):
                 nursery.start_soon(ship, work(world), numbered(shipment(), number))
 
         assert 23 == len(world.cluster.sends) == world.tally.landed["work"]
@@ -151,11 +152,12 @@ async def test_the_floor_is_read_anew_only_when_it_may_have_changed(autojump_clo
     async with open_world() as world:
         paying = purse()
         first_s = trio.current_time()
+        numbers = itertools.count()
         while trio.current_time() < first_s + 1.9:
-            await ship(work(world, paying), shipment())
+            await ship(work(world, paying), numbered(shipment(), next(numbers)))
         assert 1 == world.rpc.calls["get_recent_prioritization_fees"]
-        await ship(work(world, paying), shipment())
-        await ship(work(world, paying), shipment())
+        await ship(work(world, paying), numbered(shipment(), next(numbers)))
+        await ship(work(world, paying), numbered(shipment(), next(numbers)))
         assert 2 == world.rpc.calls["get_recent_prioritization_fees"]
         assert {(10_000,)} == set(world.rows("SELECT cu_price_micro_lamports FROM attempt"))
 

@@ -5,13 +5,16 @@ from contextlib import asynccontextmanager
 import pytest
 from chain_terms import ARBITRAGE, BORROW, LIQUIDITY, STAKE, opening
 from harness import USD
+from solders.account import Account
 from svm_world import SvmCluster, founded, open_svm_world
 
 from keeper.fees import FeePolicy
 from keeper.prices.price import PriceClass
+from keeper.rehearsal import Rehearsal
 from programs import chains
 from programs.accounts import Side
-from programs.chain_account import ChainStatus
+from programs.addresses import SYSTEM_PROGRAM
+from programs.chain_account import ChainStatus, Step, StepKind
 from programs.rpc import RpcTimeout
 from state.in_loop import InLoopStore
 
@@ -46,10 +49,10 @@ class Stage:
         return self.platform.open_chain(self.owner, market or self.market, deposit, *steps, **terms)
 
     @asynccontextmanager
-    async def executing(self, store=None, **changes):
+    async def executing(self, store=None, in_kit=None, **changes):
         """The lane runs, every market has a valid price; it is drained when the block ends."""
         self.cluster = self.cluster or SvmCluster(self.platform)
-        async with open_svm_world(self.cluster, self.keeper, store) as world:
+        async with open_svm_world(self.cluster, self.keeper, store, **in_kit or {}) as world:
             for market in self.markets:
                 world.price(market)
             world.run_lane(**changes)
@@ -144,7 +147,7 @@ async def test_steps_that_only_a_newer_node_allows_are_found_by_simulation(autoj
 
 async def test_steps_that_a_newer_node_refuses_are_left_for_later(autojump_clock):
     stage = Stage()
-    tight = LIQUIDITY.__class__(kind=LIQUIDITY.kind, limit_e6=1_000)
+    tight = Step(kind=StepKind.LIQUIDITY, limit_e6=1_000)
     chain = stage.open(STAKE, BORROW, tight, STAKE)
     async with stage.executing() as world:
         world.scan()
@@ -376,6 +379,69 @@ async def test_what_we_may_not_execute_is_not_late(autojump_clock):
         await world.look()
         (latency_ms,) = world.tally.latencies_ms(["chains"])
         assert latency_ms <= 4 * 400
+
+
+async def test_a_step_that_is_refused_on_chain_alone_is_to_blame_and_its_companions_go_on(
+    autojump_clock,
+):
+    stage = Stage(markets=2)
+    tight = Step(kind=StepKind.LIQUIDITY, limit_e6=1_000)
+    guilty, innocent = stage.open(tight), stage.open(STAKE, market=stage.markets[1])
+
+    def push():
+        stage.platform.open(stage.owner, stage.market, 14_000 * USD, side=Side.NO)
+
+    async with stage.executing() as world:
+        world.cluster.before_landing.append(push)
+        await world.look()
+        assert (1, 0) == (world.tally.failed["chains"], world.tally.chain_steps_landed)
+        (stuck,) = world.tally.stuck_chains.values()
+        assert ("SLIPPAGE", False) == (stuck.refusal, stuck.is_forecast)
+        await world.look()
+        assert ChainStatus.DONE is stage.platform.chain(innocent).status
+        await world.look(5)
+        assert ChainStatus.RUNNING is stage.platform.chain(guilty).status
+        assert 1 == world.tally.failed["chains"]
+        assert 2 == len(world.sent)
+
+
+async def test_what_a_newer_node_has_no_room_for_waits_without_blame(autojump_clock):
+    stage = Stage()
+    two = [stage.open(opening(2), deposit=14_000 * USD) for _ in range(2)]
+    trader = stage.platform.user(1_000_000)
+    async with stage.executing() as world:
+        world.scan()
+        stage.platform.open(trader, stage.market, 9_000 * USD, leverage=2)
+        await world.slots(4)
+        assert [1, 1] == [world.tally.refusals["chains.crowded_out"], len(world.sent)]
+        assert {} == world.tally.stuck_chains
+        assert 1 == sum(stage.platform.chain(each).status is ChainStatus.DONE for each in two)
+        assert 0 == world.tally.failed["chains"]
+
+
+async def test_a_transaction_refused_as_a_whole_blames_no_chain(autojump_clock):
+    stage = Stage(markets=2)
+    for market in stage.markets:
+        stage.open(STAKE, market=market)
+    stage.platform.svm.set_account(stage.keeper.address, Account(1_000, b"", SYSTEM_PROGRAM))
+    async with stage.executing() as world:
+        await world.look()
+        assert [] == world.sent
+        assert 2 == world.tally.refusals["chains.simulation_refused"]
+        assert {} == world.tally.stuck_chains
+
+
+async def test_a_rehearsal_sends_nothing_and_lets_a_chain_rest_as_if_it_had_landed(autojump_clock):
+    stage, rehearsal = Stage(), Rehearsal()
+    stage.open(STAKE, STAKE)
+    async with stage.executing(in_kit={"rehearsal": rehearsal}) as world:
+        await world.look(5)
+        assert [] == world.sent
+        assert (1, 1) == (
+            rehearsal.by_lane["chains"].transactions,
+            rehearsal.by_lane["chains"].jobs,
+        )
+        assert (0, {}) == (world.tally.chain_steps_landed, world.tally.refusals)
 
 
 async def test_a_silent_cluster_loses_nothing(autojump_clock):

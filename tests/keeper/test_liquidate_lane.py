@@ -98,7 +98,13 @@ async def test_a_landed_target_is_sent_again_only_for_a_scan_newer_than_the_land
             world.scan(markets=rows[0], positions=rows[1], slot=seen)
             await world.slots(4)
         assert 1 == len(world.batches())
+        # As it was before: a node that lags, or a fork. What may still be undone is not signed anew.
         world.scan(markets=rows[0], positions=rows[1], slot=slot + 1)
+        await world.slots(4)
+        assert 1 == len(world.batches())
+        assert world.tally.refusals["liquidations.already_open"] > 0
+        less = [position_row(1, debt=62 * USD)]
+        world.scan(markets=rows[0], positions=less, slot=slot + 2)
         await world.slots(4)
         assert 2 == len(world.batches())
 

@@ -94,7 +94,13 @@ async def test_a_scan_as_old_as_our_own_post_never_posts_again(autojump_clock):
             world.scan(markets=[market_row(0, slot=start)], slot=slot)
             await world.slots(3)
             assert 1 == len(world.cluster.received)
+        # A newer scan that still shows it: held while the post may yet be undone, unless there is something new to say.
         world.scan(markets=[market_row(0, slot=start)], slot=landed_slot + 1)
+        await world.slots(3)
+        assert 1 == len(world.cluster.received)
+        assert world.tally.refusals["prices.already_open"] > 0
+        world.price(price_e6=510_000)
+        world.scan(markets=[market_row(0, slot=start)], slot=landed_slot + 2)
         await world.slots(3)
         assert 2 == len(world.cluster.received)
 

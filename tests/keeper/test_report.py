@@ -1,5 +1,6 @@
 """keeper/report.py: what it says of transactions is what the database says."""
 
+from collections import Counter, deque
 from types import SimpleNamespace
 
 import trio
@@ -7,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.prices.board import PriceBoard
-from keeper.report import report
-from keeper.tally import MARKET_RESOLVED, PostedPrice, Tally, Withheld
+from keeper.report import endpoint_json, report
+from keeper.tally import MARKET_RESOLVED, PostedPrice, StuckChain, Tally, Withheld
+from programs.endpoint_counts import Counts
 from programs.outcomes import Expired, Failed, JobRef, Landed, end_row
+from programs.standing import Standing
 from state.attempts import Attempts
 from state.in_loop import InLoopStore
 from tests.fakes import ScriptedCluster, signed_batch
@@ -163,6 +166,37 @@ def test_latencies_are_of_all_lanes_and_of_liquidations_alone():
     assert 30.0 == found["liquidations"]["due_to_landed_ms_p99"]
 
 
+def test_chains_stuck_at_the_end_are_listed_those_for_the_longest_first():
+    tally = Tally(chains_due=30, chain_steps_landed=7, chains_completed=2, chains_cancelled=1)
+    tally.note_latency("chains", 120.0)
+    tally.stuck_chains = {
+        f"chain {number:02}": StuckChain(
+            step=1,
+            kind="borrow",
+            refusal="COVERAGE_LOW",
+            reason="vault coverage is below 0.5",
+            since_slot=100 - number,
+            is_forecast=True,
+        )
+        for number in range(25)
+    }
+    chains = reported(empty_summary(), tally)["chains"]
+
+    assert (30, 7, 2, 1, 25) == tuple(
+        chains[name] for name in ("due", "landed_steps", "landed_chains", "cancelled", "stuck_now")
+    )
+    assert 20 == len(chains["stuck"])
+    assert {
+        "chain": "chain 24",
+        "step": 1,
+        "kind": "borrow",
+        "refusal": "COVERAGE_LOW",
+        "reason": "vault coverage is below 0.5",
+        "since_slot": 76,
+    } == chains["stuck"][0]
+    assert 120.0 == chains["due_to_landed_ms_p50"] == chains["due_to_landed_ms_p99"]
+
+
 def test_prices_not_posted_at_the_end_are_listed_those_for_the_longest_first():
     tally = Tally()
     for number, slot, reason in (
@@ -176,3 +210,19 @@ def test_prices_not_posted_at_the_end_are_listed_those_for_the_longest_first():
     assert {"market": 2, "outcome": None, "reason": "stale:too_old", "since_slot": 10} == found[
         "longest"
     ][0]
+
+
+def test_the_endpoints_are_told_of_by_names_without_keys():
+    endpoint = Counts(calls=3, failures=Counter(timeout=2), latencies_s=deque([0.25])).statistics(
+        "https://one.example/…", Standing(behind_slots=7)
+    )
+    assert {
+        "name": "https://one.example/…",
+        "calls": 3,
+        "failures": {"timeout": 2},
+        "breaker": "closed",
+        "lag_slots": 7,
+        "set_aside": None,
+        "latency_ms_p50": 250.0,
+        "latency_ms_p99": 250.0,
+    } == endpoint_json(endpoint)

@@ -96,3 +96,19 @@ def test_what_a_rehearsal_would_have_sent_and_what_stopped_a_run_is_said():
     assert "STOPPED        program X was replaced" == lines[0]
     assert "would send     3 prices with 20 jobs (1 simulated badly); nothing was sent" == lines[-2]
     assert "shared key     2 transactions were signed by another process" == lines[-1]
+
+
+def test_chains_are_told_only_when_there_were_some_and_the_longest_stuck_with_the_reason():
+    stuck = {"chain": "CHAIN", "step": 2, "kind": "open", "reason": "too little room"}
+    chains = REPORT["chains"] | {
+        "landed_steps": 9,
+        "landed_chains": 2,
+        "bounty_base_units": 1_500_000,
+        "stuck_now": 3,
+        "stuck": [stuck] * 3,
+    }
+    lines = summary_lines(REPORT | {"chains": chains})
+
+    assert "chains         9 steps landed, 2 chains completed, 0 cancelled, bounty $1.50" in lines
+    told = "CHAIN at step 2 (open): too little room"
+    assert f"stuck          3 chains at the end, longest: {told}; {told}" in lines

@@ -9,7 +9,7 @@ from solders.pubkey import Pubkey
 
 from keeper.prices.board import PriceBoard
 from keeper.prices.price import Price, PriceClass, Reason, Source, TokenId
-from keeper.tally import MARKET_RESOLVED, Tally, Withheld
+from keeper.tally import MARKET_RESOLVED, StuckChain, Tally, Withheld
 from keeper.view import Notice, render
 from programs.units import PriceE6
 
@@ -29,8 +29,8 @@ def price(token, price_class):
     )
 
 
-def frame(columns, rows, *, markets=40, notices=(), scan_age_s=0.0, withheld=None):
-    board, tally = PriceBoard(), Tally(withheld=withheld or {})
+def frame(columns, rows, *, markets=40, notices=(), scan_age_s=0.0, withheld=None, **counts):
+    board, tally = PriceBoard(), Tally(withheld=withheld or {}, **counts)
     for number in range(markets):
         board.publish(price(str(number), PriceClass.HALTED if number == 33 else PriceClass.VALID))
     for lane in ("prices", "liquidations"):
@@ -111,3 +111,26 @@ async def test_prices_that_are_not_posted_are_told_with_since_when_and_why(autoj
 
     over = {12: withheld(MARKET_RESOLVED, for_s=900)}
     assert not any(line.startswith("not posted") for line in frame(80, 24, withheld=over))
+
+
+def stuck(since_slot, **changes):
+    said = {
+        "step": 2,
+        "kind": "open",
+        "refusal": "SIDE_CAP",
+        "reason": "leveraged shares on this side would exceed an eighth of the pool's liquidity",
+        "is_forecast": True,
+    }
+    return StuckChain(since_slot=since_slot, **said | changes)
+
+
+async def test_chains_are_told_once_there_are_any_and_the_one_stuck_for_longest():
+    address = str(Pubkey.default())
+    chains = {"A" * 44: stuck(9), address: stuck(7, step=4), "B" * 44: stuck(8)}
+    lines = frame(80, 24, chains_due=3, chain_steps_landed=12, stuck_chains=chains)
+
+    assert len(lines) <= 24
+    assert "chains due 3, steps 12, completed 0, cancelled 0, bounty $0.00" in lines
+    told = "stuck: 3, longest 1111…1111 at step 4 (open): SIDE_CAP (since slot 7)"
+    assert told in lines
+    assert not [line for line in frame(80, 24) if line.startswith("chains ")]

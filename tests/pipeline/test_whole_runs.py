@@ -25,6 +25,8 @@ def test_a_run_posts_scans_liquidates_and_reports(config):
     assert len(found["prices"]["posted_by_token"]) == 16
     assert found["positions"]["scanned"] > 0
     assert found["liquidations"]["landed"] >= 10
+    assert found["chains"]["landed_steps"] >= 5
+    assert found["chains"]["landed_chains"] >= 1
     assert found["transactions"]["duplicates"] == 0
     assert found["transactions"]["open"] == 0
     assert 0 < found["transactions"]["cu_used"] <= found["transactions"]["cu_requested"]
@@ -86,10 +88,10 @@ def test_killed_keepers_settle_what_they_left_and_nothing_lands_twice(tmp_path, 
                     lambda line: line["event"] == "batch.signed" and line["lane"] == "liquidations"
                 )
                 victim.process.kill()
-            settled += len(victim.named("attempt.settled"))
+            settled += len(victim.named("attempts.settled"))
         with started(*run, "--for", "4s") as last:
             found = finish(last)
-        settled += len(last.named("attempt.settled"))
+        settled += len(last.named("attempts.settled"))
         time.sleep(0.1)
 
     assert 0 == found["transactions"]["duplicates"]

@@ -16,7 +16,8 @@ from programs.in_flight import InFlight, Pace
 from programs.outcomes import JobRef, SignedBatch
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
-from programs.submit import land, settle_open_attempts, submit
+from programs.settling import settle_open_attempts
+from programs.submit import land, submit
 from programs.transaction import Budget, compile_message, sign
 from state.attempts import Attempts
 from state.store import open_store
@@ -35,9 +36,9 @@ class Doomed:
     def __getattr__(self, name):
         return partial(self._call, name)
 
-    async def _call(self, name, *args):
+    async def _call(self, name, *args, **options):
         self._die_at(f"before {name}")
-        result = await getattr(self._inner, name)(*args)
+        result = await getattr(self._inner, name)(*args, **options)
         self._die_at(f"after {name}")
         return result
 

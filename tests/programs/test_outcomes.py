@@ -1,7 +1,15 @@
 import pytest
 from solders.signature import Signature
 
-from programs.outcomes import Expired, Failed, Landed, end_row, is_same_end, read_outcome
+from programs.outcomes import (
+    Expired,
+    Failed,
+    Landed,
+    end_row,
+    is_same_end,
+    read_outcome,
+    with_facts,
+)
 from programs.rpc import SignatureStatus, TransactionFacts
 
 SIGNATURE = Signature.default()
@@ -15,28 +23,29 @@ def facts(slot=7):
     return TransactionFacts(slot=slot, err=None, fee_lamports=6_000, cu_used=42, logs=("a",))
 
 
-def test_facts_of_the_same_slot_are_kept():
-    found = read_outcome(SIGNATURE, status(), facts(), 5_000)
+def test_facts_of_the_same_slot_are_added():
+    found = with_facts(read_outcome(SIGNATURE, status(), 5_000), facts())
     assert isinstance(found, Landed)
     assert (found.cu_used, found.fee_lamports, found.logs) == (42, 6_000, ("a",))
 
 
-def test_facts_of_another_fork_are_left_out():
-    found = read_outcome(SIGNATURE, status(), facts(slot=8), 5_000)
-    assert (found.cu_used, found.fee_lamports, found.logs) == (None, 5_000, ())
+def test_facts_of_another_fork_or_of_what_never_landed_are_left_out():
+    landed = read_outcome(SIGNATURE, status(), 5_000)
+    assert (landed.cu_used, landed.fee_lamports, landed.logs) == (None, 5_000, ())
+    assert with_facts(landed, facts(slot=8)) is None
+    assert with_facts(EXPIRED, facts()) is None
+    assert with_facts(None, facts()) is None
 
 
 def test_an_error_makes_it_a_failure_at_any_commitment():
     for commitment in ("confirmed", "finalized"):
-        found = read_outcome(
-            SIGNATURE, status(err="AccountInUse", commitment=commitment), None, 5_000
-        )
+        found = read_outcome(SIGNATURE, status(err="AccountInUse", commitment=commitment), 5_000)
         assert isinstance(found, Failed)
         assert found.is_finalized == (commitment == "finalized")
 
 
-LANDED = read_outcome(SIGNATURE, status(), None, 5_000)
-FAILED = read_outcome(SIGNATURE, status(err={"b": 1}), None, 5_000)
+LANDED = read_outcome(SIGNATURE, status(), 5_000)
+FAILED = read_outcome(SIGNATURE, status(err={"b": 1}), 5_000)
 EXPIRED = Expired(signature=SIGNATURE, reason="why")
 
 

@@ -36,3 +36,11 @@ class EndRow:
     fee_lamports: int | None = 5_200
     is_finalized: bool = False
     signature_text: str = "s" * 88
+
+
+@dataclass(frozen=True)
+class FactsRow:
+    signature_text: str = "s" * 88
+    slot: int = 7
+    cu_used: int | None = 150_000
+    fee_lamports: int = 5_200

@@ -3,7 +3,7 @@ import pytest
 from state.attempts import Attempts
 from state.errors import AlreadyOpen, HistoryConflict
 from state.sqlite import sqlite3
-from tests.state.rows import AttemptRow, EndRow, JobRow
+from tests.state.rows import AttemptRow, EndRow, FactsRow, JobRow
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def end(letter="s", **fields):
 async def test_an_attempt_is_read_back_with_its_jobs_and_bytes(attempts):
     jobs = (JobRow(), JobRow(job_id="liquidate:B", target="B"))
     await attempts.record_attempt(AttemptRow(jobs=jobs))
-    (found,) = await attempts.open_attempts()
+    (found,) = await attempts.open_attempts(after_id=0, at_most=99)
     assert (found.state, found.wire, found.last_valid_block_height) == ("open", b"\x01" * 200, 150)
     assert [job.job_id for job in found.jobs] == ["liquidate:A", "liquidate:B"]
 
@@ -31,7 +31,7 @@ async def test_a_job_has_at_most_one_open_attempt(attempts):
     await attempts.record_attempt(AttemptRow())
     with pytest.raises(AlreadyOpen, match="liquidate:A is held by ssss"):
         await attempts.record_attempt(named("t"))
-    assert len(await attempts.open_attempts()) == 1
+    assert len(await attempts.open_attempts(after_id=0, at_most=99)) == 1
 
 
 async def test_a_signature_is_recorded_once(attempts):
@@ -52,15 +52,92 @@ async def test_a_signature_is_recorded_once(attempts):
 async def test_any_end_frees_the_job_for_another_attempt(attempts, how):
     await attempts.record_attempt(AttemptRow())
     await attempts.record_ends([how])
+    await attempts.record_attempt(named("t", jobs=(JobRow(effect="shares=60"),)))
+
+
+async def test_an_effect_that_landed_is_held_until_it_is_finalized(attempts):
+    await attempts.record_attempt(AttemptRow())
+    await attempts.record_ends([end()])
+    with pytest.raises(AlreadyOpen, match=r"liquidate:A is held by s+, which landed and is"):
+        await attempts.record_attempt(named("t"))
+    await attempts.mark_finalized(["s" * 88])
     await attempts.record_attempt(named("t"))
+
+
+async def test_an_effect_that_failed_or_was_undone_is_free_at_once(attempts):
+    await attempts.record_attempt(AttemptRow())
+    await attempts.record_ends([end()])
+    await attempts.record_ends([end(state="expired", slot=None, err="gone", is_finalized=True)])
+    await attempts.record_attempt(named("t"))
+    await attempts.record_ends([end("t", state="failed", err="{}")])
+    await attempts.record_attempt(named("u"))
+
+
+async def test_facts_are_recorded_after_the_end_once_and_of_the_right_block(attempts, store):
+    async def found():
+        read = "SELECT cu_used, fee_lamports FROM attempt"
+        return await store.read(lambda db: db.conn.execute(read).fetchone())
+
+    await attempts.record_attempt(AttemptRow())
+    await attempts.record_ends([end(cu_used=None)])
+    await attempts.record_facts([FactsRow(slot=8)])
+    assert await found() == (None, 5_200)
+    await attempts.mark_finalized(["s" * 88])
+    await attempts.record_facts([FactsRow(cu_used=77, fee_lamports=5_111)])
+    await attempts.record_facts([FactsRow(cu_used=78)])
+    assert await found() == (77, 5_111)
+    with pytest.raises(sqlite3.IntegrityError, match="what a finalized attempt used never"):
+        await store.transaction(lambda db: db.conn.execute("UPDATE attempt SET cu_used = 1"))
+
+
+async def test_what_was_used_in_a_block_left_behind_is_forgotten_with_it(attempts, store):
+    await attempts.record_attempt(AttemptRow())
+    await attempts.record_ends([end(slot=7, cu_used=None)])
+    await attempts.record_facts([FactsRow(cu_used=77)])
+    await attempts.record_ends([end(slot=9, cu_used=None)])
+    read = "SELECT slot, cu_used FROM attempt"
+    assert await store.read(lambda db: db.conn.execute(read).fetchone()) == (9, None)
+
+
+async def test_signed_bytes_are_kept_until_the_attempt_is_finalized_and_no_longer(attempts, store):
+    async def kept():
+        read = "SELECT count(*) FROM attempt_wire"
+        return await store.read(lambda db: db.conn.execute(read).fetchone()[0])
+
+    for letter in "stu":
+        await attempts.record_attempt(named(letter, jobs=(JobRow(job_id=letter),)))
+    await attempts.record_ends([end("t"), end("s", is_finalized=True)])
+    assert await kept() == 2
+    await attempts.mark_finalized(["t" * 88])
+    await attempts.record_ends(
+        [end("u", state="expired", slot=None, err="gone", is_finalized=True, cu_used=None)]
+    )
+    assert await kept() == 0
+    assert (await attempts.summary()).attempts == 3
+
+
+async def test_unsettled_attempts_are_read_a_page_at_a_time(attempts):
+    for letter in "stuv":
+        await attempts.record_attempt(named(letter, jobs=(JobRow(job_id=letter),)))
+    await attempts.record_ends([end("t", is_finalized=True)])
+    first = await attempts.open_attempts(after_id=0, at_most=2)
+    assert [(each.signature_text[0], each.jobs[0].job_id) for each in first] == [
+        ("s", "s"),
+        ("u", "u"),
+    ]
+    (last,) = await attempts.open_attempts(after_id=first[-1].id, at_most=2)
+    assert last.signature_text == "v" * 88
+    assert await attempts.open_attempts(after_id=last.id, at_most=2) == ()
 
 
 async def test_a_landed_attempt_stays_unsettled_until_finalized(attempts):
     await attempts.record_attempt(AttemptRow())
     await attempts.record_ends([end()])
-    assert [found.state for found in await attempts.open_attempts()] == ["landed"]
+    assert [found.state for found in await attempts.open_attempts(after_id=0, at_most=99)] == [
+        "landed"
+    ]
     await attempts.mark_finalized(["s" * 88])
-    assert await attempts.open_attempts() == ()
+    assert await attempts.open_attempts(after_id=0, at_most=99) == ()
     await attempts.mark_finalized(["s" * 88])
 
 
@@ -117,7 +194,10 @@ async def test_a_u64_beyond_what_sqlite_stores_is_refused(attempts):
         "DELETE FROM attempt",
         "DELETE FROM attempt_job",
         "DELETE FROM attempt_event",
-        "UPDATE attempt SET wire = zeroblob(100)",
+        "UPDATE attempt SET blockhash = signature",
+        "UPDATE attempt_wire SET wire = zeroblob(100)",
+        "DELETE FROM attempt_wire",
+        "UPDATE attempt_job SET effect = 'x'",
         "UPDATE attempt SET state = 'open', slot = NULL",
         "UPDATE attempt_job SET is_open = 1",
         "UPDATE attempt_job SET job_id = 'x'",
@@ -144,7 +224,7 @@ async def test_the_summary_counts_what_happened_since_an_id(attempts):
     await attempts.record_ends([end("t", is_finalized=True)])
     await attempts.record_attempt(named("u", jobs=two))
     await attempts.record_ends([end("u", state="failed", err="{}", cu_used=9, fee_lamports=5_000)])
-    await attempts.record_attempt(named("v"))
+    await attempts.record_attempt(named("v", jobs=(JobRow(effect="shares=60"),)))
     report = await attempts.summary(after_id=since)
     assert (report.attempts, report.landed, report.failed, report.open) == (3, 1, 1, 1)
     assert (report.jobs_landed, report.finalized, report.duplicates) == (2, 1, 0)
@@ -154,7 +234,7 @@ async def test_the_summary_counts_what_happened_since_an_id(attempts):
 async def test_the_same_effect_of_one_job_landing_twice_is_a_duplicate(attempts):
     for letter, effect in (("s", "shares=100"), ("t", "shares=60"), ("u", "shares=100")):
         await attempts.record_attempt(named(letter, jobs=(JobRow(effect=effect),)))
-        await attempts.record_ends([end(letter)])
+        await attempts.record_ends([end(letter, is_finalized=True)])
     assert (await attempts.summary()).duplicates == 1
 
 

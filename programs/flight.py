@@ -1,0 +1,93 @@
+"""One attempt on its way, and those who wait for its end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import trio
+from solders.signature import Signature
+
+from programs.attempt_log import StoredJob
+from programs.outcomes import Expired, Outcome
+from programs.units import BlockHeight, Lamports, Slot
+
+_FACTS_TRIES_MAX: Final = 6
+"""One at its end, then one at each look until it is finalized."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Flight:
+    """One attempt on its way."""
+
+    lane: str
+    jobs: Sequence[StoredJob]
+    signature: Signature
+    wire: bytes
+    last_valid_block_height: BlockHeight
+    created_slot: Slot
+    fee_bid_lamports: Lamports
+    is_inherited: bool = False
+    """Whether an earlier process signed it: nobody waits for its facts."""
+    outcome: Outcome | None = None
+    """What has been recorded of it."""
+    is_visible: bool = False
+    """Whether a node knew it at the last look: then it needs no resending."""
+    was_looked_at: bool = False
+    is_forgotten: bool = False
+    """Finalized: nothing can change it."""
+    is_queued: bool = False
+    is_sending: bool = False
+    was_sent: bool = False
+    is_spent: bool = False
+    """Whether its blockhash has expired, as a node saw it: no leader takes it any more, its end is only waited for."""
+    is_hopeless: bool = False
+    """Whether every endpoint refused it for a reason that time does not cure."""
+    refusal: str | None = None
+    history_again_s: float = -float("inf")
+    """Before then no node's history is searched for it again."""
+    is_unprovable: bool = False
+    """Whether it can no longer land, and no node's history reaches far enough back to prove that it has not."""
+    has_facts: bool = False
+    is_learning: bool = False
+    facts_tries: int = 0
+    is_told: bool = False
+    """Whether those who wait may go on: its end is recorded, and its facts are known or late."""
+    _news: trio.Event | None = field(default=None, repr=False)
+
+    @property
+    def needs_sending(self) -> bool:
+        """Whether its bytes may still have to go out; also of an end that a fork undid, failures too.
+
+        A failure that no block holds any more could land as long as its blockhash lives: in a block it is over sooner.
+        """
+        return not (self.is_visible or self.is_spent or self.is_forgotten)
+
+    @property
+    def lacks_facts(self) -> bool:
+        """Whether a node should be asked what it used."""
+        return (
+            not (self.has_facts or self.is_learning or self.is_inherited)
+            and self.outcome is not None
+            and not isinstance(self.outcome, Expired)
+            and self.facts_tries < _FACTS_TRIES_MAX
+        )
+
+    async def wait_ended(self, until: Literal["confirmed", "finalized"]) -> Outcome:
+        """Wait until the chain has said how it ended, and as firmly as asked."""
+        while True:
+            outcome = self.outcome
+            is_firm = outcome is not None and (until == "confirmed" or outcome.is_finalized)
+            if outcome is not None and is_firm and self.is_told:
+                break
+            if self._news is None:
+                self._news = trio.Event()
+            await self._news.wait()
+        await trio.lowlevel.checkpoint()
+        return outcome
+
+    def tell(self) -> None:
+        """Wake whoever waits."""
+        self.is_told = True
+        if self._news is not None:
+            self._news.set()
+            self._news = None
