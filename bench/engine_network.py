@@ -1,4 +1,4 @@
-"""The other side of `bench.engine`: a local network with real bytecode and a platform full of leveraged positions.
+"""A local network with real bytecode and a platform full of leveraged positions, for benches of the engine.
 
     python -m bench.engine_network --markets 200 --positions 150 [--slot-ms 400]
 
