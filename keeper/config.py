@@ -264,6 +264,8 @@ class LanesConfig:
     payouts: LaneConfig = field(default_factory=LaneConfig)
     tables: LaneConfig = field(default_factory=LaneConfig)
     """Address lookup tables."""
+    tables_rent_max_lamports: int = 500_000_000
+    """What all lookup tables together may lock; it returns when they are closed. 0: none are made."""
     balance_low_lamports: int = 50_000_000
     """Operators are warned when a payer has less."""
     lamports_per_quote_unit: int = 5_000_000
