@@ -1,6 +1,6 @@
 """Whether a flood in one lane delays another: a sparse lane's latency alone, and beside a lane that floods.
 
-    python -m bench.lanes [--flood 3000] [--in-flight 16] [--samples 60] [--slot-ms 100]
+    python -m bench.lanes [--flood 600] [--in-flight 16] [--samples 20] [--slot-ms 400]
 
 The real landing, database and HTTP client against the local network in a process of its own, on two cores. The sparse lane
 ships one transaction at a time; the flooding lane keeps its concurrency in flight, 16 as the prices lane has, until it has
@@ -165,10 +165,10 @@ async def measure(options, payers, url):
 def main() -> None:
     """Print both, and the difference."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--flood", type=int, default=3_000)
+    parser.add_argument("--flood", type=int, default=600)
     parser.add_argument("--in-flight", type=int, default=16)
-    parser.add_argument("--samples", type=int, default=60)
-    parser.add_argument("--slot-ms", type=int, default=100)
+    parser.add_argument("--samples", type=int, default=20)
+    parser.add_argument("--slot-ms", type=int, default=400)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     payers = [Keypair(), Keypair()]

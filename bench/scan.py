@@ -1,97 +1,229 @@
-"""Decode and judge 100_000 positions from raw account bytes, arrays beside one object per position.
+"""Take in a million positions and keep up with them: from raw bytes, from a reply's body, and after one price changed.
 
-    python -m bench.scan
+    python -m bench.scan [--positions 1000000] [--markets 1000]
 
-Target: under 50 ms on one core for the arrays.
+Targets, one core: a scan from raw bytes in 0.4 s and less than 1 GB, health after one market's price changed in 2 ms.
+Each part runs in a process of its own, so that its peak memory is its own. Beside them stand what the machine can do at
+best (copying the same bytes) and what it would be otherwise (judging everything again, a JSON parser).
 """
 
-import os
-import random
+import argparse
+import json
+import resource
+import subprocess
+import sys
 import time
+from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
+from solders.pubkey import Pubkey
 
-from keeper.risk import health_bps, judge
-from keeper.snapshot import Markets, take_markets, take_positions
-from programs import leverage
-from programs.accounts import Position, Side
-from programs.layout import MARKET_DTYPE, POOL_DTYPE, POSITION_DTYPE, AccountKind
+from keeper.platform_state import Notice, PlatformState, Reading
+from keeper.position_table import PositionColumns
+from keeper.risk import assess
+from programs.account_columns import rows_of_body
+from programs.layout import (
+    GLOBAL_DTYPE,
+    MARKET_DTYPE,
+    POOL_DTYPE,
+    POSITION_BYTES,
+    POSITION_DTYPE,
+    VAULT_DTYPE,
+    AccountKind,
+)
+from programs.rpc_replies import read_program_accounts
 from programs.units import Slot
 
-POSITIONS: Final = 100_000
-MARKETS: Final = 1_000
-NOW: Final = Slot(1_000)
-ROUNDS: Final = 15
-T = TypeVar("T")
+NOW: Final = 1_000
+SCANS: Final = 7
+CHANGES: Final = 400
+_PROGRAM: Final = Pubkey.from_string("5gem261mYxK8YWVx5EPZAv34TmDmvk6RkvmaBg1Drkmw")
+_DUE_OF_THOUSAND: Final = 5
+"""Positions under water or nearly: a bad day."""
 
 
-def _markets() -> Markets:
-    draws = random.Random(1)
-    accounts = []
-    for _ in range(MARKETS):
-        row = np.zeros(1, np.dtype([("market", MARKET_DTYPE), ("pool", POOL_DTYPE)]))
-        row["market"]["kind"], row["market"]["version"] = AccountKind.MARKET, 1
-        row["market"]["pools"], row["market"]["publish_slot"] = 1, NOW
-        row["pool"]["price_e6"] = draws.randrange(100_000, 900_000)
-        accounts.append((draws.randbytes(32), row.tobytes()))
-    return take_markets(accounts)[0]
+def _head(dtype: np.dtype[np.void], kind: AccountKind, count: int = 1) -> np.ndarray:
+    rows = np.zeros(count, dtype)
+    rows["kind"], rows["version"] = kind, 1
+    return rows
 
 
-def _accounts(markets: Markets) -> list[tuple[bytes, bytes]]:
+def _markets(count: int) -> list[tuple[bytes, bytes]]:
+    draws = np.random.default_rng(1)
+    rows, pools = _head(MARKET_DTYPE, AccountKind.MARKET, count), np.zeros(count, POOL_DTYPE)
+    rows["pools"], rows["publish_slot"] = 1, NOW
+    pools["price_e6"], pools["liquidity"] = draws.integers(400_000, 600_000, count), 10**11
+    return [(draws.bytes(32), rows[at].tobytes() + pools[at].tobytes()) for at in range(count)]
+
+
+def _positions(count: int, markets: list[tuple[bytes, bytes]]) -> PositionColumns:
     draws = np.random.default_rng(2)
-    rows = np.zeros(POSITIONS, POSITION_DTYPE)
-    rows["kind"], rows["version"], rows["margin_bps"] = AccountKind.POSITION, 1, 500
-    addresses = np.frombuffer(b"".join(map(bytes, markets.addresses)), "V32")
-    rows["market"] = addresses[draws.integers(0, MARKETS, POSITIONS)]
-    rows["side"] = draws.integers(0, 2, POSITIONS)
-    rows["shares"] = draws.integers(1, 10**10, POSITIONS)
-    rows["debt"] = rows["shares"] // 3
+    rows = _head(POSITION_DTYPE, AccountKind.POSITION, count)
+    addresses = np.frombuffer(b"".join(address for address, _ in markets), "V32")
+    rows["market"] = addresses[draws.integers(0, len(markets), count)]
+    rows["side"], rows["margin_bps"] = draws.integers(0, 2, count), 500
+    rows["shares"] = draws.integers(1, 10**9, count)
+    is_bad = draws.random(count) < _DUE_OF_THOUSAND / 1_000
+    rows["debt"] = rows["shares"] * np.where(is_bad, 55, 25) // 100
     rows["margin"] = rows["shares"] // 10
-    return [(os.urandom(32), row.tobytes()) for row in rows]
+    return PositionColumns(
+        addresses=np.frombuffer(draws.bytes(32 * count), "V32"),
+        data=rows.view(np.uint8).reshape(-1, POSITION_BYTES),
+    )
 
 
-def _arrays(markets: Markets, accounts: list[tuple[bytes, bytes]]) -> int:
-    rows, _, _ = take_positions(accounts)
-    judged = judge(markets, rows, NOW)
-    health = health_bps(judged.value, rows["debt"].copy(), judged.required)
-    return int((health < 10_000).sum())
+def _reading(positions: PositionColumns, markets: list[tuple[bytes, bytes]], slot: int) -> Reading:
+    at = Slot(slot)
+    return Reading(
+        positions=positions,
+        positions_slot=at,
+        chains=[],
+        chains_slot=at,
+        markets=markets,
+        markets_slot=at,
+        global_=(bytes(32), _head(GLOBAL_DTYPE, AccountKind.GLOBAL).tobytes()),
+        vault=(b"\1" * 32, _head(VAULT_DTYPE, AccountKind.VAULT).tobytes()),
+        singletons_slot=at,
+        skipped=Counter(),
+    )
 
 
-def _objects(markets: Markets, accounts: list[tuple[bytes, bytes]]) -> int:
-    unhealthy = 0
-    for _, data in accounts:
-        position = Position.from_bytes(data)
-        price_e6 = markets[position.market].pools[position.pool].price_e6
-        price_e6 = price_e6 if position.side == Side.YES else 1_000_000 - price_e6
-        required = leverage.required_margin(position.margin, position.shares, position.margin_bps)
-        health = leverage.health_bps(position.shares, price_e6, position.debt, required)
-        unhealthy += health < 10_000
-    return unhealthy
+def _take(state: PlatformState, reading: Reading) -> None:
+    filling = state.begin(reading)
+    assert filling is not None
+    filling.run()
+    state.adopt(filling)
+    state.snapshot(reading.slot)
 
 
-def _timed(work: Callable[[], T], rounds: int) -> tuple[T, float, float]:
-    """Return the result, the best and the median milliseconds of CPU of this process."""
+def _taken(
+    state: PlatformState, columns: PositionColumns, markets: list[tuple[bytes, bytes]]
+) -> float:
+    return _timed(lambda: _take(state, _reading(columns, markets, NOW)))
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """Return the milliseconds of CPU that this process took."""
+    started = time.process_time_ns()
+    work()
+    return (time.process_time_ns() - started) / 1e6
+
+
+def _quantiles(took: list[float]) -> dict[str, float]:
+    took = sorted(took)
+    names = {"best": 0, "p50": len(took) // 2, "p99": len(took) * 99 // 100}
+    return {f"{name}_ms": round(took[at], 2) for name, at in names.items()}
+
+
+def measure_scan(positions: int, market_count: int) -> dict[str, float]:
+    """Take in scans of the same bytes, first in the same order as before, then in another one."""
+    markets = _markets(market_count)
+    columns = _positions(positions, markets)
+    shuffle = np.random.default_rng(3).permutation(positions)
+    other = PositionColumns(addresses=columns.addresses[shuffle], data=columns.data)
+    copied = np.empty_like(columns.data)
+    state = PlatformState()
+    first = _timed(lambda: _take(state, _reading(columns, markets, NOW)))
+    _taken(state, other, markets)
+    order = (
+        columns,
+        columns,
+        other,
+        other,
+    )  # the two tables take turns: each sees another order every time
+    moved = [_taken(state, order[number % len(order)], markets) for number in range(SCANS)]
+    same = [_taken(state, columns, markets) for _ in range(SCANS + 2)]
+    return (
+        {"first_ms": round(first, 1)}
+        | {f"moved_{name}": value for name, value in _quantiles(moved).items()}
+        | {f"same_{name}": value for name, value in _quantiles(same[2:]).items()}
+        | {"copy_ms": min(_timed(lambda: np.copyto(copied, columns.data)) for _ in range(5))}
+    )
+
+
+def measure_change(positions: int, market_count: int) -> dict[str, float]:
+    """Change one market's price after the other, and judge everything at the end."""
+    markets = _markets(market_count)
+    state = PlatformState()
+    _take(state, _reading(_positions(positions, markets), markets, NOW))
+    draws = np.random.default_rng(4)
     took = []
-    for _ in range(rounds):
-        started = time.process_time_ns()
-        result = work()
-        took.append((time.process_time_ns() - started) / 1e6)
-    took.sort()
-    return result, took[0], took[len(took) // 2]
+    for number in range(CHANGES):
+        address, data = markets[number % market_count]
+        pool = np.frombuffer(data, POOL_DTYPE, offset=MARKET_DTYPE.itemsize).copy()
+        pool["price_e6"] = draws.integers(400_000, 600_000)
+        moved = data[: MARKET_DTYPE.itemsize] + pool.tobytes()
+        notice = Notice(AccountKind.MARKET, address, moved, Slot(NOW + 1))
+
+        def change(notice: Notice = notice) -> None:
+            state.tell([notice])
+            state.snapshot(Slot(NOW + 1))
+
+        took.append(_timed(change))
+    snapshot = state.snapshot(Slot(NOW + 1))
+    full = _timed(lambda: assess(snapshot.markets, snapshot.positions, snapshot.slot))
+    due = assess(snapshot.markets, snapshot.positions, snapshot.slot)
+    assert snapshot.assessed is not None
+    assert np.array_equal(due.index, snapshot.assessed.index)
+    return _quantiles(took) | {"full_ms": round(full, 1), "due": float(len(due.index))}
+
+
+def measure_body(positions: int, market_count: int) -> dict[str, float]:
+    """Read the columns out of a reply's body, as it comes over the wire."""
+    body = _body(_positions(positions, _markets(market_count)))
+    took = _timed(lambda: rows_of_body(body, 1, POSITION_BYTES))
+    return {"ms": round(took, 1), "body_mb": round(len(body) / 1e6, 1)}
+
+
+def measure_parser(positions: int, market_count: int) -> dict[str, float]:
+    """Read the same body with a JSON parser, an object an account."""
+    body = _body(_positions(positions, _markets(market_count)))
+    took = _timed(lambda: read_program_accounts(json.loads(body)["result"], _PROGRAM))
+    return {"ms": round(took, 1)}
+
+
+def _body(columns: PositionColumns) -> bytes:
+    head = b'{"jsonrpc":"2.0","result":{"context":{"apiVersion":"2.2.0","slot":1000},"value":['
+    rows = (
+        b'{"account":{"data":["%b","base64"],"executable":false,"lamports":2004480,'
+        b'"owner":"5gem261mYxK8YWVx5EPZAv34TmDmvk6RkvmaBg1Drkmw","rentEpoch":18446744073709551615,'
+        b'"space":160},"pubkey":"%b"}'
+        % (b64encode(data.tobytes()), str(Pubkey.from_bytes(address.tobytes())).encode())
+        for data, address in zip(columns.data, columns.addresses, strict=True)
+    )
+    return head + b",".join(rows) + b']},"id":1}'
+
+
+PARTS: Final = {
+    "scan": measure_scan,
+    "change": measure_change,
+    "body": measure_body,
+    "parser": measure_parser,
+}
 
 
 def main() -> None:
     """Print the figures."""
-    markets = _markets()
-    accounts = _accounts(markets)
-    unhealthy, best, median = _timed(lambda: _arrays(markets, accounts), ROUNDS)
-    same, slow, _ = _timed(lambda: _objects(markets, accounts), 1)
-    assert unhealthy == same
-    print(f"{POSITIONS} positions in {MARKETS} markets, {unhealthy} unhealthy")
-    print(f"arrays    best {best:8.1f} ms   median {median:8.1f} ms   (target < 50 ms, one core)")
-    print(f"objects        {slow:8.1f} ms   {slow / best:.0f} times as long")
+    parser = argparse.ArgumentParser(prog="python -m bench.scan", description=__doc__)
+    parser.add_argument("--positions", type=int, default=1_000_000)
+    parser.add_argument("--markets", type=int, default=1_000)
+    parser.add_argument("--part", choices=PARTS, help="only this one, as JSON")
+    asked = parser.parse_args()
+    if asked.part is not None:
+        found = PARTS[asked.part](asked.positions, asked.markets)
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
+        print(json.dumps(found | {"peak_mb": round(peak_mb)}))
+        return
+    print(f"{asked.positions} positions in {asked.markets} markets; milliseconds of CPU")
+    for part in PARTS:
+        command = [sys.executable, "-m", "bench.scan", "--part", part]
+        command += ["--positions", str(asked.positions), "--markets", str(asked.markets)]
+        told = subprocess.run(command, check=True, capture_output=True, text=True)
+        figures = json.loads(told.stdout)
+        print(f"{part:8}", "   ".join(f"{name} {value:g}" for name, value in figures.items()))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,10 @@ class Bisection:
         suspicion = self._suspicions.get(job_id)
         return _UNBOUNDED if suspicion is None else suspicion.batch_max
 
+    def is_suspect(self, job_id: str) -> bool:
+        """Whether it was in a batch that failed, and nothing has cleared it since."""
+        return self._batch_max(job_id) < _UNBOUNDED
+
     def is_paused(self, job_id: str, now_s: float) -> bool:
         """Whether it failed alone a short while ago."""
         suspicion = self._suspicions.get(job_id)

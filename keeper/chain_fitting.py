@@ -19,7 +19,6 @@ from programs import events
 from programs.errors import custom_code
 from programs.event_layout import EventKind
 from programs.rpc import Simulation
-from programs.transaction import whole_pages
 from programs.units import ComputeUnits
 
 _NONE: Final = ComputeUnits(0)
@@ -91,7 +90,7 @@ def shipment_of(load: Load) -> Shipment:
         due_at_s=(),
         instructions=load.instructions,
         cu_limit=load.cu,
-        loaded_bytes=whole_pages(load.loaded_bytes),
+        loaded_bytes=load.loaded_bytes,
         tables=load.tables,
     )
 

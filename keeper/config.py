@@ -22,6 +22,8 @@ from keeper.prices.feed_config import FeedConfig
 from keeper.purse import Purse
 from keeper.sandbox.config import SandboxConfig
 from keeper.spend import Spend
+from keeper.subscription import Listening
+from keeper.watch import ScanPace
 from programs.rpc_settings import RpcSettings
 from programs.units import SIGNATURE_FEE_LAMPORTS, Lamports
 
@@ -37,6 +39,9 @@ _ENDPOINT_RANGES: Final = {
     "retry_after_max_ms": (0, 3_600_000),
     "check_interval_ms": (500, 600_000),
 }
+_SILENT_SLOTS: Final = 20
+_SILENT_LEAST_S: Final = 3.0
+"""A subscription that tells of no slot for so long is given up."""
 _CONCURRENCY_MAX: Final = 1_000
 """Sockets, not a design limit."""
 
@@ -57,8 +62,26 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _ws_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
+        raise ValueError("expected a ws:// or wss:// URL")
+    return value
+
+
+def _ws_url_of(rpc_url: str) -> str:
+    """Return where a node that is asked at `rpc_url` takes subscriptions: by default one port further on."""
+    parts = urlsplit(rpc_url)
+    scheme = "wss" if parts.scheme == "https" else "ws"
+    if parts.port is None:
+        return parts._replace(scheme=scheme).geturl()
+    host = parts.netloc.removesuffix(f":{parts.port}")
+    return parts._replace(scheme=scheme, netloc=f"{host}:{parts.port + 1}").geturl()
+
+
 Address = Annotated[Pubkey, PlainValidator(_address), PlainSerializer(str)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+WsUrl = Annotated[str, AfterValidator(_ws_url)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +94,13 @@ class ClusterConfig:
     slot_ms: int = 400
     """Nominal length of a slot; the sandbox is faster."""
     scan_interval_slots: int = 2
-    """Between two full reads of the program's accounts."""
+    """Between two full reads of the program's accounts, while their changes are not told by subscription."""
+    calm_scan_interval_slots: int = 25
+    """The same while every change is told; the longer of the two counts."""
+    subscribe: bool = True
+    """Whether to be told of changes over a websocket."""
+    ws_urls: tuple[WsUrl, ...] = ()
+    """Where to subscribe, in turn; none: derived from `rpc_urls`, one port further on where they name one."""
     rpc_timeout_ms: int = 5_000
     """For one call to one endpoint; a read is tried again, at the next endpoint, for three times as long in all."""
     max_lag_slots: int = 25
@@ -97,6 +126,10 @@ class ClusterConfig:
             raise ValueError(
                 f"scan_interval_slots is {self.scan_interval_slots}, expected 1 to 150"
             )
+        if not 1 <= self.calm_scan_interval_slots <= 1_000:  # noqa: PLR2004  # ten minutes: closed accounts are found so late
+            raise ValueError(
+                f"calm_scan_interval_slots is {self.calm_scan_interval_slots}, expected 1 to 1000"
+            )
         if not 50 <= self.rpc_timeout_ms <= 60_000:  # noqa: PLR2004  # from loopback to a satellite
             raise ValueError(f"rpc_timeout_ms is {self.rpc_timeout_ms}, expected 50 to 60000")
         for name, (least, most) in _ENDPOINT_RANGES.items():
@@ -107,6 +140,25 @@ class ClusterConfig:
                 f"breaker_probe_max_ms is {self.breaker_probe_max_ms}, expected at least breaker_probe_ms "
                 f"({self.breaker_probe_ms})"
             )
+
+    @property
+    def scan_pace(self) -> ScanPace:
+        """How often the chain is read."""
+        slots = self.scan_interval_slots
+        return ScanPace(
+            interval_s=slots * self.slot_ms / 1_000,
+            calm_interval_s=max(slots, self.calm_scan_interval_slots) * self.slot_ms / 1_000,
+        )
+
+    @property
+    def listening(self) -> Listening | None:
+        """Where changes are told; None: nowhere."""
+        if not self.subscribe:
+            return None
+        return Listening(
+            urls=self.ws_urls or tuple(_ws_url_of(url) for url in self.rpc_urls),
+            silent_after_s=max(_SILENT_LEAST_S, _SILENT_SLOTS * self.slot_ms / 1_000),
+        )
 
     @property
     def rpc_settings(self) -> RpcSettings:
@@ -212,6 +264,8 @@ class LanesConfig:
     payouts: LaneConfig = field(default_factory=LaneConfig)
     tables: LaneConfig = field(default_factory=LaneConfig)
     """Address lookup tables."""
+    tables_rent_max_lamports: int = 500_000_000
+    """What all lookup tables together may lock; it returns when they are closed. 0: none are made."""
     balance_low_lamports: int = 50_000_000
     """Operators are warned when a payer has less."""
     lamports_per_quote_unit: int = 5_000_000
@@ -250,8 +304,8 @@ class PayoutsConfig:
 class LandingConfig:
     """How eagerly transactions are sent and confirmed."""
 
-    poll_interval_slots: int = 1
-    """Between two readings of all statuses."""
+    poll_interval_slots: float = 0.25
+    """Between two readings of all statuses: a part of a slot, for this is waited for after a transaction is confirmed."""
     resend_interval_slots: int = 4
     """Between two sends of the same bytes while no node has seen them."""
     blockhash_interval_slots: int = 2
@@ -262,7 +316,12 @@ class LandingConfig:
     def __post_init__(self) -> None:
         """Refuse intervals that would spin."""
         for name in self.__slots__:
-            if getattr(self, name) < 1:
+            if name == "poll_interval_slots":
+                if self.poll_interval_slots <= 0:
+                    raise ValueError(
+                        f"poll_interval_slots is {self.poll_interval_slots}, expected more than 0"
+                    )
+            elif getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more")
         if self.blockhash_interval_slots > _BLOCKHASH_INTERVAL_SLOTS_MAX:
             raise ValueError(

@@ -1,7 +1,7 @@
-"""What our instructions cost in compute units and loaded bytes: upper bounds for packing.
+"""What our instructions cost in compute units, loaded bytes and logs: upper bounds for packing.
 
-A test runs each in the SVM and holds these bounds between the measured worst case and one and a half times of it. A
-liquidation batch is simulated before it is sent, and its limit set from what the simulation used.
+A test runs each in the SVM and holds these bounds between the measured worst case and one and a half times of it. What is
+asked for is learned from what landed, and simulated while too little has (sizing.py).
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,12 @@ UPDATE_PRICES_CU_PER_POOL: Final = ComputeUnits(75)
 LIQUIDATE_CU_PER_POSITION: Final = ComputeUnits(900)
 _LIQUIDATE_CU: Final = 3_800
 _LIQUIDATE_CU_PER_SIDE: Final = 5_200
-"""All positions on one side of one pool are one sale."""
+"""All positions on one side of one pool are one sale, or two: those under water sell apart."""
+LIQUIDATE_LOG_BYTES: Final = 900
+"""The program's own lines, those of two token transfers, the event's head and that of bad debt."""
+LIQUIDATE_LOG_BYTES_PER_POSITION: Final = 161
+LIQUIDATE_LOG_BYTES_PER_CHAIN: Final = 600
+"""Beside its position's record: the events of its pledges, when they are seized."""
 _PAY_REWARDS_CU: Final = 1_300
 _PAY_REWARDS_CU_PER_LEAF: Final = 1_850
 _PAY_REWARDS_CU_PER_NODE: Final = 190
@@ -46,8 +51,6 @@ _STEP_CU: Final = {
     StepKind.OPEN: 5_850,
 }
 CANCEL_CHAIN_CU: Final = ComputeUnits(9_500)
-SIMULATED_CU_MARGIN_PERCENT: Final = 10
-"""Between simulation and landing a position may need one step more of the curve's root finding."""
 
 
 def _program_bytes() -> int:
@@ -55,9 +58,9 @@ def _program_bytes() -> int:
     return code + 2 * _ACCOUNT_OVERHEAD_BYTES
 
 
-def liquidate_base_cu(sides: int) -> ComputeUnits:
-    """Bound what a liquidation uses beside its positions, when they lie on so many sides of pools."""
-    return ComputeUnits(_LIQUIDATE_CU + _LIQUIDATE_CU_PER_SIDE * sides)
+def liquidate_base_cu(sales: int) -> ComputeUnits:
+    """Bound what a liquidation uses beside its positions, when they are so many sales on sides of pools."""
+    return ComputeUnits(_LIQUIDATE_CU + _LIQUIDATE_CU_PER_SIDE * sales)
 
 
 def update_prices_loaded_bytes(pools: int) -> int:
@@ -92,6 +95,11 @@ def cancel_chain_loaded_bytes(pools: int) -> int:
 
 
 LIQUIDATE_LOADED_BYTES_PER_POSITION: Final = POSITION_BYTES + _ACCOUNT_OVERHEAD_BYTES
+
+
+def liquidate_log_bytes(chains: int) -> int:
+    """Bound what a liquidation logs beside a record for each position, if all of so many chains are seized."""
+    return LIQUIDATE_LOG_BYTES + LIQUIDATE_LOG_BYTES_PER_CHAIN * chains
 
 
 def pay_rewards_cu(batch: Batch) -> ComputeUnits:

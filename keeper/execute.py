@@ -34,12 +34,18 @@ from programs.outage import Outage
 from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure, RpcOtherCluster, Simulation
 from programs.submit import submit
-from programs.transaction import Budget, SignedTransaction, compile_message, sign
-from programs.units import TRANSACTION_CU_MAX, ComputeUnits, Lamports, MicroLamports
+from programs.transaction import (
+    Budget,
+    SignedTransaction,
+    compile_message,
+    sign,
+    whole_pages,
+)
+from programs.units import ComputeUnits, Lamports, MicroLamports
 from state.errors import AlreadyOpen
 
 _NONCES = 64
-"""More than a lane signs on one blockhash: a newer one comes every two slots."""
+"""More than a lane signs alike on one blockhash: a newer one comes every two slots."""
 _MINUTE_MS: Final = 60_000
 _NOTHING: Final = Lamports(0)
 _FREE: Final = MicroLamports(0)
@@ -93,6 +99,7 @@ class Shipment:
     instructions: tuple[Instruction, ...]
     cu_limit: ComputeUnits
     loaded_bytes: int
+    """All account data it loads at most; whole pages of it are asked for."""
     value_lamports: Lamports = _NOTHING
     """What it earns if it does its work."""
     rent_lamports: Lamports = _NOTHING
@@ -277,12 +284,13 @@ def _ask(lane: Lane, shipment: Shipment) -> Ask:
 
 
 def _unlike_others(shipment: Shipment, nonce: int) -> Shipment:
-    """Ask for up to _NONCES compute units more than needed, which makes the bytes unique.
+    """Ask to load up to _NONCES bytes less than whole pages, which makes the bytes unique and costs nothing.
 
-    The same reading posted twice under one blockhash, as a clamped move is, would else be the same signature.
+    The same reading posted twice under one blockhash, as a clamped move is, would else be the same signature. The
+    scheduler charges for whole pages.
     """
-    cu_limit = min(shipment.cu_limit + nonce % _NONCES, TRANSACTION_CU_MAX)
-    return replace(shipment, cu_limit=ComputeUnits(cu_limit))
+    pages = whole_pages(shipment.loaded_bytes + _NONCES)
+    return replace(shipment, loaded_bytes=pages - nonce % _NONCES)
 
 
 def _signed(

@@ -35,7 +35,6 @@ from programs.errors import custom_code, in_words
 from programs.outcomes import Expired, Failed, Landed
 from programs.pack import Batch, Group
 from programs.rpc import RpcFailure
-from programs.transaction import whole_pages
 from programs.units import QUOTE_DECIMALS, ComputeUnits, Lamports, Slot
 
 KIND: Final = "chain"
@@ -197,7 +196,7 @@ async def _send(lane: Lane, memory: _Memory, load: Load, simulated: ComputeUnits
         instructions=load.instructions,
         tables=load.tables,
         cu_limit=lane.kit.cu_model.request(kind, load.cu, simulated),
-        loaded_bytes=whole_pages(load.loaded_bytes),
+        loaded_bytes=load.loaded_bytes,
         value_lamports=Lamports(bounty * memory.lamports_per_quote_unit // 10**QUOTE_DECIMALS),
         # A step is somebody's wish, and pays for itself or waits; a loan that comes back is the vault's coverage.
         is_critical=any(portion.chain.debt for portion in portions if not portion.steps),

@@ -1,6 +1,11 @@
 """What needs doing, one entry per target, most urgent first, bounded; nothing is dropped without a reason.
 
-Core. A target moves through the queue like this: offered -> queued -> in flight -> landed, failed or released. While it
+Core. THE ORDER, stated here and nowhere else: what is at stake, which is the bounty that the keeper expects and the shortfall
+that the vault stands to lose, both in quote base units; ties by id, so that the same jobs are always in the same order. Cost
+and odds of landing are no part of it: they are alike for all jobs of one lane, and whether a transaction is worth them is
+asked once, of the whole of it (fees.py).
+
+A target moves through the queue like this: offered -> queued -> in flight -> landed, failed or released. While it
 is in flight it is not queued again, and after it landed only a sight of the chain newer than the landing queues it
 again: an older scan still shows the position as it was. A failed batch is bisected (bisection.py).
 """
@@ -9,12 +14,14 @@ import heapq
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 from solders.pubkey import Pubkey
 
 from keeper.bisection import Bisection
 from programs.units import BaseUnits, Slot
+
+_NOTHING: Final = BaseUnits(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,14 @@ class Job:
     """The slot at which the need was seen."""
     due_at_s: float
     """When it was first seen, on the caller's clock."""
+    at_risk: BaseUnits = _NOTHING
+    """What the vault stands to lose if the price falls further while it waits."""
+    sale: int = 0
+    """Jobs of one market with the same number are one sale on chain, and share its cost."""
+    pools: int = 1
+    """Of its market."""
+    is_chain: bool = False
+    """Whether the target is a chain's account, whose pledges may be seized too."""
 
     @property
     def job_id(self) -> str:
@@ -148,6 +163,12 @@ class JobQueue:
             del self._in_flight[job_id]
             self._landed_slots[job_id] = slot
             self.bisection.landed([job_id])
+
+    def passed_over(self, job_ids: Iterable[str], slot: Slot) -> None:
+        """Settle jobs that the chain at `slot` had no need of: nobody is to blame, a newer sight may show one."""
+        for job_id in job_ids:
+            del self._in_flight[job_id]
+            self._landed_slots[job_id] = slot
 
     def failed(self, job_ids: Sequence[str], now_s: float) -> None:
         """Settle a failed batch: its jobs come back with fewer companions; one that failed alone pauses first."""

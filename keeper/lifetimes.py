@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 import trio
 
+from keeper.batching import Desk
 from keeper.bounty import open_bounty_account
 from keeper.cluster import ClusterFacts
 from keeper.config import Config, pay_rules
@@ -24,6 +25,7 @@ from keeper.execute_chains import execute_chains
 from keeper.following import follow_markets
 from keeper.interrupt import Orders
 from keeper.lanes import Lanes, count_spent, day_before
+from keeper.learning import keep_units
 from keeper.liquidate import liquidate_positions
 from keeper.mirrors import Following
 from keeper.newest import Newest
@@ -42,12 +44,15 @@ from keeper.prices.venue_http import open_venue
 from keeper.reload import Settings, adjust_lanes, reread_settings
 from keeper.shadow import watch_landings
 from keeper.snapshot import Snapshot
+from keeper.tables import keep_tables
 from keeper.venue import check_venue
 from keeper.view import show
 from keeper.watch import watch_chain
 from programs.in_flight import Pace
 from programs.settling import settle_open_attempts
 from programs.submit import land
+from programs.units import Lamports
+from state.learned import LearnedUnits
 from state.recorded import recorded
 from state.store import Store
 
@@ -108,6 +113,8 @@ async def follow_transactions(work: Work) -> None:
         await landing.start(watch, kit.rpc, kit.blockhashes)
         await _get_ready(work)
         landing.start_soon(_watch_balances, work)
+        landing.start_soon(_keep_tables, work)
+        landing.start_soon(keep_units, LearnedUnits(work.store), kit.cu_model)
         landing.start_soon(_show, work)
         landing.start_soon(_reread, work)
         landing.start_soon(_watch_platform, work)
@@ -230,6 +237,14 @@ async def _watch_balances(work: Work) -> None:
     await watch_balances(kit.rpc, work.lanes.payers, kit.slot_s * _BALANCE_INTERVAL_SLOTS)
 
 
+async def _keep_tables(work: Work) -> None:
+    kit, config = work.kit, work.config.lanes
+    payer = work.lanes.liquidations.payer.pubkey()
+    desk = Desk(program=kit.program, payer=payer, quote_mint=kit.quote_mint)
+    rent_max = Lamports(config.tables_rent_max_lamports)
+    await keep_tables(work.lanes.tables, desk, work.chain, rent_max)
+
+
 async def _show(work: Work) -> None:
     console, notices = work.options.console, work.options.notices
     if console is not None:
@@ -292,6 +307,7 @@ async def _pay(work: Work) -> None:
 
 
 async def _scan(work: Work) -> None:
-    kit = work.kit
-    interval_s = kit.slot_s * work.config.cluster.scan_interval_slots
-    await watch_chain(kit.rpc, kit.program, kit.tally, interval_s, work.chain)
+    kit, cluster = work.kit, work.config.cluster
+    await watch_chain(
+        kit.rpc, kit.program, kit.tally, cluster.scan_pace, work.chain, cluster.listening
+    )

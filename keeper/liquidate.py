@@ -1,60 +1,49 @@
-"""The liquidations lane: what risk finds due, batched by market, simulated, and landed once.
+"""The liquidations lane: what risk finds due, packed, sized, and landed once.
 
 Every scan is judged anew: the queue only remembers what a scan cannot know (what is in flight, what landed a moment ago,
-what was refused and waits). One batch per market is in flight at a time; two would fight over the market's account, and
-the second would be planned on what the first is about to change.
+what was refused and waits). Whenever a scan arrives or a transaction ends, as many transactions go as may; which, says
+batching.py. A failure is blamed on the instruction it names, and within that bisected to the guilty job.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
 import structlog
 import trio
 from solders.pubkey import Pubkey
-from spl.token.instructions import get_associated_token_address
 
-from keeper.assessment import Assessment
-from keeper.costs import (
-    LIQUIDATE_CU_PER_POSITION,
-    LIQUIDATE_LOADED_BYTES_PER_POSITION,
-    SIMULATED_CU_MARGIN_PERCENT,
-    liquidate_base_cu,
-    liquidate_loaded_bytes,
-)
-from keeper.execute import Kit, Lane, Shipment, job_refs, ship, simulate
+from keeper.batching import Desk, Parcel, blamed, cu_bound, dispatch, repack
+from keeper.deeds import deeds_of
+from keeper.due import KIND, DueSince, jobs_of
+from keeper.execute import Kit, Lane, Shipment, job_refs, ship
 from keeper.fees import NoBid
-from keeper.jobs import Job, JobQueue, Urgency
+from keeper.jobs import Job, JobQueue
 from keeper.mirrors import Following
 from keeper.newest import Newest
-from keeper.permits import LANE, Flags, Permits, Sight
+from keeper.permits import LANE, Permits, Sight
 from keeper.prices.board import PriceBoard
 from keeper.risk import due_now
+from keeper.sizing import Sized, Unsized, is_about_tables, is_exhausted, note_end, size
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally
-from programs import events
-from programs.accounts import Market
 from programs.errors import BY_NAME, custom_code, in_words
-from programs.event_layout import EventKind
-from programs.instructions import Tag, liquidate_header
 from programs.outcomes import Expired, Failed, Landed
-from programs.pack import Batch, BatchTemplate, pack_targets
-from programs.rpc import RpcFailure
-from programs.transaction import COMPUTE_BUDGET_CU, whole_pages
+from programs.rpc import Simulation
 from programs.units import (
     QUOTE_DECIMALS,
-    TRANSACTION_CU_MAX,
+    SIGNATURE_FEE_LAMPORTS,
     BaseUnits,
-    ComputeUnits,
     Lamports,
     Slot,
 )
 
-KIND: Final = "liquidate"
 _QUEUE_MAX: Final = 100_000
-_JOBS_PER_MARKET: Final = 256
-"""Judged anew by every scan: one batch of a market is in flight at a time, so ten of them are plenty to know."""
+_REFILLS_PER_SLOT: Final = 4
+"""Snapshots may come faster; what is due is sorted into jobs no oftener."""
+_SIGHT_MAX_SLOTS: Final = 4
+_EXHAUSTED_MAX: Final = 2
 _LANDINGS_REMEMBERED_SLOTS: Final = 1_000
 _NOTHING_LIQUIDATED: Final = BY_NAME["NOTHING_LIQUIDATED"].code
 log = structlog.get_logger()
@@ -64,10 +53,29 @@ log = structlog.get_logger()
 class _Memory:
     """What the lane remembers between scans."""
 
+    desk: Desk
     queue: JobQueue
     lamports_per_quote_unit: int
     permits: Permits
-    busy_markets: set[Pubkey] = field(default_factory=set)
+    since: DueSince = field(default_factory=DueSince)
+    sight: Sight | None = None
+    """What the queue was filled from."""
+    sight_s: float = -float("inf")
+    """And when."""
+    in_flight: dict[int, Parcel] = field(default_factory=dict)
+    """By the identity of the parcel that was dispatched."""
+    exhausted: Counter[str] = field(default_factory=Counter)
+    """Times that a job's transaction ran out of compute units since it last landed."""
+    news: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def busy_markets(self) -> set[Pubkey]:
+        """Markets with a transaction in flight."""
+        return {market for parcel in self.in_flight.values() for market in parcel.markets}
+
+    def lamports(self, amount: BaseUnits | int) -> Lamports:
+        """Value quote base units."""
+        return Lamports(amount * self.lamports_per_quote_unit // 10**QUOTE_DECIMALS)
 
 
 async def liquidate_positions(
@@ -92,24 +100,40 @@ async def liquidate_positions(
     """
     kit = lane.kit
     memory = _Memory(
+        desk=Desk(program=kit.program, payer=lane.payer.pubkey(), quote_mint=kit.quote_mint),
         queue=JobQueue(capacity=_QUEUE_MAX),
         lamports_per_quote_unit=lamports_per_quote_unit,
         permits=Permits(tally=kit.tally, change_e6=change_e6),
     )
+    async with trio.open_nursery() as listening:
+        listening.start_soon(_listen, chain, memory)
+        sequence, not_before_s = 0, -float("inf")
+        async with trio.open_nursery() as sending:
+            while not stop.is_set():
+                # Wakes at least once a slot, so that a stop is noticed while the cluster is silent.
+                with trio.move_on_after(kit.slot_s / _REFILLS_PER_SLOT):
+                    await memory.news.wait()
+                await trio.lowlevel.checkpoint()
+                memory.news = trio.Event()
+                snapshot, now_s = chain.get(), trio.current_time()
+                if snapshot is not None and chain.sequence > sequence and now_s >= not_before_s:
+                    sequence = chain.sequence
+                    not_before_s = now_s + kit.slot_s / _REFILLS_PER_SLOT
+                    memory.sight_s = now_s
+                    known = following.get() or Following()
+                    memory.sight = Sight(board=board, snapshot=snapshot, following=known)
+                    _refill(kit.tally, memory, memory.sight)
+                if not stop.is_set():
+                    for parcel in _dispatch(lane, memory):
+                        sending.start_soon(_liquidate, lane, memory, parcel)
+        listening.cancel_scope.cancel(reason="nothing more is sent")
+
+
+async def _listen(chain: Newest[Snapshot], memory: _Memory) -> None:
     sequence = 0
-    async with trio.open_nursery() as nursery:
-        while not stop.is_set():
-            # Wakes at least once a slot, so that a stop is noticed while the cluster is silent.
-            with trio.move_on_after(kit.slot_s):
-                sequence, snapshot = await chain.wait_newer(sequence)
-                known = following.get() or Following()
-                sight = Sight(board=board, snapshot=snapshot, following=known)
-                _refill(kit.tally, memory, sight)
-                for batch in _plan(lane, memory, sight):
-                    memory.queue.take(batch.jobs)
-                    memory.busy_markets.add(batch.jobs[0].market)
-                    lane.room.acquire_nowait()
-                    nursery.start_soon(_liquidate, lane, memory, batch)
+    while True:
+        sequence, _ = await chain.wait_newer(sequence)
+        memory.news.set()
 
 
 def _refill(tally: Tally, memory: _Memory, sight: Sight) -> None:
@@ -119,7 +143,7 @@ def _refill(tally: Tally, memory: _Memory, sight: Sight) -> None:
     found = due_now(snapshot)
     tally.liquidations_due = len(found.index)
     tally.verdicts = found.counts
-    jobs = _jobs(snapshot, found, memory.permits.spare(sight, found), now_s)
+    jobs = jobs_of(snapshot, found, memory.permits.spare(sight, found), memory.since, now_s)
     memory.queue.withdraw_others({job.job_id for job in jobs})
     for _, reason in memory.queue.offer(jobs, now_s):
         if reason == "queue full":
@@ -129,165 +153,185 @@ def _refill(tally: Tally, memory: _Memory, sight: Sight) -> None:
     tally.jobs_queued[LANE] = memory.queue.statistics().queued
 
 
-def _jobs(snapshot: Snapshot, found: Assessment, waits: Flags, now_s: float) -> list[Job]:
-    """Make jobs of each market's most urgent rows that need not wait: objects are made of nothing else."""
-    by_market = np.argsort(found.market_row, kind="stable")
-    by_market = by_market[~waits[by_market]]
-    _, first, counts = np.unique(found.market_row[by_market], return_index=True, return_counts=True)
-    rank = np.arange(len(by_market)) - first.repeat(counts)
-    urgent = np.sort(by_market[rank < _JOBS_PER_MARKET])
-    index = found.index[urgent]
-    rows = zip(
-        index.tolist(),
-        found.market_row[urgent].tolist(),
-        snapshot.positions["shares"][index].tolist(),
-        snapshot.positions["debt"][index].tolist(),
-        found.bounty[urgent].tolist(),
-        found.shortfall[urgent].tolist(),
-        strict=True,
-    )
-    return [
-        Job(
-            kind=KIND,
-            market=snapshot.markets.addresses[market_row],
-            target=snapshot.position_address(at),
-            effect=f"{shares}:{debt}",
-            urgency=Urgency(bounty=BaseUnits(bounty), shortfall=BaseUnits(shortfall)),
-            seen_slot=snapshot.slot,
-            due_at_s=now_s,
-        )
-        for at, market_row, shares, debt, bounty, shortfall in rows
-    ]
-
-
-def _plan(lane: Lane, memory: _Memory, sight: Sight) -> list[Batch[Job]]:
-    """Choose one batch for each market that has none in flight, most urgent first."""
+def _dispatch(lane: Lane, memory: _Memory) -> Sequence[Parcel]:
+    """Take what goes now out of the queue, and a place of the lane for each transaction."""
+    sight, room = memory.sight, lane.room.value
+    if sight is None or not room:
+        return ()
+    if trio.current_time() > memory.sight_s + _SIGHT_MAX_SLOTS * lane.kit.slot_s:
+        return ()  # while the chain cannot be read nothing more is sent
+    busy = memory.busy_markets
     by_market: dict[Pubkey, list[Job]] = {}
     for job in memory.queue.by_urgency():
-        if job.market not in memory.busy_markets and job.market in sight.snapshot.markets:
+        if job.market not in busy and job.market in sight.snapshot.markets:
             by_market.setdefault(job.market, []).append(job)
-    batches: list[Batch[Job]] = []
-    for address, jobs in by_market.items():
-        if len(batches) >= lane.room.value:
-            break
-        if memory.permits.allows(sight, address):
-            market = sight.snapshot.markets[address]
-            batches += _first_batch(lane, memory, address, market, jobs)
-    return batches
-
-
-def _first_batch(
-    lane: Lane, memory: _Memory, address: Pubkey, market: Market, jobs: Sequence[Job]
-) -> list[Batch[Job]]:
-    """Pack a market's most urgent jobs, as many together as an earlier failure allows."""
-    together = set(memory.queue.bisection.first_batch([job.job_id for job in jobs]))
-    chosen = [job for job in jobs if job.job_id in together]
-    kit = lane.kit
-    packing = pack_targets(
-        chosen,
-        {address: _template(lane, address, market)},
-        lane.payer.pubkey(),
-        shelf=kit.shelf.get(),
+    permitted = {
+        market: jobs for market, jobs in by_market.items() if memory.permits.allows(sight, market)
+    }
+    claims = [parcel.claim for parcel in memory.in_flight.values()]
+    found = dispatch(
+        memory.desk, permitted, memory.queue.bisection, claims, lane.kit.shelf.get(), room
     )
-    for refused in packing.refused:
-        kit.tally.refusals[f"{LANE}.unpackable"] += 1
+    for refused in found.refused:
+        lane.kit.tally.refusals[f"{LANE}.unpackable"] += 1
         log.error("liquidation.unpackable", target=str(refused.job.target), reason=refused.reason)
         memory.queue.withdraw(refused.job.job_id)
-    return list(packing.batches[:1])
+    for parcel in found.go:
+        memory.queue.take(parcel.batch.jobs)
+        memory.in_flight[id(parcel)] = parcel
+        lane.room.acquire_nowait()
+    lane.kit.tally.jobs_queued[LANE] = memory.queue.statistics().queued
+    return found.go
 
 
-def _template(lane: Lane, address: Pubkey, market: Market) -> BatchTemplate:
-    kit, keeper = lane.kit, lane.payer.pubkey()
-    tokens = get_associated_token_address(keeper, kit.quote_mint)
-    return BatchTemplate(
-        program=kit.program,
-        accounts=tuple(liquidate_header(kit.program, keeper, tokens, address)),
-        data=bytes([Tag.LIQUIDATE]),
-        base_cu=liquidate_base_cu(2 * len(market.pools)),
-        cu_per_target=LIQUIDATE_CU_PER_POSITION,
-        base_loaded_bytes=liquidate_loaded_bytes(len(market.pools)),
-        loaded_bytes_per_target=LIQUIDATE_LOADED_BYTES_PER_POSITION,
-    )
+async def _liquidate(lane: Lane, memory: _Memory, parcel: Parcel) -> None:
+    left: Parcel | None = parcel
+    try:
+        while left is not None:
+            left = await _send(lane, memory, left)
+    finally:
+        del memory.in_flight[id(parcel)]
+        lane.room.release()
+        memory.news.set()
 
 
-async def _liquidate(lane: Lane, memory: _Memory, batch: Batch[Job]) -> None:
+async def _send(lane: Lane, memory: _Memory, parcel: Parcel) -> Parcel | None:
+    """Size a parcel and land it; or, where a simulation had no use for a part, return the rest."""
+    jobs, sized = parcel.batch.jobs, await _size(lane, memory, parcel)
+    if isinstance(sized, Sized):
+        idle = _idle(lane.kit, jobs, sized.simulated)
+        slimmer = _rest(lane, memory, parcel, idle) if idle else None
+        if slimmer is None or sized.simulated is None:
+            await _land(lane, memory, parcel, sized.shipment)
+            return None
+        memory.queue.passed_over(_ids(idle), sized.simulated.slot)
+        lane.kit.tally.refusals[f"{LANE}.passed_over_in_simulation"] += len(idle)
+        return slimmer
+    if sized.err is None:
+        _put_off(memory, jobs)
+        lane.kit.tally.refusals[f"{LANE}.simulation_unanswered"] += len(jobs)
+        log.warning("liquidations.unsimulated", jobs=len(jobs), reason=sized.reason)
+        return None
+    if is_about_tables(sized.err):
+        memory.queue.released(_ids(jobs))  # goes again without them
+        lane.kit.tally.refusals[f"{LANE}.tables_doubted"] += len(jobs)
+        log.warning("liquidations.tables_doubted", jobs=len(jobs), reason=sized.reason)
+        return None
+    guilty = _note_refused(lane, memory, parcel, "simulation_refused", sized.err)
+    rest = _rest(lane, memory, parcel, guilty)
+    if rest is None:
+        memory.queue.released(_ids(_others(jobs, guilty)))
+    return rest
+
+
+async def _size(lane: Lane, memory: _Memory, parcel: Parcel) -> Sized | Unsized:
+    batch, bound = parcel.batch, cu_bound(parcel.batch.jobs)
     bounty = sum(job.urgency.bounty for job in batch.jobs)
+    at_risk = sum(job.at_risk for job in batch.jobs)
     shipment = Shipment(
         jobs=job_refs(KIND, [(job.target, job.effect) for job in batch.jobs]),
         due_at_s=tuple(job.due_at_s for job in batch.jobs),
         instructions=batch.instructions,
         tables=batch.tables,
-        cu_limit=batch.cu,
-        loaded_bytes=whole_pages(batch.loaded_bytes),
-        value_lamports=Lamports(bounty * memory.lamports_per_quote_unit // 10**QUOTE_DECIMALS),
+        cu_limit=bound,
+        loaded_bytes=batch.loaded_bytes,
+        value_lamports=memory.lamports(bounty),
+        # What the vault could lose must be worth a fee: dust has to pay for itself.
+        is_critical=memory.lamports(at_risk) >= SIGNATURE_FEE_LAMPORTS,
     )
-    try:
-        await _send(lane, memory, shipment, [job.job_id for job in batch.jobs])
-    finally:
-        memory.busy_markets.discard(batch.jobs[0].market)
-        lane.room.release()
+    if any(memory.exhausted[job.job_id] >= _EXHAUSTED_MAX for job in batch.jobs):
+        return Sized(shipment=shipment, simulated=None)
+    return await size(lane, KIND, bound, shipment)
 
 
-async def _send(lane: Lane, memory: _Memory, shipment: Shipment, ids: Sequence[str]) -> None:
-    """Simulate, send, and settle the jobs; only what the chain itself refused is held against them."""
-    try:
-        simulated = await simulate(lane, shipment)
-    except RpcFailure as failure:
-        memory.queue.released(ids)
-        lane.kit.tally.refusals[f"{LANE}.simulation_unanswered"] += len(ids)
-        log.warning("liquidations.unsimulated", jobs=len(ids), reason=str(failure))
-        return
-    if simulated.err is not None:
-        _note_refused(lane.kit.tally, memory, ids, "simulation_refused", simulated.err)
-        return
-    wanted = simulated.cu_used * (100 + SIMULATED_CU_MARGIN_PERCENT) // 100 + COMPUTE_BUDGET_CU
-    cu_limit = ComputeUnits(min(wanted, TRANSACTION_CU_MAX))
-    match await ship(lane, replace(shipment, cu_limit=cu_limit)):
-        case Landed() as landed:
-            memory.queue.landed(ids, landed.slot)
-            _note_events(lane.kit, landed)
-        case Failed() as failed:
-            _note_refused(lane.kit.tally, memory, ids, "failed_on_chain", failed.err)
+def _idle(kit: Kit, jobs: Sequence[Job], simulated: Simulation | None) -> tuple[Job, ...]:
+    """Name the jobs that a simulation passed over: healthy where it ran, they would be paid for and do nothing."""
+    if simulated is None:
+        return ()
+    deeds = deeds_of(kit.program, simulated.logs)
+    if deeds.unread is not None:
+        return ()
+    return tuple(job for job in jobs if job.target not in deeds.liquidated)
+
+
+def _rest(lane: Lane, memory: _Memory, parcel: Parcel, without: Collection[Job]) -> Parcel | None:
+    rest = _others(parcel.batch.jobs, without)
+    return repack(memory.desk, rest, lane.kit.shelf.get()) if rest else None
+
+
+async def _land(lane: Lane, memory: _Memory, parcel: Parcel, shipment: Shipment) -> None:
+    """Ship a parcel, and settle its jobs."""
+    jobs, ids, queue = parcel.batch.jobs, _ids(parcel.batch.jobs), memory.queue
+    outcome = await ship(lane, shipment)
+    note_end(lane.kit, KIND, cu_bound(jobs), shipment, outcome)
+    match outcome:
+        case Landed():
+            queue.landed(ids, outcome.slot)
+            for job_id in ids:
+                memory.exhausted.pop(job_id, None)
+            _note_deeds(lane.kit, outcome)
+        case Failed() if is_about_tables(outcome.err):
+            queue.released(ids)
+            lane.kit.tally.refusals[f"{LANE}.tables_doubted"] += len(ids)
+        case Failed() if is_exhausted(outcome.err) and shipment.cu_limit < cu_bound(jobs):
+            # The market moved since the simulation; if that does not help either, they get all that they could use.
+            memory.exhausted.update(ids)
+            queue.released(ids)
+            lane.kit.tally.refusals[f"{LANE}.exhausted"] += len(ids)
+            log.warning("liquidations.exhausted", jobs=len(ids), cu_limit=shipment.cu_limit)
+        case Failed():
+            guilty = _note_refused(lane, memory, parcel, "failed_on_chain", outcome.err)
+            queue.released(_ids(_others(jobs, guilty)))
         case Expired() | NoBid():
-            memory.queue.released(ids)  # counted and logged by ship
+            _put_off(memory, jobs)  # counted and logged by ship
+
+
+def _put_off(memory: _Memory, jobs: Collection[Job]) -> None:
+    """Let jobs wait for the next sight of the chain."""
+    sight = memory.sight
+    assert sight is not None, "what is sent was seen"
+    memory.queue.passed_over(_ids(jobs), sight.snapshot.slot)
 
 
 def _note_refused(
-    tally: Tally, memory: _Memory, ids: Sequence[str], kind: str, err: object
-) -> None:
-    now_s = trio.current_time()
+    lane: Lane, memory: _Memory, parcel: Parcel, kind: str, err: object
+) -> tuple[Job, ...]:
+    """Hold a refusal against the jobs of the instruction it names, and return them."""
+    guilty, now_s = blamed(parcel.batch, err), trio.current_time()
     if custom_code(err) == _NOTHING_LIQUIDATED:
-        memory.queue.refused(ids, now_s)  # every one of them was looked at, and skipped
+        memory.queue.refused(_ids(guilty), now_s)  # every one of them was looked at, and skipped
     else:
-        memory.queue.failed(ids, now_s)
-    tally.refusals[f"{LANE}.{kind}"] += len(ids)
-    log.warning("liquidations.refused", jobs=len(ids), kind=kind, reason=in_words(err))
+        memory.queue.failed(_ids(guilty), now_s)
+    lane.kit.tally.refusals[f"{LANE}.{kind}"] += len(guilty)
+    log.warning("liquidations.refused", jobs=len(guilty), kind=kind, reason=in_words(err))
+    return guilty
 
 
-def _note_events(kit: Kit, landed: Landed) -> None:
-    """Count what the program says it did, up to where the logs were cut; skipped positions are no liquidations."""
-    if not landed.logs:
-        kit.tally.refusals[f"{LANE}.logs_unread"] += 1
-    positions = bounty = bad_debt = 0
-    try:
-        for data in events.program_data(landed.logs, kit.program):
-            event = events.decode(data)
-            if event.kind is EventKind.POSITIONS_LIQUIDATED:
-                positions += event.amount("positions")
-                bounty += event.amount("to_keeper")
-                bad_debt += sum(event.amounts("bad_debt"))
-    except events.MalformedEventError as error:
-        kit.tally.refusals[f"{LANE}.event_unread"] += 1
-        log.warning("event.unread", signature=str(landed.signature), reason=str(error))
-    kit.tally.liquidations_landed += positions
-    kit.tally.bounty_base_units += bounty
-    kit.tally.bad_debt_base_units += bad_debt
-    if positions:
+def _note_deeds(kit: Kit, landed: Landed) -> None:
+    """Count what the program says it did; passed-over positions are no liquidations."""
+    deeds = deeds_of(kit.program, landed.logs)
+    if deeds.unread is not None:
+        kind = "event_unread" if landed.logs else "logs_unread"
+        kit.tally.refusals[f"{LANE}.{kind}"] += 1
+        log.warning("event.unread", signature=str(landed.signature), reason=deeds.unread)
+    kit.tally.liquidations_landed += deeds.positions
+    kit.tally.bounty_base_units += deeds.bounty
+    kit.tally.bad_debt_base_units += deeds.bad_debt
+    if deeds.positions:
         log.info(
             "positions.liquidated",
-            positions=positions,
-            bounty_base_units=bounty,
-            bad_debt_base_units=bad_debt,
+            positions=deeds.positions,
+            bounty_base_units=deeds.bounty,
+            bad_debt_base_units=deeds.bad_debt,
             signature=str(landed.signature),
             slot=landed.slot,
         )
+
+
+def _ids(jobs: Iterable[Job]) -> list[str]:
+    return [job.job_id for job in jobs]
+
+
+def _others(jobs: Sequence[Job], without: Collection[Job]) -> list[Job]:
+    left_out = {job.job_id for job in without}
+    return [job for job in jobs if job.job_id not in left_out]

@@ -17,7 +17,7 @@ from spl.token.instructions import create_idempotent_associated_token_account
 
 from keeper.bisection import Bisection
 from keeper.bounty import CREATE_CU, CREATE_LOADED_BYTES, TOKEN_ACCOUNT_RENT
-from keeper.costs import SIMULATED_CU_MARGIN_PERCENT, pay_rewards_cu, pay_rewards_loaded_bytes
+from keeper.costs import pay_rewards_cu, pay_rewards_loaded_bytes
 from keeper.execute import Kit, Lane, Shipment, job_refs, ship, simulate
 from keeper.fees import NoBid
 from keeper.payout_accounts import PayoutAccounts, Standing
@@ -30,8 +30,7 @@ from programs.instructions import pay_rewards
 from programs.outcomes import Expired, Failed, JobRef, Landed
 from programs.pack import Batch, Group, pack_groups
 from programs.rpc import RpcFailure
-from programs.transaction import COMPUTE_BUDGET_CU, whole_pages
-from programs.units import TRANSACTION_CU_MAX, ComputeUnits, Lamports, Slot
+from programs.units import Lamports, Slot
 
 _WALLETS_PER_PLACE: Final = 64
 """Whose accounts are read in one round for each transaction that may be sent: more than any transaction pays."""
@@ -270,7 +269,7 @@ async def _pay(lane: Lane, memory: _Memory, batch: Batch[Group], dues: Sequence[
         instructions=batch.instructions,
         tables=batch.tables,
         cu_limit=batch.cu,
-        loaded_bytes=whole_pages(batch.loaded_bytes),
+        loaded_bytes=batch.loaded_bytes,
         rent_lamports=rent,
     )
     if rent:
@@ -297,8 +296,7 @@ async def _send(lane: Lane, memory: _Memory, shipment: Shipment, ids: Sequence[s
     if simulated.err is not None:
         _note_refused(lane, memory, ids, "simulation_refused", simulated.err)
         return
-    wanted = simulated.cu_used * (100 + SIMULATED_CU_MARGIN_PERCENT) // 100 + COMPUTE_BUDGET_CU
-    cu_limit = ComputeUnits(min(wanted, TRANSACTION_CU_MAX))
+    cu_limit = lane.kit.cu_model.request("pay_rewards", shipment.cu_limit, simulated.cu_used)
     match await ship(lane, replace(shipment, cu_limit=cu_limit)):
         case Landed() as landed:
             memory.bisection.landed(ids)

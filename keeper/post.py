@@ -18,6 +18,7 @@ from solders.pubkey import Pubkey
 
 from keeper.agenda import LANE, Agenda, Outlook
 from keeper.bisection import Bisection
+from keeper.blame import guilty_instruction
 from keeper.costs import (
     UPDATE_PRICES_CU,
     UPDATE_PRICES_CU_PER_POOL,
@@ -29,15 +30,16 @@ from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.posting import Post, PostingRules, PublishSlots
 from keeper.prices.board import PriceBoard
+from keeper.sizing import is_exhausted, note_end
 from keeper.snapshot import Snapshot
 from keeper.tally import PostedPrice
 from programs.errors import in_words
 from programs.instructions import update_prices
 from programs.outcomes import Expired, Failed, Landed
 from programs.pack import Batch, Group, pack_groups
-from programs.transaction import whole_pages
 from programs.units import ComputeUnits, Slot
 
+KIND: Final = "update_prices"
 _POSTS_PER_TRANSACTION_MAX: Final = 20
 """No more fit a packet, so no more are prepared for each that may be sent."""
 log = structlog.get_logger()
@@ -182,17 +184,23 @@ async def _post(
         due_at_s=tuple(memory.agenda.due_at_s[market] for market in due),
         instructions=batch.instructions,
         tables=batch.tables,
-        cu_limit=batch.cu,
-        loaded_bytes=whole_pages(batch.loaded_bytes),
+        # The bound is close already; what landed makes it closer.
+        cu_limit=min(batch.cu, lane.kit.cu_model.request(KIND, batch.cu)),
+        loaded_bytes=batch.loaded_bytes,
     )
     ids = [group.job_id for group in batch.jobs]
     try:
-        match await ship(lane, shipment):
+        outcome = await ship(lane, shipment)
+        note_end(lane.kit, KIND, batch.cu, shipment, outcome)
+        match outcome:
             case Landed() as landed:
                 memory.bisection.landed(ids)
                 _note_posted(lane, memory, readings, landed.slot)
             case Failed() as failed:
-                memory.bisection.failed(ids, trio.current_time())
+                if not is_exhausted(
+                    failed.err
+                ):  # then the limit was to blame, and it is learned anew
+                    memory.bisection.failed(_blamed(batch, failed.err), trio.current_time())
                 lane.kit.tally.refusals[f"{LANE}.failed_on_chain"] += len(ids)
                 log.warning("prices.refused", jobs=len(ids), reason=in_words(failed.err))
             case Expired() | NoBid():
@@ -202,6 +210,13 @@ async def _post(
         memory.posting.difference_update(markets)
         memory.agenda.reviews.add(markets)
         lane.room.release()
+
+
+def _blamed(batch: Batch[Group], err: object) -> list[str]:
+    """Return the market whose instruction an error names, or all: each group is one instruction."""
+    at = guilty_instruction(err, len(batch.jobs))
+    guilty = batch.jobs if at is None else batch.jobs[at : at + 1]
+    return [group.job_id for group in guilty]
 
 
 def _note_posted(lane: Lane, memory: _Memory, readings: Sequence[_Reading], slot: Slot) -> None:

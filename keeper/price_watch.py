@@ -64,11 +64,9 @@ async def watch_chain_prices(
                 f"the markets on chain cannot be read ({failure}): check cluster.rpc_urls and cluster.program_id in "
                 "keeper.toml, or look at the venue alone with --venue"
             ) from failure
-        interval_s = config.cluster.scan_interval_slots * config.cluster.slot_ms / 1_000
+        pace = config.cluster.scan_pace
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(
-                watch_chain, rpc, config.cluster.program_id, tally, interval_s, chain
-            )
+            nursery.start_soon(watch_chain, rpc, config.cluster.program_id, tally, pace, chain)
             ask = partial(discover_at, venue)
             nursery.start_soon(follow_markets, tally, chain, ask, following, followed)
             nursery.start_soon(partial(feed, config.polymarket, followed, board, venue=venue))

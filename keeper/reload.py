@@ -54,12 +54,7 @@ def take_over(old: Config, new: Config) -> Config:
         old,
         posting=new.posting,
         log=new.log,
-        landing=replace(
-            old.landing,
-            poll_interval_slots=new.landing.poll_interval_slots,
-            resend_interval_slots=new.landing.resend_interval_slots,
-            drain_s=new.landing.drain_s,
-        ),
+        landing=replace(old.landing, drain_s=new.landing.drain_s),
         lanes=_lanes(old.lanes, new.lanes),
     )
 

@@ -24,6 +24,7 @@ from keeper.execute import Kit
 from keeper.interrupt import Orders
 from keeper.keypair import load_keypair
 from keeper.lanes import open_lanes, spend_json
+from keeper.learning import recall_units
 from keeper.lifetimes import Work, follow_transactions
 from keeper.newest import Newest
 from keeper.options import RunOptions
@@ -41,6 +42,7 @@ from programs.rpc import LatestBlockhash
 from programs.rpc_http import open_rpc
 from state.attempts import Attempts
 from state.headroom import headroom_bps
+from state.learned import LearnedUnits
 
 log = structlog.get_logger()
 
@@ -72,7 +74,7 @@ def _inside(config: Config, sandbox: SandboxEndpoints) -> Config:
     """Point a configuration at a running sandbox."""
     return replace(
         config,
-        cluster=replace(config.cluster, rpc_urls=sandbox.rpc_urls),
+        cluster=replace(config.cluster, rpc_urls=sandbox.rpc_urls, ws_urls=sandbox.ws_urls),
         polymarket=replace(
             config.polymarket,
             clob_url=sandbox.clob_url,
@@ -106,6 +108,7 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                 slot_ms=config.cluster.slot_ms,
                 wall_ms=options.surroundings.wall_ms,
                 rehearsal=options.rehearsal,
+                cu_model=await recall_units(LearnedUnits(store)),
             )
             lanes = open_lanes(kit, config.lanes, keeper, config.keys.keeper)
             payers = [keeper.pubkey(), *(funds.address for funds in lanes.payers)]

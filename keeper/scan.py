@@ -4,7 +4,6 @@ Shell. Four calls: positions and chains, then markets, then the two singletons. 
 they are judged at are never older than they are; the program judges again when it executes.
 """
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -13,13 +12,14 @@ import trio
 from solders.pubkey import Pubkey
 
 from keeper.errors import ClusterError
+from keeper.kinds import kind_filter
 from keeper.platform_state import Filling, PlatformState, Reading
 from keeper.position_table import PositionColumns
 from keeper.snapshot import Snapshot, Unreadable
 from programs.accounts import Global, MalformedAccountError, Vault
 from programs.addresses import global_address, vault_address
 from programs.layout import POSITION_BYTES, AccountKind
-from programs.rpc import Account, Commitment, Filter, Rpc
+from programs.rpc import Account, Commitment, Rpc
 
 _INLINE_MAX: Final = 20_000
 """Positions that are taken in on the loop, in some ten milliseconds; more of them on a thread."""
@@ -91,12 +91,6 @@ async def read_platform(rpc: Rpc, program: Pubkey, commitment: Commitment = "pro
         singletons_slot=singletons.slot,
         skipped=+skipped,
     )
-
-
-def kind_filter(kind: AccountKind) -> Filter:
-    """Return the filter for accounts of one kind."""
-    encoded = b64encode(bytes([kind])).decode()
-    return {"memcmp": {"offset": 0, "bytes": encoded, "encoding": "base64"}}
 
 
 def _singletons(program: Pubkey, accounts: Sequence[Account | None]) -> tuple[bytes, bytes]:

@@ -6,14 +6,21 @@ did not land is planned anew by the next round, if it is still wanted.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 import trio
 from solders.pubkey import Pubkey
+from solders.sysvar import RENT
 
+from keeper.batching import Desk
+from keeper.execute import Lane, Shipment, ship
 from keeper.fees import NoBid
 from keeper.newest import Newest
+from keeper.sizing import Unsized, note_end, size
+from keeper.snapshot import Snapshot
+from keeper.table_wants import wanted_tables
 from programs.lookup_tables import (
     AUTHORITY_OFFSET,
     TABLE_PROGRAM,
@@ -23,18 +30,19 @@ from programs.lookup_tables import (
     decode_table,
 )
 from programs.outage import Outage
-from programs.outcomes import Expired, Failed, Landed, Outcome
-from programs.rent import RentRate
+from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome
+from programs.rent import MalformedRentError, RentRate, decode_rent
 from programs.rpc import Rpc, RpcBadReply, RpcFailure
 from programs.table_plan import (
     SLOT_HASHES,
+    TABLE_LOADED_BYTES_MAX,
     TablePlan,
     TableStep,
     Wanted,
     decode_slot_hashes,
     plan_tables,
 )
-from programs.units import Slot
+from programs.units import Lamports, Slot
 
 SendStep = Callable[[TableStep], Awaitable[Outcome | NoBid]]
 """Lands one step exactly once and says how it ended; never raises for an ordinary end."""
@@ -127,6 +135,84 @@ async def tend_tables(
                 pause_s = slot_s  # what was added counts from the next slot on
         with trio.move_on_after(pause_s):
             sequence, wanted = await wants.wait_newer(sequence)
+
+
+async def keep_tables(
+    lane: Lane, desk: Desk, chain: Newest[Snapshot], rent_lamports_max: Lamports
+) -> None:
+    """Keep tables of what the chain shows to deserve a place, paid by the lane's payer, until cancelled.
+
+    Args:
+        lane: whose payer owns the tables.
+        desk: whose liquidations use them.
+        chain: newest snapshot.
+        rent_lamports_max: what all tables together may lock.
+    """
+    rent = await _read_rent(lane.kit.rpc)
+    wants = Newest[Wanted]()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_want, desk, chain, rent_lamports_max, wants)
+        nursery.start_soon(
+            tend_tables,
+            lane.kit.rpc,
+            partial(send_step, lane, trio.CapacityLimiter(lane.room.size)),
+            lane.payer.pubkey(),
+            rent,
+            wants,
+            lane.kit.shelf,
+            lane.kit.slot_s,
+        )
+
+
+async def _want(
+    desk: Desk, chain: Newest[Snapshot], rent_lamports_max: Lamports, wants: Newest[Wanted]
+) -> None:
+    sequence = 0
+    while True:
+        sequence, snapshot = await chain.wait_newer(sequence)
+        wanted = wanted_tables(desk, snapshot, rent_lamports_max)
+        if wanted is not None and wanted != wants.get():
+            wants.publish(wanted)
+        await trio.sleep(_ROUND_S if wanted is not None else _RETRY_S)
+
+
+async def _read_rent(rpc: Rpc) -> RentRate:
+    outage = Outage(subject="rent")
+    while True:
+        try:
+            sysvar = await rpc.get_account(RENT, "confirmed")
+            return decode_rent(b"" if sysvar is None else sysvar.data)
+        except (RpcFailure, MalformedRentError) as failure:
+            outage.note_failure(str(failure))
+        await trio.sleep(_RETRY_S)
+
+
+async def send_step(lane: Lane, limiter: trio.CapacityLimiter, step: TableStep) -> Outcome | NoBid:
+    """Land a step on the lane, in its turn; what a simulation refuses is not sent."""
+    kind = f"table_{step.kind}"
+    first = str(step.added[0]) if step.added else ""
+    shipment = Shipment(
+        jobs=(
+            JobRef(
+                job_id=f"table:{step.kind}:{step.table}:{first}",
+                kind=kind,
+                target=str(step.table),
+                effect=f"{step.kind} {len(step.added)}",
+            ),
+        ),
+        due_at_s=(trio.current_time(),),
+        instructions=step.instructions,
+        cu_limit=step.cu_limit,
+        loaded_bytes=TABLE_LOADED_BYTES_MAX,
+        rent_lamports=Lamports(max(0, step.rent_lamports)),
+    )
+    async with limiter:
+        sized = await size(lane, kind, step.cu_limit, shipment)
+        if isinstance(sized, Unsized):
+            return NoBid(reason=sized.reason)
+        outcome = await ship(lane, sized.shipment)
+        note_end(lane.kit, kind, step.cu_limit, sized.shipment, outcome)
+    return outcome
 
 
 async def carry_out(send: SendStep, steps: Sequence[TableStep]) -> int:

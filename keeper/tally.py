@@ -29,6 +29,8 @@ class Tally:
     """Positions decoded, over all scans."""
     positions_now: int = 0
     scans: int = 0
+    accounts_told: int = 0
+    """Changes of accounts that the subscription told of."""
     scan_slot: int = 0
     accounts_skipped: Counter[str] = field(default_factory=Counter)
     """Accounts of the newest scan that could not be read, by reason."""

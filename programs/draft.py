@@ -38,6 +38,7 @@ class Draft:
         self.payer = payer
         self.cu: int = COMPUTE_BUDGET_CU
         self._loaded_bytes = 0
+        self.log_bytes = 0
         self._instructions = BUDGET_INSTRUCTIONS
         self._instruction_bytes = BUDGET_BYTES
         self._open: tuple[int, int] | None = None
@@ -117,7 +118,7 @@ class Draft:
             self._place_in([table for table in self._tables if table != wasteful[-1]])
 
     def add_instruction(
-        self, instruction: Instruction, *, cu: int = 0, loaded_bytes: int = 0
+        self, instruction: Instruction, *, cu: int = 0, loaded_bytes: int = 0, log_bytes: int = 0
     ) -> None:
         """Add an instruction at the end; targets added next extend it."""
         self._note(instruction.program_id, _STATIC)
@@ -126,9 +127,11 @@ class Draft:
         self._open = (len(instruction.accounts), len(instruction.data))
         self._instructions += 1
         self._instruction_bytes += instruction_bytes(*self._open)
-        self.add_cost(cu=cu, loaded_bytes=loaded_bytes)
+        self.add_cost(cu=cu, loaded_bytes=loaded_bytes, log_bytes=log_bytes)
 
-    def add_targets(self, targets: Iterable[Pubkey], *, cu: int, loaded_bytes: int) -> int:
+    def add_targets(
+        self, targets: Iterable[Pubkey], *, cu: int, loaded_bytes: int, log_bytes: int = 0
+    ) -> int:
         """Extend the last instruction by one writable account each, up to one that the draft names already.
 
         Returns:
@@ -143,14 +146,16 @@ class Draft:
             self._count(target, _WRITABLE, 1)
         added = len(self._roles) - before
         self._lengthen(added)
-        self.add_cost(cu=added * cu, loaded_bytes=added * loaded_bytes)
+        self.add_cost(cu=added * cu, loaded_bytes=added * loaded_bytes, log_bytes=added * log_bytes)
         return added
 
-    def take_target_back(self, target: Pubkey, *, cu: int, loaded_bytes: int) -> None:
+    def take_target_back(
+        self, target: Pubkey, *, cu: int, loaded_bytes: int, log_bytes: int = 0
+    ) -> None:
         """Undo the addition of the last target."""
         self._count(target, self._roles.pop(target), -1)
         self._lengthen(-1)
-        self.add_cost(cu=-cu, loaded_bytes=-loaded_bytes)
+        self.add_cost(cu=-cu, loaded_bytes=-loaded_bytes, log_bytes=-log_bytes)
 
     def _lengthen(self, accounts: int) -> None:
         """Let the last instruction name so many accounts more."""
@@ -160,9 +165,10 @@ class Draft:
         grown = instruction_bytes(old + accounts, data) - instruction_bytes(old, data)
         self._instruction_bytes += grown
 
-    def add_cost(self, *, cu: int, loaded_bytes: int) -> None:
+    def add_cost(self, *, cu: int, loaded_bytes: int, log_bytes: int = 0) -> None:
         """Count what is not an account or a byte."""
         self.cu += cu
+        self.log_bytes += log_bytes
         self._loaded_bytes += loaded_bytes
 
     def _place_in(self, tables: Sequence[LookupTable]) -> None:

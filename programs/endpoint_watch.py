@@ -11,7 +11,8 @@ import trio
 
 from programs.agreement import Landmark, Tip, judge
 from programs.rpc import RpcFailure
-from programs.rpc_pool import Pool, Question
+from programs.rpc_pool import Pool
+from programs.rpc_question import Question
 from programs.rpc_replies import read_account, read_blockhash
 from programs.units import Slot
 
@@ -34,7 +35,7 @@ async def go_round(pool: Pool, landmark: Landmark | None) -> None:
     tips: dict[int, Tip] = {}
     async with trio.open_nursery() as nursery:
         for number in range(len(pool.endpoints)):
-            if pool.is_askable(number):
+            if pool.book.is_askable(number):
                 nursery.start_soon(_visit, pool, number, landmark, tips)
     await _compare(pool, tips)
 
@@ -47,7 +48,7 @@ async def _visit(pool: Pool, number: int, landmark: Landmark | None, tips: dict[
             return
         began_s = trio.current_time()
         tips[number] = await pool.ask(number, _TIP)
-        pool.clock(number, trio.current_time() - began_s)
+        pool.book.clock(number, trio.current_time() - began_s)
     except RpcFailure:
         return  # counted, and told by the breaker
 
@@ -82,10 +83,10 @@ async def _serves(pool: Pool, number: int, landmark: Landmark) -> bool:
         ),
     )
     if account is not None and (account.owner, account.data) == (landmark.owner, landmark.data):
-        pool.believe_again(number, OTHER_PROGRAM)
+        pool.book.believe_again(number, OTHER_PROGRAM)
         return True
     found = "no account" if account is None else f"other bytes, of owner {account.owner}"
-    pool.set_aside(
+    pool.book.set_aside(
         number,
         OTHER_PROGRAM,
         f"it serves {found} at {landmark.address}, where the immutable program is: nothing it says is believed",
@@ -103,18 +104,18 @@ async def _compare(pool: Pool, tips: dict[int, Tip]) -> None:
     async with trio.open_nursery() as nursery:
         for number in tips.keys() - words.keys():
             nursery.start_soon(_ask_block, pool, number, slot, words)
-    standings = pool.standings
+    standings = pool.book.standings
     voters = [number for number in words if standings[number].is_believed]
     verdict = judge(words, voters)
     for number in sorted(verdict.outvoted):
-        pool.set_aside(
+        pool.book.set_aside(
             number,
             OTHER_FORK,
             f"it has block {words[number]} in finalized slot {slot}, the majority has another: "
             "nothing it says is believed",
         )
     for number in sorted(verdict.believed):
-        pool.believe_again(number, OTHER_FORK)
+        pool.book.believe_again(number, OTHER_FORK)
     _tell_dispute(pool, slot, words if verdict.is_tie else {})
 
 

@@ -43,6 +43,11 @@ def _integer(value: Field) -> int:
     return value
 
 
+def _address(value: Field) -> Pubkey:
+    assert isinstance(value, Pubkey)
+    return value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One state change, as the program told it."""
@@ -68,15 +73,17 @@ class Event:
         """Return an integer field of every record."""
         return tuple(_integer(record[name]) for record in self.records)
 
+    def addresses(self, name: str) -> tuple[Pubkey, ...]:
+        """Return an address field of every record."""
+        return tuple(_address(record[name]) for record in self.records)
+
     def amount(self, name: str) -> int:
         """Return an integer field."""
         return _integer(self.fields[name])
 
     def address(self, name: str) -> Pubkey:
         """Return an address field."""
-        value = self.fields[name]
-        assert isinstance(value, Pubkey)
-        return value
+        return _address(self.fields[name])
 
 
 def decode(data: bytes) -> Event:

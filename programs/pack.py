@@ -1,4 +1,4 @@
-"""Jobs -> transactions under the byte, compute-unit, account-lock and loaded-data limits.
+"""Jobs -> transactions under the limits on bytes, compute units, account locks, loaded data and logs.
 
 Sizes are counted while a transaction is filled (`programs.draft`), never measured on a built one. Two kinds of work:
 
@@ -24,6 +24,7 @@ from programs.units import (
     TRANSACTION_BYTES_MAX,
     TRANSACTION_CU_MAX,
     TRANSACTION_LOCKS_MAX,
+    TRANSACTION_LOG_BYTES_MAX,
     ComputeUnits,
 )
 
@@ -36,6 +37,8 @@ class Limits:
     cu: ComputeUnits = TRANSACTION_CU_MAX
     locks: int = TRANSACTION_LOCKS_MAX
     loaded_bytes: int = LOADED_BYTES_MAX
+    log_bytes: int = TRANSACTION_LOG_BYTES_MAX - 250
+    """Less what the compute-budget instructions log."""
 
     def admit(self, draft: Draft) -> bool:
         """Tell whether a draft exceeds none of them."""
@@ -44,9 +47,10 @@ class Limits:
             and draft.cu <= self.cu
             and draft.size_bytes <= self.size_bytes
             and draft.loaded_bytes <= self.loaded_bytes
+            and draft.log_bytes <= self.log_bytes
         )
 
-    def room(self, draft: Draft, *, cu: int, loaded_bytes: int) -> int:
+    def room(self, draft: Draft, *, cu: int, loaded_bytes: int, log_bytes: int = 0) -> int:
         """Return how many more targets surely fit; more may, where lookup tables have them."""
         return max(
             0,
@@ -57,6 +61,7 @@ class Limits:
                 (self.loaded_bytes - draft.loaded_bytes_at_most) // loaded_bytes
                 if loaded_bytes
                 else self.locks,
+                (self.log_bytes - draft.log_bytes) // log_bytes if log_bytes else self.locks,
             ),
         )
 
@@ -67,6 +72,7 @@ class Limits:
             ("compute units", draft.cu, self.cu),
             ("account locks", draft.locks, self.locks),
             ("bytes of loaded data", draft.loaded_bytes, self.loaded_bytes),
+            ("bytes of logs", draft.log_bytes, self.log_bytes),
         ):
             if found > limit:
                 return f"{found} {name}, at most {limit} fit a transaction"
@@ -105,6 +111,8 @@ class BatchTemplate:
     base_loaded_bytes: int
     """Header accounts and the program with its bytecode."""
     loaded_bytes_per_target: int
+    base_log_bytes: int = 0
+    log_bytes_per_target: int = 0
 
     def instruction(self, targets: Iterable[Pubkey]) -> Instruction:
         """Build the instruction with these targets, all writable."""
@@ -151,10 +159,12 @@ class Refused(Generic[J]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packing(Generic[J]):
-    """Every job given, once: in a batch, or refused."""
+    """Every job given, once: in a batch, refused, or left over."""
 
     batches: tuple[Batch[J], ...]
     refused: tuple[Refused[J], ...]
+    left_over: tuple[J, ...] = ()
+    """What waits for its market's next transaction, where each market may have one."""
 
 
 @dataclass(slots=True)
@@ -164,6 +174,12 @@ class _Queue(Generic[T]):
     template: BatchTemplate
     jobs: list[tuple[int, T]] = field(default_factory=list)
     tables: tuple[LookupTable, ...] = ()
+
+    def drop_rest(self) -> list[T]:
+        """Give up what has no transaction yet."""
+        rest = [job for _, job in self.jobs]
+        self.jobs = []
+        return rest
 
     def choose_tables(self, shelf: TableShelf) -> None:
         """Settle which tables serve this market's header and targets."""
@@ -185,22 +201,29 @@ class _Fill(Generic[T]):
         template, trial = queue.template, self.draft.copy()
         trial.add_tables(queue.tables)
         trial.add_instruction(
-            template.instruction(()), cu=template.base_cu, loaded_bytes=template.base_loaded_bytes
+            template.instruction(()),
+            cu=template.base_cu,
+            loaded_bytes=template.base_loaded_bytes,
+            log_bytes=template.base_log_bytes,
         )
-        cu, loaded_bytes = template.cu_per_target, template.loaded_bytes_per_target
+        cost = {
+            "cu": template.cu_per_target,
+            "loaded_bytes": template.loaded_bytes_per_target,
+            "log_bytes": template.log_bytes_per_target,
+        }
         taken = 0
         # What surely fits is added without weighing each; the rest one by one.
-        while sure := self.limits.room(trial, cu=cu, loaded_bytes=loaded_bytes):
+        while sure := self.limits.room(trial, **cost):
             targets = [job.target for _, job in queue.jobs[taken : taken + sure]]
-            added = trial.add_targets(targets, cu=cu, loaded_bytes=loaded_bytes)
+            added = trial.add_targets(targets, **cost)
             taken += added
             if added < sure:
                 break
         for _, job in queue.jobs[taken:]:
-            if not trial.add_targets((job.target,), cu=cu, loaded_bytes=loaded_bytes):
+            if not trial.add_targets((job.target,), **cost):
                 break
             if not self.limits.admit(trial):
-                trial.take_target_back(job.target, cu=cu, loaded_bytes=loaded_bytes)
+                trial.take_target_back(job.target, **cost)
                 break
             taken += 1
         if taken:
@@ -228,15 +251,27 @@ def pack_targets(
     payer: Pubkey,
     limits: Limits | None = None,
     shelf: TableShelf | None = None,
+    *,
+    one_each: bool = False,
 ) -> Packing[T]:
     """Pack targets, most urgent first, into batch instructions.
 
     Batches come in the order of their most urgent target. A market fills as many transactions of its own as it can, in
     order; what is then left of each shares transactions with the others, and is cut where one is full. So the least
     urgent targets of a market may ride ahead, beside another market's urgent ones; none is ever held back for that.
+
+    Args:
+        targets: most urgent first.
+        templates: of each market.
+        payer: of every transaction.
+        limits: of a transaction.
+        shelf: lookup tables at hand.
+        one_each: a market gets one transaction at most, so that no two of them fight over its account; what does not
+            fit it is left over.
     """
     limits, shelf = limits or Limits(), shelf or TableShelf()
     queues, refused = _queues(targets, templates)
+    left_over: list[T] = []
     fills: list[_Fill[T]] = []
     rests: list[_Queue[T]] = []
     for queue in queues:
@@ -248,20 +283,34 @@ def pack_targets(
                 refused.append(Refused(job=job, reason=_why_alone_refused(queue, job, payer)))
             elif queue.jobs:
                 fills.append(fill)
+                left_over += queue.drop_rest() if one_each else ()
             else:
                 queue.jobs = fill.parts[0][1]
                 rests.append(queue)
                 break
-    fill = _Fill(payer, limits)
+    fills += _share(rests, payer, limits, left_over if one_each else None)
+    fills.sort(key=lambda one: one.rank)
+    return Packing(
+        batches=tuple(one.batch() for one in fills),
+        refused=tuple(refused),
+        left_over=tuple(left_over),
+    )
+
+
+def _share(
+    rests: Iterable[_Queue[T]], payer: Pubkey, limits: Limits, left_over: list[T] | None
+) -> list[_Fill[T]]:
+    """Let what is left of each market share transactions; a cut market goes on in the next, or into `left_over`."""
+    fills: list[_Fill[T]] = []
+    fill: _Fill[T] = _Fill(payer, limits)
     for rest in sorted(rests, key=lambda queue: queue.jobs[0][0]):
         while rest.jobs:
             if not fill.take_from(rest):
                 fills.append(fill)
                 fill = _Fill(payer, limits)
-    if fill.parts:
-        fills.append(fill)
-    fills.sort(key=lambda one: one.rank)
-    return Packing(batches=tuple(one.batch() for one in fills), refused=tuple(refused))
+            elif left_over is not None:
+                left_over += rest.drop_rest()
+    return [*fills, fill] if fill.parts else fills
 
 
 def _queues(

@@ -32,8 +32,9 @@ from programs.rpc import (
     Simulation,
     TransactionFacts,
 )
-from programs.rpc_pool import Pool, Question
+from programs.rpc_pool import Pool
 from programs.rpc_programs import ProgramReader
+from programs.rpc_question import Question
 from programs.rpc_reads import in_chunks, read_with
 from programs.rpc_replies import (
     read_account,
@@ -140,7 +141,7 @@ class HttpRpc:
 
     def statistics(self) -> tuple[EndpointStatistics, ...]:
         """Return what was asked of each endpoint so far, and how it answered."""
-        return self.pool.statistics()
+        return self.pool.book.statistics()
 
     async def get_slot(self, commitment: Commitment) -> Slot:
         """Read the current slot."""

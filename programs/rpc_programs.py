@@ -14,7 +14,8 @@ from solders.pubkey import Pubkey
 from programs.account_columns import OtherShape, rows_of_body
 from programs.completeness import Census
 from programs.rpc import Commitment, Filter, ProgramAccounts, ProgramRows, RpcIncomplete
-from programs.rpc_pool import Pool, Question
+from programs.rpc_pool import Pool
+from programs.rpc_question import Question
 from programs.rpc_reads import read
 from programs.rpc_replies import has_twins, parse_reply, read_program_accounts
 from programs.rpc_transport import read_body

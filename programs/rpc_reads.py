@@ -17,7 +17,8 @@ from programs.rpc import (
     RpcTimeout,
     RpcUnavailable,
 )
-from programs.rpc_pool import Pool, Question
+from programs.rpc_pool import Pool
+from programs.rpc_question import Question
 
 T = TypeVar("T")
 
@@ -52,7 +53,7 @@ async def read_with(
     asked: set[int] = set()
 
     def unasked() -> list[int]:
-        return [number for number in pool.order() if number not in asked]
+        return [number for number in pool.book.order() if number not in asked]
 
     async def one_try() -> T:
         if is_proof and pool.dispute is not None:
@@ -62,7 +63,7 @@ async def read_with(
         waiting = unasked() or await _wait_allowed(pool)
         asked.add(waiting[0])
         found = await ask(waiting[0])
-        pool.prefer(waiting[0])
+        pool.book.prefer(waiting[0])
         return found
 
     def is_worth_retrying(error: BaseException) -> bool:
@@ -70,7 +71,7 @@ async def read_with(
             return False
         if isinstance(error, RpcError):
             return error.is_transient or (error.is_of_this_endpoint and bool(unasked()))
-        return isinstance(error, RpcUnavailable) and pool.free_in_s() < float("inf")
+        return isinstance(error, RpcUnavailable) and pool.book.free_in_s() < float("inf")
 
     settings = pool.settings
     pause = tenacity.wait_random_exponential(
@@ -100,13 +101,13 @@ async def _wait_allowed(pool: Pool) -> list[int]:
         RpcFailure: every endpoint is set aside, or wants to be left alone for longer than there is time.
 
     """
-    wait_s = pool.free_in_s()
+    wait_s = pool.book.free_in_s()
     if wait_s == float("inf"):
-        raise pool.nobody()
+        raise pool.book.nobody()
     if trio.current_time() + wait_s >= trio.current_effective_deadline():
         raise RpcLeftAlone(f"every endpoint asked to be left alone, the first for {wait_s:.1f} s")
     await trio.sleep(wait_s)
-    return list(pool.order())
+    return list(pool.book.order())
 
 
 async def in_chunks(

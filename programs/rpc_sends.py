@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import trio
 
 from programs.rpc import RpcError, RpcFailure
-from programs.rpc_pool import Pool, Question
+from programs.rpc_pool import Pool
+from programs.rpc_question import Question
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +44,7 @@ async def send_everywhere(pool: Pool, errands: trio.Nursery, question: Question[
     """
     numbers = pool.recipients(question.method)
     if not numbers:
-        raise pool.nobody()
+        raise pool.book.nobody()
     sending = _Sending(left=len(numbers))
     for number in numbers:
         errands.start_soon(_send, pool, number, question, sending)

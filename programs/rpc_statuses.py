@@ -10,7 +10,8 @@ from typing import Any, Final
 from solders.signature import Signature
 
 from programs.rpc import RpcBehind, SettledStatuses, SignatureStatus
-from programs.rpc_pool import Pool, Question
+from programs.rpc_pool import Pool
+from programs.rpc_question import Question
 from programs.rpc_reads import in_chunks, read, read_with
 from programs.rpc_replies import read_epoch, read_number, read_slot, read_statuses
 from programs.units import Slot

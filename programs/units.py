@@ -34,6 +34,8 @@ TRANSACTION_BYTES_MAX: Final = 1_232
 TRANSACTION_LOCKS_MAX: Final = 64
 """Accounts one transaction may lock. Source: agave MAX_TX_ACCOUNT_LOCKS."""
 TRANSACTION_CU_MAX: Final = ComputeUnits(1_400_000)
+TRANSACTION_LOG_BYTES_MAX: Final = 10_000
+"""After these the runtime cuts a transaction's logs, and events with them. Source: agave LOG_MESSAGES_BYTES_LIMIT."""
 SIGNATURE_FEE_LAMPORTS: Final = Lamports(5_000)
 BLOCKHASH_AGE_MAX_BLOCKS: Final = 150
 SLOT_MS: Final = 400

@@ -139,6 +139,15 @@ WHEN OLD.signed_minute IS NOT NEW.signed_minute OR OLD.rent_lamports IS NOT NEW.
 BEGIN SELECT RAISE(ABORT, 'what was signed never changes'); END;
 """
 
+_LEARNED_UNITS = """
+CREATE TABLE learned_units (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind <> ''),
+    bound_cu INTEGER NOT NULL CHECK (bound_cu > 0),
+    used_cu INTEGER NOT NULL CHECK (used_cu > 0)
+) STRICT;
+"""
+
 
 _WIRES = """
 -- The signed bytes are needed only until no fork can change the end; a day of them is gigabytes.
@@ -227,6 +236,12 @@ def m003_attempt_wires(db: Database) -> None:
 def m004_held_effects(db: Database) -> None:
     """Hold an effect while it may still happen or be undone; learn what was used after the end."""
     _execute_each(db, _EFFECTS)
+
+
+@migrations()
+def m010_learned_units(db: Database) -> None:
+    """Create what is learned of compute units: no history, only advice."""
+    _execute_each(db, _LEARNED_UNITS)
 
 
 @migrations()

@@ -54,7 +54,7 @@ class ScriptedCluster:
         self.judge = lambda instruction_data, _accounts: self.failing.get(instruction_data)
         """The error a transaction ends with, by its last instruction."""
         self.logs_of = lambda _accounts: ("log",)
-        """What a transaction that did its work logs, by the accounts of its last instruction."""
+        """What an instruction that did its work logs, by its accounts."""
         self.received = {}
         """Signature -> transaction, of all bytes that arrived."""
         self.drops = 0
@@ -194,13 +194,17 @@ class FakeRpc:
         status = self.cluster.status(signature, history=True)
         if status is None:
             return None
-        accounts = accounts_of(self.cluster.received[signature])
+        logs = [
+            line
+            for accounts in accounts_of_each(self.cluster.received[signature])
+            for line in self.cluster.logs_of(accounts)
+        ]
         return TransactionFacts(
             slot=status.slot,
             err=status.err,
             fee_lamports=5_000,
             cu_used=1_234,
-            logs=() if status.err else self.cluster.logs_of(accounts),
+            logs=() if status.err else tuple(logs),
             wire=bytes(self.cluster.received[signature]),
         )
 
@@ -275,6 +279,16 @@ def accounts_of(transaction):
     """The accounts of the last instruction, in its order."""
     message = transaction.message
     return [message.account_keys[at] for at in bytes(message.instructions[-1].accounts)]
+
+
+def accounts_of_each(transaction):
+    """The accounts of each instruction that names any, in their order: those of the compute budget do not."""
+    message = transaction.message
+    return [
+        [message.account_keys[at] for at in bytes(one.accounts)]
+        for one in message.instructions
+        if one.accounts
+    ] or [[]]
 
 
 def job_instruction(job_id):

@@ -20,7 +20,7 @@ from keeper.posting import PostingRules
 from keeper.prices.board import PriceBoard
 from keeper.prices.price import Price, PriceClass, Reason, Source
 from keeper.snapshot import Snapshot
-from keeper.watch import watch_chain
+from keeper.watch import ScanPace, watch_chain
 from programs.in_flight import Pace
 from programs.settling import settle_open_attempts
 from programs.submit import land
@@ -28,6 +28,7 @@ from tests.keeper.scripted import GENESIS, PROGRAM, kit_over, lane_of, token_of
 
 _BAND_E6 = 1_000
 _LAMPORTS_PER_QUOTE_UNIT = 5_000_000
+_SCAN_PACE = ScanPace(interval_s=2 * SLOT_S, calm_interval_s=2 * SLOT_S)
 _RULES = PostingRules()
 
 
@@ -51,7 +52,7 @@ async def keep(nodes: Nodes, disk: Disk, truth_e6: Mapping[int, int | None]) -> 
         async with trio.open_nursery() as lanes:
             lanes.start_soon(_tell_prices, boards.board, truth_e6)
             lanes.start_soon(_follow, boards)
-            lanes.start_soon(watch_chain, nodes, PROGRAM, kit.tally, 2 * SLOT_S, boards.chain)
+            lanes.start_soon(watch_chain, nodes, PROGRAM, kit.tally, _SCAN_PACE, boards.chain)
             lanes.start_soon(
                 post_prices,
                 lane_of(kit, "prices"),

@@ -99,7 +99,7 @@ def keeper_toml(world: World, settings: Settings, keypair: Path, state: Path) ->
     others = {name: keys for name, keys in settings.keeper.items() if name != "cluster"}
     sections = "".join(f"\n[{name}]\n{_lines(keys)}" for name, keys in others.items())
     return (
-        f'[cluster]\nrpc_urls = ["{world.localnet.url}"]\nprogram_id = "{PROGRAM}"\n'
+        f'[cluster]\nrpc_urls = ["{world.localnet.url}"]\nprogram_id = "{PROGRAM}"\nsubscribe = false\n'
         f"slot_ms = {settings.slot_ms}\n{_lines(settings.keeper.get('cluster', {}))}\n"
         f'[keys]\nkeeper = "{keypair}"\n\n[state]\nfolder = "{state}"\n\n'
         f'[polymarket]\nclob_url = "{world.urls[Family.CLOB]}"\n'

@@ -22,6 +22,9 @@ class SandboxEndpoints:
     rpc_urls: tuple[str, ...]
     """Every address of the network."""
     ws_url: str
+    """The first of `ws_urls`."""
+    ws_urls: tuple[str, ...]
+    """Where each address of the network takes subscriptions."""
     clob_url: str
     gamma_url: str
     stream_url: str
@@ -56,6 +59,7 @@ class SandboxEndpoints:
         except KeyError as error:
             raise ValueError(f"the sandbox's ready line lacks {error}") from error
         values["rpc_urls"] = tuple(values["rpc_urls"])
+        values["ws_urls"] = tuple(values["ws_urls"])
         values["program_id"] = Pubkey.from_string(values["program_id"])
         values["quote_mint"] = Pubkey.from_string(values["quote_mint"])
         values["keeper_keypair"] = Path(values["keeper_keypair"])

@@ -93,6 +93,7 @@ async def run_sandbox(
                     rpc_url=localnet.url,
                     rpc_urls=tuple(address.url for address in localnet.addresses),
                     ws_url=localnet.ws_url,
+                    ws_urls=tuple(address.ws_url for address in localnet.addresses),
                     clob_url=venue_url,
                     gamma_url=venue_url,
                     stream_url=stream_url,

@@ -37,7 +37,7 @@ from programs.rpc import Account
 from programs.submit import land
 from state.attempts import Attempts
 from state.in_loop import InLoopStore
-from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster, accounts_of
+from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster, accounts_of_each
 
 USD = 1_000_000
 PROGRAM = Pubkey(bytes([7] * 32))
@@ -208,7 +208,8 @@ class World:
     def batches(self):
         """The positions of every liquidation sent, by transaction."""
         return [
-            accounts_of(transaction)[HEADER_ACCOUNTS:] for transaction in self.sent(Tag.LIQUIDATE)
+            [target for one in accounts_of_each(transaction) for target in one[HEADER_ACCOUNTS:]]
+            for transaction in self.sent(Tag.LIQUIDATE)
         ]
 
     def rows(self, sql):

@@ -26,7 +26,8 @@ from keeper.snapshot import Snapshot, take_markets, take_positions
 from programs import events
 from programs.in_flight import Pace
 from programs.rpc import Simulation, TransactionFacts
-from programs.submit import land, settle_open_attempts
+from programs.settling import settle_open_attempts
+from programs.submit import land
 from state.in_loop import InLoopStore
 from tests.fakes import SLOT_S, FakeRpc, ScriptedCluster
 

@@ -37,7 +37,7 @@ from keeper.liquidate import liquidate_positions
 from keeper.post import post_prices
 from keeper.posting import PostingRules
 from keeper.prices.price import PriceClass
-from keeper.watch import watch_chain
+from keeper.watch import ScanPace, watch_chain
 from programs.errors import BY_NAME
 from programs.in_flight import InFlight, Pace
 from programs.outcomes import Failed, Landed
@@ -355,8 +355,9 @@ async def test_a_cluster_that_stopped_answering_is_counted_and_told_at_every_tur
     async with open_world() as world:
         world.rpc.faults["get_program_accounts"] = [RpcTimeout("silent")] * 50
         with capture_logs() as logs:
+            pace = ScanPace(interval_s=SLOT_S, calm_interval_s=SLOT_S)
             world.nursery.start_soon(
-                watch_chain, world.rpc, world.kit.program, world.tally, SLOT_S, world.chain
+                watch_chain, world.rpc, world.kit.program, world.tally, pace, world.chain
             )
             await world.slots(20)
             world.nursery.cancel_scope.cancel()

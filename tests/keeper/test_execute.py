@@ -234,7 +234,7 @@ async def test_a_payer_that_cannot_pay_stops_its_lane_and_not_the_chain(autojump
         assert isinstance(await ship(poor, numbered(shipment(), 1)), Landed)
         withheld = await ship(poor, numbered(shipment(), 2))
         assert ("payer_short", 1) == (withheld.kind, world.tally.refusals["work.payer_short"])
-        assert "can pay 2000 lamports, 6001 are needed: fund it" in withheld.reason
+        assert "can pay 2000 lamports, 6000 are needed: fund it" in withheld.reason
         funds.note_balance(10**9)
         assert isinstance(await ship(poor, numbered(shipment(), 3)), Landed)
 
@@ -260,7 +260,7 @@ async def test_critical_work_stops_when_the_hours_loss_is_lost(autojump_clock):
         found = [await ship(lane, numbered(shipment(), number)) for number in range(4)]
 
         assert [Landed, Landed, NoBid, NoBid] == [type(each) for each in found]
-        assert "1999 are left to lose this hour" in found[2].reason
+        assert "2000 are left to lose this hour" in found[2].reason
         assert 2 == world.tally.refusals["work.loss_budget"]
         # What pays for itself goes on.
         paid = replace(numbered(shipment(value_lamports=100_000), 9), is_critical=False)

@@ -27,7 +27,8 @@ from programs.in_flight import InFlight, Pace
 from programs.localnet.bank import BankConfig
 from programs.localnet.server import LocalnetConfig, serve
 from programs.merkle import Reward, build_tree
-from programs.rpc_http import RpcSettings, open_rpc
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
 from programs.spl_token import decode_token_account
 from programs.submit import land
 from state.attempts import Attempts

@@ -4,7 +4,7 @@ import trio
 from scripted import kit_over, market_row, position_row, put_platform
 
 from keeper.newest import Newest
-from keeper.watch import watch_chain
+from keeper.watch import ScanPace, watch_chain
 from programs.addresses import vault_address
 from programs.rpc import RpcTimeout
 from state.in_loop import InLoopStore
@@ -29,7 +29,8 @@ class Watched:
     async def during(self, slots):
         with trio.move_on_after((slots - 0.5) * SLOT_S):
             kit = self.kit
-            await watch_chain(kit.rpc, kit.program, kit.tally, 2 * kit.slot_s, self.chain)
+            pace = ScanPace(interval_s=2 * kit.slot_s, calm_interval_s=25 * kit.slot_s)
+            await watch_chain(kit.rpc, kit.program, kit.tally, pace, self.chain)
         self.store.close()
         return self.kit.tally
 

@@ -22,7 +22,7 @@ def config_for(folder, world, *, port=None, venue=None, **replaced):
     return path
 
 
-def run(*arguments, patience_s=30, **options):
+def run(*arguments, patience_s=60, **options):
     return subprocess.run(
         [*KEEPER, *arguments],
         cwd=ROOT,

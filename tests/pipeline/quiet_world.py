@@ -5,6 +5,7 @@ write; the keeper under test is a process of its own and reaches them over socke
 """
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -111,7 +112,12 @@ async def _run(boxed, ready, seed, is_founded):
     config = LocalnetConfig(
         port=0,
         bank=BankConfig(
-            seed=seed, slot_ms=SLOT_MS, confirmed_slots=1, finality_slots=4, genesis_unix_s=0
+            # Its own genesis: keepers of tests side by side must not find the payer taken.
+            seed=seed + 1_000 * os.getpid(),
+            slot_ms=SLOT_MS,
+            confirmed_slots=1,
+            finality_slots=4,
+            genesis_unix_s=0,
         ),
         programs=(ProgramImage(program=PROGRAM_KEY, code=PROGRAM_SO.read_bytes()),),
         airdrops=((cast.admin.address, ADMIN_LAMPORTS),),

@@ -19,7 +19,7 @@ from programs.addresses import TOKEN_PROGRAM, epoch_address
 from programs.merkle import Reward, build_tree
 from programs.spl_token import decode_token_account
 
-WALLETS = 400
+WALLETS = 240
 TOKEN_ACCOUNT = struct.Struct("<32s32s44xB56x")
 
 
@@ -56,6 +56,10 @@ def test_a_keeper_killed_while_it_pays_goes_on_after_it_and_pays_no_wallet_twice
         assert record.error is None
 
         config = config_for(tmp_path, world)
+        # What is shown is no matter of speed: a busy machine must not open the endpoint's breaker.
+        config.write_text(
+            config.read_text().replace("rpc_timeout_ms = 300", "rpc_timeout_ms = 5000")
+        )
         folder = tmp_path / "var/state/payouts"
         folder.mkdir(parents=True)
         leaves = [[str(reward.wallet), reward.amount] for reward in tree.rewards]

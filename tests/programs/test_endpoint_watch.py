@@ -82,7 +82,7 @@ async def test_the_minority_is_set_aside_and_comes_back_when_it_agrees(autojump_
     world = Histories(nursery, "a", "b", "a")
     await world.round()
     assert world.aside == [None, "other_fork", None]
-    assert world.rpc.pool.order() == (0, 2)
+    assert world.rpc.pool.book.order() == (0, 2)
     assert world.rpc.pool.dispute is None
     world.histories[1] = "a"
     await world.round()
@@ -109,7 +109,7 @@ async def test_when_agreement_ends_in_silence_the_one_set_aside_is_still_not_bel
 ):
     world = Histories(nursery, "a", "b", "a")
     await world.round()
-    world.rpc.pool.set_aside(0, "other_program", "test")
-    world.rpc.pool.set_aside(2, "other_program", "test")
+    world.rpc.pool.book.set_aside(0, "other_program", "test")
+    world.rpc.pool.book.set_aside(2, "other_program", "test")
     with pytest.raises(RpcUnavailable, match="no endpoint is believed"):
         await world.rpc.get_latest_blockhash("confirmed")

@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 import trio
 
+from programs.flight import Flight
 from programs.in_flight import InFlight, Pace
 from programs.outcomes import Expired, Failed, Landed
+from programs.refusals import is_permanent
 from programs.rpc import RpcBadReply, RpcError, RpcTimeout, RpcUnreachable
 from programs.settling import settle_open_attempts
 from programs.submit import land, submit
@@ -24,6 +26,7 @@ class World:
         self.rpc = FakeRpc(self.cluster)
         self.attempts = Attempts(InLoopStore())
         self.in_flight = InFlight()
+        self.moves = []
 
     async def submit(self, job_id="a", **options):
         return await submit(
@@ -34,7 +37,8 @@ class World:
         return await settle_open_attempts(self.attempts, self.in_flight, PACE)
 
     def land(self, **others):
-        return land(self.rpc, others.get("attempts", self.attempts), self.in_flight, PACE)
+        attempts = others.get("attempts", self.attempts)
+        return land(self.rpc, attempts, self.in_flight, PACE, tell_move=self.moves.append)
 
     def killed(self):
         """Lose everything but the chain and the state, as kill -9 does."""
@@ -342,3 +346,153 @@ async def test_an_end_that_cannot_be_recorded_stops_landing(autojump_clock, worl
 def test_a_pace_that_would_spin_is_refused(name):
     with pytest.raises(ValueError, match=f"{name} is 0, expected more than 0"):
         Pace(**{name: 0})
+
+
+async def test_the_end_is_recorded_while_its_facts_are_still_unknown(
+    autojump_clock, landing, nursery
+):
+    landing.rpc.faults["get_transaction"] = [1.0]
+    nursery.start_soon(landing.submit)
+    await trio.sleep(2)
+    assert await landing.states() == [("landed", 0)]
+    assert (await landing.attempts.summary()).cu_used == 0
+    await trio.sleep(2)
+    assert (await landing.attempts.summary()).cu_used == 1_234
+
+
+async def test_facts_that_came_too_late_for_the_caller_are_recorded_all_the_same(
+    autojump_clock, landing
+):
+    landing.rpc.faults["get_transaction"] = [3_600.0]
+    assert (await landing.submit()).cu_used is None
+    await trio.sleep(10)
+    assert (await landing.attempts.summary()).cu_used == 1_234
+
+
+async def test_slow_facts_of_one_attempt_delay_no_other(autojump_clock, landing):
+    landing.rpc.faults["get_transaction"] = [3_600.0]
+    ended_s = {}
+
+    async def one(job_id):
+        await landing.submit(job_id)
+        ended_s[job_id] = trio.current_time()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(one, "a")
+        nursery.start_soon(one, "b")
+    assert max(ended_s.values()) - min(ended_s.values()) >= PACE.facts_timeout_s * 0.9
+
+
+async def test_an_end_that_a_fork_changes_after_it_was_told_is_told_again(autojump_clock, landing):
+    await landing.submit()
+    landing.cluster.fork(5)
+    landing.cluster.drops = 10_000
+    await trio.sleep(250 * SLOT_S)
+    (move,) = landing.moves
+    assert (move.lane, move.job_ids) == ("liquidations", ("a",))
+    assert (type(move.was), type(move.now)) == (Landed, Expired)
+    assert landing.in_flight.statistics().undone == 1
+    assert landing.cluster.executed[b"a"] == 0
+
+
+async def test_an_effect_that_landed_is_not_signed_again_before_it_is_final(
+    autojump_clock, landing
+):
+    await landing.submit()
+    with pytest.raises(AlreadyOpen, match="which landed and is not finalized"):
+        await landing.submit()
+    await trio.sleep(40 * SLOT_S)
+    await landing.submit()
+
+
+async def test_bytes_refused_for_good_are_offered_rarely_and_counted_once(autojump_clock, landing):
+    landing.rpc.faults["send_transaction"] = [
+        RpcError(-32003, "signature verification failed")
+    ] * 999
+    with trio.move_on_after(40):
+        await landing.submit()
+    statistics = landing.in_flight.statistics()
+    assert statistics.refused == 1
+    assert statistics.sends <= 6
+
+
+async def test_nothing_is_sent_once_the_blockhash_has_expired(autojump_clock, landing):
+    landing.cluster.drops = 10_000
+    last_valid = signed_batch(landing.cluster, "a").last_valid_block_height
+    sent = []
+    receive = landing.cluster.receive
+
+    def note(wire):
+        sent.append(landing.cluster.height("confirmed"))
+        return receive(wire)
+
+    landing.cluster.receive = note
+    assert isinstance(await landing.submit(), Expired)
+    assert last_valid - 10 < max(sent) <= last_valid + 5
+
+
+async def test_a_history_that_begins_after_the_attempt_proves_nothing(autojump_clock, world):
+    settled = world.rpc.get_settled_statuses
+
+    async def pruned(signatures):
+        return replace(await settled(signatures), first_available_slot=world.cluster.slot)
+
+    world.rpc.get_settled_statuses = pruned
+    await world.attempts.record_attempt(signed_batch(world.cluster, "a"))
+    await trio.sleep(300 * SLOT_S)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(world.land)
+        (found,) = await world.settle()
+        assert found.outcome is None
+        assert await world.states() == [("open", 0)]
+        # Another endpoint has the blocks.
+        world.rpc.get_settled_statuses = settled
+        await trio.sleep(10)
+        nursery.cancel_scope.cancel()
+    assert await world.states() == [("expired", 1)]
+
+
+async def test_lanes_take_turns_so_that_a_flood_of_one_delays_no_other(autojump_clock, world):
+    pace = Pace(sends_at_once=1)
+    for number in range(100):
+        batch = replace(signed_batch(world.cluster, f"flood {number}"), lane="prices")
+        world.in_flight.launch(flight_of(batch))
+    world.in_flight.launch(flight_of(signed_batch(world.cluster, "urgent")))
+    lanes = [(await world.in_flight.wait_due(pace)).lane for _ in range(4)]
+    assert "liquidations" in lanes[:2]
+
+
+def flight_of(batch):
+    return Flight(
+        lane=batch.lane,
+        jobs=batch.jobs,
+        signature=batch.transaction.signature,
+        wire=batch.wire,
+        last_valid_block_height=batch.last_valid_block_height,
+        created_slot=batch.created_slot,
+        fee_bid_lamports=batch.fee_bid_lamports,
+    )
+
+
+def test_resends_are_spread_by_signature_and_the_same_each_time():
+    cluster = ScriptedCluster(lambda: 0.0)
+    flights = [flight_of(signed_batch(cluster, str(number))) for number in range(50)]
+    intervals = [PACE.resend_in_s(flight) for flight in flights]
+    assert intervals == [PACE.resend_in_s(flight) for flight in flights]
+    assert len(set(intervals)) > 30
+    assert 0.75 * 1.5 <= min(intervals) < max(intervals) <= 1.25 * 1.5
+
+
+@pytest.mark.parametrize(
+    ("error", "permanent"),
+    [
+        (RpcError(-32003, "Transaction signature verification failure"), True),
+        (RpcError(-32602, "base64 encoded transaction too large"), True),
+        (RpcError(-32002, "simulation failed", {"err": "InsufficientFundsForFee"}), True),
+        (RpcError(-32002, "simulation failed", {"err": "BlockhashNotFound"}), False),
+        (RpcError(-32002, "simulation failed", {"err": {"InstructionError": [0, {}]}}), False),
+        (RpcError(-32005, "node is behind"), False),
+    ],
+)
+def test_time_cures_some_refusals_and_not_others(error, permanent):
+    assert is_permanent(error) is permanent

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 import trio
+import trio.testing
 from sqlite_utils import Database
 
 from state.errors import (
@@ -249,3 +250,57 @@ def test_an_old_sqlite_is_refused():
     with pytest.raises(LibraryTooOld, match=r"3\.51\.2.*3\.51\.3 or newer"):
         check_library((3, 51, 2))
     check_library((3, 51, 3))
+
+
+async def test_what_waits_shares_one_commit_and_who_fails_takes_nothing_from_the_others(path):
+    go_on, results = threading.Event(), {}
+
+    def fail(db):
+        put("never")(db)
+        raise KeyError("mine alone")
+
+    async with open_store(path) as store:
+
+        async def one(name, work):
+            try:
+                results[name] = await store.transaction(work)
+            except KeyError as error:
+                results[name] = error
+
+        async with trio.open_nursery() as nursery:
+            # The first holds the writer until all the others wait.
+            nursery.start_soon(one, "first", lambda _: go_on.wait(5))
+            await trio.testing.wait_all_tasks_blocked()
+            for name in "abc":
+                nursery.start_soon(one, name, put(name))
+            nursery.start_soon(one, "x", fail)
+            await trio.testing.wait_all_tasks_blocked()
+            go_on.set()
+        assert await store.read(names) == ["a", "b", "c"]
+        assert isinstance(results["x"], KeyError)
+
+
+async def test_a_group_that_cannot_be_committed_whole_is_committed_one_by_one(path):
+    go_on, results = threading.Event(), {}
+
+    def lose_the_transaction(db):
+        db.conn.execute("ROLLBACK")
+        raise KeyError("gone")
+
+    async with open_store(path) as store:
+
+        async def one(name, work):
+            try:
+                await store.transaction(work)
+            except KeyError as error:
+                results[name] = error
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one, "first", lambda _: go_on.wait(5))
+            await trio.testing.wait_all_tasks_blocked()
+            for name, work in (("a", put("a")), ("x", lose_the_transaction), ("b", put("b"))):
+                nursery.start_soon(one, name, work)
+            await trio.testing.wait_all_tasks_blocked()
+            go_on.set()
+        assert await store.read(names) == ["a", "b"]
+        assert list(results) == ["x"]

@@ -14,7 +14,7 @@ from programs.localnet.bank import BankConfig
 from programs.localnet.server import LocalnetConfig, serve
 from programs.rpc import RpcOtherCluster, RpcTimeout, RpcUnavailable
 from programs.rpc_http import open_rpc
-from programs.rpc_pool import Question
+from programs.rpc_question import Question
 from programs.rpc_settings import RpcSettings
 
 SOL = 10**9
