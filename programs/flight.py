@@ -32,6 +32,8 @@ class Flight:
     """What has been recorded of it."""
     is_visible: bool = False
     """Whether a node knew it at the last look: then it needs no resending."""
+    is_as_recorded: bool = False
+    """Whether it was then in the very block that is recorded, confirmed at least."""
     was_looked_at: bool = False
     is_forgotten: bool = False
     """Finalized: nothing can change it."""

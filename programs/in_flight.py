@@ -72,7 +72,7 @@ class InFlightStatistics:
 class InFlight:
     """The attempts of this process that the chain may still change; shared by `submit` and `land`.
 
-    A flight is *watched* while its end is unknown or no node shows it: it is asked about in every poll. Otherwise it is
+    A flight is *watched* while its end is unknown or no node shows it there: it is asked about in every poll. Otherwise it is
     *followed*: looked at now and then until it is finalized. It is in the queue of its lane while its bytes may have to
     go out. So what a poll or a send costs follows from what is due, not from what is remembered.
     """
@@ -181,7 +181,7 @@ class InFlight:
                 self._watched.pop(flight.signature, None)
                 flight.is_forgotten = True
                 self._forget_jobs(flight)
-            elif flight.outcome is not None and flight.is_visible:
+            elif flight.is_visible and flight.is_as_recorded:
                 self._watched.pop(flight.signature, None)
                 again_s = now_s + pace.finality_interval_s
                 heapq.heappush(self._followed, (again_s, next(self._numbers), flight))
