@@ -33,7 +33,7 @@ from programs.lookup_tables import LookupTable, TableShelf
 from programs.outage import Outage
 from programs.outcomes import Expired, Failed, JobRef, Landed, Outcome, SignedBatch
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure, RpcOtherCluster, Simulation
-from programs.submit import submit
+from programs.submit import JobHeld, submit
 from programs.transaction import (
     Budget,
     SignedTransaction,
@@ -247,8 +247,8 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     tally.jobs_in_flight[name] += count
     try:
         outcome = await submit(kit.attempts, kit.in_flight, batch)
-    except AlreadyOpen as held:
-        # The chain as this lane sees it is older than what we did to it: the next look will tell.
+    except (AlreadyOpen, JobHeld) as held:
+        # The chain as this lane sees it is not what we did to it, or not yet again: the next look will tell.
         purse.take_back(pledge, lane.funds)
         tally.refusals[f"{name}.already_open"] += count
         log.warning("batch.withheld", lane=name, jobs=count, reason=str(held))

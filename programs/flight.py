@@ -8,7 +8,7 @@ import trio
 from solders.signature import Signature
 
 from programs.attempt_log import StoredJob
-from programs.outcomes import Expired, Outcome
+from programs.outcomes import Expired, Failed, Outcome
 from programs.units import BlockHeight, Lamports, Slot
 
 _FACTS_TRIES_MAX: Final = 6
@@ -32,6 +32,8 @@ class Flight:
     """What has been recorded of it."""
     is_visible: bool = False
     """Whether a node knew it at the last look: then it needs no resending."""
+    is_as_recorded: bool = False
+    """Whether it was then in the very block that is recorded, confirmed at least."""
     was_looked_at: bool = False
     is_forgotten: bool = False
     """Finalized: nothing can change it."""
@@ -40,6 +42,8 @@ class Flight:
     was_sent: bool = False
     is_spent: bool = False
     """Whether its blockhash has expired, as a node saw it: no leader takes it any more, its end is only waited for."""
+    is_superseded: bool = False
+    """Whether one of its jobs has been signed anew since it ended."""
     is_hopeless: bool = False
     """Whether every endpoint refused it for a reason that time does not cure."""
     refusal: str | None = None
@@ -58,9 +62,16 @@ class Flight:
     def needs_sending(self) -> bool:
         """Whether its bytes may still have to go out; also of an end that a fork undid, failures too.
 
-        A failure that no block holds any more could land as long as its blockhash lives: in a block it is over sooner.
+        A failure that no block holds any more could land as long as its blockhash lives: in a block it is over sooner. Not
+        when its job was signed anew before that was seen: the newer one is to do the work.
         """
-        return not (self.is_visible or self.is_spent or self.is_forgotten)
+        has_heir = self.is_superseded and isinstance(self.outcome, Failed)
+        return not (self.is_visible or self.is_spent or self.is_forgotten or has_heir)
+
+    @property
+    def is_undone_failure(self) -> bool:
+        """Whether it failed in a block that no node shows any more: as good as on its way."""
+        return isinstance(self.outcome, Failed) and not (self.is_visible or self.is_forgotten)
 
     @property
     def lacks_facts(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import trio
 from solders.signature import Signature
 
+from programs.attempt_log import StoredJob
 from programs.flight import Flight
 
 _JITTER_STEPS: Final = 256
@@ -71,13 +72,14 @@ class InFlightStatistics:
 class InFlight:
     """The attempts of this process that the chain may still change; shared by `submit` and `land`.
 
-    A flight is *watched* while its end is unknown or no node shows it: it is asked about in every poll. Otherwise it is
+    A flight is *watched* while its end is unknown or no node shows it there: it is asked about in every poll. Otherwise it is
     *followed*: looked at now and then until it is finalized. It is in the queue of its lane while its bytes may have to
     go out. So what a poll or a send costs follows from what is due, not from what is remembered.
     """
 
     def __init__(self) -> None:
         self._flights: dict[Signature, Flight] = {}
+        self._of_job: dict[str, list[Flight]] = {}
         self._watched: dict[Signature, Flight] = {}
         self._followed: list[tuple[float, int, Flight]] = []
         self._due: dict[str, list[tuple[float, int, Flight]]] = {}
@@ -90,11 +92,24 @@ class InFlight:
 
     def launch(self, flight: Flight, *, first_send_in_s: float = 0.0) -> None:
         """Put a persisted attempt on its way."""
+        for job in flight.jobs:
+            formers = self._of_job.setdefault(job.job_id, [])
+            for former in formers:
+                former.is_superseded = True
+            formers.append(flight)
         self._flights[flight.signature] = flight
         self._watched[flight.signature] = flight
         self._queue(flight, trio.current_time() + first_send_in_s)
         self._launched.set()
         self._launched = trio.Event()
+
+    def find_undone_failure(self, jobs: Sequence[StoredJob]) -> Flight | None:
+        """Find an attempt of one of these jobs whose failure a fork took back: its bytes may land yet."""
+        for job in jobs:
+            for flight in self._of_job.get(job.job_id, ()):
+                if flight.is_undone_failure:
+                    return flight
+        return None
 
     def statistics(self) -> InFlightStatistics:
         """Count."""
@@ -165,7 +180,8 @@ class InFlight:
                 self._flights.pop(flight.signature, None)
                 self._watched.pop(flight.signature, None)
                 flight.is_forgotten = True
-            elif flight.outcome is not None and flight.is_visible:
+                self._forget_jobs(flight)
+            elif flight.is_visible and flight.is_as_recorded:
                 self._watched.pop(flight.signature, None)
                 again_s = now_s + pace.finality_interval_s
                 heapq.heappush(self._followed, (again_s, next(self._numbers), flight))
@@ -175,6 +191,13 @@ class InFlight:
                 self._launched = trio.Event()
         self._polled.set()
         self._polled = trio.Event()
+
+    def _forget_jobs(self, flight: Flight) -> None:
+        for job in flight.jobs:
+            flights = self._of_job[job.job_id]
+            flights.remove(flight)
+            if not flights:
+                del self._of_job[job.job_id]
 
     # Waiting.
 

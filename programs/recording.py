@@ -66,6 +66,10 @@ async def record(
             _tell_move(in_flight, flight, was, outcome, tell_move)
         if isinstance(outcome, Expired) or flight.is_inherited:
             flight.tell()
+    for flight, status in seen:
+        flight.is_as_recorded = status.commitment != "processed" and is_same_end(
+            flight.outcome, status
+        )
     for flight, outcome in finalized:
         # Facts may have been added while this was being committed.
         if isinstance(flight.outcome, Landed | Failed):

@@ -15,6 +15,8 @@ The rules (SPEC.md section 6), each one broken by some keeper in use:
 - Confirmed is not final. A landed attempt is followed until it is finalized; if a fork drops it, the same
   bytes go out again, and the record moves to wherever the chain puts it. Until then its effect is held: nobody signs the
   same effect anew because a node that lags still shows the state before it.
+- A confirmed failure is believed at once, or finding the guilty job of a batch would wait for finality at every step. When
+  a poll shows that a fork took it back, its jobs are held again until it is in a block or has expired.
 """
 
 from typing import Final, Literal
@@ -36,6 +38,10 @@ _ASKED_AT_ONCE: Final = 4_096
 """Statuses read and recorded together: sixteen calls, one commit."""
 
 
+class JobHeld(Exception):  # noqa: N818 - an ordinary refusal, named as what is the case
+    """An earlier attempt may still do what this one is signed for."""
+
+
 async def submit(
     attempts: AttemptLog,
     in_flight: InFlight,
@@ -48,9 +54,14 @@ async def submit(
     A cancelled caller stops waiting; the attempt goes on under `land`, or is settled at the next start.
 
     Raises:
+        JobHeld: an attempt of one of its jobs failed in a block that a fork took back, and may land yet; nothing was sent.
         Exception: whatever `record_attempt` raises, for a job or an effect that an attempt still holds above all;
             then nothing was sent.
     """
+    if (former := in_flight.find_undone_failure(batch.jobs)) is not None:
+        raise JobHeld(
+            f"{former.signature} of the same job failed in a block that a fork took back, and may land yet"
+        )
     await attempts.record_attempt(batch)
     # No checkpoint between the commit and the launch: cancellation finds it on its way, or not begun.
     flight = Flight(

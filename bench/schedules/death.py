@@ -15,6 +15,10 @@ from bench.schedules.schedule import Death, Mortal
 class Witness(Protocol):
     """Who is told of what leaves the keeper."""
 
+    def note_told(self, signature: Signature, *, is_known: bool) -> None:
+        """Take down what a node just said of a signature."""
+        ...
+
     def note_sent(self, signature: Signature) -> None:
         """Take note of bytes that reached a node."""
         ...

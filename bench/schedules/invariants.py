@@ -37,6 +37,7 @@ class Invariants:
     """One sentence for each thing that must not be."""
     _known: dict[Signature, Known] = field(default_factory=dict)
     _by_effect: defaultdict[Effect, list[Known]] = field(default_factory=lambda: defaultdict(list))
+    _told_absent: set[Signature] = field(default_factory=set)
     _last_id: int = 0
 
     def after_commit(self, db: Database) -> None:
@@ -62,12 +63,15 @@ class Invariants:
         """Compare with the former attempts of the same effects.
 
         A failure that was confirmed is believed at once: to find the guilty job of a batch could not wait for finality
-        at every step. A fork that takes one back is where the count of effects has to hold.
+        at every step. It holds its jobs again from when a node has said that it is in no block.
         """
         self.trace.note("recorded", attempt.signature, *attempt.effects)
         for effect in attempt.effects:
             for former in self._by_effect[effect]:
-                why = None if str(former.signature) in failed else self._why_alive(former)
+                is_believed = (
+                    str(former.signature) in failed and former.signature not in self._told_absent
+                )
+                why = None if is_believed else self._why_alive(former)
                 if why is not None:
                     self.note(f"{effect} was signed again while {former.signature} {why}")
             self._by_effect[effect].append(attempt)
@@ -85,6 +89,13 @@ class Invariants:
         if self.cluster.can_land(transaction, former.last_valid_height):
             return "could land"
         return None
+
+    def note_told(self, signature: Signature, *, is_known: bool) -> None:
+        """Take down what a node just said of a signature."""
+        if is_known:
+            self._told_absent.discard(signature)
+        else:
+            self._told_absent.add(signature)
 
     def note_sent(self, signature: Signature) -> None:
         """Look at bytes that reached a node."""

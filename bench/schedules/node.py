@@ -31,6 +31,7 @@ from programs.rpc import (
     RpcFailure,
     RpcTimeout,
     SettledStatuses,
+    SignatureStatus,
     Simulation,
     TransactionFacts,
 )
@@ -122,14 +123,22 @@ class Nodes:
     async def get_signature_statuses(self, signatures: Sequence[Any]) -> tuple[Any, ...]:
         """See `Rpc`."""
         tip = await self._turn("get_signature_statuses")
-        return tuple(self.cluster.status(one, tip, history=False) for one in signatures)
+        return self._statuses(signatures, tip, history=False)
+
+    def _statuses(
+        self, signatures: Sequence[Any], tip: Block, *, history: bool
+    ) -> tuple[SignatureStatus | None, ...]:
+        found = tuple(self.cluster.status(one, tip, history=history) for one in signatures)
+        for signature, status in zip(signatures, found, strict=True):
+            self.executioner.world.note_told(signature, is_known=status is not None)
+        return found
 
     async def get_settled_statuses(self, signatures: Sequence[Any]) -> SettledStatuses:
         """See `Rpc`: one node says all of it."""
         tip = await self._turn("get_settled_statuses")
         return SettledStatuses(
             finalized_block_height=self.cluster.height("finalized", tip),
-            statuses=tuple(self.cluster.status(one, tip, history=True) for one in signatures),
+            statuses=self._statuses(signatures, tip, history=True),
         )
 
     async def get_transaction(self, signature: Any) -> TransactionFacts | None:

@@ -24,7 +24,7 @@ from tests.keeper.scripted import USD, market_address, position_address
 _TAIL_SLOTS_MAX: Final = 250
 """After the trouble: a blockhash's life, finality, backoffs of what failed, and as much again."""
 _QUIET_SLOTS: Final = 12
-"""Nothing due and nothing open for so long is the end."""
+"""Nothing due and nothing unsettled for so long is the end."""
 _SHARES: Final = 100 * USD
 _START_E6: Final = 500_000
 _TENTHS: Final = 10
@@ -135,10 +135,10 @@ class World:
         ]
         return due
 
-    def open_count(self) -> int:
-        """Return how many attempts have no end in the record."""
+    def unsettled_count(self) -> int:
+        """Return how many attempts have no end in the record that no fork can change."""
         found = self.disk.inner.db.conn.execute(
-            "SELECT count(*) FROM attempt WHERE state = 'open'"
+            "SELECT count(*) FROM attempt WHERE is_finalized = 0"
         ).fetchone()
         return int(found[0])
 
@@ -200,8 +200,8 @@ async def play(world: World) -> Played:
             await trio.sleep(SLOT_S)
             world.end_slot()
             world.begin_slot()
-            is_quiet = world.slots > TROUBLE_SLOTS and not world.undone() and not world.open_count()
-            quiet = quiet + 1 if is_quiet else 0
+            is_over = not (world.undone() or world.unsettled_count())
+            quiet = quiet + 1 if is_over and world.slots > TROUBLE_SLOTS else 0
         nursery.cancel_scope.cancel(reason="it is over")
     world.judge_end()
     return _played(world)

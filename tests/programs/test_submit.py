@@ -9,7 +9,7 @@ from programs.outcomes import Expired, Failed, Landed
 from programs.refusals import is_permanent
 from programs.rpc import RpcBadReply, RpcError, RpcTimeout, RpcUnreachable
 from programs.settling import settle_open_attempts
-from programs.submit import land, submit
+from programs.submit import JobHeld, land, submit
 from state.attempts import Attempts
 from state.errors import AlreadyOpen, StateDiskFull
 from state.in_loop import InLoopStore
@@ -496,3 +496,36 @@ def test_resends_are_spread_by_signature_and_the_same_each_time():
 )
 def test_time_cures_some_refusals_and_not_others(error, permanent):
     assert is_permanent(error) is permanent
+
+
+_FAILURE = {"InstructionError": [3, {"Custom": 6}]}
+
+
+async def test_a_failure_that_a_fork_took_back_holds_its_job_until_it_is_in_a_block_again(
+    autojump_clock, landing
+):
+    landing.cluster.failing[b"a"] = _FAILURE
+    assert isinstance(await landing.submit(), Failed)
+    landing.cluster.fork(5)
+    landing.cluster.drops = 1
+    await trio.sleep(PACE.finality_interval_s + PACE.poll_interval_s)
+    with pytest.raises(JobHeld, match="failed in a block that a fork took back"):
+        await landing.submit()
+    await trio.sleep(2 * PACE.resend_interval_s + 3 * SLOT_S)
+    assert list(landing.cluster.sends.values()) == [3]
+    assert isinstance(await landing.submit(), Failed)
+
+
+async def test_a_failure_is_not_sent_again_once_its_job_was_signed_anew(autojump_clock, landing):
+    landing.cluster.failing[b"a"] = _FAILURE
+    former = await landing.submit()
+    landing.cluster.fork(5)
+    # Before a poll has shown that, the failure is believed.
+    del landing.cluster.failing[b"a"]
+    await trio.sleep(2 * SLOT_S)
+    assert isinstance(await landing.submit(), Landed)
+    await trio.sleep(250 * SLOT_S)
+    assert landing.cluster.sends[former.signature] == 1
+    assert landing.cluster.executed == {b"a": 1}
+    assert await landing.states() == [("expired", 1), ("landed", 1)]
+    assert landing.in_flight.is_empty()
