@@ -59,13 +59,19 @@ class Watchlist:
             moved = self._rows_in(is_moved)
             traded = self._rows_in(is_traded & ~is_moved)
             traded = traded[np.isin(self._verdicts[traded], _UNHEALTHY)]
-            self._judge(np.unique(np.concatenate([moved, traded, written])))
+            if len(traded) or len(written):
+                moved = np.unique(np.concatenate([moved, traded, written]))
+            self._judge(
+                moved
+            )  # each row once already, where one market's price is all that changed
         return assessment_of(slot, self._due, self._counts)
 
     def _judge_all(self) -> None:
         self._market_rows = self._terms.markets.rows_of(self._table.market_addresses)
         found, self._verdicts = self._judged(slice(0, self._table.count))
         self._due, self._counts = found.by_urgency(), count_verdicts(self._verdicts)
+        self._is_judged = np.zeros(len(self._verdicts), np.bool_)
+        """Of each row, whether it is being judged; all false in between: a million flags are not made for each change."""
 
     def _judge(self, rows: Rows) -> None:
         """Judge these rows again, each of them once."""
@@ -74,9 +80,9 @@ class Watchlist:
         found, verdicts = self._judged(rows)
         self._counts += count_verdicts(verdicts) - count_verdicts(self._verdicts[rows])
         self._verdicts[rows] = verdicts
-        is_other = np.ones(self._table.count, np.bool_)
-        is_other[rows] = False
-        others = self._due.take(is_other[self._due.index])
+        self._is_judged[rows] = True
+        others = self._due.take(~self._is_judged[self._due.index])
+        self._is_judged[rows] = False
         self._due = others.joined(replace(found, index=rows[found.index])).by_urgency()
 
     def _judged(self, rows: Rows | slice) -> tuple[Due, Verdicts]:
@@ -90,6 +96,7 @@ class Watchlist:
         fresh = table.count - len(self._verdicts)
         if fresh:
             self._verdicts = np.concatenate([self._verdicts, np.full(fresh, _BLANK, np.uint8)])
+            self._is_judged = np.zeros(len(self._verdicts), np.bool_)
         if len(table.market_addresses) > len(self._market_rows):
             self._market_rows = self._terms.markets.rows_of(table.market_addresses)
 

@@ -1,20 +1,29 @@
 """A local network with real bytecode and a platform full of leveraged positions, for benches of the engine.
 
-    python -m bench.engine_network --markets 200 --positions 150 [--slot-ms 400]
+    python -m bench.engine.network --markets 200 --positions 150 [--slot-ms 400]
 
-Says one JSON line when it is ready. Then each line it reads lets the oracle fall in so many more markets, and it answers with
-one JSON line: the slot, and how many positions are under water since.
+Says one JSON line when it is ready. Then it answers each line that it reads with a line of JSON:
+
+    fall N      lets the oracle fall in so many more markets: the slot, and how many positions are under water since
+    told        what the chain's own events say of every liquidation since, by slot, and when those slots were
+
+One post of a price takes every position in a market from health to debt above value: positions under water are sold whole,
+outside of the program's cap for a market and slot, so that the engine is measured and not the cap.
 """
 
 import argparse
+import base64
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import spl.token.instructions as spl
 import trio
+from solders.compute_budget import set_compute_unit_limit
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0
@@ -22,6 +31,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from spl.token.models import MintToParams
 
+from keeper.deeds import deeds_of
 from keeper.prices.outcomes import token_bytes
 from keeper.prices.price import TokenId
 from programs import addresses, instructions
@@ -31,10 +41,12 @@ from programs.deploy import ProgramImage
 from programs.localnet.bank import Bank, BankConfig
 from programs.localnet.genesis import program_keypair
 from programs.localnet.server import LocalnetConfig, serve
+from programs.units import TRANSACTION_CU_MAX
 
 USD: Final = 1_000_000
 START_E6: Final = 500_000
-FALLEN_E6: Final = 300_000
+FALLEN_E6: Final = 400_000
+"""Ten times levered at 50 cents: worth 80 % of what they were, with a debt of 90 %."""
 _PROGRAM: Final = program_keypair(0)
 _LIQUIDITY: Final = 10_000_000 * USD
 _STAKE: Final = 1_000_000_000 * USD
@@ -42,6 +54,7 @@ _MARGIN: Final = 100 * USD
 _LEVERAGE: Final = 10
 _CLAMP_SLOTS: Final = 5
 _OPENS_PER_TRANSACTION: Final = 3
+_TARGETS_PER_TRANSACTION: Final = 20
 
 
 def token_of(number: int) -> TokenId:
@@ -125,11 +138,36 @@ class Platform:
         )
 
     def fall(self, markets: Sequence[Pubkey]) -> None:
-        """Let the oracle arrive at the lower price, as fast as the clamp lets it."""
+        """Let the oracle arrive at the lower price: at once, if its last post is five slots old, or as fast as it may."""
+        for market in markets:
+            self.post(market, FALLEN_E6)
         while any(self.price_e6(market) != FALLEN_E6 for market in markets):
             self.bank.advance_slot(_CLAMP_SLOTS)
             for market in markets:
                 self.post(market, FALLEN_E6)
+
+    def liquidations(self, markets: Sequence[Pubkey], positions: int) -> list[VersionedTransaction]:
+        """Let markets fall, and sign all that liquidates them, by our faucet; markets in turn."""
+        self.fall(markets)
+        bank, faucet = self.bank, self.bank.faucet
+        tokens = spl.get_associated_token_address(faucet.pubkey(), self.quote_mint)
+        blockhash = bank.block_at("processed").blockhash
+        signed = []
+        for start in range(1, positions + 1, _TARGETS_PER_TRANSACTION):
+            for market in markets:
+                trader = _key(f"trader {self.markets.index(market)}").pubkey()
+                numbers = range(start, min(start + _TARGETS_PER_TRANSACTION, positions + 1))
+                targets = [
+                    addresses.position_address(self.program, market, trader, number)[0]
+                    for number in numbers
+                ]
+                listed = [
+                    set_compute_unit_limit(TRANSACTION_CU_MAX),
+                    instructions.liquidate(self.program, faucet.pubkey(), tokens, market, targets),
+                ]
+                message = MessageV0.try_compile(faucet.pubkey(), listed, [], blockhash)
+                signed.append(VersionedTransaction(message, [faucet]))
+        return signed
 
     def price_e6(self, market: Pubkey) -> int:
         """Read the oracle's price."""
@@ -188,10 +226,60 @@ def _key(name: str) -> Keypair:
     return Keypair.from_seed(hashlib.sha256(f"engine {name}".encode()).digest())
 
 
+@dataclass(slots=True, kw_only=True)
+class Evidence:
+    """What the chain says of liquidations."""
+
+    slot: int
+    positions: int
+    cu_used: int
+    instructions: int
+    tables: int
+    """Lookup tables it names."""
+    failed: bool
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """When each slot began, seconds of the machine's monotonic clock."""
+
+    bank: Bank
+    begun_s: dict[int, float] = field(default_factory=dict)
+
+    async def keep(self) -> None:
+        """Look every few milliseconds."""
+        while True:
+            self.begun_s.setdefault(self.bank.slot, time.monotonic())
+            await trio.sleep(0.004)
+
+    def told(self, program: Pubkey, since: int) -> list[Evidence]:
+        """Read every liquidation since a slot from its events."""
+        found = []
+        for slot in range(since, self.bank.slot + 1):
+            for record in self.bank.ledger.in_slot(slot):
+                message = record.transaction.message
+                if program not in message.account_keys:
+                    continue
+                deeds = deeds_of(program, record.meta.logs())
+                if deeds.positions or record.error is not None:
+                    lookups = getattr(message, "address_table_lookups", ())
+                    found.append(
+                        Evidence(
+                            slot=slot,
+                            positions=deeds.positions,
+                            cu_used=record.meta.compute_units_consumed(),
+                            instructions=len(message.instructions),
+                            tables=len(lookups),
+                            failed=record.error is not None,
+                        )
+                    )
+        return found
+
+
 async def _serve(options: argparse.Namespace) -> None:
     config = LocalnetConfig(
         port=0,
-        bank=BankConfig(slot_ms=options.slot_ms),
+        bank=BankConfig(slot_ms=options.slot_ms, records_max=400_000),
         programs=(ProgramImage(program=_PROGRAM, code=PROGRAM_SO.read_bytes()),),
         is_founded=True,
     )
@@ -199,21 +287,43 @@ async def _serve(options: argparse.Namespace) -> None:
         network = await nursery.start(serve, config)
         platform = Platform(network.bank)
         platform.plant(options.markets, options.positions)
-        faucet = bytes(network.bank.faucet)
+        chronicle = Chronicle(network.bank)
+        nursery.start_soon(chronicle.keep)
         _say(
             url=network.url,
             ws_url=network.ws_url,
             program=str(platform.program),
             quote_mint=str(platform.quote_mint),
-            keeper=faucet.hex(),
+            keeper=bytes(network.bank.faucet).hex(),
         )
-        fallen = 0
-        stdin = trio.wrap_file(sys.stdin)
-        async for line in stdin:
-            chosen = platform.markets[fallen : fallen + int(line)]
-            fallen += len(chosen)
-            platform.fall(chosen)
-            _say(slot=network.bank.slot, due=len(chosen) * options.positions)
+        fallen, since = 0, network.bank.slot
+        async for line in trio.wrap_file(sys.stdin):
+            match line.split():
+                case ["fall", count]:
+                    chosen = platform.markets[fallen : fallen + int(count)]
+                    fallen += len(chosen)
+                    platform.fall(chosen)
+                    due = len(chosen) * options.positions
+                    _say(slot=network.bank.slot, at_s=time.monotonic(), due=due)
+                case ["signed", count]:
+                    chosen = platform.markets[fallen : fallen + int(count)]
+                    fallen += len(chosen)
+                    wires = platform.liquidations(chosen, options.positions)
+                    listed = [base64.b64encode(bytes(wire)).decode() for wire in wires]
+                    _say(wires=listed, due=len(chosen) * options.positions)
+                case ["bare", count]:
+                    chosen = platform.markets[fallen : fallen + int(count)]
+                    fallen += len(chosen)
+                    wires = platform.liquidations(chosen, options.positions)
+                    started_s = time.perf_counter()
+                    for wire in wires:
+                        network.bank.send(bytes(wire))
+                    elapsed_s = time.perf_counter() - started_s
+                    _say(elapsed_s=elapsed_s, due=len(chosen) * options.positions)
+                case _:
+                    found = chronicle.told(platform.program, since)
+                    rows = [asdict(each) for each in found]
+                    _say(liquidations=rows, begun_s=chronicle.begun_s)
         nursery.cancel_scope.cancel(reason="the bench is over")
 
 

@@ -1,0 +1,1 @@
+"""The engine end to end: how many liquidations land per second, and how soon after they are due."""
