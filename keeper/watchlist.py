@@ -61,7 +61,9 @@ class Watchlist:
             traded = traded[np.isin(self._verdicts[traded], _UNHEALTHY)]
             if len(traded) or len(written):
                 moved = np.unique(np.concatenate([moved, traded, written]))
-            self._judge(moved)  # each row once already, where one market's price is all that changed
+            self._judge(
+                moved
+            )  # each row once already, where one market's price is all that changed
         return assessment_of(slot, self._due, self._counts)
 
     def _judge_all(self) -> None:
