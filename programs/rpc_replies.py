@@ -4,6 +4,7 @@ Core. A reply is data only once it has been read here: a node, or whatever stand
 """
 
 import binascii
+import reprlib
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -24,7 +25,7 @@ from programs.rpc import (
     Simulation,
     TransactionFacts,
 )
-from programs.units import BlockHeight, ComputeUnits, Lamports, MicroLamports, Slot
+from programs.units import I64_MAX, BlockHeight, ComputeUnits, Lamports, MicroLamports, Slot
 
 T = TypeVar("T")
 
@@ -40,14 +41,22 @@ def parse_reply(parse: Callable[[Any], T], method: str, found: object) -> T:
     """
     try:
         return parse(found)
-    except (LookupError, TypeError, ValueError, AttributeError, ParseHashError) as error:
-        excerpt = str(found)[:120]
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        ParseHashError,
+    ) as error:
+        # Not str(): what was found may be large, and deeper than Python recurses.
+        excerpt = reprlib.repr(found)[:120]
         raise RpcBadReply(f"{method}: unexpected result {excerpt} ({error})") from error
 
 
 def read_number(found: object) -> int:
-    """Read a slot or a block height."""
-    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+    """Read a slot or a block height. No cluster gets past an i64, and neither do arrays nor the database."""
+    if type(found) is not int or not 0 <= found <= I64_MAX:
         raise TypeError("not a number of slots or blocks")
     return found
 
