@@ -25,7 +25,15 @@ from programs.rpc import (
     Simulation,
     TransactionFacts,
 )
-from programs.units import I64_MAX, BlockHeight, ComputeUnits, Lamports, MicroLamports, Slot
+from programs.units import (
+    I64_MAX,
+    TRANSACTION_CU_MAX,
+    BlockHeight,
+    ComputeUnits,
+    Lamports,
+    MicroLamports,
+    Slot,
+)
 
 T = TypeVar("T")
 
@@ -55,10 +63,16 @@ def parse_reply(parse: Callable[[Any], T], method: str, found: object) -> T:
 
 
 def read_number(found: object) -> int:
-    """Read a slot or a block height. No cluster gets past an i64, and neither do arrays nor the database."""
+    """Read a slot, a block height, or lamports. No cluster gets past an i64, and neither do arrays nor the database."""
     if type(found) is not int or not 0 <= found <= I64_MAX:
-        raise TypeError("not a number of slots or blocks")
+        raise TypeError("not a number of slots, blocks or lamports")
     return found
+
+
+def _compute_units(found: object) -> ComputeUnits:
+    if (used := read_number(found)) > TRANSACTION_CU_MAX:
+        raise ValueError(f"{used} compute units, a transaction has {TRANSACTION_CU_MAX} at most")
+    return ComputeUnits(used)
 
 
 def read_blockhash(found: Any) -> LatestBlockhash:  # noqa: ANN401 - JSON
@@ -85,7 +99,7 @@ def read_account(value: Any) -> Account | None:  # noqa: ANN401 - JSON
         return None
     return Account(
         owner=Pubkey.from_string(value["owner"]),
-        lamports=Lamports(int(value["lamports"])),
+        lamports=Lamports(read_number(value["lamports"])),
         data=_base64(value["data"]),
         is_executable=bool(value["executable"]),
     )
@@ -204,8 +218,8 @@ def read_facts(found: Any) -> TransactionFacts | None:  # noqa: ANN401 - JSON
     return TransactionFacts(
         slot=Slot(read_number(found["slot"])),
         err=meta["err"],
-        fee_lamports=Lamports(int(meta["fee"])),
-        cu_used=None if used is None else ComputeUnits(int(used)),
+        fee_lamports=Lamports(read_number(meta["fee"])),
+        cu_used=None if used is None else _compute_units(used),
         logs=tuple(meta.get("logMessages") or ()),
         wire=_base64(found["transaction"]) if "transaction" in found else b"",
         loaded=tuple(
@@ -218,7 +232,7 @@ def read_fees(found: object) -> tuple[MicroLamports, ...]:
     """Read the result of getRecentPrioritizationFees."""
     if not isinstance(found, list):
         raise TypeError("not a list of slots")
-    return tuple(MicroLamports(int(row["prioritizationFee"])) for row in found)
+    return tuple(MicroLamports(read_number(row["prioritizationFee"])) for row in found)
 
 
 def read_simulation(found: Any) -> Simulation:  # noqa: ANN401 - JSON
@@ -227,6 +241,6 @@ def read_simulation(found: Any) -> Simulation:  # noqa: ANN401 - JSON
     return Simulation(
         err=value["err"],
         logs=tuple(value.get("logs") or ()),
-        cu_used=ComputeUnits(int(value.get("unitsConsumed") or 0)),
+        cu_used=_compute_units(value.get("unitsConsumed") or 0),
         slot=Slot(read_number(found["context"]["slot"])),
     )
