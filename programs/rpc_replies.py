@@ -37,6 +37,9 @@ from programs.units import (
 
 T = TypeVar("T")
 
+_LIFE_BLOCKS_MAX: Final = 300
+"""A blockhash is valid for 150 blocks, remembered for 300, and no chain has more blocks than slots. Source: agave
+sdk/clock, MAX_PROCESSING_AGE and MAX_RECENT_BLOCKHASHES."""
 _PAGE_MEMBERS: Final = ("paginationKey", "nextPageToken", "nextCursor", "cursor", "hasMore", "next")
 """What providers that answer in pages call the way to the next one. Source: Helius' getProgramAccountsV2, and custom."""
 
@@ -76,13 +79,21 @@ def _compute_units(found: object) -> ComputeUnits:
 
 
 def read_blockhash(found: Any) -> LatestBlockhash:  # noqa: ANN401 - JSON
-    """Read the result of getLatestBlockhash."""
+    """Read the result of getLatestBlockhash.
+
+    Raises:
+        ValueError: it would live longer than any; what is signed with it would never be proved expired, and its jobs never
+            be free again.
+    """
     value = found["value"]
-    return LatestBlockhash(
+    latest = LatestBlockhash(
         blockhash=Hash.from_string(value["blockhash"]),
         last_valid_block_height=BlockHeight(read_number(value["lastValidBlockHeight"])),
         slot=Slot(read_number(found["context"]["slot"])),
     )
+    if latest.last_valid_block_height > latest.slot + _LIFE_BLOCKS_MAX:
+        raise ValueError("valid for longer than a blockhash is")
+    return latest
 
 
 def read_epoch(found: Any) -> tuple[Slot, BlockHeight]:  # noqa: ANN401 - JSON
