@@ -21,7 +21,12 @@ from keeper.prices.feed_config import FeedConfig
 from keeper.sandbox.config import SandboxConfig
 
 _FILE_BYTES_MAX: Final = 1 << 20
-_BLOCKHASH_INTERVAL_SLOTS_MAX: Final = 25
+_LANDING_RANGES: Final = {
+    "poll_interval_slots": (0.05, 25),
+    "resend_interval_slots": (1, 150),  # a blockhash's life: later there is nothing to send
+    "blockhash_interval_slots": (1, 25),  # the ages of prices are counted by it
+    "drain_s": (1, 3_600),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,20 +89,10 @@ class LandingConfig:
     """On interrupt, how long work in flight may take to be confirmed; what remains is settled at the next start."""
 
     def __post_init__(self) -> None:
-        """Refuse intervals that would spin."""
-        for name in self.__slots__:
-            if name == "poll_interval_slots":
-                if self.poll_interval_slots <= 0:
-                    raise ValueError(
-                        f"poll_interval_slots is {self.poll_interval_slots}, expected more than 0"
-                    )
-            elif getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more")
-        if self.blockhash_interval_slots > _BLOCKHASH_INTERVAL_SLOTS_MAX:
-            raise ValueError(
-                f"blockhash_interval_slots is {self.blockhash_interval_slots}, expected at most "
-                f"{_BLOCKHASH_INTERVAL_SLOTS_MAX}: the ages of prices are counted by it"
-            )
+        """Refuse intervals that would spin, or would never end: TOML has `inf` and `nan`."""
+        for name, (least, most) in _LANDING_RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

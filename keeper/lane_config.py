@@ -80,12 +80,11 @@ class LanesConfig:
     """What one unit of the quote token is worth in lamports: compares bounties with fees. $200 a SOL makes 5_000_000."""
 
     def __post_init__(self) -> None:
-        """Refuse a rate that makes every bounty worthless."""
+        """Refuse a rate that makes every bounty worthless, and amounts below nothing."""
         if self.lamports_per_quote_unit < 1:
             raise ValueError(
                 f"lamports_per_quote_unit is {self.lamports_per_quote_unit}, expected 1 or more"
             )
-        if self.balance_low_lamports < 0:
-            raise ValueError(
-                f"balance_low_lamports is {self.balance_low_lamports}, expected 0 or more"
-            )
+        for name in ("balance_low_lamports", "tables_rent_max_lamports"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
