@@ -12,11 +12,11 @@ from solders.compute_budget import set_compute_unit_limit
 from solders.hash import Hash
 from structlog.testing import capture_logs
 
-from keeper.config import LaneConfig
 from keeper.errors import ClusterError
 from keeper.execute import Shipment, job_refs, open_lane, ship, watch_blockhashes
 from keeper.fees import FeePolicy, NoBid
 from keeper.funds import RENT_EXEMPT_LAMPORTS, Funds
+from keeper.lane_config import LaneConfig
 from keeper.newest import Newest
 from keeper.purse import Purse
 from keeper.spend import Spend

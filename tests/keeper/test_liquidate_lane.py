@@ -20,8 +20,8 @@ from scripted import (
     position_row,
 )
 
-from keeper.config import LaneConfig
 from keeper.fees import FeePolicy
+from keeper.lane_config import LaneConfig
 from keeper.liquidate import liquidate_positions
 from keeper.prices.price import PERMISSIONS, PriceClass
 from keeper.rehearsal import Rehearsal
