@@ -48,7 +48,7 @@ START_E6: Final = 500_000
 FALLEN_E6: Final = 400_000
 """Ten times levered at 50 cents: worth 80 % of what they were, with a debt of 90 %."""
 _PROGRAM: Final = program_keypair(0)
-_LIQUIDITY: Final = 10_000_000 * USD
+_LIQUIDITY: Final = 100_000_000 * USD
 _STAKE: Final = 1_000_000_000 * USD
 _MARGIN: Final = 100 * USD
 _LEVERAGE: Final = 10
