@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import trio
@@ -23,6 +24,7 @@ from keeper.config import LaneConfig
 from keeper.fees import FeePolicy
 from keeper.liquidate import liquidate_positions
 from keeper.prices.price import PERMISSIONS, PriceClass
+from keeper.rehearsal import Rehearsal
 from programs.accounts import Side
 from programs.errors import BY_NAME
 from programs.instructions import Tag
@@ -36,13 +38,14 @@ NOTHING = {"InstructionError": [3, {"Custom": BY_NAME["NOTHING_LIQUIDATED"].code
 
 
 @asynccontextmanager
-async def liquidating(lamports_per_quote_unit=5_000_000, **changes):
+async def liquidating(lamports_per_quote_unit=5_000_000, rehearsal=None, **changes):
     """The liquidations lane runs over markets with a valid price; it is drained when the block ends."""
     async with open_world() as world:
         world.cluster.logs_of = logs_of_liquidation
+        kit = replace(world.kit, rehearsal=rehearsal)
         world.nursery.start_soon(
             liquidate_positions,
-            lane_of(world.kit, "liquidations", LaneConfig(**changes)),
+            lane_of(kit, "liquidations", LaneConfig(**changes)),
             lamports_per_quote_unit,
             CHANGE_E6,
             world.board,
@@ -529,3 +532,15 @@ async def test_each_outcome_and_side_of_a_market_is_spared_for_itself(autojump_c
         await world.slots(5)
         # YES of outcome 0 is worth more than the chain says; the others are not.
         assert [{position_address(1), position_address(2)}] == [set(one) for one in world.batches()]
+
+
+async def test_a_rehearsal_sends_nothing_and_comes_to_what_is_less_urgent_too(autojump_clock):
+    rehearsal = Rehearsal()
+    async with liquidating(rehearsal=rehearsal, concurrency=1) as world:
+        for _ in range(6):
+            due(world, range(60))
+            await world.slots(2)
+
+        assert {} == world.cluster.received
+        assert 60 == rehearsal.by_lane["liquidations"].jobs
+        assert 0 == world.tally.liquidations_landed

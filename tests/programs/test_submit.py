@@ -529,3 +529,12 @@ async def test_a_failure_is_not_sent_again_once_its_job_was_signed_anew(autojump
     assert landing.cluster.executed == {b"a": 1}
     assert await landing.states() == [("expired", 1), ("landed", 1)]
     assert landing.in_flight.is_empty()
+
+
+async def test_an_end_that_a_fork_moved_is_recorded_as_soon_as_its_new_block_is_confirmed(
+    autojump_clock, landing
+):
+    await landing.submit()
+    landing.cluster.fork(5)
+    await trio.sleep(PACE.finality_interval_s + 5 * SLOT_S)
+    assert landing.in_flight.statistics().moved == 1
