@@ -266,7 +266,8 @@ class Chronicle:
                     found.append(
                         Evidence(
                             slot=slot,
-                            positions=deeds.positions,
+                            # What a failed transaction logged was undone.
+                            positions=0 if record.error is not None else deeds.positions,
                             cu_used=record.meta.compute_units_consumed(),
                             instructions=len(message.instructions),
                             tables=len(lookups),
