@@ -81,7 +81,7 @@ class Book:
             rank = rank_of(self._standings[found[0]], now_s, self._settings.max_lag_slots)
             if rank is Rank.GOOD:
                 self._badness.note_success()
-            else:
+            elif len(self.names) > 1:
                 first = self.names[found[0]]
                 self._badness.note_failure(
                     f"no endpoint is good: {first} is asked all the same, though {rank.name.lower()}"
