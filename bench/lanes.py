@@ -26,8 +26,8 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 
-from keeper.config import LaneConfig
 from keeper.execute import Kit, Shipment, job_refs, open_lane, ship, watch_blockhashes
+from keeper.lane_config import LaneConfig
 from keeper.newest import Newest
 from keeper.tally import Tally, percentile
 from programs.in_flight import InFlight, Pace

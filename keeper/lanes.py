@@ -9,10 +9,11 @@ import trio
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from keeper.config import KeysConfig, LaneConfig, LanesConfig
+from keeper.config import KeysConfig
 from keeper.execute import Kit, Lane, open_lane
 from keeper.funds import Funds
 from keeper.keypair import load_keypair
+from keeper.lane_config import LaneConfig, LanesConfig
 from keeper.spend import DAY_MINUTES, SpentRow, age_minutes
 from programs.units import Lamports, Slot
 

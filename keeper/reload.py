@@ -11,10 +11,11 @@ from typing import Any
 
 import structlog
 
-from keeper.config import Config, LaneConfig, LanesConfig, effective
+from keeper.config import Config, effective
 from keeper.errors import ConfigError
 from keeper.execute import Lane
 from keeper.interrupt import Orders
+from keeper.lane_config import LaneConfig, LanesConfig
 from keeper.lanes import Lanes
 
 log = structlog.get_logger()

@@ -8,11 +8,8 @@ Shell. The file may end early, and never hurts the run.
 """
 
 import hashlib
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +20,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
+from keeper.json_lines import JsonLines
 from keeper.rehearsal import WouldSend, simulation_in_words
 from programs.outage import Outage
 from programs.rpc import AddressSignature, Rpc, RpcFailure, TransactionFacts
@@ -42,53 +40,20 @@ _HISTORY_OF_TARGET: Final = 10
 log = structlog.get_logger()
 
 
-class ShadowFile:
-    """Appends lines to a file, each in it when the call returns."""
+def open_shadow(path: Path, *, bytes_max: int = _BYTES_MAX) -> JsonLines:
+    """Open the file that a shadow writes.
 
-    def __init__(self, path: Path, *, bytes_max: int = _BYTES_MAX) -> None:
-        """Open the file for appending.
-
-        Raises:
-            OSError: it cannot be opened.
-        """
-        self._path = path
-        # Unbuffered: nothing is left to fail, or to lose, when the process is killed.
-        self._file: FileIO | None = FileIO(path, "ab")
-        self._bytes_left = bytes_max - os.fstat(self._file.fileno()).st_size
-
-    def write(self, line: dict[str, Any]) -> None:
-        """Append one object."""
-        if self._file is None:
-            return
-        text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
-        self._bytes_left -= len(text)
-        if self._bytes_left < 0:
-            self._end("it has reached its size limit")
-            return
-        try:
-            written = self._file.write(text)
-        except OSError as error:
-            self._end(error.strerror or str(error))
-        else:
-            if written != len(text):
-                self._end("the disk took half a line")
-
-    def close(self) -> None:
-        """Close it; what comes later is not recorded."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
-
-    def _end(self, reason: str) -> None:
-        log.warning("shadow.ended", path=str(self._path), reason=reason)
-        self.close()
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return JsonLines(path, bytes_max=bytes_max, ended="shadow.ended")
 
 
 @dataclass(slots=True)
 class Shadow:
     """What a shadow remembers: its file, and the targets of which the chain has not told yet."""
 
-    file: ShadowFile
+    file: JsonLines
     program: Pubkey
     _waiting: dict[str, tuple[int, Slot]] = field(default_factory=dict)
     """Target -> the instruction's tag, and when it would have been sent."""

@@ -91,11 +91,6 @@ def forecast(stand: Stand, *, slot: int, is_halted: bool, step_count: int = STEP
     return Forecast(steps=tuple(done), after=stand, refusal=refusal)
 
 
-def due_steps(stand: Stand, *, slot: int, is_halted: bool) -> int:
-    """Return how many steps of a chain one transaction can run at this slot; 0 when none is due."""
-    return len(forecast(stand, slot=slot, is_halted=is_halted).steps)
-
-
 def why_not_due(stand: Stand, *, slot: int, is_halted: bool) -> type[errors.ProgramError] | None:
     """Return why no step of a chain runs at this slot, whichever it is; None when it is due."""
     chain, market = stand.chain, stand.market

@@ -242,7 +242,8 @@ class Book:
             return
         self._standings[number] = replace(self._standings[number], breaker=breaker)
         if breaker.state is BreakerState.OPEN and before.state is not BreakerState.OPEN:
-            if is_told(breaker.openings):
+            # Where there is no other endpoint, whoever asked tells of it: a command says one sentence, not two.
+            if len(self.names) > 1 and is_told(breaker.openings):
                 log.warning(
                     "endpoint.opened",
                     endpoint=self.names[number],

@@ -32,7 +32,7 @@ class Pace:
     facts_timeout_s: float = 2.0
     """For the compute units, fee and logs of what just ended; a caller waits no longer for them."""
     sends_at_once: int = 32
-    facts_at_once: int = 8
+    facts_at_once: int = 32
     """Per lane."""
 
     def __post_init__(self) -> None:

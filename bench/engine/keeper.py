@@ -25,8 +25,10 @@ from keeper.batching import Desk
 from keeper.bounty import open_bounty_account
 from keeper.cli.logs import open_logs
 from keeper.cluster import check_cluster
-from keeper.config import ClusterConfig, LandingConfig, LaneConfig, LanesConfig
+from keeper.cluster_config import ClusterConfig
+from keeper.config import LandingConfig
 from keeper.execute import Kit, watch_blockhashes
+from keeper.lane_config import LaneConfig, LanesConfig
 from keeper.lanes import Lanes, open_lanes
 from keeper.learning import keep_units, recall_units
 from keeper.liquidate import liquidate_positions

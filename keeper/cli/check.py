@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from keeper.config import Config, LaneConfig, effective, load_config
+from keeper.config import Config, effective, load_config
 from keeper.keypair import load_keypair
+from keeper.lane_config import LaneConfig
 from keeper.lanes import key_file
 
 CONFIG_OPTION = click.option(

@@ -25,7 +25,7 @@ from keeper.payer_lock import no_lock
 from keeper.prices.recorder import FileRecorder
 from keeper.rehearsal import Rehearsal
 from keeper.run import run
-from keeper.shadow import Shadow, ShadowFile
+from keeper.shadow import Shadow, open_shadow
 from keeper.summary import summary_lines
 from keeper.surroundings import Surroundings
 from state.in_loop import InLoopStores
@@ -158,7 +158,7 @@ def _rehearsing(options: RunOptions, config: Config, path: Path | None) -> Gener
     with ExitStack() as stack:
         shadow = None
         if path is not None:
-            file = stack.enter_context(closing(_open(path, ShadowFile, "--shadow")))
+            file = stack.enter_context(closing(_open(path, open_shadow, "--shadow")))
             shadow = Shadow(file, config.cluster.program_id)
         stores = stack.enter_context(closing(InLoopStores()))
         yield replace(

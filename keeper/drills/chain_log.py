@@ -36,6 +36,8 @@ class LandedTransaction:
     slot: int
     signature: str
     transaction: VersionedTransaction
+    addresses: Sequence[Pubkey]
+    """Of the message and, after them, out of lookup tables: what instructions count in."""
     logs: Sequence[str]
     is_ok: bool
 
@@ -71,12 +73,11 @@ class ChainLog:
         self.landed[found.signature] = found.is_ok
         if not found.is_ok:
             return
-        message = found.transaction.message
-        for compiled in message.instructions:
+        for compiled in found.transaction.message.instructions:
             data = bytes(compiled.data)
-            called = message.account_keys[compiled.program_id_index]
+            called = found.addresses[compiled.program_id_index]
             if called == self.program and data[:1] == bytes([Tag.UPDATE_PRICES]):
-                market = message.account_keys[compiled.accounts[_MARKET_AT]]
+                market = found.addresses[compiled.accounts[_MARKET_AT]]
                 self.deeds += _posted(found, market, data)
         for event in decode_logs(found.logs, self.program):
             if event.kind is EventKind.PRICES_UPDATED:

@@ -3,21 +3,15 @@
 Shell. It is written for drills and for operators afterwards; it may end early, and never hurts the feed.
 """
 
-import json
-import os
-from io import FileIO
 from pathlib import Path
 from typing import Final, Protocol
 
-import structlog
-
+from keeper.json_lines import JsonLines
 from keeper.prices.observation import Observation
 from keeper.prices.price import Price, TokenId
 
 _BYTES_MAX: Final = 512 * 1024 * 1024
 """A recording that is forgotten must not fill the disk on which the attempts are kept."""
-
-log = structlog.get_logger()
 
 
 class Recorder(Protocol):
@@ -40,10 +34,7 @@ class FileRecorder:
             OSError: it cannot be opened.
 
         """
-        self._path = path
-        # Unbuffered: a line is in the file when `_write` returns, and nothing is left to fail when it is closed.
-        self._file: FileIO | None = FileIO(path, "ab")
-        self._bytes_left = bytes_max - os.fstat(self._file.fileno()).st_size
+        self._lines = JsonLines(path, bytes_max=bytes_max, ended="recording.ended")
         self._heard: dict[tuple[TokenId, str], tuple[object, ...]] = {}
         self._judged: dict[TokenId, tuple[object, ...]] = {}
 
@@ -55,7 +46,7 @@ class FileRecorder:
         if self._heard.get(key) == news:
             return
         self._heard[key] = news
-        self._write(
+        self._lines.write(
             {
                 "at_ms": at_ms,
                 "kind": "heard",
@@ -74,7 +65,7 @@ class FileRecorder:
         if self._judged.get(price.token_id) == news:
             return
         self._judged[price.token_id] = news
-        self._write(
+        self._lines.write(
             {
                 "at_ms": at_ms,
                 "kind": "judged",
@@ -90,27 +81,4 @@ class FileRecorder:
 
     def close(self) -> None:
         """Close the file; what comes later is not recorded."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
-
-    def _write(self, line: dict[str, object]) -> None:
-        if self._file is None:
-            return
-        text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
-        self._bytes_left -= len(text)
-        if self._bytes_left < 0:
-            self._end("it has reached its size limit")
-            return
-        try:
-            written = self._file.write(text)
-        except OSError as error:
-            self._end(error.strerror or str(error))
-        else:
-            if written != len(text):
-                self._end("the disk took half a line")
-
-    def _end(self, reason: str) -> None:
-        """Say once why nothing more is recorded; prices go on."""
-        log.warning("recording.ended", path=str(self._path), reason=reason)
-        self.close()
+        self._lines.close()

@@ -11,8 +11,8 @@ from solders.hash import Hash
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from keeper.config import LaneConfig
 from keeper.execute import Kit, open_lane, watch_blockhashes
+from keeper.lane_config import LaneConfig
 from keeper.mirrors import following_of, mirrors_of
 from keeper.newest import Newest
 from keeper.prices.board import PriceBoard

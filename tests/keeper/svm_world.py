@@ -15,9 +15,9 @@ from solders.litesvm import LiteSVM
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
-from keeper.config import LaneConfig
 from keeper.execute import Kit, watch_blockhashes
 from keeper.execute_chains import execute_chains
+from keeper.lane_config import LaneConfig
 from keeper.mirrors import following_of, mirrors_of
 from keeper.newest import Newest
 from keeper.prices.board import PriceBoard

@@ -5,9 +5,9 @@ from scripted import PAYER, account_of, lane_of, open_world
 from spl.token.instructions import get_associated_token_address
 
 from keeper.bounty import open_bounty_account
-from keeper.config import LaneConfig
 from keeper.errors import ClusterError
 from keeper.fees import FeePolicy
+from keeper.lane_config import LaneConfig
 from programs.rpc import RpcTimeout
 
 

@@ -27,11 +27,11 @@ from solders.message import Message
 from solders.signature import Signature
 from structlog.testing import capture_logs
 
-from keeper.config import LaneConfig, LanesConfig
 from keeper.execute import Shipment, job_refs, ship
 from keeper.feedback import LEVEL_MAX, Feedback
 from keeper.fees import NoBid
 from keeper.keypair import create_keypair
+from keeper.lane_config import LaneConfig, LanesConfig
 from keeper.lanes import open_lanes
 from keeper.liquidate import liquidate_positions
 from keeper.post import post_prices

@@ -147,3 +147,22 @@ def test_the_settings_of_rpc_endpoints_reach_the_pool(tmp_path):
     text = LEAST.replace("[cluster]\n", "[cluster]\nmax_lag_slots = 9\nbreaker_failures = 4\n")
     settings = load_config(write(tmp_path, text)).cluster.rpc_settings
     assert (9, 4) == (settings.max_lag_slots, settings.breaker_rules.failures)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("poll_interval_slots = nan", "poll_interval_slots is nan, expected 0.05 to 25"),
+        ("poll_interval_slots = inf", "poll_interval_slots is inf, expected 0.05 to 25"),
+        ("poll_interval_slots = 1e-9", "poll_interval_slots is 1e-09, expected 0.05 to 25"),
+        ("resend_interval_slots = 151", "resend_interval_slots is 151, expected 1 to 150"),
+        ("drain_s = 0", "drain_s is 0, expected 1 to 3600"),
+    ],
+)
+def test_landing_neither_spins_nor_waits_for_ever(tmp_path, line, said):
+    assert f"landing: {said}" in mistakes_of(tmp_path, f"{LEAST}\n[landing]\n{line}\n")
+
+
+def test_lookup_tables_cannot_lock_less_than_nothing(tmp_path):
+    text = mistakes_of(tmp_path, f"{LEAST}\n[lanes]\ntables_rent_max_lamports = -1\n")
+    assert "lanes: tables_rent_max_lamports is -1, expected 0 or more" in text

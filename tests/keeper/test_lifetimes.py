@@ -20,7 +20,8 @@ from scripted import (
 from spl.token.instructions import get_associated_token_address
 
 from keeper.cluster import ClusterFacts
-from keeper.config import ClusterConfig, Config, KeysConfig, LandingConfig, StateConfig
+from keeper.cluster_config import ClusterConfig
+from keeper.config import Config, KeysConfig, LandingConfig, StateConfig
 from keeper.interrupt import Orders
 from keeper.lanes import open_lanes
 from keeper.lifetimes import Work, follow_transactions

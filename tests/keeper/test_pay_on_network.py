@@ -13,8 +13,8 @@ from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from keeper.config import LaneConfig
 from keeper.execute import Kit, open_lane, watch_blockhashes
+from keeper.lane_config import LaneConfig
 from keeper.newest import Newest
 from keeper.pay import PayRules, pay_due_rewards
 from keeper.tally import Tally

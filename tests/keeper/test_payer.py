@@ -11,9 +11,9 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from structlog.testing import capture_logs
 
-from keeper.config import LaneConfig, LanesConfig
 from keeper.errors import ClusterError
 from keeper.execute import Shipment, job_refs, ship
+from keeper.lane_config import LaneConfig, LanesConfig
 from keeper.lanes import count_spent, day_before, open_lanes, spend_json
 from keeper.payer import check_payers, watch_balances
 from programs.outcomes import Landed

@@ -7,8 +7,8 @@ import trio
 from scripted import lane_of, market_address, market_row, open_world
 from structlog.testing import capture_logs
 
-from keeper.config import LaneConfig
 from keeper.fees import FeePolicy
+from keeper.lane_config import LaneConfig
 from keeper.post import post_prices
 from keeper.posting import PostingRules
 from keeper.prices.price import PERMISSIONS, PriceClass

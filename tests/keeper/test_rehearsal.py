@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 
 from keeper.execute import Shipment, job_refs, ship
 from keeper.rehearsal import REST_SLOTS, Rehearsal, Rehearsed
-from keeper.shadow import Shadow, ShadowFile, watch_landings
+from keeper.shadow import Shadow, open_shadow, watch_landings
 from keeper.shadow_report import MalformedShadowError, compare
 from programs.outcomes import Landed
 from programs.rpc import RpcTimeout
@@ -81,7 +81,7 @@ async def test_how_a_simulation_ended_is_told(autojump_clock):
 
 async def shadowed(world, path):
     """Decide on every target; let the keeper at work land one, a stranger one, and our key a fourth."""
-    shadow = Shadow(ShadowFile(path), PROGRAM)
+    shadow = Shadow(open_shadow(path), PROGRAM)
     lane = rehearsing(world, shadow)
     await ship(lane, shipment(TARGETS))
     async with trio.open_nursery() as nursery:
@@ -126,10 +126,10 @@ async def test_a_file_cut_short_loses_its_last_line_only_and_another_file_is_ref
 
 
 def test_a_full_disk_or_a_full_share_of_it_ends_the_file_and_nothing_else(tmp_path):
-    file = ShadowFile(tmp_path / "shadow.jsonl", bytes_max=30)
+    file = open_shadow(tmp_path / "shadow.jsonl", bytes_max=30)
     for number in range(5):
         file.write({"kind": "would_send", "number": number})
     assert [] == (tmp_path / "shadow.jsonl").read_text().splitlines()[1:]
-    full = ShadowFile("/dev/full")
+    full = open_shadow("/dev/full")
     full.write({"kind": "would_send"})
     full.write({"kind": "would_send"})

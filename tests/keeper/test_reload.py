@@ -8,7 +8,8 @@ import trio.testing
 from scripted import PROGRAM
 from structlog.testing import capture_logs
 
-from keeper.config import ClusterConfig, Config, KeysConfig, StateConfig
+from keeper.cluster_config import ClusterConfig
+from keeper.config import Config, KeysConfig, StateConfig
 from keeper.errors import ConfigError
 from keeper.interrupt import Orders
 from keeper.reload import Settings, plan_reload, reread_settings

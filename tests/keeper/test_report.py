@@ -4,7 +4,7 @@ from collections import Counter, deque
 from types import SimpleNamespace
 
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.prices.board import PriceBoard
@@ -46,6 +46,7 @@ def reported(summary, tally=None):
 
 
 @given(ENDS, st.integers(0, 4))
+@settings(deadline=None, max_examples=40)  # each makes a database
 def test_the_reports_numbers_are_the_databases(ends, earlier):
     """Whatever the tally missed, because a lane was cut off or a fork moved a landing."""
 
