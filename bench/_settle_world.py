@@ -26,7 +26,8 @@ FRESH: Final = {"fresh": 300, "unsent": 300, "undone": 100}
 landed in a block that a fork then took back. A hundred or so a second is what a keeper under load has open."""
 OLD_PERCENT: Final = {"landed": 60, "failed": 10, "expired": 30}
 """Of the others: over long ago, in a block, in one with an error, or in none."""
-FORK_BLOCKS: Final = 5
+FORK_BLOCKS: Final = 1
+"""Only the block they are in: a blockhash that goes with the fork can never be in a block again."""
 _CHUNK = 500
 _LAMPORTS: Final = {
     "landed": 1_000_000,
@@ -79,7 +80,7 @@ async def leave(network: Localnet, attempts: Attempts, kind: str, count: int) ->
 
 async def leave_undone(network: Localnet, attempts: Attempts, count: int) -> None:
     """Record attempts as landed, and let a fork take their blocks back."""
-    network.bank.advance_slot(FORK_BLOCKS)
+    network.bank.advance_slot(5)
     batches = [signed(network, "undone", number) for number in range(count)]
     await _record(attempts, batches)
     for batch in batches:
@@ -91,7 +92,7 @@ async def leave_undone(network: Localnet, attempts: Attempts, count: int) -> Non
             for batch in batches
         ]
     )
-    network.bank.fork(FORK_BLOCKS - 1)
+    network.bank.fork(FORK_BLOCKS)
 
 
 async def _record(attempts: Attempts, batches: Sequence[SignedBatch]) -> None:
