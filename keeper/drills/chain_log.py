@@ -72,13 +72,19 @@ class ChainLog:
         if not found.is_ok:
             return
         message = found.transaction.message
+        events = decode_logs(found.logs, self.program)
+        told = iter([each.series for each in events if each.kind is EventKind.PRICES_UPDATED])
+        addresses = {market.market_id: address for address, market in self.markets.items()}
         for compiled in message.instructions:
             data = bytes(compiled.data)
             called = message.account_keys[compiled.program_id_index]
             if called == self.program and data[:1] == bytes([Tag.UPDATE_PRICES]):
-                market = message.account_keys[compiled.accounts[_MARKET_AT]]
+                series, at = next(told, 0), compiled.accounts[_MARKET_AT]
+                # An address out of a lookup table stands not in the message; the program says which market it was.
+                is_named = at < len(message.account_keys)
+                market = message.account_keys[at] if is_named else addresses[series]
                 self.deeds += _posted(found, market, data)
-        for event in decode_logs(found.logs, self.program):
+        for event in events:
             if event.kind is EventKind.PRICES_UPDATED:
                 price_class = str(CHAIN_CLASSES[event.amount("price_class")])
                 places = self._by_id[event.series]
