@@ -87,7 +87,7 @@ async def kit_at(url, slot_ms):
                 quote_mint=TARGET,
                 slot_ms=slot_ms,
             )
-            await landing.start(land, rpc, kit.attempts, kit.in_flight, pace)
+            await landing.start(land, rpc, kit.attempts, kit.in_flight, lambda: pace)
             genesis = str(await rpc.get_genesis_hash())
             await landing.start(watch_blockhashes, rpc, kit.blockhashes, slot_ms / 500, genesis)
             yield kit

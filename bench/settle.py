@@ -45,7 +45,7 @@ async def settle(url: str, path: Path) -> dict[str, object]:
         attempts = Attempts(store)
         async with trio.open_nursery() as nursery:
             started_s, started_cpu_s = time.perf_counter(), time.process_time()
-            await nursery.start(land, rpc, attempts, in_flight, pace)
+            await nursery.start(land, rpc, attempts, in_flight, lambda: pace)
             settled = await settle_open_attempts(attempts, in_flight, pace)
             took_s = time.perf_counter() - started_s
             cpu_s = time.process_time() - started_cpu_s

@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 from keeper.kinds import kind_filter
 from keeper.platform_state import Notice
 from programs.layout import AccountKind
-from programs.units import Slot
+from programs.units import U64_MAX, Slot
 
 KINDS: Final = (
     AccountKind.GLOBAL,
@@ -75,12 +75,18 @@ def read_message(text: str, kinds: dict[int, AccountKind]) -> Notice | SlotBegan
         params = message["params"]
         if message["method"] == "slotNotification":
             result = params["result"]
-            return SlotBegan(Slot(_natural(result["slot"])), Slot(_natural(result["parent"])))
+            return _slot_began(_natural(result["slot"]), _natural(result["parent"]))
         if message["method"] == "programNotification":
             return _notice(params["result"], kinds[params["subscription"]])
     except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise UnreadableMessageError(f"found {text[:120]!r} ({error!r})") from error
     raise UnreadableMessageError(f"found {text[:120]!r}, expected a notification asked for")
+
+
+def _slot_began(slot: int, parent: int) -> SlotBegan:
+    if parent >= slot:
+        raise ValueError(f"slot {slot} on top of {parent}")
+    return SlotBegan(Slot(slot), Slot(parent))
 
 
 def _notice(result: Any, kind: AccountKind) -> Notice:  # noqa: ANN401 - JSON
@@ -100,8 +106,8 @@ def _notice(result: Any, kind: AccountKind) -> Notice:  # noqa: ANN401 - JSON
 
 
 def _natural(found: object) -> int:
-    if type(found) is not int or found < 0:
-        raise TypeError(f"found {found!r}, expected a natural number")
+    if type(found) is not int or not 0 <= found <= U64_MAX:
+        raise TypeError(f"found {found!r}, expected a u64")
     return found
 
 

@@ -8,7 +8,7 @@ not follow the one before is a fork, or the sign of a lost notification. Then an
 from dataclasses import dataclass
 from enum import StrEnum
 
-from keeper.precedence import BEFORE_ANY
+from keeper.precedence import AHEAD_SLOTS_MAX, BEFORE_ANY
 from programs.units import Slot
 
 
@@ -18,7 +18,7 @@ class Gap(StrEnum):
     FORK = "fork"
     """A slot was built on one before the newest: the blocks between were taken back."""
     LOST = "lost_notification"
-    """A slot was built on one that nobody told of."""
+    """A slot was built on one that nobody told of, or leaps so far that it is no word to build on before a scan gets there."""
     FLOOD = "flood"
     """More was told than could be kept."""
 
@@ -58,7 +58,7 @@ class Continuity:
         if tip is None:
             self._since = slot
             return None
-        if parent == tip:
+        if parent == tip and slot - parent <= AHEAD_SLOTS_MAX:
             return None
         self._since = slot
         return Gap.FORK if parent < tip else Gap.LOST
@@ -72,6 +72,8 @@ class Continuity:
     def note_loss(self) -> None:
         """Take in that the subscription ended."""
         self._tip = self._since = None
+        # Nobody else vouches for it: what the next connection says must not rest on what this one made up.
+        self._ended = BEFORE_ANY
 
     def note_scan(self, slot: Slot) -> None:
         """Take in a scan."""

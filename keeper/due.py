@@ -18,8 +18,8 @@ from programs.accounts import Side
 from programs.units import PRICE_ONE_E6, BaseUnits
 
 KIND: Final = "liquidate"
-JOBS_PER_MARKET: Final = 128
-"""One transaction of a market is in flight at a time, and the fullest holds 54: two of them are plenty to know."""
+JOBS_PER_MARKET: Final = 64
+"""One transaction of a market is in flight at a time, and the fullest holds 54."""
 Amounts = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
@@ -46,7 +46,12 @@ class DueSince:
 
 
 def jobs_of(
-    snapshot: Snapshot, found: Assessment, waits: Flags, since: DueSince, now_s: float
+    snapshot: Snapshot,
+    found: Assessment,
+    waits: Flags,
+    since: DueSince,
+    now_s: float,
+    at_most: int | None = None,
 ) -> list[Job]:
     """Make jobs of each market's most urgent rows that need not wait.
 
@@ -56,13 +61,14 @@ def jobs_of(
         waits: what must not be liquidated now.
         since: remembers the age of each need.
         now_s: on the caller's clock.
+        at_most: the most urgent so many of all; None: all.
     """
     since_s = since.update(snapshot.addresses[found.index], now_s)
     by_market = np.argsort(found.market_row, kind="stable")
     by_market = by_market[~waits[by_market]]
     _, first, counts = np.unique(found.market_row[by_market], return_index=True, return_counts=True)
     rank = np.arange(len(by_market)) - first.repeat(counts)
-    urgent = np.sort(by_market[rank < JOBS_PER_MARKET])
+    urgent = np.sort(by_market[rank < JOBS_PER_MARKET])[:at_most]
     index, market_row = found.index[urgent], found.market_row[urgent]
     positions, markets = snapshot.positions, snapshot.markets
     # One sale for each side of each pool, and one apart for those under water.

@@ -11,7 +11,7 @@ again: an older scan still shows the position as it was. A failed batch is bisec
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -61,11 +61,12 @@ class Job:
     """Of its market."""
     is_chain: bool = False
     """Whether the target is a chain's account, whose pledges may be seized too."""
+    job_id: str = field(init=False)
+    """A pure function of what it is about: the same need found twice is the same job."""
 
-    @property
-    def job_id(self) -> str:
-        """A pure function of what it is about: the same need found twice is the same job."""
-        return f"{self.kind}:{self.target}"
+    def __post_init__(self) -> None:
+        """Name it once: a flood asks for the name of each job many times."""
+        object.__setattr__(self, "job_id", f"{self.kind}:{self.target}")
 
 
 Refusal = Literal["in flight", "paused", "stale view", "queue full"]
@@ -112,9 +113,9 @@ class JobQueue:
                 refused.append((job, reason))
                 continue
             known = self._queued.get(job.job_id) or self._paused.pop(job.job_id, None)
-            self._queued[job.job_id] = (
-                job if known is None else replace(job, due_at_s=known.due_at_s)
-            )
+            if known is not None and known.due_at_s != job.due_at_s:
+                job = replace(job, due_at_s=known.due_at_s)  # noqa: PLW2901 - the same job, as old as it is
+            self._queued[job.job_id] = job
         excess = len(self._queued) - self.capacity
         if excess > 0:
             least = heapq.nsmallest(excess, self._queued.values(), key=_rank)
@@ -143,9 +144,14 @@ class JobQueue:
             for job_id in waiting.keys() - job_ids:
                 del waiting[job_id]
 
-    def by_urgency(self) -> list[Job]:
-        """List what is queued, most urgent first, ties by id."""
-        return sorted(self._queued.values(), key=_rank, reverse=True)
+    def resting(self, now_s: float) -> list[Job]:
+        """List the jobs whose pause is not over."""
+        return [job for job in self._paused.values() if self.bisection.is_paused(job.job_id, now_s)]
+
+    def by_urgency(self, without: Collection[Pubkey] = frozenset()) -> list[Job]:
+        """List what is queued, most urgent first, ties by id; the jobs of some markets left out."""
+        jobs = [job for job in self._queued.values() if job.market not in without]
+        return sorted(jobs, key=_rank, reverse=True)
 
     def take(self, jobs: Iterable[Job]) -> None:
         """Mark queued jobs as in flight: they were packed, and are about to be signed."""

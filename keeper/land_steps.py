@@ -62,7 +62,7 @@ async def land_steps(rpc: Rpc, steps: Sequence[Step], pace: Pace) -> tuple[Outco
         outcomes[number] = await submit(log, in_flight, _signed(step, latest))
 
     async with trio.open_nursery() as landing:
-        await landing.start(land, rpc, log, in_flight, pace)
+        await landing.start(land, rpc, log, in_flight, lambda: pace)
         async with trio.open_nursery() as waiting:
             for number, step in enumerate(steps):
                 waiting.start_soon(one, number, step)

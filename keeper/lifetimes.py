@@ -109,7 +109,7 @@ async def follow_transactions(work: Work) -> None:
     watch = partial(watch_blockhashes, interval_s=blockhash_s, genesis_hash=work.facts.genesis_hash)
     async with trio.open_nursery() as landing:
         follow = partial(land, tell_move=kit.tally.note_move)
-        await landing.start(follow, kit.rpc, kit.attempts, kit.in_flight, work.pace)
+        await landing.start(follow, kit.rpc, kit.attempts, kit.in_flight, lambda: work.pace)
         await landing.start(watch, kit.rpc, kit.blockhashes)
         await _get_ready(work)
         landing.start_soon(_watch_balances, work)

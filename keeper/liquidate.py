@@ -10,13 +10,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import structlog
 import trio
 from solders.pubkey import Pubkey
 
+from keeper.assessment import Assessment
 from keeper.batching import Desk, Parcel, blamed, cu_bound, dispatch, repack
 from keeper.deeds import deeds_of
-from keeper.due import KIND, DueSince, jobs_of
+from keeper.due import JOBS_PER_MARKET, KIND, DueSince, jobs_of
 from keeper.execute import Kit, Lane, Shipment, job_refs, ship
 from keeper.fees import NoBid
 from keeper.jobs import Job, JobQueue
@@ -43,6 +46,8 @@ _QUEUE_MAX: Final = 100_000
 _REFILLS_PER_SLOT: Final = 4
 """Snapshots may come faster; what is due is sorted into jobs no oftener."""
 _SIGHT_MAX_SLOTS: Final = 4
+_TRANSACTIONS_AT_A_LOOK: Final = 64
+"""Jobs are made for so many at most: the next look makes those of the others."""
 _EXHAUSTED_MAX: Final = 2
 _LANDINGS_REMEMBERED_SLOTS: Final = 1_000
 _NOTHING_LIQUIDATED: Final = BY_NAME["NOTHING_LIQUIDATED"].code
@@ -122,7 +127,7 @@ async def liquidate_positions(
                     memory.sight_s = now_s
                     known = following.get() or Following()
                     memory.sight = Sight(board=board, snapshot=snapshot, following=known)
-                    _refill(kit.tally, memory, memory.sight)
+                    _refill(lane, memory, memory.sight)
                 if not stop.is_set():
                     for parcel in _dispatch(lane, memory):
                         sending.start_soon(_liquidate, lane, memory, parcel)
@@ -136,21 +141,54 @@ async def _listen(chain: Newest[Snapshot], memory: _Memory) -> None:
         memory.news.set()
 
 
-def _refill(tally: Tally, memory: _Memory, sight: Sight) -> None:
-    """Bring the queue in line with what this scan found due, but for those that the chain's price wrongs."""
-    now_s = trio.current_time()
+def _refill(lane: Lane, memory: _Memory, sight: Sight) -> None:
+    """Bring the queue in line with what this scan found due, but for those that the chain's price wrongs.
+
+    Jobs are made of what may go now: not of markets that have a transaction in flight or are withheld, and of no more than
+    there is room for. However many are due, what a look costs follows from what it can send; and nothing that was seen
+    before a market's last transaction is sent after it.
+    """
+    tally, now_s = lane.kit.tally, trio.current_time()
     snapshot = sight.snapshot
     found = due_now(snapshot)
     tally.liquidations_due = len(found.index)
     tally.verdicts = found.counts
-    jobs = jobs_of(snapshot, found, memory.permits.spare(sight, found), memory.since, now_s)
-    memory.queue.withdraw_others({job.job_id for job in jobs})
+    waits = memory.permits.spare(sight, found)
+    busy = memory.busy_markets
+    resting = memory.queue.resting(now_s)
+    if len(found.index):
+        waits = waits | _shut(memory, sight, found, busy)[found.market_row]
+    if resting:
+        asleep = np.array([bytes(job.target) for job in resting], dtype="V32")
+        waits = waits | np.isin(snapshot.addresses[found.index].view("V32").reshape(-1), asleep)
+    at_most = JOBS_PER_MARKET * min(_TRANSACTIONS_AT_A_LOOK, 2 * lane.room.value + 1)
+    jobs = jobs_of(snapshot, found, waits, memory.since, now_s, at_most)
+    kept = {job.job_id for job in jobs} | {job.job_id for job in resting}
+    memory.queue.withdraw_others(kept)
     for _, reason in memory.queue.offer(jobs, now_s):
         if reason == "queue full":
             tally.refusals[f"{LANE}.queue_full"] += 1
     oldest = Slot(snapshot.slot - _LANDINGS_REMEMBERED_SLOTS)
     memory.queue.forget(landed_before=oldest, now_s=now_s)
-    tally.jobs_queued[LANE] = memory.queue.statistics().queued
+    _note_waiting(tally, memory)
+
+
+def _note_waiting(tally: Tally, memory: _Memory) -> None:
+    """Count what is due and not in flight, whether jobs were made of it or not."""
+    in_flight = memory.queue.statistics().in_flight
+    tally.jobs_queued[LANE] = max(0, tally.liquidations_due - in_flight)
+
+
+def _shut(
+    memory: _Memory, sight: Sight, found: Assessment, busy: Collection[Pubkey]
+) -> npt.NDArray[np.bool_]:
+    """Tell of each market whether nothing of it may go now."""
+    addresses = sight.snapshot.markets.addresses
+    shut = np.zeros(len(addresses), np.bool_)
+    for row in np.unique(found.market_row).tolist():
+        address = addresses[row]
+        shut[row] = address in busy or not memory.permits.allows(sight, address)
+    return shut
 
 
 def _dispatch(lane: Lane, memory: _Memory) -> Sequence[Parcel]:
@@ -160,14 +198,15 @@ def _dispatch(lane: Lane, memory: _Memory) -> Sequence[Parcel]:
         return ()
     if trio.current_time() > memory.sight_s + _SIGHT_MAX_SLOTS * lane.kit.slot_s:
         return ()  # while the chain cannot be read nothing more is sent
-    busy = memory.busy_markets
     by_market: dict[Pubkey, list[Job]] = {}
-    for job in memory.queue.by_urgency():
-        if job.market not in busy and job.market in sight.snapshot.markets:
+    for job in memory.queue.by_urgency(without=memory.busy_markets):
+        if job.market in sight.snapshot.markets:
             by_market.setdefault(job.market, []).append(job)
     permitted = {
         market: jobs for market, jobs in by_market.items() if memory.permits.allows(sight, market)
     }
+    if not permitted:
+        return ()
     claims = [parcel.claim for parcel in memory.in_flight.values()]
     found = dispatch(
         memory.desk, permitted, memory.queue.bisection, claims, lane.kit.shelf.get(), room
@@ -180,7 +219,7 @@ def _dispatch(lane: Lane, memory: _Memory) -> Sequence[Parcel]:
         memory.queue.take(parcel.batch.jobs)
         memory.in_flight[id(parcel)] = parcel
         lane.room.acquire_nowait()
-    lane.kit.tally.jobs_queued[LANE] = memory.queue.statistics().queued
+    _note_waiting(lane.kit.tally, memory)
     return found.go
 
 

@@ -9,6 +9,7 @@ has the root that stands on chain. A manifest is one JSON object:
 """
 
 import json
+import reprlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,7 +67,9 @@ def parse_manifest(body: bytes) -> Manifest:
 def _number(found: dict[str, Any], name: str, most: int) -> int:
     value = found.get(name)
     if type(value) is not int or not 0 <= value <= most:
-        raise ManifestError(f"{name}: found {value!r}, expected an integer from 0 to {most}")
+        raise ManifestError(
+            f"{name}: found {reprlib.repr(value)}, expected an integer from 0 to {most}"
+        )
     return value
 
 
@@ -76,7 +79,9 @@ def _root(value: object) -> bytes:
     except ValueError:
         root = b""
     if len(root) != HASH_BYTES:
-        raise ManifestError(f"root: found {value!r}, expected {2 * HASH_BYTES} hex digits")
+        raise ManifestError(
+            f"root: found {reprlib.repr(value)}, expected {2 * HASH_BYTES} hex digits"
+        )
     return root
 
 
@@ -87,9 +92,9 @@ def _reward(number: int, leaf: object) -> Reward:
                 return Reward(wallet=Pubkey.from_string(wallet), amount=BaseUnits(amount))
             except ValueError as error:
                 raise ManifestError(
-                    f"leaves[{number}]: {wallet!r} is no address in base58"
+                    f"leaves[{number}]: {reprlib.repr(wallet)} is no address in base58"
                 ) from error
         case _:
             raise ManifestError(
-                f"leaves[{number}]: found {leaf!r}, expected [wallet, amount], the amount a u64"
+                f"leaves[{number}]: found {reprlib.repr(leaf)}, expected [wallet, amount], the amount a u64"
             )

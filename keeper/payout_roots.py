@@ -4,6 +4,8 @@ Shell. Nothing is remembered that the chain does not say: a root is done when ev
 and a restart asks the chain again.
 """
 
+import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -60,14 +62,19 @@ class Roots:
 
     program: Pubkey
     tally: Tally
-    _roots: dict[tuple[int, int], Root] = field(default_factory=dict)
+    _roots: dict[tuple[int, int, Path], Root] = field(default_factory=dict)
+    """By epoch, index and file: a draft beside the true manifest of a root takes nothing from it."""
     _read: dict[Path, tuple[int, int]] = field(default_factory=dict)
     """Modification time and size of the files read."""
 
     @property
     def waiting(self) -> list[Root]:
-        """Those that are not over, by epoch."""
-        return [root for _, root in sorted(self._roots.items()) if not root.is_over]
+        """Those that are not over, by epoch; of several files for one root the first that the chain does not contradict."""
+        open_ = [(key, root) for key, root in sorted(self._roots.items()) if not root.is_over]
+        firsts: dict[tuple[int, int], Root] = {}
+        for (epoch, index, _), root in open_:
+            firsts.setdefault((epoch, index), root)
+        return list(firsts.values())
 
     async def read_folder(self, folder: Path) -> None:
         """Read manifests that are new or changed; a file that is none is told once."""
@@ -92,7 +99,7 @@ class Roots:
             log.warning("manifest.refused", file=str(file), reason=str(error))
             return
         address = epoch_address(self.program, manifest.epoch, manifest.index)[0]
-        self._roots[manifest.epoch, manifest.index] = Root(file, manifest, address)
+        self._roots[manifest.epoch, manifest.index, file] = Root(file, manifest, address)
 
     async def look_at(self, root: Root, rpc: Rpc) -> OpenRoot | None:
         """Read a root's account, and prove its manifest; None when there is nothing to pay now, or ever.
@@ -136,9 +143,17 @@ class Roots:
 
 
 def _listed(folder: Path) -> list[tuple[Path, tuple[int, int]]]:
-    """List manifests with modification time and size; a folder that is not there has none."""
-    stats = [(file, file.stat()) for file in sorted(folder.glob("*.json"))]
-    return [(file, (stat.st_mtime_ns, stat.st_size)) for file, stat in stats]
+    """List manifests with modification time and size; a folder that is not there has none.
+
+    What is no regular file is left out: a pipe would never end, and a link to nowhere must not hide the others.
+    """
+    found: list[tuple[Path, tuple[int, int]]] = []
+    for file in sorted(folder.glob("*.json")):
+        with suppress(FileNotFoundError):
+            status = file.stat()
+            if stat.S_ISREG(status.st_mode):
+                found.append((file, (status.st_mtime_ns, status.st_size)))
+    return found
 
 
 def _parse(file: Path, size_bytes: int) -> Manifest:

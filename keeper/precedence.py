@@ -11,6 +11,8 @@ Core. The rule, for every account of one kind:
 So a notification is provisional: it stands until a scan of a later slot confirms it or not. That is what mends a fork, of
 which a program subscription says nothing: what was told of an abandoned block has a slot, and every scan of the surviving
 fork that is taken after it has a greater one. It also mends lost notifications, and closed accounts, which are not told.
+
+A slot that no scan reaches would make a lie stand for ever: what was told of a slot far ahead of a scan falls with that scan.
 """
 
 from dataclasses import dataclass, field
@@ -19,6 +21,8 @@ from typing import Final
 from programs.units import Slot
 
 BEFORE_ANY: Final = Slot(-1)
+AHEAD_SLOTS_MAX: Final = 1_000
+"""Some seven minutes: no scan takes so long, and no socket is silent so long and lives."""
 
 
 @dataclass(slots=True)
@@ -44,5 +48,9 @@ class Precedence:
     def take_scan(self, slot: Slot) -> list[bytes]:
         """Note a scan, and return the addresses of which notifications know better than it does."""
         self.scan_slot = slot
-        self._told = {address: told for address, told in self._told.items() if told >= slot}
+        self._told = {
+            address: told
+            for address, told in self._told.items()
+            if slot <= told <= slot + AHEAD_SLOTS_MAX
+        }
         return list(self._told)

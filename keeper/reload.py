@@ -55,7 +55,7 @@ def take_over(old: Config, new: Config) -> Config:
         old,
         posting=new.posting,
         log=new.log,
-        landing=replace(old.landing, drain_s=new.landing.drain_s),
+        landing=replace(new.landing, blockhash_interval_slots=old.landing.blockhash_interval_slots),
         lanes=_lanes(old.lanes, new.lanes),
     )
 

@@ -130,7 +130,9 @@ def render(
 
 
 def _line(text: str, style: str) -> Text:
-    return Text(text.replace("\n", " "), style=style, no_wrap=True, overflow="ellipsis")
+    # What nodes, venues and accounts say must not steer the terminal; rich lets escapes through.
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return Text(printable, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _table(*headings: str, gap: int) -> Table:

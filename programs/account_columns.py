@@ -240,9 +240,11 @@ def _stands_at(text: Bytes, begin: Places, wanted: bytes) -> npt.NDArray[np.bool
 def _windows(text: Bytes, begin: Places, length: int) -> Bytes:
     """Return so many bytes from each place on, as rows; zeros where the text is over."""
     last = len(text) - length
-    if last < 0 or (len(begin) and (begin[-1] > last or begin[0] < 0)):
+    if last < 0 or (len(begin) and (begin.max() > last or begin.min() < 0)):
         padded = np.zeros(len(text) + 2 * length, np.uint8)
         padded[length : length + len(text)] = text
-        text, begin, last = padded, begin + length, len(text) + length
+        # Places may lie anywhere: a body of another shape has its marks in another order.
+        begin = np.clip(begin, -length, len(text)) + length
+        text, last = padded, len(text) + length
     every = np.ndarray((last + 1,), f"V{length}", text, strides=(1,))
     return every[begin].view(np.uint8).reshape(len(begin), length)

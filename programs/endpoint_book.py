@@ -81,7 +81,7 @@ class Book:
             rank = rank_of(self._standings[found[0]], now_s, self._settings.max_lag_slots)
             if rank is Rank.GOOD:
                 self._badness.note_success()
-            else:
+            elif len(self.names) > 1:
                 first = self.names[found[0]]
                 self._badness.note_failure(
                     f"no endpoint is good: {first} is asked all the same, though {rank.name.lower()}"
@@ -242,7 +242,8 @@ class Book:
             return
         self._standings[number] = replace(self._standings[number], breaker=breaker)
         if breaker.state is BreakerState.OPEN and before.state is not BreakerState.OPEN:
-            if is_told(breaker.openings):
+            # Where there is no other endpoint, whoever asked tells of it: a command says one sentence, not two.
+            if len(self.names) > 1 and is_told(breaker.openings):
                 log.warning(
                     "endpoint.opened",
                     endpoint=self.names[number],

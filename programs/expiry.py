@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from programs.flight import Flight
+from programs.in_flight import ReadPace
 from programs.rpc import Rpc, SettledStatuses, SignatureStatus
 from programs.units import BlockHeight
 
@@ -25,8 +26,8 @@ class Expiry:
     """What to do about attempts that no node shows; asks for heights no oftener than they matter."""
 
     rpc: Rpc
-    interval_s: float
-    """Between two readings of heights, and two searches for one signature."""
+    pace: ReadPace
+    """Its resend interval lies between two readings of heights, and two searches for one signature."""
     _confirmed: BlockHeight = field(default=_NONE, init=False)
     _finalized: BlockHeight = field(default=_NONE, init=False)
     _read_at_s: float = field(default=-float("inf"), init=False)
@@ -54,7 +55,7 @@ class Expiry:
         if not overdue:
             return [], []
         for flight in overdue:
-            flight.history_again_s = now_s + self.interval_s
+            flight.history_again_s = now_s + self.pace().resend_interval_s
         settled = await self.rpc.get_settled_statuses([flight.signature for flight in overdue])
         found: list[Seen] = []
         expired: list[Flight] = []
@@ -67,7 +68,7 @@ class Expiry:
 
     async def _read_heights(self, absent: Sequence[Flight]) -> None:
         now_s = trio.current_time()
-        if now_s < self._read_at_s + self.interval_s:
+        if now_s < self._read_at_s + self.pace().resend_interval_s:
             return
         self._confirmed = await self.rpc.get_block_height("confirmed")
         if any(flight.last_valid_block_height < self._confirmed for flight in absent):

@@ -12,7 +12,7 @@ import trio
 
 from programs.attempt_log import AttemptLog
 from programs.flight import Flight
-from programs.in_flight import Pace
+from programs.in_flight import ReadPace
 from programs.outcomes import FactsRow, with_facts
 from programs.rpc import Rpc, RpcFailure, TransactionFacts
 
@@ -25,18 +25,18 @@ class FactFinder:
 
     rpc: Rpc
     attempts: AttemptLog
-    pace: Pace
+    pace: ReadPace
     _places: dict[str, trio.CapacityLimiter] = field(init=False)
 
     def __post_init__(self) -> None:
         """Give a lane its places when it first needs them."""
-        self._places = defaultdict(lambda: trio.CapacityLimiter(self.pace.facts_at_once))
+        self._places = defaultdict(lambda: trio.CapacityLimiter(self.pace().facts_at_once))
 
     async def learn(self, flight: Flight) -> None:
         """Learn and record a flight's facts if a node has them in time; then let go on whoever waits for its end."""
         facts: TransactionFacts | None = None
         try:
-            with trio.move_on_after(self.pace.facts_timeout_s):
+            with trio.move_on_after(self.pace().facts_timeout_s):
                 async with self._places[flight.lane]:
                     facts = await self._read(flight)
         finally:
@@ -55,7 +55,7 @@ class FactFinder:
             else:
                 if facts is not None and with_facts(flight.outcome, facts) is not None:
                     return facts
-            await trio.sleep(self.pace.poll_interval_s)
+            await trio.sleep(self.pace().poll_interval_s)
 
     async def _record(self, flight: Flight, facts: TransactionFacts) -> None:
         row = FactsRow(

@@ -3,7 +3,7 @@
 import heapq
 import itertools
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -32,7 +32,7 @@ class Pace:
     facts_timeout_s: float = 2.0
     """For the compute units, fee and logs of what just ended; a caller waits no longer for them."""
     sends_at_once: int = 32
-    facts_at_once: int = 8
+    facts_at_once: int = 32
     """Per lane."""
 
     def __post_init__(self) -> None:
@@ -49,6 +49,10 @@ class Pace:
         jitter = (bytes(flight.signature)[0] / (_JITTER_STEPS - 1) - 0.5) / 2
         factor = _HOPELESS_FACTOR if flight.is_hopeless else 1
         return self.resend_interval_s * factor * (1 + jitter)
+
+
+ReadPace = Callable[[], Pace]
+"""Read at every use: an operator may change it while attempts are in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +134,9 @@ class InFlight:
 
     # Sending.
 
-    async def wait_due(self, pace: Pace) -> Flight:
+    async def wait_due(self, pace: ReadPace) -> Flight:
         """Wait for the next flight whose bytes must go out, lanes in turn, and schedule its next turn."""
-        while (flight := self._take_due(trio.current_time(), pace)) is None:
+        while (flight := self._take_due(trio.current_time(), pace())) is None:
             at_s = min((due[0][0] for due in self._due.values() if due), default=float("inf"))
             with trio.move_on_at(at_s):
                 await self._launched.wait()

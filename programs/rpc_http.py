@@ -172,7 +172,7 @@ class HttpRpc:
         """Read an account's lamports, 0 if there is none."""
         options = {"commitment": commitment}
         return await self._read(
-            lambda found: Lamports(int(found["value"])), "getBalance", str(address), options
+            lambda found: Lamports(read_number(found["value"])), "getBalance", str(address), options
         )
 
     async def get_account(self, address: Pubkey, commitment: Commitment) -> Account | None:

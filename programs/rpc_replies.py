@@ -4,6 +4,7 @@ Core. A reply is data only once it has been read here: a node, or whatever stand
 """
 
 import binascii
+import reprlib
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -24,10 +25,21 @@ from programs.rpc import (
     Simulation,
     TransactionFacts,
 )
-from programs.units import BlockHeight, ComputeUnits, Lamports, MicroLamports, Slot
+from programs.units import (
+    I64_MAX,
+    TRANSACTION_CU_MAX,
+    BlockHeight,
+    ComputeUnits,
+    Lamports,
+    MicroLamports,
+    Slot,
+)
 
 T = TypeVar("T")
 
+_LIFE_BLOCKS_MAX: Final = 300
+"""A blockhash is valid for 150 blocks, remembered for 300, and no chain has more blocks than slots. Source: agave
+sdk/clock, MAX_PROCESSING_AGE and MAX_RECENT_BLOCKHASHES."""
 _PAGE_MEMBERS: Final = ("paginationKey", "nextPageToken", "nextCursor", "cursor", "hasMore", "next")
 """What providers that answer in pages call the way to the next one. Source: Helius' getProgramAccountsV2, and custom."""
 
@@ -40,26 +52,48 @@ def parse_reply(parse: Callable[[Any], T], method: str, found: object) -> T:
     """
     try:
         return parse(found)
-    except (LookupError, TypeError, ValueError, AttributeError, ParseHashError) as error:
-        excerpt = str(found)[:120]
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        ParseHashError,
+    ) as error:
+        # Not str(): what was found may be large, and deeper than Python recurses.
+        excerpt = reprlib.repr(found)[:120]
         raise RpcBadReply(f"{method}: unexpected result {excerpt} ({error})") from error
 
 
 def read_number(found: object) -> int:
-    """Read a slot or a block height."""
-    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-        raise TypeError("not a number of slots or blocks")
+    """Read a slot, a block height, or lamports. No cluster gets past an i64, and neither do arrays nor the database."""
+    if type(found) is not int or not 0 <= found <= I64_MAX:
+        raise TypeError("not a number of slots, blocks or lamports")
     return found
 
 
+def _compute_units(found: object) -> ComputeUnits:
+    if (used := read_number(found)) > TRANSACTION_CU_MAX:
+        raise ValueError(f"{used} compute units, a transaction has {TRANSACTION_CU_MAX} at most")
+    return ComputeUnits(used)
+
+
 def read_blockhash(found: Any) -> LatestBlockhash:  # noqa: ANN401 - JSON
-    """Read the result of getLatestBlockhash."""
+    """Read the result of getLatestBlockhash.
+
+    Raises:
+        ValueError: it would live longer than any; what is signed with it would never be proved expired, and its jobs never
+            be free again.
+    """
     value = found["value"]
-    return LatestBlockhash(
+    latest = LatestBlockhash(
         blockhash=Hash.from_string(value["blockhash"]),
         last_valid_block_height=BlockHeight(read_number(value["lastValidBlockHeight"])),
         slot=Slot(read_number(found["context"]["slot"])),
     )
+    if latest.last_valid_block_height > latest.slot + _LIFE_BLOCKS_MAX:
+        raise ValueError("valid for longer than a blockhash is")
+    return latest
 
 
 def read_epoch(found: Any) -> tuple[Slot, BlockHeight]:  # noqa: ANN401 - JSON
@@ -76,7 +110,7 @@ def read_account(value: Any) -> Account | None:  # noqa: ANN401 - JSON
         return None
     return Account(
         owner=Pubkey.from_string(value["owner"]),
-        lamports=Lamports(int(value["lamports"])),
+        lamports=Lamports(read_number(value["lamports"])),
         data=_base64(value["data"]),
         is_executable=bool(value["executable"]),
     )
@@ -195,8 +229,8 @@ def read_facts(found: Any) -> TransactionFacts | None:  # noqa: ANN401 - JSON
     return TransactionFacts(
         slot=Slot(read_number(found["slot"])),
         err=meta["err"],
-        fee_lamports=Lamports(int(meta["fee"])),
-        cu_used=None if used is None else ComputeUnits(int(used)),
+        fee_lamports=Lamports(read_number(meta["fee"])),
+        cu_used=None if used is None else _compute_units(used),
         logs=tuple(meta.get("logMessages") or ()),
         wire=_base64(found["transaction"]) if "transaction" in found else b"",
         loaded=tuple(
@@ -209,7 +243,7 @@ def read_fees(found: object) -> tuple[MicroLamports, ...]:
     """Read the result of getRecentPrioritizationFees."""
     if not isinstance(found, list):
         raise TypeError("not a list of slots")
-    return tuple(MicroLamports(int(row["prioritizationFee"])) for row in found)
+    return tuple(MicroLamports(read_number(row["prioritizationFee"])) for row in found)
 
 
 def read_simulation(found: Any) -> Simulation:  # noqa: ANN401 - JSON
@@ -218,6 +252,6 @@ def read_simulation(found: Any) -> Simulation:  # noqa: ANN401 - JSON
     return Simulation(
         err=value["err"],
         logs=tuple(value.get("logs") or ()),
-        cu_used=ComputeUnits(int(value.get("unitsConsumed") or 0)),
+        cu_used=_compute_units(value.get("unitsConsumed") or 0),
         slot=Slot(read_number(found["context"]["slot"])),
     )

@@ -7,17 +7,18 @@ and one unknown transaction error loses a whole batch (SOLANA.md section 4).
 import itertools
 import json
 import re
+import reprlib
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import trio
 
-from programs.rpc import RpcBadReply, RpcError, RpcTimeout, RpcUnreachable
+from programs.rpc import RpcBadReply, RpcError, RpcFailure, RpcTimeout, RpcUnreachable
 
 _EXCERPT_CHARS: Final = 120
 _PARSE_INLINE_BYTES_MAX: Final = 1 << 20
@@ -25,6 +26,13 @@ _PARSE_INLINE_BYTES_MAX: Final = 1 << 20
 _READ_INLINE_BYTES_MAX: Final = 64 << 10
 """Some hundred accounts."""
 _DIGITS_MAX: Final = 9
+_WORDS_MAX: Final = 400
+"""Characters of what a node says of an error: all of it would go to the log, again and again."""
+_ENCODING: Final = "gzip"
+"""The one compression that is undone. A piece of 64 kB unpacks to 64 MB at most, and only then is the cap looked at: gzip
+within gzip would make that 64 GB."""
+_SECRET_CHARS_MIN: Final = 8
+"""Shorter parts of a url are names, not keys."""
 
 ReadBody = Callable[[bytes, int, str], Any]
 """Takes the body of a reply, the id of the request, and who was asked for what."""
@@ -105,8 +113,19 @@ class Endpoint:
             reason = _without(self.url, str(error)) or type(error).__name__
             raise RpcUnreachable(f"{where}: {reason}") from error
         self._note_connection(response)
+        try:
+            return await self._read(response, body, request_id, where, read or read_body)
+        except RpcFailure:
+            # Some providers quote the key, or the path it stands in, in their refusals.
+            hidden = _without_secrets(self.url, body)
+            if hidden == body:
+                raise
+        return await self._read(response, hidden, request_id, where, read or read_body)
+
+    async def _read(
+        self, response: httpx.Response, body: bytes, request_id: int, where: str, read: ReadBody
+    ) -> Reply:
         _check_envelope(response, body, where)
-        read = read or read_body
         if len(body) <= _PARSE_INLINE_BYTES_MAX:
             result = read(body, request_id, where)
         else:
@@ -123,7 +142,14 @@ class Endpoint:
             self.connections += 1
 
     async def _post(self, request: object, where: str) -> tuple[httpx.Response, bytes]:
-        async with self.client.stream("POST", self.url, json=request) as response:
+        headers = {"accept-encoding": _ENCODING}
+        async with self.client.stream("POST", self.url, json=request, headers=headers) as response:
+            encoding = response.headers.get("content-encoding", "").strip().lower()
+            if encoding not in ("", "identity", _ENCODING):
+                raise RpcBadReply(
+                    f"{where}: content encoding {encoding[:40]!r}, {_ENCODING} or none was asked for",
+                    status=response.status_code,
+                )
             body = bytearray()
             # An async generator, whatever httpx's annotation says: left half-read it must be closed here.
             reading = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
@@ -185,11 +211,15 @@ def read_body(body: bytes, request_id: int, where: str) -> Any:  # noqa: ANN401 
 
 def _node_error(error: object) -> RpcError:
     if not isinstance(error, dict):
-        return RpcError(0, str(error))
+        return RpcError(0, _words(error))
     code = error.get("code")
     return RpcError(
-        code if isinstance(code, int) else 0, str(error.get("message", "")), error.get("data")
+        code if isinstance(code, int) else 0, _words(error.get("message", "")), error.get("data")
     )
+
+
+def _words(found: object) -> str:
+    return found[:_WORDS_MAX] if isinstance(found, str) else reprlib.repr(found)
 
 
 def _excerpt(body: bytes) -> str:
@@ -199,3 +229,13 @@ def _excerpt(body: bytes) -> str:
 
 def _without(url: str, text: str) -> str:
     return text.replace(url, redacted(url))
+
+
+def _without_secrets(url: str, body: bytes) -> bytes:
+    parts = urlsplit(url)
+    values = (value for _, value in parse_qsl(parts.query))
+    told = (parts.username or "", parts.password or "", *parts.path.split("/"), *values)
+    for secret in sorted(told, key=len, reverse=True):
+        if len(secret) >= _SECRET_CHARS_MIN:
+            body = body.replace(secret.encode(), b"...")
+    return body

@@ -4,16 +4,16 @@ import structlog
 import trio
 
 from programs.flight import Flight
-from programs.in_flight import InFlight, Pace
+from programs.in_flight import InFlight, ReadPace
 from programs.refusals import is_permanent
 from programs.rpc import Rpc, RpcError, RpcFailure
 
 _log = structlog.get_logger()
 
 
-async def send_all_due(rpc: Rpc, in_flight: InFlight, pace: Pace) -> None:
+async def send_all_due(rpc: Rpc, in_flight: InFlight, pace: ReadPace) -> None:
     """Send, until cancelled. A place is taken before a flight is chosen: what waits for one can still be overtaken."""
-    places = trio.Semaphore(pace.sends_at_once)
+    places = trio.Semaphore(pace().sends_at_once)
     async with trio.open_nursery() as nursery:
         while True:
             await places.acquire()

@@ -27,7 +27,7 @@ from programs.attempt_log import AttemptLog
 from programs.expiry import Expiry
 from programs.facts import FactFinder
 from programs.flight import Flight
-from programs.in_flight import InFlight, Pace
+from programs.in_flight import InFlight, ReadPace
 from programs.outage import Outage
 from programs.outcomes import Move, Outcome, SignedBatch
 from programs.recording import TellMove, record
@@ -85,7 +85,7 @@ async def land(
     rpc: Rpc,
     attempts: AttemptLog,
     in_flight: InFlight,
-    pace: Pace,
+    pace: ReadPace,
     *,
     tell_move: TellMove = ignore_move,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
@@ -98,11 +98,11 @@ async def land(
         rpc: the cluster.
         attempts: what must survive a crash.
         in_flight: shared with `submit` and `settle_open_attempts`.
-        pace: how eagerly.
+        pace: how eagerly, from now on.
         tell_move: hears of ends that a fork changed after `submit` returned them.
         task_status: started once attempts may be submitted.
     """
-    expiry = Expiry(rpc, pace.resend_interval_s)
+    expiry = Expiry(rpc, pace)
     finder = FactFinder(rpc=rpc, attempts=attempts, pace=pace)
     outage = Outage(subject="statuses")
     async with trio.open_nursery() as nursery:
@@ -123,12 +123,12 @@ async def land(
                             flight.is_learning = True
                             flight.facts_tries += 1
                             nursery.start_soon(finder.learn, flight)
-                    in_flight.note_looked(flights, now_s, pace)
+                    in_flight.note_looked(flights, now_s, pace())
             except RpcFailure as failure:
                 outage.note_failure(str(failure))
             else:
                 outage.note_success()
-            await trio.sleep(pace.poll_interval_s)
+            await trio.sleep(pace().poll_interval_s)
 
 
 async def _ask(

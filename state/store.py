@@ -8,8 +8,6 @@ checkpoint, so what the database says and what the caller believes cannot part.
 Measured (LEDGER.md): a dedicated thread with a queue commits at p99 1.4 ms; separate writers starve.
 """
 
-import errno
-import fcntl
 import os
 import queue
 import threading
@@ -26,11 +24,10 @@ from sqlite_utils import Database
 from state.errors import (
     StateCorrupt,
     StateDiskFull,
-    StateError,
-    StateLocked,
     StateReadOnly,
     StateUnopenable,
 )
+from state.file_lock import exclusive_lock, from_os_error
 from state.schema import check_library, migrate
 from state.sqlite import sqlite3
 
@@ -113,7 +110,7 @@ async def open_store(path: Path) -> AsyncGenerator[SqliteStore]:
         StateError: with one sentence for the operator; the file is as it was.
     """
     check_library()
-    with _exclusive_lock(path):
+    with exclusive_lock(path):
         db = await trio.to_thread.run_sync(_connect_writer, path)
         store = SqliteStore(path)
         writer = threading.Thread(target=_write, args=(db, store), name="state-writer", daemon=True)
@@ -134,42 +131,6 @@ def connect_read_only(path: Path) -> Database:
         return Database(connection)
 
 
-@contextmanager
-def _exclusive_lock(path: Path) -> Generator[None]:
-    """Hold the lock file beside the database, or say who does."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(
-            path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-    except PermissionError as error:
-        raise StateReadOnly(path) from error
-    except OSError as error:
-        raise _from_os_error(path, error) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            pid = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
-            raise StateLocked(path, f"process {pid}" if pid else "another process") from error
-        try:
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        except OSError as error:
-            raise _from_os_error(path, error) from error
-        yield
-    finally:
-        os.close(lock)
-
-
-def _from_os_error(path: Path, error: OSError) -> StateError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StateDiskFull(path)
-    if error.errno == errno.EROFS:
-        return StateReadOnly(path)
-    return StateUnopenable(path, error.strerror or str(error))
-
-
 def _connect_writer(path: Path) -> Database:
     with _translated(path):
         try:
@@ -177,7 +138,7 @@ def _connect_writer(path: Path) -> Database:
         except PermissionError as error:
             raise StateReadOnly(path) from error
         except OSError as error:
-            raise _from_os_error(path, error) from error
+            raise from_os_error(path, error) from error
         connection = sqlite3.connect(str(path), timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
         try:
             db = Database(connection)

@@ -59,6 +59,8 @@ class ScriptedCluster:
         """Signature -> transaction, of all bytes that arrived."""
         self.drops = 0
         """How many of the next sends vanish."""
+        self.told_fee_lamports = 5_000
+        """What it says every transaction was charged."""
         self.memory_slots = 300
         """How far back a status is known without searching history."""
 
@@ -202,7 +204,7 @@ class FakeRpc:
         return TransactionFacts(
             slot=status.slot,
             err=status.err,
-            fee_lamports=5_000,
+            fee_lamports=self.cluster.told_fee_lamports,
             cu_used=1_234,
             logs=() if status.err else tuple(logs),
             wire=bytes(self.cluster.received[signature]),

@@ -6,6 +6,10 @@
 Three processes: a local network with the real bytecode, the keeper's engine on a real database, and this one, which makes
 the price fall and reads the chain's own events afterwards. Beside it, in the same run: the same liquidations ready signed
 from a bare client over the same sockets, and executed inside of the network's process.
+
+The floor of the quiet mode: the network tells of a slot's changes at its end, so what falls due in a slot lands in the next
+one at the earliest, and is confirmed once two more blocks lie on top: 1 slot to landed, and 2 slots (800 ms) from when the
+keeper is told to when it can see its own transaction confirmed.
 """
 
 import argparse

@@ -118,7 +118,7 @@ async def _work(
     board, stop = PriceBoard(), trio.Event()
     chain, following = Newest[Snapshot](), Newest[Following]()
     async with trio.open_nursery() as nursery:
-        await nursery.start(land, kit.rpc, kit.attempts, kit.in_flight, pace)
+        await nursery.start(land, kit.rpc, kit.attempts, kit.in_flight, lambda: pace)
         blockhash_s = kit.slot_s * landing.blockhash_interval_slots
         await nursery.start(watch_blockhashes, kit.rpc, kit.blockhashes, blockhash_s, genesis_hash)
         await open_bounty_account(lanes.liquidations)

@@ -48,7 +48,7 @@ START_E6: Final = 500_000
 FALLEN_E6: Final = 400_000
 """Ten times levered at 50 cents: worth 80 % of what they were, with a debt of 90 %."""
 _PROGRAM: Final = program_keypair(0)
-_LIQUIDITY: Final = 10_000_000 * USD
+_LIQUIDITY: Final = 100_000_000 * USD
 _STAKE: Final = 1_000_000_000 * USD
 _MARGIN: Final = 100 * USD
 _LEVERAGE: Final = 10
@@ -266,7 +266,8 @@ class Chronicle:
                     found.append(
                         Evidence(
                             slot=slot,
-                            positions=deeds.positions,
+                            # What a failed transaction logged was undone.
+                            positions=0 if record.error is not None else deeds.positions,
                             cu_used=record.meta.compute_units_consumed(),
                             instructions=len(message.instructions),
                             tables=len(lookups),

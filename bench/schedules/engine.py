@@ -46,7 +46,7 @@ async def keep(nodes: Nodes, disk: Disk, truth_e6: Mapping[int, int | None]) -> 
     boards = _Boards(PriceBoard(), Newest(), Newest())
     stop = trio.Event()
     async with trio.open_nursery() as landing:
-        await landing.start(land, nodes, kit.attempts, kit.in_flight, pace)
+        await landing.start(land, nodes, kit.attempts, kit.in_flight, lambda: pace)
         await landing.start(watch_blockhashes, nodes, kit.blockhashes, 2 * SLOT_S, GENESIS)
         await settle_open_attempts(kit.attempts, kit.in_flight, pace)
         async with trio.open_nursery() as lanes:

@@ -36,6 +36,8 @@ class LandedTransaction:
     slot: int
     signature: str
     transaction: VersionedTransaction
+    addresses: Sequence[Pubkey]
+    """Of the message and, after them, out of lookup tables: what instructions count in."""
     logs: Sequence[str]
     is_ok: bool
 
@@ -71,20 +73,13 @@ class ChainLog:
         self.landed[found.signature] = found.is_ok
         if not found.is_ok:
             return
-        message = found.transaction.message
-        events = decode_logs(found.logs, self.program)
-        told = iter([each.series for each in events if each.kind is EventKind.PRICES_UPDATED])
-        addresses = {market.market_id: address for address, market in self.markets.items()}
-        for compiled in message.instructions:
+        for compiled in found.transaction.message.instructions:
             data = bytes(compiled.data)
-            called = message.account_keys[compiled.program_id_index]
+            called = found.addresses[compiled.program_id_index]
             if called == self.program and data[:1] == bytes([Tag.UPDATE_PRICES]):
-                series, at = next(told, 0), compiled.accounts[_MARKET_AT]
-                # An address out of a lookup table stands not in the message; the program says which market it was.
-                is_named = at < len(message.account_keys)
-                market = message.account_keys[at] if is_named else addresses[series]
+                market = found.addresses[compiled.accounts[_MARKET_AT]]
                 self.deeds += _posted(found, market, data)
-        for event in events:
+        for event in decode_logs(found.logs, self.program):
             if event.kind is EventKind.PRICES_UPDATED:
                 price_class = str(CHAIN_CLASSES[event.amount("price_class")])
                 places = self._by_id[event.series]

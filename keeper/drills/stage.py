@@ -162,6 +162,7 @@ class WorldStage:
                     slot=record.slot,
                     signature=str(record.signature),
                     transaction=record.transaction,
+                    addresses=record.locked.addresses,
                     logs=record.meta.logs(),
                     is_ok=record.error is None,
                 )

@@ -277,7 +277,7 @@ async def open_world():
     pace = Pace(poll_interval_s=SLOT_S, resend_interval_s=4 * SLOT_S)
     try:
         async with trio.open_nursery() as landing:
-            await landing.start(land, rpc, kit.attempts, kit.in_flight, pace)
+            await landing.start(land, rpc, kit.attempts, kit.in_flight, lambda: pace)
             await landing.start(watch_blockhashes, rpc, kit.blockhashes, 2 * SLOT_S, GENESIS)
             async with trio.open_nursery() as lanes:
                 yield World(cluster, rpc, store, kit.attempts, kit, lanes)

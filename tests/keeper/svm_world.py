@@ -224,7 +224,7 @@ async def open_svm_world(cluster, keeper, store=None, **in_kit):
     )
     try:
         async with trio.open_nursery() as landing:
-            await landing.start(land, rpc, kit.attempts, kit.in_flight, PACE)
+            await landing.start(land, rpc, kit.attempts, kit.in_flight, lambda: PACE)
             await landing.start(watch_blockhashes, rpc, kit.blockhashes, 2 * SLOT_S, GENESIS)
             await settle_open_attempts(kit.attempts, kit.in_flight, PACE)
             async with trio.open_nursery() as lanes:

@@ -236,14 +236,14 @@ async def test_a_crash_between_sending_and_hearing_of_it_does_not_send_another_t
         pace = Pace(poll_interval_s=SLOT_S, resend_interval_s=4 * SLOT_S)
         async with trio.open_nursery() as life:
             rpc.on_send = life.cancel_scope.cancel  # killed with the first bytes on their way
-            await life.start(land, rpc, kit.attempts, kit.in_flight, pace)
+            await life.start(land, rpc, kit.attempts, kit.in_flight, lambda: pace)
             await ship(lane_of(kit, "work"), shipment())
         assert [("open",)] == world.rows("SELECT state FROM attempt")
 
         rpc.on_send = lambda: None
         again = replace(kit, in_flight=InFlight())
         async with trio.open_nursery() as life:
-            await life.start(land, rpc, again.attempts, again.in_flight, pace)
+            await life.start(land, rpc, again.attempts, again.in_flight, lambda: pace)
             await settle_open_attempts(again.attempts, again.in_flight, pace)
             life.cancel_scope.cancel()
         assert [("landed",)] == world.rows("SELECT state FROM attempt")

@@ -64,6 +64,16 @@ async def test_what_landed_is_tallied_with_its_fee_and_its_latency(autojump_cloc
         assert [(6_000,)] == world.rows("SELECT fee_bid_lamports FROM attempt")
 
 
+async def test_a_node_that_overstates_a_fee_fills_no_cap(autojump_clock):
+    async with open_world() as world:
+        world.cluster.told_fee_lamports = 10**12
+        world.cluster.failing[b"bad"] = "AccountInUse"
+        paying = purse()
+        for number, job in enumerate(("good", "bad")):
+            await ship(work(world, paying), numbered(shipment(job), number))
+        assert 2 * 6_000 == paying.spend.spent_lamports("hour", trio.current_time())
+
+
 async def test_a_failure_on_chain_costs_its_fee_and_is_no_landing(autojump_clock):
     async with open_world() as world:
         world.cluster.failing[b"a"] = "AccountInUse"

@@ -124,3 +124,15 @@ def test_what_no_longer_matters_is_forgotten():
 def test_a_queue_that_holds_nothing_is_refused():
     with pytest.raises(ValueError, match="capacity is 0"):
         JobQueue(0)
+
+
+def test_a_job_rests_as_long_as_its_pause_lasts():
+    queue = queue_of(job(1))
+    queue.failed(take(queue, 1), 0.0)
+    assert [job(1).target] == [each.target for each in queue.resting(1.9)]
+    assert queue.resting(2.1) == []
+
+
+def test_the_jobs_of_a_busy_market_are_left_out():
+    queue = queue_of(job(1, market=0), job(2, market=1))
+    assert [job(2).target] == [each.target for each in queue.by_urgency(without={MARKETS[0]})]

@@ -433,7 +433,7 @@ async def test_a_market_with_more_due_than_can_be_sent_leaves_room_for_the_other
         await world.slots(1)
         assert [[position_address(500)]] == world.batches()
         assert 401 == world.tally.liquidations_due
-        assert 128 == world.tally.jobs_queued["liquidations"]
+        assert 400 == world.tally.jobs_queued["liquidations"]
 
 
 async def test_one_outcome_that_is_not_trusted_protects_every_position_of_its_market(

@@ -54,3 +54,10 @@ def test_what_is_no_object_is_refused(body):
 def test_no_bytes_crash_it(body):
     with pytest.raises(ManifestError):
         parse_manifest(body)
+
+
+def test_a_mistake_is_named_in_few_words():
+    for change in ({"epoch": "x" * 10**6}, {"root": "x" * 10**6}, {"leaves": [["x" * 10**6, 1]]}):
+        with pytest.raises(ManifestError) as refusal:
+            parse_manifest(json.dumps(WELL | change).encode())
+        assert len(str(refusal.value)) < 200

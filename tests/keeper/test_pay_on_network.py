@@ -137,7 +137,7 @@ async def paying(desk, *, creates=False):
             slot_ms=round(SLOT_S * 1_000),
         )
         pace = Pace(poll_interval_s=SLOT_S, resend_interval_s=0.5)
-        await nursery.start(land, rpc, kit.attempts, kit.in_flight, pace)
+        await nursery.start(land, rpc, kit.attempts, kit.in_flight, lambda: pace)
         genesis = str(await rpc.get_genesis_hash())
         await nursery.start(watch_blockhashes, rpc, kit.blockhashes, 0.05, genesis)
         lane = open_lane(kit, "payouts", PAYER, LaneConfig().purse(), concurrency=4)

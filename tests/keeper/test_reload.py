@@ -24,7 +24,7 @@ CONFIG = Config(
 CHANGED = replace(
     CONFIG,
     cluster=replace(CONFIG.cluster, rpc_urls=("http://other",)),
-    landing=replace(CONFIG.landing, drain_s=7, blockhash_interval_slots=9),
+    landing=replace(CONFIG.landing, drain_s=7, resend_interval_slots=2, blockhash_interval_slots=9),
     lanes=replace(
         CONFIG.lanes,
         prices=replace(CONFIG.lanes.prices, key=Path("own"), concurrency=1),
@@ -36,7 +36,12 @@ CHANGED = replace(
 def test_what_is_safe_is_taken_over_and_the_rest_is_named():
     plan = plan_reload(CONFIG, CHANGED)
 
-    assert ("posting.change_e6", "lanes.prices.concurrency", "landing.drain_s") == plan.applied
+    assert {
+        "posting.change_e6",
+        "lanes.prices.concurrency",
+        "landing.drain_s",
+        "landing.resend_interval_slots",
+    } == set(plan.applied)
     assert {
         "cluster.rpc_urls",
         "landing.blockhash_interval_slots",

@@ -10,6 +10,7 @@ from scripted import PROGRAM, USD, market_row, position_row
 from solders.account import Account
 from solders.pubkey import Pubkey
 
+from keeper.account_book import AccountBook
 from keeper.account_notices import (
     Acknowledged,
     SlotBegan,
@@ -190,6 +191,9 @@ def test_messages_are_read_for_what_they_say():
         '{"method":"rootNotification","params":{}}',
         '{"method":"slotNotification","params":{"result":{"slot":-5,"parent":3}}}',
         '{"method":"slotNotification","params":{"result":{"slot":true,"parent":3}}}',
+        '{"method":"slotNotification","params":{"result":{"slot":5,"parent":5}}}',
+        '{"method":"slotNotification","params":{"result":{"slot":5,"parent":999999999999}}}',
+        '{"method":"slotNotification","params":{"result":{"slot":18446744073709551616,"parent":3}}}',
         notification(subscription=8),
         notification(encoding="base58"),
         notification(data="B*E="),
@@ -236,3 +240,31 @@ def test_everything_is_known_from_a_scan_on_until_the_chain_of_slots_breaks():
     known.note_loss()
     assert not known.is_unbroken
     assert known.note_flood() is Gap.FLOOD
+
+
+U64_MAX = 2**64 - 1
+
+
+@pytest.mark.parametrize("lies", [[(U64_MAX, 13)], [(U64_MAX - 1, 13), (U64_MAX, U64_MAX - 1)]])
+def test_a_slot_of_the_far_future_is_never_taken_for_known(lies):
+    known = Continuity()
+    known.note_slot(12, 11)
+    known.note_scan(12)
+    known.note_slot(13, 12)
+    for slot, parent in lies:
+        known.note_slot(slot, parent)
+        assert known.known_slot <= 13
+    known.note_loss()
+    known.note_slot(21, 20)
+    known.note_scan(21)
+    assert (known.known_slot, known.is_unbroken) == (21, True)
+
+
+def test_what_is_told_of_the_far_future_falls_with_the_next_scan():
+    book = AccountBook()
+    book.take_scan({b"market": b"true"}, 10)
+    book.tell([(b"market", b"lie", U64_MAX), (b"made up", b"lie", U64_MAX)])
+    book.take_scan({b"market": b"true"}, 11)
+    assert book.accounts == {b"market": b"true"}
+    book.tell([(b"market", b"newer", 12)])
+    assert book.accounts == {b"market": b"newer"}

@@ -55,7 +55,7 @@ async def send(rpc, nursery):
     """Lands a step as a lane does: persisted nowhere, sent until the chain answers."""
     in_flight = InFlight()
     pace = Pace(poll_interval_s=0.02)
-    await nursery.start(land, rpc, NothingKept(), in_flight, pace)
+    await nursery.start(land, rpc, NothingKept(), in_flight, lambda: pace)
 
     async def send(step):
         latest = await rpc.get_latest_blockhash("confirmed")

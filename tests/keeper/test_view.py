@@ -134,3 +134,8 @@ async def test_chains_are_told_once_there_are_any_and_the_one_stuck_for_longest(
     told = "stuck: 3, longest 1111…1111 at step 4 (open): SIDE_CAP (since slot 7)"
     assert told in lines
     assert not [line for line in frame(80, 24) if line.startswith("chains ")]
+
+
+async def test_what_others_say_does_not_steer_the_terminal():
+    notices = [Notice(at="03:00:00", level="warning", text="a\x1b[2Jb\x07\nc")]
+    assert "a [2Jb  c" in frame(80, 24, notices=notices)[1]

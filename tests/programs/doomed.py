@@ -52,7 +52,7 @@ async def run(url, path, line, job):
     async with open_store(Path(path)) as store, open_rpc([url], RpcSettings()) as real:
         rpc, attempts, in_flight = Doomed(real, line), Doomed(Attempts(store), line), InFlight()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(land, rpc, attempts, in_flight, PACE)
+            nursery.start_soon(land, rpc, attempts, in_flight, lambda: PACE)
             settled = await settle_open_attempts(attempts, in_flight, PACE)
             if job is not None and not settled:
                 await submit(attempts, in_flight, await _signed(real, job))

@@ -141,7 +141,7 @@ class Schedule:
     async def _live(self):
         in_flight = InFlight()
         async with trio.open_nursery() as life:
-            life.start_soon(land, self.rpc, self.log, in_flight, PACE)
+            life.start_soon(land, self.rpc, self.log, in_flight, lambda: PACE)
             await settle_open_attempts(self.log, in_flight, PACE)
             for name in JOBS:
                 life.start_soon(self._work, in_flight, name)

@@ -1,3 +1,4 @@
+import gzip
 import json
 from base64 import b64encode
 from itertools import count
@@ -112,7 +113,10 @@ async def test_a_result_is_read(autojump_clock, nursery):
             RpcBadReply,
             "neither result nor error",
         ),
-        (result("seven"), RpcBadReply, "unexpected result seven"),
+        (result("seven"), RpcBadReply, "unexpected result 'seven'"),
+        (result(2**63), RpcBadReply, "unexpected result"),
+        (httpx.Response(401, text="no such path /secret-key"), RpcBadReply, "no such path /..."),
+        ({"error": {"code": -32602, "message": "bad key secret-key"}}, RpcError, "bad key ..."),
         (result(-1), RpcBadReply, "unexpected result"),
         (result(None), RpcBadReply, "unexpected result"),
         (httpx.ConnectError("refused"), RpcUnreachable, "refused"),
@@ -189,6 +193,31 @@ async def test_a_dripping_body_does_not_outlive_the_timeout(autojump_clock, nurs
 async def test_a_body_beyond_the_limit_is_refused(autojump_clock, nursery):
     with pytest.raises(RpcBadReply, match="longer than 100 bytes"):
         await Wire(one=[result("x" * 200)]).rpc(nursery, body_bytes_max=100).get_slot("confirmed")
+
+
+async def test_what_is_compressed_twice_is_never_unpacked(autojump_clock, nursery):
+    bomb = gzip.compress(gzip.compress(bytes(1 << 20)))
+    headers = {"content-type": "application/json", "content-encoding": "gzip, gzip"}
+    pieces = httpx.ByteStream(bomb)
+    wire = Wire(one=[lambda _: httpx.Response(200, headers=headers, stream=pieces)])
+    with pytest.raises(RpcBadReply, match="content encoding 'gzip, gzip'"):
+        await wire.rpc(nursery, body_bytes_max=100).get_slot("confirmed")
+
+
+async def test_what_a_node_says_of_an_error_is_cut_short(autojump_clock, nursery):
+    for error in ("x" * 10_000, {"code": 1, "message": "x" * 10_000}, ["x" * 10_000] * 10_000):
+        with pytest.raises(RpcError) as refusal:
+            await Wire(one=[{"error": error}]).rpc(nursery).get_slot("confirmed")
+        assert len(str(refusal.value)) < 500
+
+
+async def test_an_infinite_balance_is_a_bad_reply(autojump_clock, nursery):
+    def infinite(body):
+        text = f'{{"id":{body["id"]},"result":{{"context":{{"slot":1}},"value":Infinity}}}}'
+        return httpx.Response(200, text=text, headers={"content-type": "application/json"})
+
+    with pytest.raises(RpcBadReply, match="unexpected result"):
+        await Wire(one=[infinite]).rpc(nursery).get_balance(KEY, "confirmed")
 
 
 async def test_sends_go_to_every_endpoint_and_one_acceptance_is_enough(autojump_clock, nursery):

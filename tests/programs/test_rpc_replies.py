@@ -5,7 +5,13 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from programs.rpc import RpcBadReply
-from programs.rpc_replies import parse_reply, read_address_signatures, read_program_accounts
+from programs.rpc_replies import (
+    parse_reply,
+    read_address_signatures,
+    read_blockhash,
+    read_facts,
+    read_program_accounts,
+)
 
 PROGRAM = Pubkey(bytes([7]) * 32)
 
@@ -62,3 +68,19 @@ def test_the_signatures_of_an_address_are_read_with_their_errors():
 def test_signatures_of_another_shape_are_no_data(found):
     with pytest.raises(RpcBadReply, match="getSignaturesForAddress: unexpected result"):
         parse_reply(read_address_signatures, "getSignaturesForAddress", found)
+
+
+@pytest.mark.parametrize("lie", [{"fee": 2**63}, {"fee": -1}, {"computeUnitsConsumed": 1_400_001}])
+def test_facts_that_no_transaction_can_have_are_refused(lie):
+    found = {"slot": 5, "meta": {"err": None, "fee": 5_000, "computeUnitsConsumed": 7} | lie}
+    with pytest.raises(RpcBadReply):
+        parse_reply(read_facts, "getTransaction", found)
+
+
+def test_a_blockhash_that_outlives_its_chain_is_refused():
+    value = {"blockhash": str(PROGRAM), "lastValidBlockHeight": 1_150}
+    found = {"context": {"slot": 1_000}, "value": value}
+    assert parse_reply(read_blockhash, "getLatestBlockhash", found).last_valid_block_height == 1_150
+    value["lastValidBlockHeight"] = 2_000
+    with pytest.raises(RpcBadReply, match="valid for longer"):
+        parse_reply(read_blockhash, "getLatestBlockhash", found)

@@ -27,6 +27,7 @@ class World:
         self.attempts = Attempts(InLoopStore())
         self.in_flight = InFlight()
         self.moves = []
+        self.pace = PACE
 
     async def submit(self, job_id="a", **options):
         return await submit(
@@ -38,7 +39,9 @@ class World:
 
     def land(self, **others):
         attempts = others.get("attempts", self.attempts)
-        return land(self.rpc, attempts, self.in_flight, PACE, tell_move=self.moves.append)
+        return land(
+            self.rpc, attempts, self.in_flight, lambda: self.pace, tell_move=self.moves.append
+        )
 
     def killed(self):
         """Lose everything but the chain and the state, as kill -9 does."""
@@ -458,7 +461,7 @@ async def test_lanes_take_turns_so_that_a_flood_of_one_delays_no_other(autojump_
         batch = replace(signed_batch(world.cluster, f"flood {number}"), lane="prices")
         world.in_flight.launch(flight_of(batch))
     world.in_flight.launch(flight_of(signed_batch(world.cluster, "urgent")))
-    lanes = [(await world.in_flight.wait_due(pace)).lane for _ in range(4)]
+    lanes = [(await world.in_flight.wait_due(lambda: pace)).lane for _ in range(4)]
     assert "liquidations" in lanes[:2]
 
 
@@ -538,3 +541,15 @@ async def test_an_end_that_a_fork_moved_is_recorded_as_soon_as_its_new_block_is_
     landing.cluster.fork(5)
     await trio.sleep(PACE.finality_interval_s + 5 * SLOT_S)
     assert landing.in_flight.statistics().moved == 1
+
+
+async def test_another_pace_holds_for_what_is_in_flight(autojump_clock, landing, nursery):
+    landing.cluster.drops = 10_000
+    nursery.start_soon(landing.submit)
+    await trio.sleep(6)
+    (at_first,) = landing.cluster.sends.values()
+    landing.pace = Pace(resend_interval_s=0.2)
+    await trio.sleep(6)
+    (in_all,) = landing.cluster.sends.values()
+    assert at_first <= 6
+    assert in_all - at_first >= 15

@@ -19,9 +19,10 @@ from state.errors import (
     StateReadOnly,
     StateUnopenable,
 )
+from state.file_lock import from_os_error
 from state.schema import check_library
 from state.sqlite import sqlite3
-from state.store import _from_os_error, connect_read_only, open_store
+from state.store import connect_read_only, open_store
 
 
 def put(name, slot=1):
@@ -208,7 +209,7 @@ async def test_a_path_that_is_a_folder_is_refused(tmp_path):
     ],
 )
 def test_what_the_system_refuses_becomes_a_sentence(number, error):
-    found = _from_os_error("keeper.db", OSError(number, os.strerror(number)))
+    found = from_os_error("keeper.db", OSError(number, os.strerror(number)))
     assert isinstance(found, error)
     assert "keeper.db" in str(found)
 

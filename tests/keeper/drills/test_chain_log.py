@@ -33,6 +33,7 @@ def landed(*instructions, is_ok=True):
         slot=90,
         signature="s",
         transaction=VersionedTransaction(message, [KEEPER]),
+        addresses=message.account_keys,
         logs=(),
         is_ok=is_ok,
     )

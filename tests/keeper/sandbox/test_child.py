@@ -98,7 +98,7 @@ def test_the_command_ends_cleanly(tmp_path, how):
 
 def test_a_ready_line_reads_back():
     line = (
-        '{"event": "sandbox.ready", "rpc_url": "http://a", "rpc_urls": ["http://a", "http://c"], "ws_url": "ws://a", "clob_url": "http://b", '
+        '{"event": "sandbox.ready", "rpc_url": "http://a", "rpc_urls": ["http://a", "http://c"], "ws_url": "ws://a", "ws_urls": ["ws://a", "ws://c"], "clob_url": "http://b", '
         '"gamma_url": "http://b", "stream_url": "ws://b", "markets": 3, "genesis_hash": "g", '
         '"program_id": "11111111111111111111111111111111", '
         '"quote_mint": "11111111111111111111111111111112", "keeper_keypair": "/k/keeper.json"}'
