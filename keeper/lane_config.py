@@ -7,7 +7,7 @@ from typing import Final
 from keeper.fees import FeePolicy
 from keeper.purse import Purse
 from keeper.spend import Spend
-from programs.units import SIGNATURE_FEE_LAMPORTS, Lamports
+from programs.units import I64_MAX, SIGNATURE_FEE_LAMPORTS, Lamports
 
 _CONCURRENCY_MAX: Final = 1_000
 """Sockets, not a design limit."""
@@ -40,14 +40,14 @@ class LaneConfig:
                 f"hourly_spend_max_lamports is {self.hourly_spend_max_lamports}, expected at least one "
                 f"signature's fee, {SIGNATURE_FEE_LAMPORTS}"
             )
-        if self.daily_spend_max_lamports < self.hourly_spend_max_lamports:
+        if not self.hourly_spend_max_lamports <= self.daily_spend_max_lamports <= I64_MAX:
             raise ValueError(
                 f"daily_spend_max_lamports is {self.daily_spend_max_lamports}, expected at least "
-                f"hourly_spend_max_lamports, {self.hourly_spend_max_lamports}"
+                f"hourly_spend_max_lamports, {self.hourly_spend_max_lamports}, and at most {I64_MAX}"
             )
-        if self.hourly_loss_max_lamports is not None and self.hourly_loss_max_lamports < 0:
+        if not 0 <= (self.hourly_loss_max_lamports or 0) <= I64_MAX:
             raise ValueError(
-                f"hourly_loss_max_lamports is {self.hourly_loss_max_lamports}, expected 0 or more"
+                f"hourly_loss_max_lamports is {self.hourly_loss_max_lamports}, expected 0 to {I64_MAX}"
             )
 
     def purse(self) -> Purse:
@@ -81,10 +81,10 @@ class LanesConfig:
 
     def __post_init__(self) -> None:
         """Refuse a rate that makes every bounty worthless, and amounts below nothing."""
-        if self.lamports_per_quote_unit < 1:
-            raise ValueError(
-                f"lamports_per_quote_unit is {self.lamports_per_quote_unit}, expected 1 or more"
-            )
-        for name in ("balance_low_lamports", "tables_rent_max_lamports"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
+        for name, least in (
+            ("lamports_per_quote_unit", 1),
+            ("balance_low_lamports", 0),
+            ("tables_rent_max_lamports", 0),
+        ):
+            if not least <= getattr(self, name) <= I64_MAX:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected {least} to {I64_MAX}")

@@ -165,4 +165,4 @@ def test_landing_neither_spins_nor_waits_for_ever(tmp_path, line, said):
 
 def test_lookup_tables_cannot_lock_less_than_nothing(tmp_path):
     text = mistakes_of(tmp_path, f"{LEAST}\n[lanes]\ntables_rent_max_lamports = -1\n")
-    assert "lanes: tables_rent_max_lamports is -1, expected 0 or more" in text
+    assert "lanes: tables_rent_max_lamports is -1, expected 0 to 9223372036854775807" in text
