@@ -103,8 +103,8 @@ class RpcError(RpcFailure):
     reached. Source: agave rpc-client-api/src/custom_error.rs."""
     LIMITED: Final = frozenset({429, -32429})
     """Rate limits of providers, told as an error under status 200."""
-    ELSEWHERE: Final = frozenset({-32603, -32601, -32001, -32010, -32011, 403})
-    """Internal error; method not served; block cleaned up; program not indexed; no history; forbidden: what one endpoint
+    ELSEWHERE: Final = frozenset({0, -32603, -32601, -32001, -32010, -32011, 403})
+    """A bare text, as proxies write it; internal error; method not served; block cleaned up; program not indexed; no history; forbidden: what one endpoint
     cannot do another one may."""
 
     def __init__(self, code: int, message: str, data: object = None) -> None:

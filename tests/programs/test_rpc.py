@@ -13,6 +13,7 @@ from solders.signature import Signature
 from programs.rpc import (
     RpcBadReply,
     RpcError,
+    RpcLeftAlone,
     RpcTimeout,
     RpcUnreachable,
     SignatureStatus,
@@ -165,6 +166,51 @@ async def test_a_silent_endpoint_times_out(autojump_clock, nursery):
     with pytest.raises(RpcTimeout, match="no complete answer in 5 s"):
         await Wire(one=[hang]).rpc(nursery, tries=1).get_slot("confirmed")
     assert trio.current_time() - began == pytest.approx(5)
+
+
+async def test_an_endpoint_that_hangs_costs_a_read_a_tenth_of_its_deadline(autojump_clock, nursery):
+    rpc = Wire(one=[hang], two=[result(7)]).rpc(nursery, ONE, TWO)
+    began = trio.current_time()
+    assert await rpc.get_slot("confirmed") == 7
+    assert trio.current_time() - began == pytest.approx(0.5)
+    # Who answered is asked first from then on, and the other one is told apart from one that failed.
+    assert await rpc.get_slot("confirmed") == 7
+    assert trio.current_time() - began == pytest.approx(0.5)
+    assert rpc.statistics()[0].failures == {"outrun": 1}
+
+
+async def test_one_that_answers_in_time_is_asked_alone(autojump_clock, nursery):
+    async def slow(body):
+        await trio.sleep(0.4)
+        return result(7)
+
+    wire = Wire(one=[slow], two=[result(8)])
+    assert await wire.rpc(nursery, ONE, TWO).get_slot("confirmed") == 7
+    assert wire.hosts() == ["one"]
+
+
+async def test_a_refusal_of_the_second_does_not_bind_a_read_to_the_first_which_hangs(
+    autojump_clock, nursery
+):
+    began = trio.current_time()
+    wire = Wire(one=[hang], two=[httpx.Response(500), result(7)])
+    assert await wire.rpc(nursery, ONE, TWO).get_slot("confirmed") == 7
+    assert trio.current_time() - began == pytest.approx(1.5)
+    assert wire.hosts() == ["one", "two", "two"]
+
+
+async def test_an_error_in_words_is_of_that_endpoint_only(autojump_clock, nursery):
+    wire = Wire(one=[{"error": "upstream connect error"}], two=[result(7)])
+    assert await wire.rpc(nursery, ONE, TWO).get_slot("confirmed") == 7
+
+
+async def test_a_send_that_nobody_may_be_given_says_for_how_long(autojump_clock, nursery):
+    wire = Wire(one=[httpx.Response(429, headers={"retry-after": "3"})])
+    rpc = wire.rpc(nursery)
+    with pytest.raises(RpcBadReply):
+        await rpc.send_transaction(b"wire")
+    with pytest.raises(RpcLeftAlone, match=r"asked to be left alone, the first for 3\.0 s"):
+        await rpc.send_transaction(b"wire")
 
 
 async def test_all_tries_together_end_at_the_deadline(autojump_clock, nursery):
