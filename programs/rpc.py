@@ -98,8 +98,10 @@ class RpcOtherCluster(RpcUnavailable):
 class RpcError(RpcFailure):
     """The node understood, and refused."""
 
-    TRANSIENT: Final = frozenset({-32004, -32005, -32007, -32014, -32016})
-    """Block not available yet, node behind, slot skipped, status not ready, minimum context slot not
+    NAMELESS: Final = 0
+    """An error without a code: not the node's own word, but that of something in front of it."""
+    TRANSIENT: Final = frozenset({NAMELESS, -32004, -32005, -32007, -32014, -32016})
+    """Besides: block not available yet, node behind, slot skipped, status not ready, minimum context slot not
     reached. Source: agave rpc-client-api/src/custom_error.rs."""
     LIMITED: Final = frozenset({429, -32429})
     """Rate limits of providers, told as an error under status 200."""
