@@ -157,10 +157,9 @@ async def test_a_refusal_is_not_asked_again_but_a_node_behind_is(autojump_clock,
 
 
 @pytest.mark.parametrize("error", ["upstream connect error", {"message": "no healthy upstream"}])
-async def test_an_error_without_a_code_is_not_the_nodes_word_and_is_asked_again(
+async def test_an_error_without_a_code_is_not_the_nodes_word_and_another_is_asked(
     autojump_clock, nursery, error
 ):
-    assert await Wire(one=[{"error": error}, result(7)]).rpc(nursery).get_slot("confirmed") == 7
     wire = Wire(one=[{"error": error}], two=[result(7)])
     assert await wire.rpc(nursery, ONE, TWO).get_slot("confirmed") == 7
 
