@@ -208,10 +208,11 @@ class Book:
         """Take in how long the question took that all endpoints are asked alike."""
         self._standings[number] = self._standings[number].clock(took_s)
 
-    def outrun(self, number: int, waited_s: float) -> None:
-        """Note that another endpoint, asked later, was first: an answer takes this one so long at least."""
+    def outrun(self, number: int, waited_s: float, by: int, took_s: float) -> None:
+        """Note that another endpoint, asked later, was first: both were asked alike, and one takes so long at least."""
         self.counts[number].failures["outrun"] += 1
         self.clock(number, waited_s)
+        self.clock(by, took_s)
 
     def trail(self, number: int, slots: int) -> None:
         """Take in how far an endpoint was behind the newest when all were asked alike."""

@@ -14,6 +14,10 @@ _ENOUGH: Final = 8
 _MEDIANS: Final = 4
 _LEAST_S: Final = 0.1
 """Below, a busy process would ask twice because it was itself slow to look."""
+_SPARE_FIRST: Final = 32.0
+_SPARE_PER_ANSWER: Final = 0.1
+"""A cluster where everything became slow is asked a tenth more at most, not twice as much, once the first spares are gone.
+Source: gRPC proposal A6, throttling of hedged calls."""
 _FIRST_PART: Final = 0.1
 _LAST_PART: Final = 0.5
 """Of a call's deadline: the wait while nothing is known, and the longest wait."""
@@ -25,10 +29,13 @@ class Patience:
 
     took_s: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
     """Of the newest answers that came first."""
+    spare: float = _SPARE_FIRST
+    """Second questions that may be asked now."""
 
     def note(self, took_s: float) -> None:
         """Take in how long an answer took."""
         self.took_s.append(took_s)
+        self.spare = min(self.spare + _SPARE_PER_ANSWER, _SPARE_FIRST)
 
     def wait_s(self, timeout_s: float) -> float:
         """Return how long to wait for the first endpoint alone; `timeout_s` ends a single call."""
@@ -36,3 +43,10 @@ class Patience:
             return timeout_s * _FIRST_PART
         median_s = sorted(self.took_s)[len(self.took_s) // 2]
         return min(max(median_s * _MEDIANS, _LEAST_S), timeout_s * _LAST_PART)
+
+    def spend(self) -> bool:
+        """Return whether a second question may be asked, which is counted."""
+        if self.spare < 1:
+            return False
+        self.spare -= 1
+        return True

@@ -98,13 +98,15 @@ class RpcOtherCluster(RpcUnavailable):
 class RpcError(RpcFailure):
     """The node understood, and refused."""
 
+    NAMELESS: Final = 0
+    """An error without a code: not the node's own word, but that of something in front of it."""
     TRANSIENT: Final = frozenset({-32004, -32005, -32007, -32014, -32016})
     """Block not available yet, node behind, slot skipped, status not ready, minimum context slot not
     reached. Source: agave rpc-client-api/src/custom_error.rs."""
     LIMITED: Final = frozenset({429, -32429})
     """Rate limits of providers, told as an error under status 200."""
-    ELSEWHERE: Final = frozenset({0, -32603, -32601, -32001, -32010, -32011, 403})
-    """A bare text, as proxies write it; internal error; method not served; block cleaned up; program not indexed; no history; forbidden: what one endpoint
+    ELSEWHERE: Final = frozenset({NAMELESS, -32603, -32601, -32001, -32010, -32011, 403})
+    """Besides: internal error; method not served; block cleaned up; program not indexed; no history; forbidden: what one endpoint
     cannot do another one may."""
 
     def __init__(self, code: int, message: str, data: object = None) -> None:

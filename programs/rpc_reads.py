@@ -122,21 +122,24 @@ async def _ask_with_company(
 
     """
     began_s = {first: trio.current_time()}
+    patience = pool.patience[kind]
 
     def another(silent: AbstractSet[int]) -> int | None:
         ready = [number for number in pool.book.ready() if number not in silent]
         other = next((number for number in ready if number not in asked), next(iter(ready), None))
-        if other is not None:
-            asked.add(other)
-            began_s[other] = trio.current_time()
+        if other is None or not patience.spend():
+            return None
+        asked.add(other)
+        began_s[other] = trio.current_time()
+        pool.book.counts[other].asked_beside += 1
         return other
 
-    patience = pool.patience[kind]
     number, found, is_outrun = await first_answer(ask, first, patience.wait_s(timeout_s), another)
     now_s = trio.current_time()
-    patience.note(now_s - began_s[number])
+    took_s = now_s - began_s[number]
+    patience.note(took_s)
     if is_outrun:
-        pool.book.outrun(first, now_s - began_s[first])
+        pool.book.outrun(first, now_s - began_s[first], by=number, took_s=took_s)
     pool.book.prefer(number)
     return found
 

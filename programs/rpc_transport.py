@@ -211,10 +211,12 @@ def read_body(body: bytes, request_id: int, where: str) -> Any:  # noqa: ANN401 
 
 def _node_error(error: object) -> RpcError:
     if not isinstance(error, dict):
-        return RpcError(0, _words(error))
+        return RpcError(RpcError.NAMELESS, _words(error))
     code = error.get("code")
     return RpcError(
-        code if isinstance(code, int) else 0, _words(error.get("message", "")), error.get("data")
+        code if isinstance(code, int) else RpcError.NAMELESS,
+        _words(error.get("message", "")),
+        error.get("data"),
     )
 
 

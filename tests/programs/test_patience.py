@@ -28,3 +28,13 @@ def test_slow_answers_change_nothing_while_they_are_fewer_than_half():
 
 def test_old_answers_are_forgotten():
     assert after(*[4] * 100, *[0.05] * 128).wait_s(5) == pytest.approx(0.2)
+
+
+def test_where_everything_became_slow_a_tenth_more_is_asked_at_most():
+    patience = after(*[0.05] * 100)
+    assert sum(patience.spend() for _ in range(1_000)) == 32
+    asked_beside = 0
+    for _ in range(1_000):
+        asked_beside += patience.spend()
+        patience.note(3)
+    assert 95 <= asked_beside <= 100

@@ -157,6 +157,14 @@ async def test_a_refusal_is_not_asked_again_but_a_node_behind_is(autojump_clock,
     assert await wire.rpc(nursery).get_slot("confirmed") == 7
 
 
+@pytest.mark.parametrize("error", ["upstream connect error", {"message": "no healthy upstream"}])
+async def test_an_error_without_a_code_is_not_the_nodes_word_and_another_is_asked(
+    autojump_clock, nursery, error
+):
+    wire = Wire(one=[{"error": error}], two=[result(7)])
+    assert await wire.rpc(nursery, ONE, TWO).get_slot("confirmed") == 7
+
+
 async def hang(body):
     await trio.sleep_forever()
 
@@ -174,9 +182,12 @@ async def test_an_endpoint_that_hangs_costs_a_read_a_tenth_of_its_deadline(autoj
     assert await rpc.get_slot("confirmed") == 7
     assert trio.current_time() - began == pytest.approx(0.5)
     # Who answered is asked first from then on, and the other one is told apart from one that failed.
+    # Three calls: the two questions, and which cluster it serves.
     assert await rpc.get_slot("confirmed") == 7
     assert trio.current_time() - began == pytest.approx(0.5)
-    assert rpc.statistics()[0].failures == {"outrun": 1}
+    slow, fast = rpc.statistics()
+    assert (slow.failures, slow.asked_beside) == ({"outrun": 1}, 0)
+    assert (fast.calls, fast.asked_beside) == (3, 1)
 
 
 async def test_one_that_answers_in_time_is_asked_alone(autojump_clock, nursery):
@@ -199,9 +210,18 @@ async def test_a_refusal_of_the_second_does_not_bind_a_read_to_the_first_which_h
     assert wire.hosts() == ["one", "two", "two"]
 
 
-async def test_an_error_in_words_is_of_that_endpoint_only(autojump_clock, nursery):
-    wire = Wire(one=[{"error": "upstream connect error"}], two=[result(7)])
-    assert await wire.rpc(nursery, ONE, TWO).get_slot("confirmed") == 7
+async def test_a_slow_send_gets_no_company_for_it_went_to_everybody_at_once(
+    autojump_clock, nursery
+):
+    async def slow(body):
+        await trio.sleep(3)
+        return result(str(Signature.default()))
+
+    wire = Wire(one=[slow], two=[slow])
+    rpc = wire.rpc(nursery, ONE, TWO)
+    await rpc.send_transaction(b"wire")
+    assert sorted(wire.hosts()) == ["one", "two"]
+    assert [each.asked_beside for each in rpc.statistics()] == [0, 0]
 
 
 async def test_a_send_that_nobody_may_be_given_says_for_how_long(autojump_clock, nursery):
@@ -251,7 +271,7 @@ async def test_what_is_compressed_twice_is_never_unpacked(autojump_clock, nurser
 
 
 async def test_what_a_node_says_of_an_error_is_cut_short(autojump_clock, nursery):
-    for error in ("x" * 10_000, {"code": 1, "message": "x" * 10_000}, ["x" * 10_000] * 10_000):
+    for error in ("x" * 10_000, {"code": 1, "message": "x" * 10_000}, ["x" * 10_000] * 10):
         with pytest.raises(RpcError) as refusal:
             await Wire(one=[{"error": error}]).rpc(nursery).get_slot("confirmed")
         assert len(str(refusal.value)) < 500
