@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from keeper.execute import Kit, Lane, Shipment, simulate
 from keeper.fees import NoBid
+from programs.errors import in_words
 from programs.lookup_tables import TableShelf
 from programs.outcomes import Expired, Failed, Landed, Outcome
 from programs.rpc import RpcFailure, Simulation
@@ -53,7 +54,7 @@ async def size(lane: Lane, kind: str, bound: ComputeUnits, shipment: Shipment) -
     if simulated.err is not None:
         if is_about_tables(simulated.err):
             _take_off_shelf(lane.kit, shipment)
-        return Unsized(err=simulated.err, reason=str(simulated.err))
+        return Unsized(err=simulated.err, reason=in_words(simulated.err))
     asked = model.request(kind, bound, simulated.cu_used)
     return Sized(shipment=replace(shipment, cu_limit=asked), simulated=simulated)
 
