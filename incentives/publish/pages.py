@@ -1,6 +1,6 @@
 """The published pages: static, without scripts, readable in any browser.
 
-Core. jinja2 escapes whatever is shown.
+jinja2 escapes whatever is shown.
 """
 
 from collections.abc import Sequence

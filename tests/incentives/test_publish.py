@@ -95,8 +95,8 @@ async def network(nursery):
 
 async def until(holds):
     with trio.fail_after(20):
-        while not holds():
-            await trio.sleep(0.02)  # noqa: ASYNC110 - slots pass without telling anyone
+        while not holds():  # noqa: ASYNC110 - slots pass without telling anyone
+            await trio.sleep(0.02)
 
 
 async def post(network, tree):
