@@ -329,7 +329,7 @@ def _move(db: Database, batch: Batch, seq: int, head: bytes) -> None:
 
 def _conflict(db: Database, lines: Sequence[Line], error: Exception) -> str:
     """Say what a batch contradicts: an event recorded with another payload is the gravest."""
-    if "event.signature" not in str(error):
+    if "constraint failed: event." not in str(error):
         return f"the ledger refuses a line: {error}"
     for line in lines:
         if isinstance(line, EventLine):
