@@ -6,7 +6,7 @@ batching.py. A failure is blamed on the instruction it names, and within that bi
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -86,7 +86,7 @@ class _Memory:
 async def liquidate_positions(
     lane: Lane,
     lamports_per_quote_unit: int,
-    change_e6: int,
+    change_e6: Callable[[], int],
     board: PriceBoard,
     chain: Newest[Snapshot],
     following: Newest[Following],
@@ -97,7 +97,7 @@ async def liquidate_positions(
     Args:
         lane: who pays, and how much.
         lamports_per_quote_unit: what a bounty is worth.
-        change_e6: smallest move that is posted.
+        change_e6: smallest move that is posted; asked for at every use, because it may change.
         board: newest prices.
         chain: newest snapshot.
         following: the tokens of each market.

@@ -47,7 +47,7 @@ async def liquidating(lamports_per_quote_unit=5_000_000, rehearsal=None, **chang
             liquidate_positions,
             lane_of(kit, "liquidations", LaneConfig(**changes)),
             lamports_per_quote_unit,
-            CHANGE_E6,
+            lambda: CHANGE_E6,
             world.board,
             world.chain,
             world.following,
