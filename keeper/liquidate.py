@@ -27,6 +27,7 @@ from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.permits import LANE, Permits, Sight
 from keeper.prices.board import PriceBoard
+from keeper.rehearsal import Rehearsed
 from keeper.risk import due_now
 from keeper.sizing import Sized, Unsized, is_about_tables, is_exhausted, note_end, size
 from keeper.snapshot import Snapshot
@@ -321,6 +322,9 @@ async def _land(lane: Lane, memory: _Memory, parcel: Parcel, shipment: Shipment)
         case Failed():
             guilty = _note_refused(lane, memory, parcel, "failed_on_chain", outcome.err)
             queue.released(_ids(_others(jobs, guilty)))
+        case Rehearsed():
+            # As if it had landed, so that what is less urgent has its turn; nothing is counted, for nothing was sent.
+            queue.landed(ids, outcome.until_slot)
         case Expired() | NoBid():
             _put_off(memory, jobs)  # counted and logged by ship
 
