@@ -8,6 +8,7 @@ batching.py. A failure is blamed on the instruction it names, and within that bi
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,7 @@ import trio
 from solders.pubkey import Pubkey
 
 from keeper.assessment import Assessment
-from keeper.batching import Desk, Parcel, blamed, cu_bound, dispatch, repack
+from keeper.batching import Desk, Parcel, blamed, cu_bound, cu_margin_bps, dispatch, repack
 from keeper.deeds import deeds_of
 from keeper.due import JOBS_PER_MARKET, KIND, DueSince, jobs_of
 from keeper.execute import Kit, Lane, Shipment, job_refs, ship
@@ -281,7 +282,11 @@ async def _size(lane: Lane, memory: _Memory, parcel: Parcel) -> Sized | Unsized:
     )
     if any(memory.exhausted[job.job_id] >= _EXHAUSTED_MAX for job in batch.jobs):
         return Sized(shipment=shipment, simulated=None)
-    return await size(lane, KIND, bound, shipment)
+    return await size(lane, KIND, bound, shipment, margin_bps=partial(_margin_bps, lane.kit))
+
+
+def _margin_bps(kit: Kit, simulated: Simulation) -> int:
+    return cu_margin_bps(deeds_of(kit.program, simulated.logs))
 
 
 def _idle(kit: Kit, jobs: Sequence[Job], simulated: Simulation | None) -> tuple[Job, ...]:
