@@ -107,9 +107,9 @@ CREATE TABLE epoch (
     epoch INTEGER NOT NULL UNIQUE CHECK (epoch >= 0),
     start_slot INTEGER NOT NULL,
     end_slot INTEGER NOT NULL CHECK (end_slot > start_slot),
-    rolled_over INTEGER NOT NULL CHECK (rolled_over >= 0),
+    rolled_over INTEGER NOT NULL, -- below zero after a foreign payout alone
     emitted INTEGER NOT NULL CHECK (emitted >= 0),
-    allocated INTEGER NOT NULL CHECK (allocated BETWEEN 0 AND rolled_over + emitted),
+    allocated INTEGER NOT NULL CHECK (allocated BETWEEN 0 AND max(0, rolled_over + emitted)),
     claim_denominator TEXT NOT NULL,
     is_scaled INTEGER NOT NULL CHECK (is_scaled IN (0, 1)),
     rules_version INTEGER NOT NULL,
