@@ -104,7 +104,7 @@ def test_rows_are_printed_as_they_come():
 
 @click.command()
 @output_options
-@click.option("--more", is_flag=yes)
+@click.option("--more", is_flag=True)
 def example(*, form, more):
     show(Report(columns=("a",), rows=[("yes" if more else "no",)]), form)
 
