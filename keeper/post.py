@@ -30,6 +30,7 @@ from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.posting import Post, PostingRules, PublishSlots
 from keeper.prices.board import PriceBoard
+from keeper.rehearsal import Rehearsed
 from keeper.sizing import is_exhausted, note_end
 from keeper.snapshot import Snapshot
 from keeper.tally import PostedPrice
@@ -203,6 +204,10 @@ async def _post(
                     memory.bisection.failed(_blamed(batch, failed.err), trio.current_time())
                 lane.kit.tally.refusals[f"{LANE}.failed_on_chain"] += len(ids)
                 log.warning("prices.refused", jobs=len(ids), reason=in_words(failed.err))
+            case Rehearsed() as rehearsed:
+                # As if it had landed, so that other markets have their turn; nothing is counted, for nothing was sent.
+                for reading in readings:
+                    memory.landed_slots[reading.market] = rehearsed.until_slot
             case Expired() | NoBid():
                 pass  # counted and logged by ship; the next slot decides anew
     finally:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from programs.cluster_errors import cluster_error_in_words
+
 
 class ProgramError(Exception):
     """The program refused an instruction."""
@@ -139,9 +141,9 @@ def describe(code: int) -> str:
 
 
 def in_words(err: object) -> str:
-    """Say what a transaction error, in the node's own JSON, means: the program's words where they are known."""
+    """Say what a transaction error, in the node's own JSON, means: the program's words, the cluster's, or the JSON itself."""
     code = custom_code(err)
-    return str(err) if code is None else describe(code)
+    return cluster_error_in_words(err) or str(err) if code is None else describe(code)
 
 
 def custom_code(err: object) -> int | None:
