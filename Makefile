@@ -1,5 +1,6 @@
 # make run   runs the sandbox and the keeper (make run ARGS="--for 40s --json")
 # make test  formats, lints, types, import contracts, program rebuild, tests
+# make serve opens the reward ledger in Datasette
 # make drills rehearses every outage (make drills DRILLS=total-outage: one)
 # All do all their own set-up; make setup alone builds .venv.
 
@@ -9,7 +10,7 @@ DRILLS ?= all
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test setup clients lock drills bench program clean
+.PHONY: run test setup serve clients lock drills bench program clean
 
 run: .venv/.installed
 	@$(BIN)/keeper run $(ARGS)
@@ -22,6 +23,9 @@ test: .venv/.installed-test clients
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
 
 setup: .venv/.installed-test
+
+serve: .venv/.installed-serve
+	@$(BIN)/incentives serve $(ARGS)
 
 drills: .venv/.installed
 	@$(BIN)/keeper drill run $(DRILLS) $(ARGS)
@@ -40,6 +44,10 @@ program: .venv/.installed-test
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
+.venv/.installed-serve: .venv/.installed requirements-serve.lock
+	@$(PIP) install --require-hashes -r requirements-serve.lock
+	@touch $@
+
 .venv/.installed-test: .venv/.installed requirements-test.lock
 	@$(PIP) install --require-hashes -r requirements-test.lock
 	@touch $@
@@ -54,7 +62,8 @@ clients:
 
 lock:
 	uv pip compile pyproject.toml --group install --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
-	uv pip compile pyproject.toml --group install --group test --group build-program --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock -o requirements-test.lock
+	uv pip compile pyproject.toml --group install --extra serve --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock -o requirements-serve.lock
+	uv pip compile pyproject.toml --group install --extra serve --group test --group build-program --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements-serve.lock -o requirements-test.lock
 
 clean:
 	rm -rf .venv var build dist tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -21,6 +21,7 @@ from programs.rpc import (
     RpcError,
     RpcFailure,
     RpcIncomplete,
+    RpcLeftAlone,
     RpcOtherCluster,
     RpcUnavailable,
 )
@@ -88,6 +89,18 @@ class Book:
                 )
         return found
 
+    def ready(self) -> tuple[int, ...]:
+        """Return whose breaker lets a call through now, best first."""
+        now_s, max_lag = trio.current_time(), self._settings.max_lag_slots
+        found = order_for_read(
+            self._standings, preferred=self._preferred, now_s=now_s, max_lag_slots=max_lag
+        )
+        return tuple(
+            number
+            for number in found
+            if rank_of(self._standings[number], now_s, max_lag) is not Rank.OPEN
+        )
+
     def prefer(self, number: int) -> None:
         """Ask this endpoint first from now on, unless another one is clearly better."""
         self._preferred = number
@@ -108,7 +121,12 @@ class Book:
         return max(min(waits, default=float("inf")), 0)
 
     def nobody(self) -> RpcFailure:
-        """Say why nobody may be asked, when every endpoint is set aside."""
+        """Say why nobody may be asked: every endpoint is set aside, or asked to be left alone."""
+        wait_s = self.free_in_s()
+        if wait_s < float("inf"):
+            return RpcLeftAlone(
+                f"every endpoint asked to be left alone, the first for {wait_s:.1f} s"
+            )
         reasons = {standing.aside for standing in self._standings}
         if reasons == {OTHER_CLUSTER} and self.stranger is not None:
             return self.stranger
@@ -189,6 +207,16 @@ class Book:
     def clock(self, number: int, took_s: float) -> None:
         """Take in how long the question took that all endpoints are asked alike."""
         self._standings[number] = self._standings[number].clock(took_s)
+
+    def outrun(self, number: int, waited_s: float, by: int, took_s: float) -> None:
+        """Note that another endpoint, asked later, was first: both were asked alike, and one takes so long at least."""
+        self.counts[number].failures["outrun"] += 1
+        self.clock(number, waited_s)
+        self.clock(by, took_s)
+
+    def trail(self, number: int, slots: int) -> None:
+        """Take in how far an endpoint was behind the newest when all were asked alike."""
+        self._standings[number] = self._standings[number].trail(slots)
 
     def statistics(self) -> tuple[EndpointStatistics, ...]:
         """Return what was asked of each endpoint, and how it answered."""

@@ -2,7 +2,8 @@
 
 Core. Closed breakers before open ones, the newest before the lagging, then the fastest, unless it is hardly faster than the
 one in use. When all are bad the least bad one is still asked: a keeper that asks nobody is dead. Two are never asked: one
-that is set aside, because its word is not believed, and one that asked to be left alone.
+that is set aside, because its word is not believed, and one that asked to be left alone. How far one trails the newest counts
+as time: what happened is heard there so much later.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,14 @@ from typing import Final
 
 from programs.breaker import BreakerState
 from programs.standing import Standing
+from programs.units import SLOT_MS
 
 _FASTER_FACTOR: Final = 2 / 3
 _FASTER_S: Final = 0.005
 """How much faster another endpoint must be for a change, so that two alike do not take turns."""
+_TRAIL_SLOTS_FREE: Final = 2
+"""So far two endpoints that are alike may seem apart, for they are not asked in the same instant."""
+_SLOT_S: Final = SLOT_MS / 1_000
 
 
 class Rank(IntEnum):
@@ -56,6 +61,7 @@ def order_for_read(
         if rank is not Rank.GOOD:
             return rank, standing.breaker.probe_at_s, number != preferred
         latency_s = float("inf") if standing.latency_s is None else standing.latency_s
+        latency_s += max((standing.trail_slots or 0) - _TRAIL_SLOTS_FREE, 0) * _SLOT_S
         if number == preferred:
             latency_s = min(_FASTER_FACTOR * latency_s, latency_s - _FASTER_S)
         return rank, latency_s, number != preferred

@@ -21,8 +21,10 @@ class EndpointStatistics:
     """Without the path, the query and the user part, where providers put their keys."""
     calls: int
     """Asked, whatever became of them."""
+    asked_beside: int
+    """Of them, asked because another endpoint took long."""
     failures: Mapping[str, int]
-    """By kind: `timeout`, `status_429`, `behind` and so on."""
+    """By kind: `timeout`, `status_429`, `behind` and so on; `outrun`: one asked later answered first."""
     breaker: BreakerState
     lag_slots: int
     """How far its last answer was behind the newest slot heard from anybody."""
@@ -38,6 +40,7 @@ class Counts:
     """The same while it is being counted."""
 
     calls: int = 0
+    asked_beside: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=_LATENCIES_KEPT))
 
@@ -47,6 +50,7 @@ class Counts:
         return EndpointStatistics(
             name=name,
             calls=self.calls,
+            asked_beside=self.asked_beside,
             failures=dict(sorted(self.failures.items())),
             breaker=standing.breaker.state,
             lag_slots=standing.behind_slots,

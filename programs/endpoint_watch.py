@@ -97,6 +97,9 @@ async def _serves(pool: Pool, number: int, landmark: Landmark) -> bool:
 async def _compare(pool: Pool, tips: dict[int, Tip]) -> None:
     if not tips:
         return
+    newest = max(tip.slot for tip in tips.values())
+    for number, tip in tips.items():
+        pool.book.trail(number, newest - tip.slot)
     slot = min(tip.slot for tip in tips.values())
     words: dict[int, str | None] = {
         number: tip.blockhash for number, tip in tips.items() if tip.slot == slot

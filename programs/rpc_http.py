@@ -314,5 +314,8 @@ class HttpRpc:
             method=method, params=params, commitment=commitment or "finalized", parse=parse
         )
         return await read_with(
-            self.pool, lambda number: self.pool.ask(number, question), is_proof=is_proof
+            self.pool,
+            lambda number: self.pool.ask(number, question),
+            kind=method,
+            is_proof=is_proof,
         )

@@ -4,6 +4,7 @@ Shell. What is learned of the endpoints is in endpoint_book.py.
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -12,6 +13,7 @@ from solders.hash import Hash
 
 from programs.endpoint_book import OTHER_CLUSTER, Book
 from programs.endpoint_choice import recipients
+from programs.patience import Patience
 from programs.rpc import RpcBehind, RpcError, RpcFailure, RpcOtherCluster
 from programs.rpc_question import Question, slot_in
 from programs.rpc_replies import parse_reply
@@ -46,6 +48,8 @@ class Pool:
         self.endpoints: Final = tuple(endpoints)
         self.settings: Final = settings
         self.book: Final = Book([each.name for each in endpoints], settings, draw)
+        self.patience: Final[defaultdict[str, Patience]] = defaultdict(Patience)
+        """By kind of question: when another endpoint is asked beside the first."""
         self.genesis_hash: Hash | None = None
         """The cluster that this client is for: whatever the first answer was about."""
         self.dispute: str | None = None

@@ -1,14 +1,18 @@
 """One read with its retries: endpoint after endpoint, each at once, and the same one again only after a pause.
 
+An endpoint that takes longer than its kind of question usually does gets company: the next good one is asked beside it.
+
 Shell. The only retry policy there is, and only for reads: a send is repeated by whoever lands the transaction.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 import tenacity
 import trio
 
+from programs.first_answer import first_answer
 from programs.rpc import (
     RpcDisputed,
     RpcError,
@@ -31,18 +35,27 @@ async def read(pool: Pool, question: Question[T]) -> T:
 
     """
     return await read_with(
-        pool, lambda number: pool.ask(number, question), extra_s=question.timeout_s or 0
+        pool,
+        lambda number: pool.ask(number, question),
+        kind=question.method,
+        extra_s=question.timeout_s or 0,
     )
 
 
 async def read_with(
-    pool: Pool, ask: Callable[[int], Awaitable[T]], *, extra_s: float = 0, is_proof: bool = False
+    pool: Pool,
+    ask: Callable[[int], Awaitable[T]],
+    *,
+    kind: str,
+    extra_s: float = 0,
+    is_proof: bool = False,
 ) -> T:
     """Let one endpoint after the other answer everything that belongs together.
 
     Args:
         pool: whom to ask.
         ask: one try, with the number of an endpoint.
+        kind: of question: how long such an answer takes is learned.
         extra_s: what is added to the deadline of a single call.
         is_proof: what is asked decides what is signed: refused while endpoints contradict each other.
 
@@ -62,9 +75,9 @@ async def read_with(
             asked.clear()
         waiting = unasked() or await _wait_allowed(pool)
         asked.add(waiting[0])
-        found = await ask(waiting[0])
-        pool.book.prefer(waiting[0])
-        return found
+        return await _ask_with_company(
+            pool, ask, waiting[0], asked, kind, extra_s or pool.settings.try_timeout_s
+        )
 
     def is_worth_retrying(error: BaseException) -> bool:
         if isinstance(error, RpcLeftAlone | RpcDisputed):
@@ -94,6 +107,43 @@ async def read_with(
         raise RpcTimeout(f"no answer within {deadline_s:g} s from {names}") from error
 
 
+async def _ask_with_company(
+    pool: Pool,
+    ask: Callable[[int], Awaitable[T]],
+    first: int,
+    asked: set[int],
+    kind: str,
+    timeout_s: float,
+) -> T:
+    """Ask one endpoint, and another good one beside it when that takes long; learn who is how fast.
+
+    Raises:
+        RpcFailure: nobody of them gave an answer.
+
+    """
+    began_s = {first: trio.current_time()}
+    patience = pool.patience[kind]
+
+    def another(silent: AbstractSet[int]) -> int | None:
+        ready = [number for number in pool.book.ready() if number not in silent]
+        other = next((number for number in ready if number not in asked), next(iter(ready), None))
+        if other is None or not patience.spend():
+            return None
+        asked.add(other)
+        began_s[other] = trio.current_time()
+        pool.book.counts[other].asked_beside += 1
+        return other
+
+    number, found, is_outrun = await first_answer(ask, first, patience.wait_s(timeout_s), another)
+    now_s = trio.current_time()
+    took_s = now_s - began_s[number]
+    patience.note(took_s)
+    if is_outrun:
+        pool.book.outrun(first, now_s - began_s[first], by=number, took_s=took_s)
+    pool.book.prefer(number)
+    return found
+
+
 async def _wait_allowed(pool: Pool) -> list[int]:
     """Wait until an endpoint that asked to be left alone may be asked again.
 
@@ -102,10 +152,8 @@ async def _wait_allowed(pool: Pool) -> list[int]:
 
     """
     wait_s = pool.book.free_in_s()
-    if wait_s == float("inf"):
-        raise pool.book.nobody()
     if trio.current_time() + wait_s >= trio.current_effective_deadline():
-        raise RpcLeftAlone(f"every endpoint asked to be left alone, the first for {wait_s:.1f} s")
+        raise pool.book.nobody()
     await trio.sleep(wait_s)
     return list(pool.book.order())
 

@@ -61,7 +61,8 @@ async def read_settled(pool: Pool, signatures: Sequence[Signature]) -> SettledSt
         )
 
     calls = 2 + math.ceil(len(signatures) / STATUSES_PER_CALL)
-    return await read_with(pool, ask, extra_s=calls * pool.settings.try_timeout_s, is_proof=True)
+    extra_s = calls * pool.settings.try_timeout_s
+    return await read_with(pool, ask, kind="settled statuses", extra_s=extra_s, is_proof=True)
 
 
 _EPOCH: Final = Question(

@@ -56,6 +56,8 @@ class Standing:
     """It asked not to be called before."""
     latency_s: float | None = None
     """Of the question that all endpoints are asked alike, averaged."""
+    trail_slots: float | None = None
+    """How far it was behind the newest when all were asked alike, averaged."""
     aside: str | None = None
     """Why nothing it says is believed; None while it is."""
 
@@ -96,9 +98,15 @@ class Standing:
             return replace(self, latency_s=took_s)
         return replace(self, latency_s=self.latency_s + _WEIGHT * (took_s - self.latency_s))
 
+    def trail(self, slots: int) -> "Standing":
+        """Take in how far it was behind the newest when all were asked alike."""
+        if self.trail_slots is None:
+            return replace(self, trail_slots=float(slots))
+        return replace(self, trail_slots=self.trail_slots + _WEIGHT * (slots - self.trail_slots))
+
     def forget_slots(self) -> "Standing":
         """Drop what it said of slots: it was not about our cluster."""
-        return replace(self, marks=(None, None, None), behind_slots=0, claim=None)
+        return replace(self, marks=(None, None, None), behind_slots=0, claim=None, trail_slots=None)
 
 
 def newest_mark(standings: Iterable[Standing], commitment: Commitment, now_s: float) -> Mark | None:

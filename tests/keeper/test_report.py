@@ -220,6 +220,7 @@ def test_the_endpoints_are_told_of_by_names_without_keys():
     assert {
         "name": "https://one.example/…",
         "calls": 3,
+        "asked_beside": 0,
         "failures": {"timeout": 2},
         "breaker": "closed",
         "lag_slots": 7,

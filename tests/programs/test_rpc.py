@@ -13,6 +13,7 @@ from solders.signature import Signature
 from programs.rpc import (
     RpcBadReply,
     RpcError,
+    RpcLeftAlone,
     RpcTimeout,
     RpcUnreachable,
     SignatureStatus,
@@ -175,6 +176,63 @@ async def test_a_silent_endpoint_times_out(autojump_clock, nursery):
     assert trio.current_time() - began == pytest.approx(5)
 
 
+async def test_an_endpoint_that_hangs_costs_a_read_a_tenth_of_its_deadline(autojump_clock, nursery):
+    rpc = Wire(one=[hang], two=[result(7)]).rpc(nursery, ONE, TWO)
+    began = trio.current_time()
+    assert await rpc.get_slot("confirmed") == 7
+    assert trio.current_time() - began == pytest.approx(0.5)
+    # Who answered is asked first from then on, and the other one is told apart from one that failed.
+    # Three calls: the two questions, and which cluster it serves.
+    assert await rpc.get_slot("confirmed") == 7
+    assert trio.current_time() - began == pytest.approx(0.5)
+    slow, fast = rpc.statistics()
+    assert (slow.failures, slow.asked_beside) == ({"outrun": 1}, 0)
+    assert (fast.calls, fast.asked_beside) == (3, 1)
+
+
+async def test_one_that_answers_in_time_is_asked_alone(autojump_clock, nursery):
+    async def slow(body):
+        await trio.sleep(0.4)
+        return result(7)
+
+    wire = Wire(one=[slow], two=[result(8)])
+    assert await wire.rpc(nursery, ONE, TWO).get_slot("confirmed") == 7
+    assert wire.hosts() == ["one"]
+
+
+async def test_a_refusal_of_the_second_does_not_bind_a_read_to_the_first_which_hangs(
+    autojump_clock, nursery
+):
+    began = trio.current_time()
+    wire = Wire(one=[hang], two=[httpx.Response(500), result(7)])
+    assert await wire.rpc(nursery, ONE, TWO).get_slot("confirmed") == 7
+    assert trio.current_time() - began == pytest.approx(1.5)
+    assert wire.hosts() == ["one", "two", "two"]
+
+
+async def test_a_slow_send_gets_no_company_for_it_went_to_everybody_at_once(
+    autojump_clock, nursery
+):
+    async def slow(body):
+        await trio.sleep(3)
+        return result(str(Signature.default()))
+
+    wire = Wire(one=[slow], two=[slow])
+    rpc = wire.rpc(nursery, ONE, TWO)
+    await rpc.send_transaction(b"wire")
+    assert sorted(wire.hosts()) == ["one", "two"]
+    assert [each.asked_beside for each in rpc.statistics()] == [0, 0]
+
+
+async def test_a_send_that_nobody_may_be_given_says_for_how_long(autojump_clock, nursery):
+    wire = Wire(one=[httpx.Response(429, headers={"retry-after": "3"})])
+    rpc = wire.rpc(nursery)
+    with pytest.raises(RpcBadReply):
+        await rpc.send_transaction(b"wire")
+    with pytest.raises(RpcLeftAlone, match=r"asked to be left alone, the first for 3\.0 s"):
+        await rpc.send_transaction(b"wire")
+
+
 async def test_all_tries_together_end_at_the_deadline(autojump_clock, nursery):
     began = trio.current_time()
     with pytest.raises(RpcTimeout, match="no answer within 7 s from"):
@@ -213,7 +271,7 @@ async def test_what_is_compressed_twice_is_never_unpacked(autojump_clock, nurser
 
 
 async def test_what_a_node_says_of_an_error_is_cut_short(autojump_clock, nursery):
-    for error in ("x" * 10_000, {"code": 1, "message": "x" * 10_000}, ["x" * 10_000] * 10_000):
+    for error in ("x" * 10_000, {"code": 1, "message": "x" * 10_000}, ["x" * 10_000] * 10):
         with pytest.raises(RpcError) as refusal:
             await Wire(one=[{"error": error}]).rpc(nursery).get_slot("confirmed")
         assert len(str(refusal.value)) < 500

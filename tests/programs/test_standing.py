@@ -81,6 +81,15 @@ def test_the_one_in_use_is_kept_unless_another_is_clearly_faster():
     assert order(Standing(), Standing(), Standing(), preferred=1) == (1, 0, 2)
 
 
+def test_what_trails_is_heard_later_and_counts_as_slow():
+    near, far = Standing(latency_s=0.050), Standing(latency_s=0.005)
+    assert order(near, far) == (1, 0)
+    assert order(near, far.trail(12)) == (0, 1)
+    # So little may be the time between two questions.
+    assert order(near, far.trail(2)) == (1, 0)
+    assert far.trail(12).forget_slots().trail_slots is None
+
+
 def test_when_all_are_bad_the_least_bad_is_still_asked_but_never_one_that_is_not_believed():
     assert order(opened(9.0), opened(8.0)) == (1, 0)
     assert order(Standing(behind_slots=90), Standing(behind_slots=40)) == (1, 0)
@@ -106,6 +115,7 @@ def test_transactions_go_to_all_whose_breaker_lets_them_and_to_all_when_none_doe
             breaker=st.sampled_from([Breaker(), opened().breaker, opened(0.0).breaker]),
             behind_slots=st.integers(0, 60),
             latency_s=st.none() | st.floats(0.001, 1),
+            trail_slots=st.none() | st.floats(0, 60),
             aside=st.none() | st.just("other_fork"),
         ),
         min_size=1,

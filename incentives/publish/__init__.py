@@ -1,0 +1,1 @@
+"""What is published of every epoch, for strangers to check."""
