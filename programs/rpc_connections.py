@@ -14,6 +14,9 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
+import trio
+
+_CLOSE_S: Final = 2.0
 
 
 def connections_to(url: str, keepalive_s: float) -> httpx.AsyncBaseTransport | None:
@@ -27,7 +30,7 @@ def connections_to(url: str, keepalive_s: float) -> httpx.AsyncBaseTransport | N
 
 
 class Connections(httpx.AsyncBaseTransport):
-    """A transport to one origin. How many calls there are at once, and for how long, is decided by whoever calls."""
+    """A transport to one origin; another one is reached as well, but none to the former is kept. How many calls there are at once, and for how long, is decided by whoever calls."""
 
     def __init__(self, keepalive_s: float) -> None:
         """Begin without a connection.
@@ -49,17 +52,22 @@ class Connections(httpx.AsyncBaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
-        connection = await self._take() or self._new(url.origin)
-        with _translated():
-            response = await connection.handle_async_request(
-                httpcore.Request(
-                    request.method,
-                    url,
-                    headers=request.headers.raw,
-                    content=cast("httpx.AsyncByteStream", request.stream),
-                    extensions=request.extensions,
+        connection = await self._take(url.origin) or self._new(url.origin)
+        try:
+            with _translated():
+                response = await connection.handle_async_request(
+                    httpcore.Request(
+                        request.method,
+                        url,
+                        headers=request.headers.raw,
+                        content=cast("httpx.AsyncByteStream", request.stream),
+                        extensions=request.extensions,
+                    )
                 )
-            )
+        except BaseException:
+            # Cancelled before its first byte it is as good as it was; later httpcore has closed it.
+            self._keep(connection)
+            raise
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -69,20 +77,25 @@ class Connections(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the idle ones; the others close with what they carry."""
-        while self._idle:
-            await self._idle.pop().aclose()
+        # Each is a system call; cancelled after the first, the others would stay open.
+        with trio.move_on_after(_CLOSE_S, shield=True):
+            while self._idle:
+                await self._idle.pop().aclose()
 
     async def give_back(self, connection: httpcore.AsyncHTTPConnection) -> None:
         """Keep a connection whose answer was read to the end; let go of the one that has been idle longest, if for too long."""
-        if connection.is_idle():
-            self._idle.append(connection)
+        self._keep(connection)
         if self._idle and self._idle[0].has_expired():
             await self._idle.popleft().aclose()
 
-    async def _take(self) -> httpcore.AsyncHTTPConnection | None:
+    def _keep(self, connection: httpcore.AsyncHTTPConnection) -> None:
+        if connection.is_available():
+            self._idle.append(connection)
+
+    async def _take(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection | None:
         while self._idle:
             connection = self._idle.pop()
-            if not connection.has_expired():
+            if connection.can_handle_request(origin) and not connection.has_expired():
                 return connection
             await connection.aclose()
         return None
@@ -114,9 +127,9 @@ class _Body(httpx.AsyncByteStream):
                 yield piece
 
     async def aclose(self) -> None:
-        try:
+        # It takes a lock first: cancelled there, the socket would stay open.
+        with trio.move_on_after(_CLOSE_S, shield=True):
             await self._response.aclose()
-        finally:
             await self._connections.give_back(self._connection)
 
 

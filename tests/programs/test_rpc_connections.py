@@ -21,6 +21,8 @@ class Server:
         self.together = 1
         """Requests that must have come before any is answered."""
         self.come = trio.Event()
+        self.gone = 0
+        self.all_gone = trio.Event()
 
     async def serve(self, stream):
         number = len(self.streams)
@@ -36,6 +38,9 @@ class Server:
                 self.come.set()
             await self.come.wait()
             await stream.send_all(self.answer)
+        self.gone += 1
+        if self.gone == len(self.streams):
+            self.all_gone.set()
 
 
 @pytest.fixture
@@ -77,6 +82,18 @@ async def test_a_connection_that_was_idle_for_too_long_is_closed(server):
         for _ in range(3):
             await ask(client, server.url)
     assert server.served == [0, 1, 2]
+
+
+async def test_all_that_are_idle_are_closed_also_when_whoever_closes_is_cancelled(server):
+    server.together = 3
+    with trio.CancelScope() as scope:
+        async with httpx.AsyncClient(transport=Connections(keepalive_s=30)) as client:
+            async with trio.open_nursery() as together:
+                for _ in range(3):
+                    together.start_soon(ask, client, server.url)
+            scope.cancel()
+    with trio.fail_after(HANG_S):
+        await server.all_gone.wait()
 
 
 async def test_an_answer_that_nobody_reads_to_its_end_costs_its_connection(server):
