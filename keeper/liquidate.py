@@ -51,6 +51,8 @@ _SIGHT_MAX_SLOTS: Final = 4
 _TRANSACTIONS_AT_A_LOOK: Final = 64
 """Jobs are made for so many at most: the next look makes those of the others."""
 _EXHAUSTED_MAX: Final = 2
+_EXHAUSTED_KEPT: Final = 4_096
+"""Jobs that are remembered to have run out; the oldest go first."""
 _LANDINGS_REMEMBERED_SLOTS: Final = 1_000
 _NOTHING_LIQUIDATED: Final = BY_NAME["NOTHING_LIQUIDATED"].code
 log = structlog.get_logger()
@@ -72,8 +74,14 @@ class _Memory:
     in_flight: dict[int, Parcel] = field(default_factory=dict)
     """By the identity of the parcel that was dispatched."""
     exhausted: Counter[str] = field(default_factory=Counter)
-    """Times that a job's transaction ran out of compute units since it last landed."""
+    """Times that a job's transaction ran out of compute units since it last landed; of the newest such jobs."""
     news: trio.Event = field(default_factory=trio.Event)
+
+    def note_exhausted(self, job_ids: Collection[str]) -> None:
+        """Count that a transaction of these jobs ran out; what somebody else saw to is forgotten in time."""
+        self.exhausted.update(job_ids)
+        while len(self.exhausted) > _EXHAUSTED_KEPT:
+            del self.exhausted[next(iter(self.exhausted))]
 
     @property
     def busy_markets(self) -> set[Pubkey]:
@@ -320,7 +328,7 @@ async def _land(lane: Lane, memory: _Memory, parcel: Parcel, shipment: Shipment)
             lane.kit.tally.refusals[f"{LANE}.tables_doubted"] += len(ids)
         case Failed() if is_exhausted(outcome.err) and shipment.cu_limit < cu_bound(jobs):
             # The market moved since the simulation; if that does not help either, they get all that they could use.
-            memory.exhausted.update(ids)
+            memory.note_exhausted(ids)
             queue.released(ids)
             lane.kit.tally.refusals[f"{LANE}.exhausted"] += len(ids)
             log.warning("liquidations.exhausted", jobs=len(ids), cu_limit=shipment.cu_limit)

@@ -4,21 +4,16 @@ Core. The lines of a close, in order: the close itself, the emission into the po
 a wallet's claims once is more than flooring each, what over-subscription takes away, and the allocations. Wallets by bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from incentives.lines import Allocation, Anomaly, Code, EpochClose, Line, Transfer
 from incentives.parameters import Parameters
+from incentives.rules.accounts import POT, SEASON, accrued, name_of, payable
 from incentives.rules.accruals import Accruals
 from incentives.rules.formulas import CLAIM_DENOMINATOR, mining_claim, share_out
-from incentives.rules.mining import LiquidityBook, Mined
+from incentives.rules.mining import Mined
 from incentives.rules.season import Season
-from incentives.rules.wallets import accrued, name_of, payable
-
-POT: Final = "pot"
-SEASON: Final = "season"
-UNSPENT: Final = "unspent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +60,12 @@ class Closing:
             inputs=inputs,
         )
 
-    def mining(self, accruals: Accruals, liquidity: LiquidityBook) -> Iterator[Transfer | Anomaly]:
+    def mining(
+        self, accruals: Accruals, liquidity: Sequence[Mined]
+    ) -> Iterator[Transfer | Anomaly]:
         """Accrue what the epoch's liquidity mined."""
         leg = 0
-        for mined in liquidity.mined():
+        for mined in liquidity:
             amount = accruals.add(mined.wallet, self._claim(mined))
             if amount is None:
                 yield Anomaly(
@@ -113,7 +110,7 @@ class Closing:
         )
         return close, [(wallet, claim, posted) for wallet, _, claim, posted in owed]
 
-    def lines(self, accruals: Accruals, liquidity: LiquidityBook) -> Iterator[Line]:
+    def lines(self, accruals: Accruals, liquidity: Sequence[Mined]) -> Iterator[Line]:
         """Yield the lines of the close; the first that is an EpochClose says what is allocated."""
         mining = list(self.mining(accruals, liquidity))
         close, owed = self.allocate(accruals)
