@@ -195,11 +195,24 @@ async def watch_blockhashes(
 async def simulate(lane: Lane, shipment: Shipment) -> Simulation:
     """Run a shipment on the node without sending it.
 
+    The fees of the day are asked for meanwhile: every millisecond between a simulation and its landing is one in which others
+    change what it found.
+
     Raises:
         RpcFailure: no node could.
     """
     signed, _ = _signed(lane, shipment, _budget(shipment, _FREE))
-    return await lane.kit.rpc.simulate_transaction(signed.wire, replace_blockhash=True)
+    rpc = lane.kit.rpc
+    found: Simulation | RpcFailure
+    async with trio.open_nursery() as asking:
+        asking.start_soon(lane.purse.read_floor, rpc, lane.name, _writable(shipment))
+        try:
+            found = await rpc.simulate_transaction(signed.wire, replace_blockhash=True)
+        except RpcFailure as failure:
+            found = failure
+    if isinstance(found, RpcFailure):
+        raise found
+    return found
 
 
 async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
@@ -269,18 +282,22 @@ def _resting(kit: Kit, shipment: Shipment) -> NoBid | None:
 
 def _ask(lane: Lane, shipment: Shipment) -> Ask:
     return Ask(
-        writable={
-            meta.pubkey
-            for instruction in shipment.instructions
-            for meta in instruction.accounts
-            if meta.is_writable
-        },
+        writable=_writable(shipment),
         cu_limit=shipment.cu_limit,
         signatures=1 + len(lane.signers),
         value_lamports=shipment.value_lamports,
         rent_lamports=shipment.rent_lamports,
         is_critical=shipment.is_critical,
     )
+
+
+def _writable(shipment: Shipment) -> set[Pubkey]:
+    return {
+        meta.pubkey
+        for instruction in shipment.instructions
+        for meta in instruction.accounts
+        if meta.is_writable
+    }
 
 
 def _unlike_others(shipment: Shipment, nonce: int) -> Shipment:

@@ -6,8 +6,9 @@ batching.py. A failure is blamed on the instruction it names, and within that bi
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,7 @@ import trio
 from solders.pubkey import Pubkey
 
 from keeper.assessment import Assessment
-from keeper.batching import Desk, Parcel, blamed, cu_bound, dispatch, repack
+from keeper.batching import Desk, Parcel, blamed, cu_bound, cu_margin_bps, dispatch, repack
 from keeper.deeds import deeds_of
 from keeper.due import JOBS_PER_MARKET, KIND, DueSince, jobs_of
 from keeper.execute import Kit, Lane, Shipment, job_refs, ship
@@ -27,6 +28,7 @@ from keeper.mirrors import Following
 from keeper.newest import Newest
 from keeper.permits import LANE, Permits, Sight
 from keeper.prices.board import PriceBoard
+from keeper.rehearsal import Rehearsed
 from keeper.risk import due_now
 from keeper.sizing import Sized, Unsized, is_about_tables, is_exhausted, note_end, size
 from keeper.snapshot import Snapshot
@@ -49,6 +51,8 @@ _SIGHT_MAX_SLOTS: Final = 4
 _TRANSACTIONS_AT_A_LOOK: Final = 64
 """Jobs are made for so many at most: the next look makes those of the others."""
 _EXHAUSTED_MAX: Final = 2
+_EXHAUSTED_KEPT: Final = 4_096
+"""Jobs that are remembered to have run out; the oldest go first."""
 _LANDINGS_REMEMBERED_SLOTS: Final = 1_000
 _NOTHING_LIQUIDATED: Final = BY_NAME["NOTHING_LIQUIDATED"].code
 log = structlog.get_logger()
@@ -70,8 +74,14 @@ class _Memory:
     in_flight: dict[int, Parcel] = field(default_factory=dict)
     """By the identity of the parcel that was dispatched."""
     exhausted: Counter[str] = field(default_factory=Counter)
-    """Times that a job's transaction ran out of compute units since it last landed."""
+    """Times that a job's transaction ran out of compute units since it last landed; of the newest such jobs."""
     news: trio.Event = field(default_factory=trio.Event)
+
+    def note_exhausted(self, job_ids: Collection[str]) -> None:
+        """Count that a transaction of these jobs ran out; what somebody else saw to is forgotten in time."""
+        self.exhausted.update(job_ids)
+        while len(self.exhausted) > _EXHAUSTED_KEPT:
+            del self.exhausted[next(iter(self.exhausted))]
 
     @property
     def busy_markets(self) -> set[Pubkey]:
@@ -86,7 +96,7 @@ class _Memory:
 async def liquidate_positions(
     lane: Lane,
     lamports_per_quote_unit: int,
-    change_e6: int,
+    change_e6: Callable[[], int],
     board: PriceBoard,
     chain: Newest[Snapshot],
     following: Newest[Following],
@@ -97,7 +107,7 @@ async def liquidate_positions(
     Args:
         lane: who pays, and how much.
         lamports_per_quote_unit: what a bounty is worth.
-        change_e6: smallest move that is posted.
+        change_e6: smallest move that is posted; asked for at every use, because it may change.
         board: newest prices.
         chain: newest snapshot.
         following: the tokens of each market.
@@ -280,7 +290,11 @@ async def _size(lane: Lane, memory: _Memory, parcel: Parcel) -> Sized | Unsized:
     )
     if any(memory.exhausted[job.job_id] >= _EXHAUSTED_MAX for job in batch.jobs):
         return Sized(shipment=shipment, simulated=None)
-    return await size(lane, KIND, bound, shipment)
+    return await size(lane, KIND, bound, shipment, margin_bps=partial(_margin_bps, lane.kit))
+
+
+def _margin_bps(kit: Kit, simulated: Simulation) -> int:
+    return cu_margin_bps(deeds_of(kit.program, simulated.logs))
 
 
 def _idle(kit: Kit, jobs: Sequence[Job], simulated: Simulation | None) -> tuple[Job, ...]:
@@ -314,13 +328,16 @@ async def _land(lane: Lane, memory: _Memory, parcel: Parcel, shipment: Shipment)
             lane.kit.tally.refusals[f"{LANE}.tables_doubted"] += len(ids)
         case Failed() if is_exhausted(outcome.err) and shipment.cu_limit < cu_bound(jobs):
             # The market moved since the simulation; if that does not help either, they get all that they could use.
-            memory.exhausted.update(ids)
+            memory.note_exhausted(ids)
             queue.released(ids)
             lane.kit.tally.refusals[f"{LANE}.exhausted"] += len(ids)
             log.warning("liquidations.exhausted", jobs=len(ids), cu_limit=shipment.cu_limit)
         case Failed():
             guilty = _note_refused(lane, memory, parcel, "failed_on_chain", outcome.err)
             queue.released(_ids(_others(jobs, guilty)))
+        case Rehearsed():
+            # As if it had landed, so that what is less urgent has its turn; nothing is counted, for nothing was sent.
+            queue.landed(ids, outcome.until_slot)
         case Expired() | NoBid():
             _put_off(memory, jobs)  # counted and logged by ship
 

@@ -22,6 +22,7 @@ from programs.rpc import (
     Account,
     Accounts,
     AddressSignature,
+    Block,
     Commitment,
     Filter,
     LatestBlockhash,
@@ -32,6 +33,7 @@ from programs.rpc import (
     Simulation,
     TransactionFacts,
 )
+from programs.rpc_blocks import read_one_block
 from programs.rpc_pool import Pool
 from programs.rpc_programs import ProgramReader
 from programs.rpc_question import Question
@@ -244,13 +246,23 @@ class HttpRpc:
         }
         return await self._read(read_facts, "getTransaction", str(signature), options)
 
+    async def get_block(self, slot: Slot, commitment: Commitment) -> Block | None:
+        """Read a block; None if its slot was skipped. One that the cluster no longer keeps is an `RpcFailure`."""
+        return await read_one_block(self.pool, slot, commitment)
+
     async def get_signatures_for_address(
-        self, address: Pubkey, *, limit: int, until: Signature | None = None
+        self,
+        address: Pubkey,
+        *,
+        limit: int,
+        before: Signature | None = None,
+        until: Signature | None = None,
+        commitment: Commitment = "confirmed",
     ) -> tuple[AddressSignature, ...]:
-        """Read which confirmed transactions name an address, newest first, down to `until` without it; at most 1_000."""
-        options: dict[str, object] = {"commitment": "confirmed", "limit": limit}
-        if until is not None:
-            options["until"] = str(until)
+        """Read which transactions name an address, newest first, from `before` down to `until`, both excluded; at most 1_000."""
+        bounds = {"before": before, "until": until}
+        options: dict[str, object] = {"commitment": commitment, "limit": limit}
+        options |= {name: str(end) for name, end in bounds.items() if end is not None}
         return await self._read(
             read_address_signatures, "getSignaturesForAddress", str(address), options
         )

@@ -3,6 +3,7 @@
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import trio
@@ -47,7 +48,7 @@ async def liquidating(lamports_per_quote_unit=5_000_000, rehearsal=None, **chang
             liquidate_positions,
             lane_of(kit, "liquidations", LaneConfig(**changes)),
             lamports_per_quote_unit,
-            CHANGE_E6,
+            lambda: CHANGE_E6,
             world.board,
             world.chain,
             world.following,
@@ -83,10 +84,19 @@ async def test_what_is_due_lands_in_one_batch_and_is_counted_from_the_programs_o
         )
         assert 5 == len(tally.latencies_ms(["liquidations"]))
         assert 5 == tally.liquidations_due
-        # The limit comes from the simulation, with a margin: not from the worst case.
-        assert [(11_000,)] == world.rows("SELECT cu_limit FROM attempt")
         effects = world.rows("SELECT DISTINCT effect FROM attempt_job")
         assert [(f"{100 * USD}:{60 * USD}#0",)] == effects
+
+
+@pytest.mark.parametrize(("shares_sold", "cu_limit"), [(USD, 10_400), (0, 11_400)])
+async def test_the_limit_follows_from_what_the_simulation_sold_and_not_from_the_worst_case(
+    autojump_clock, shares_sold, cu_limit
+):
+    async with liquidating() as world:
+        world.cluster.logs_of = partial(logs_of_liquidation, shares_sold=shares_sold)
+        due(world, range(5))
+        await world.slots(6)
+        assert [(cu_limit,)] == world.rows("SELECT cu_limit FROM attempt")
 
 
 async def test_a_landed_target_is_sent_again_only_for_a_scan_newer_than_the_landing(
