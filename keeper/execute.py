@@ -28,6 +28,7 @@ from keeper.spend import SpentRow
 from keeper.tally import Tally
 from programs.attempt_log import AttemptLog
 from programs.cu_model import CuModel
+from programs.flight import TellBlock, ignore_block
 from programs.in_flight import InFlight
 from programs.lookup_tables import LookupTable, TableShelf
 from programs.outage import Outage
@@ -215,8 +216,16 @@ async def simulate(lane: Lane, shipment: Shipment) -> Simulation:
     return found
 
 
-async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
-    """Bid, land exactly once, and tally how it ended; or say why it is not worth sending."""
+async def ship(
+    lane: Lane, shipment: Shipment, tell_block: TellBlock = ignore_block
+) -> Outcome | NoBid:
+    """Bid, land exactly once, and tally how it ended; or say why it is not worth sending.
+
+    Args:
+        lane: whose it is.
+        shipment: what to send.
+        tell_block: hears of the block that holds it before its end is firm.
+    """
     kit, purse, name = lane.kit, lane.purse, lane.name
     if kit.rehearsal is not None and (resting := _resting(kit, shipment)) is not None:
         return resting
@@ -259,7 +268,7 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     )
     tally.jobs_in_flight[name] += count
     try:
-        outcome = await submit(kit.attempts, kit.in_flight, batch)
+        outcome = await submit(kit.attempts, kit.in_flight, batch, tell_block=tell_block)
     except (AlreadyOpen, JobHeld) as held:
         # The chain as this lane sees it is not what we did to it, or not yet again: the next look will tell.
         purse.take_back(pledge, lane.funds)
