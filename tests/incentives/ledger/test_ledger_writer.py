@@ -69,7 +69,12 @@ def lines():
 
 
 def batch(listed, *, through=9_100, series=None):
-    return Batch(lines=listed, through_slot=through, series={7: 2} if series is None else series, snapshot="{}")
+    return Batch(
+        lines=listed,
+        through_slot=through,
+        series={7: 2} if series is None else series,
+        snapshot="{}",
+    )
 
 
 def opened(path):
