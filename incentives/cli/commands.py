@@ -10,6 +10,7 @@ from incentives.cli.refusal import Commands
 from incentives.cli.season import SeasonUnreadError, season_command
 from incentives.cli.sql import sql_command
 from incentives.cli.statement import statement_command
+from incentives.config import ConfigError
 from incentives.ledger.errors import LedgerError
 from state.errors import StateError
 
@@ -25,7 +26,7 @@ Shell completion:
 class _Incentives(Commands):
     """All of them."""
 
-    expected = (LedgerError, StateError, SeasonUnreadError)
+    expected = (ConfigError, LedgerError, StateError, SeasonUnreadError)
 
 
 @click.group(

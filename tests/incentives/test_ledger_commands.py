@@ -15,6 +15,8 @@ from written_ledger import being_written, played, wallet
 
 from incentives.cli.commands import cli
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module")
 def season():
@@ -258,3 +260,15 @@ def test_the_shell_completes_wallets_from_the_ledger(ledger):
         check=True,
     )
     assert f"plain,{wallet('alice')}\n" == ended.stdout
+
+
+def test_the_ledger_is_the_one_that_keeper_toml_names(ledger, tmp_path, season):
+    text = (ROOT / "keeper.toml").read_text()
+    config = tmp_path / "keeper.toml"
+    config.write_text(text.replace("[incentives]", f'[incentives]\nledger = "{ledger}"'))
+    found = CliRunner().invoke(cli, ["epoch", "--config", str(config)])
+    assert [0, 1] == [epoch["epoch"] for epoch in json.loads(found.stdout)]
+    config.write_text(text)
+    nowhere = CliRunner().invoke(cli, ["epoch", "--config", str(config)])
+    assert (2, 1) == (nowhere.exit_code, nowhere.stderr.count("\n"))
+    assert "there is no ledger in" in nowhere.stderr
