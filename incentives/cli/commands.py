@@ -2,8 +2,16 @@
 
 import click
 
+from incentives.cli.balances import balances_command, trial_balance_command
+from incentives.cli.bootstrap import bootstrap_command
+from incentives.cli.epoch import epoch_command
+from incentives.cli.payouts import payouts_command
 from incentives.cli.refusal import Commands
 from incentives.cli.season import SeasonUnreadError, season_command
+from incentives.cli.sql import sql_command
+from incentives.cli.statement import statement_command
+from incentives.config import ConfigError
+from incentives.ledger.errors import LedgerError
 from state.errors import StateError
 
 _EXAMPLES = """\b
@@ -18,7 +26,7 @@ Shell completion:
 class _Incentives(Commands):
     """All of them."""
 
-    expected = (StateError, SeasonUnreadError)
+    expected = (ConfigError, LedgerError, StateError, SeasonUnreadError)
 
 
 @click.group(
@@ -31,4 +39,11 @@ def cli() -> None:
     """Tell what MMT is owed, why, and whether it was paid."""
 
 
+cli.add_command(statement_command)
+cli.add_command(balances_command)
+cli.add_command(trial_balance_command)
+cli.add_command(epoch_command)
+cli.add_command(bootstrap_command)
+cli.add_command(payouts_command)
+cli.add_command(sql_command)
 cli.add_command(season_command)
