@@ -34,6 +34,7 @@ from programs.rpc import (
     TransactionFacts,
 )
 from programs.rpc_blocks import read_one_block
+from programs.rpc_connections import connections_to
 from programs.rpc_pool import Pool
 from programs.rpc_programs import ProgramReader
 from programs.rpc_question import Question
@@ -81,15 +82,21 @@ async def open_rpc(
     if not urls:
         raise ValueError("no RPC endpoint is configured: expected at least one url")
     # A pool for each, so that one that hangs takes nothing from the others; the number is bounded in rpc_pool.py.
-    limits = httpx.Limits(keepalive_expiry=_KEEPALIVE_S)
+    limits = httpx.Limits(keepalive_expiry=_KEEPALIVE_S)  # behind a proxy only
     # httpx logs every request with its whole url, and a provider's url holds its key.
     httpx_log = logging.getLogger("httpx")
     httpx_log.addFilter(_tells_no_url)
     try:
         async with AsyncExitStack() as stack:
             clients = [
-                await stack.enter_async_context(httpx.AsyncClient(timeout=None, limits=limits))  # noqa: S113 - every call is under fail_after
-                for _ in urls
+                await stack.enter_async_context(
+                    httpx.AsyncClient(
+                        timeout=None,  # noqa: S113 - every call is under fail_after
+                        limits=limits,
+                        transport=connections_to(url, _KEEPALIVE_S),
+                    )
+                )
+                for url in urls
             ]
             errands = await stack.enter_async_context(open_errands())
             yield HttpRpc.over(clients, urls, settings, errands, draw=draw)

@@ -11,8 +11,8 @@ from typing import Any
 from solders.pubkey import Pubkey
 
 from incentives.lines import Allocation
+from incentives.rules.accounts import address_of, name_of
 from incentives.rules.season import root_place
-from incentives.rules.wallets import address_of, name_of
 from programs.merkle import LEAVES_MAX, Reward, build_tree
 from programs.units import BaseUnits
 
