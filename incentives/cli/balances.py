@@ -1,7 +1,7 @@
 """`incentives balances` and `incentives trial-balance`: what everybody has, and that it adds up."""
 
 import json
-from typing import Final
+from typing import Any, Final
 
 import click
 from sqlite_utils import Database
@@ -74,7 +74,7 @@ def trial_balance_command(*, db: Database, form: Form, at_slot: int | None) -> N
         if at_slot is None
         else select(db, _AT_SLOT, [at_slot])
     )
-    rows = sorted(found.rows)
+    rows: list[Any] = sorted(map(tuple, found.rows))
     sums = [sum(row[column] for row in rows) for column in range(1, len(found.columns))]
     accounts, debits, credits_, balance = sums
     report = Report(
