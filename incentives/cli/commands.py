@@ -6,12 +6,16 @@ from incentives.cli.balances import balances_command, trial_balance_command
 from incentives.cli.bootstrap import bootstrap_command
 from incentives.cli.epoch import epoch_command
 from incentives.cli.payouts import payouts_command
+from incentives.cli.publish import publish_command
 from incentives.cli.refusal import Commands
 from incentives.cli.season import SeasonUnreadError, season_command
+from incentives.cli.serve import serve_command
 from incentives.cli.sql import sql_command
 from incentives.cli.statement import statement_command
 from incentives.config import ConfigError
 from incentives.ledger.errors import LedgerError
+from incentives.publish.pack import PackError
+from incentives.roots import UnpayableError
 from state.errors import StateError
 
 _EXAMPLES = """\b
@@ -26,7 +30,14 @@ Shell completion:
 class _Incentives(Commands):
     """All of them."""
 
-    expected = (ConfigError, LedgerError, StateError, SeasonUnreadError)
+    expected = (
+        ConfigError,
+        LedgerError,
+        PackError,
+        SeasonUnreadError,
+        StateError,
+        UnpayableError,
+    )
 
 
 @click.group(
@@ -47,3 +58,5 @@ cli.add_command(bootstrap_command)
 cli.add_command(payouts_command)
 cli.add_command(sql_command)
 cli.add_command(season_command)
+cli.add_command(publish_command)
+cli.add_command(serve_command)
