@@ -121,6 +121,8 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     genesis: GenesisConfig = field(default_factory=GenesisConfig)
+    incentives: dict[str, Any] = field(default_factory=dict)
+    """What `incentives follow` reads in the same file, strictly; of it only `enabled` is looked at here."""
 
     def __post_init__(self) -> None:
         """Refuse a keeper that counts other slots than the sandbox it runs."""

@@ -282,7 +282,7 @@ async def _liquidate(work: Work) -> None:
     await liquidate_positions(
         work.lanes.liquidations,
         work.config.lanes.lamports_per_quote_unit,
-        work.config.posting.change_e6,
+        lambda: work.config.posting.change_e6,
         work.board,
         work.chain,
         work.following,
@@ -294,7 +294,7 @@ async def _execute_chains(work: Work) -> None:
     await execute_chains(
         work.lanes.chains,
         work.config.lanes.lamports_per_quote_unit,
-        work.config.posting.change_e6,
+        lambda: work.config.posting.change_e6,
         work.board,
         work.chain,
         work.following,

@@ -17,11 +17,11 @@ from spl.token.instructions import (
 from keeper.costs import (
     CREATE_CU,
     CREATE_LOADED_BYTES,
-    POST_EPOCH_CU,
     TOKEN_ACCOUNT_RENT,
     epoch_rent_lamports,
     pay_rewards_cu,
     pay_rewards_loaded_bytes,
+    post_epoch_cu,
     post_epoch_loaded_bytes,
 )
 from keeper.payouts import Subtree, tight_batch
@@ -116,7 +116,7 @@ def post_id(root: Pubkey) -> str:
 
 def post(program: Pubkey, authority: Pubkey, tree: RewardTree) -> Due:
     """Post a root: the account must not be there yet, and once it is the program makes no other in its place."""
-    address = epoch_address(program, tree.epoch, tree.index)[0]
+    address, bump = epoch_address(program, tree.epoch, tree.index)
     job_id, leaf_count = post_id(address), len(tree.rewards)
     return Due(
         # Whatever its leaves: while one post of this account may land, no other is signed.
@@ -134,7 +134,7 @@ def post(program: Pubkey, authority: Pubkey, tree: RewardTree) -> Due:
                     total=tree.total,
                 ),
             ),
-            cu=POST_EPOCH_CU,
+            cu=post_epoch_cu(bump),
             loaded_bytes=post_epoch_loaded_bytes(leaf_count),
         ),
         rent_lamports=epoch_rent_lamports(leaf_count),

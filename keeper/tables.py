@@ -21,6 +21,7 @@ from keeper.newest import Newest
 from keeper.sizing import Unsized, note_end, size
 from keeper.snapshot import Snapshot
 from keeper.table_wants import wanted_tables
+from programs.errors import in_words
 from programs.lookup_tables import (
     AUTHORITY_OFFSET,
     TABLE_PROGRAM,
@@ -237,7 +238,7 @@ def _log_end(step: TableStep, outcome: Outcome | NoBid) -> None:
         case Landed():
             log.info("table.changed", **facts, rent_lamports=step.rent_lamports, reason=step.reason)
         case Failed():
-            log.warning("table.refused", **facts, reason=str(outcome.err))
+            log.warning("table.refused", **facts, reason=in_words(outcome.err))
         case Expired() | NoBid():
             log.warning("table.unsent", **facts, reason=outcome.reason)
 

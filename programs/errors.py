@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from programs.runtime_errors import runtime_words
+
 
 class ProgramError(Exception):
     """The program refused an instruction."""
@@ -139,9 +141,9 @@ def describe(code: int) -> str:
 
 
 def in_words(err: object) -> str:
-    """Say what a transaction error, in the node's own JSON, means: the program's words where they are known."""
+    """Say what a transaction error, in the node's own JSON, means: the program's words, or the runtime's."""
     code = custom_code(err)
-    return str(err) if code is None else describe(code)
+    return runtime_words(err) if code is None else describe(code)
 
 
 def custom_code(err: object) -> int | None:
