@@ -1,7 +1,7 @@
 """Liquidations -> transactions that may go now: filled with several markets' batches, none in the way of another.
 
-Core. A market has at most one transaction in flight, because the second would be planned on what the first is about to
-change; what many markets write (the vault, the keeper's own accounts) commutes. Jobs that a failure made suspect travel with
+Core. A market has at most one transaction that the plan does not show yet, because a second would be planned on what the first
+is about to change; what many markets write (the vault, the keeper's own accounts) commutes. Jobs that a failure made suspect travel with
 nobody but suspects of their own market, so that whoever is innocent lands beside them no second time.
 """
 
@@ -18,10 +18,13 @@ from keeper.costs import (
     LIQUIDATE_CU_PER_POSITION,
     LIQUIDATE_LOADED_BYTES_PER_POSITION,
     LIQUIDATE_LOG_BYTES_PER_POSITION,
+    LIQUIDATE_MARGIN_BPS,
+    LIQUIDATE_MARGIN_UNSOLD_BPS,
     liquidate_base_cu,
     liquidate_loaded_bytes,
     liquidate_log_bytes,
 )
+from keeper.deeds import Deeds
 from keeper.jobs import Job
 from programs.addresses import vault_address, vault_tokens_address
 from programs.contention import Candidate, Claim, take_turns
@@ -89,9 +92,9 @@ def dispatch(
 
     Args:
         desk: for whom.
-        by_market: jobs of each market that has none in flight, most urgent first, and so the markets.
+        by_market: jobs of each market that is free, most urgent first, and so the markets.
         bisection: who is suspect.
-        in_flight: claims of what has not ended.
+        in_flight: claims of what the plan does not show.
         shelf: lookup tables at hand.
         room: how many transactions may go.
     """
@@ -131,6 +134,16 @@ def cu_bound(jobs: Sequence[Job]) -> ComputeUnits:
     fixed = len({job.market for job in jobs}) * liquidate_base_cu(0)
     selling = sales * (liquidate_base_cu(1) - liquidate_base_cu(0))
     return ComputeUnits(COMPUTE_BUDGET_CU + fixed + selling + len(jobs) * LIQUIDATE_CU_PER_POSITION)
+
+
+def cu_margin_bps(deeds: Deeds) -> int:
+    """Return what to ask for beyond a simulation: a sale that took place can only be lost, another may be won.
+
+    Between simulation and landing others trade, and whoever trades first takes what room a pool has above the oracle's
+    price: no forecast of ours knows when.
+    """
+    is_settled = deeds.unread is None and not deeds.unsold
+    return LIQUIDATE_MARGIN_BPS if is_settled else LIQUIDATE_MARGIN_UNSOLD_BPS
 
 
 def blamed(batch: Batch[Job], err: object) -> tuple[Job, ...]:

@@ -3,6 +3,7 @@
 Shell, though it does no I/O: it counts and tells what waits.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,8 +25,8 @@ class ChainPermits:
     """What waits, with the reason last told."""
 
     tally: Tally
-    change_e6: int
-    """Smallest move that is posted: the chain may always be off by so much."""
+    change_e6: Callable[[], int]
+    """Smallest move that is posted, now: the chain may always be off by so much."""
     _pools: dict[tuple[Pubkey, int], str] = field(default_factory=dict)
 
     def allows(self, sight: Sight, address: Pubkey, pool: int) -> bool:
@@ -55,6 +56,6 @@ class ChainPermits:
         if not reading.permissions.execute_chain:
             return reading.refusal
         chain_e6, price = sight.snapshot.markets[address].pools[pool].price_e6, reading.prices[pool]
-        if any(is_chain_behind(chain_e6, price, side, change_e6=self.change_e6) for side in Side):
+        if any(is_chain_behind(chain_e6, price, side, change_e6=self.change_e6()) for side in Side):
             return Refusal(reason=_BEHIND, outcome=pool)
         return None

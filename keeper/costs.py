@@ -19,7 +19,7 @@ from programs.layout import (
 )
 from programs.loader import PROGRAM_BYTES, PROGRAM_DATA_HEADER_BYTES
 from programs.merkle import Batch
-from programs.units import ComputeUnits
+from programs.units import ComputeUnits, Lamports
 
 _ACCOUNT_OVERHEAD_BYTES: Final = 64
 """What each loaded account counts beside its data. Source: SIMD-0186."""
@@ -33,6 +33,14 @@ LIQUIDATE_CU_PER_POSITION: Final = ComputeUnits(900)
 _LIQUIDATE_CU: Final = 3_800
 _LIQUIDATE_CU_PER_SIDE: Final = 5_200
 """All positions on one side of one pool are one sale, or two: those under water sell apart."""
+LIQUIDATE_MARGIN_BPS: Final = 400
+"""Beyond a simulation in which every sale found room in its pool: it may find none when it lands, and then costs less. More
+it costs by steps of the curve's root finding only. Source: of 695 such transactions of two sandbox runs with twice the usual
+jumps, each given its full bound, the one that rose the most rose by 3.9 %."""
+LIQUIDATE_MARGIN_UNSOLD_BPS: Final = 1_400
+"""Beyond one in which a sale found no room: somebody's trade may make room for it before it lands, and a sale costs 2_000 to
+4_400 compute units. Of 145 in the same runs 12 rose so, by 9.9 to 25.8 %. To ask for all of that of all would waste more than
+the headroom's 15 %; so much less than those 15 % that they do not break at the next compute unit that is not used."""
 LIQUIDATE_LOG_BYTES: Final = 900
 """The program's own lines, those of two token transfers, the event's head and that of bad debt."""
 LIQUIDATE_LOG_BYTES_PER_POSITION: Final = 161
@@ -41,6 +49,17 @@ LIQUIDATE_LOG_BYTES_PER_CHAIN: Final = 600
 _PAY_REWARDS_CU: Final = 1_300
 _PAY_REWARDS_CU_PER_LEAF: Final = 1_850
 _PAY_REWARDS_CU_PER_NODE: Final = 190
+_POST_EPOCH_CU: Final = 4_400
+_CU_PER_BUMP: Final = 1_500
+"""The program searches the address's bump from 255 downwards. Source: agave create_program_address_units."""
+CREATE_CU: Final = ComputeUnits(40_000)
+"""Measured 21_000 to 31_000 for our own account, whose bump is near 255: the associated token program searches it downwards."""
+CREATE_LOADED_BYTES: Final = 1 << 20
+TOKEN_ACCOUNT_RENT: Final = Lamports(2_039_280)
+"""What a token account of 165 bytes holds at the rate of all clusters; counted against the lane's caps."""
+_RENT_LAMPORTS_PER_BYTE: Final = 6_960
+_RENT_OVERHEAD_BYTES: Final = 128
+"""Both alike on all clusters. Source: solana-rent."""
 _EXECUTE_CHAIN_CU: Final = 3_900
 """What the first step of a chain uses beside itself: two token transfers at most."""
 _STEP_CU: Final = {
@@ -116,3 +135,28 @@ def pay_rewards_loaded_bytes(batch: Batch, leaf_count: int) -> int:
     tokens = (1 + len(batch.wallets)) * (_TOKEN_ACCOUNT_BYTES + _ACCOUNT_OVERHEAD_BYTES)
     state = GLOBAL_DTYPE.itemsize + epoch_bytes(leaf_count) + _TOKEN_PROGRAM_BYTES
     return _program_bytes() + state + tokens + 6 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def create_token_account_cu(bump: int) -> ComputeUnits:
+    """Bound what opening an associated token account uses, whose address has this bump: of thousands, some lie far down."""
+    return ComputeUnits(CREATE_CU + _CU_PER_BUMP * (255 - bump))
+
+
+def post_epoch_cu(bump: int) -> ComputeUnits:
+    """Bound what posting a root uses, whose account has this bump."""
+    return ComputeUnits(_POST_EPOCH_CU + _CU_PER_BUMP * (255 - bump))
+
+
+def post_epoch_loaded_bytes(leaf_count: int) -> int:
+    """Bound the bytes that posting a root loads, program included."""
+    return (
+        _program_bytes()
+        + GLOBAL_DTYPE.itemsize
+        + epoch_bytes(leaf_count)
+        + 5 * _ACCOUNT_OVERHEAD_BYTES
+    )
+
+
+def epoch_rent_lamports(leaf_count: int) -> Lamports:
+    """Return what the account of a root locks up for good; who posts it pays."""
+    return Lamports((_RENT_OVERHEAD_BYTES + epoch_bytes(leaf_count)) * _RENT_LAMPORTS_PER_BYTE)

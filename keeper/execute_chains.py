@@ -5,7 +5,7 @@ a moment ago, and what was refused and waits. How far a chain has come is the ch
 counted here, and after a landing its chain and its market wait for a sight that is newer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -77,7 +77,7 @@ class _Memory:
 async def execute_chains(
     lane: Lane,
     lamports_per_quote_unit: int,
-    change_e6: int,
+    change_e6: Callable[[], int],
     board: PriceBoard,
     chain: Newest[Snapshot],
     following: Newest[Following],
@@ -88,7 +88,7 @@ async def execute_chains(
     Args:
         lane: who pays, and how much.
         lamports_per_quote_unit: what a bounty is worth.
-        change_e6: smallest move that is posted.
+        change_e6: smallest move that is posted; asked for at every use, because it may change.
         board: newest prices.
         chain: newest snapshot.
         following: the tokens of each market.

@@ -30,6 +30,7 @@ from keeper.pay import pay_due_rewards
 from keeper.payer import watch_balances
 from keeper.platform_watch import tell_halts, watch_platform
 from keeper.post import post_prices
+from keeper.post_roots import Posting
 from keeper.prices.discovery import discover_at
 from keeper.prices.feed import feed
 from keeper.prices.venue_http import open_venue
@@ -243,7 +244,7 @@ async def _liquidate(work: Work) -> None:
     await liquidate_positions(
         work.lanes.liquidations,
         work.config.lanes.lamports_per_quote_unit,
-        work.config.posting.change_e6,
+        lambda: work.config.posting.change_e6,
         work.board,
         work.chain,
         work.following,
@@ -255,7 +256,7 @@ async def _execute_chains(work: Work) -> None:
     await execute_chains(
         work.lanes.chains,
         work.config.lanes.lamports_per_quote_unit,
-        work.config.posting.change_e6,
+        lambda: work.config.posting.change_e6,
         work.board,
         work.chain,
         work.following,
@@ -264,8 +265,17 @@ async def _execute_chains(work: Work) -> None:
 
 
 async def _pay(work: Work) -> None:
-    mint = work.facts.parameters.mmt_mint
-    await pay_due_rewards(work.lanes.payouts, pay_rules(work.config), mint, work.stop)
+    facts, lanes = work.facts, work.lanes
+    await pay_due_rewards(
+        lanes.payouts,
+        pay_rules(work.config),
+        facts.parameters.mmt_mint,
+        work.stop,
+        posting=Posting(
+            lane=lanes.posting, incentives_authority=facts.parameters.incentives_authority
+        ),
+        genesis_hash=facts.genesis_hash,
+    )
 
 
 async def _scan(work: Work) -> None:

@@ -3,7 +3,7 @@
 Shell, though it does no I/O: it counts and tells what waits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,8 +50,8 @@ class Permits:
     """What waits, with the reason last told."""
 
     tally: Tally
-    change_e6: int
-    """Smallest move that is posted: the chain may always be off by so much."""
+    change_e6: Callable[[], int]
+    """Smallest move that is posted, now: the chain may always be off by so much."""
     _markets: dict[Pubkey, Refusal] = field(default_factory=dict)
     _sides: Mapping[tuple[Pubkey, int, Side], int] = field(default_factory=dict)
     """Pools' sides whose price on chain is behind, and how far."""
@@ -115,7 +115,7 @@ class Permits:
             on_chain.price_e6,
             price,
             side,
-            change_e6=self.change_e6,
+            change_e6=self.change_e6(),
             judged_band_e6=on_chain.band_e6 if is_at_band else None,
         ):
             return 0

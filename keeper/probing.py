@@ -7,6 +7,7 @@ import trio
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from programs.errors import in_words
 from programs.findings import ProbeAnswer
 from programs.probes import PROBE_BUFFER_BYTES, PROBE_NAMES, attempts_to_change
 from programs.rent import RentRate
@@ -57,5 +58,7 @@ async def _simulate(rpc: Rpc, wire: bytes) -> ProbeAnswer:
         return ProbeAnswer(skipped=f"the RPC endpoint does not simulate ({error})")
     if isinstance(simulation.err, str):
         # Turned away before the loader saw it: that says nothing about the program.
-        return ProbeAnswer(skipped=f"the simulation did not reach the loader ({simulation.err})")
+        return ProbeAnswer(
+            skipped=f"the simulation did not reach the loader ({in_words(simulation.err)})"
+        )
     return ProbeAnswer(error=simulation.err)

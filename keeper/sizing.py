@@ -4,6 +4,7 @@ Shell. What is asked for is paid for and weighed by the scheduler, used or not; 
 errors are kept small: a kind whose use is well known asks for it and a margin, any other is simulated first.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from keeper.execute import Kit, Lane, Shipment, simulate
@@ -33,7 +34,14 @@ class Unsized:
     reason: str
 
 
-async def size(lane: Lane, kind: str, bound: ComputeUnits, shipment: Shipment) -> Sized | Unsized:
+async def size(
+    lane: Lane,
+    kind: str,
+    bound: ComputeUnits,
+    shipment: Shipment,
+    *,
+    margin_bps: Callable[[Simulation], int] | None = None,
+) -> Sized | Unsized:
     """Set a shipment's compute-unit limit.
 
     Args:
@@ -41,6 +49,7 @@ async def size(lane: Lane, kind: str, bound: ComputeUnits, shipment: Shipment) -
         kind: what is alike: the lane's instruction.
         bound: what it cannot exceed, linear in what drives the cost.
         shipment: its own limit serves for the simulation, and must be ample.
+        margin_bps: what to ask for beyond a simulation, judged by what happened in it; None: the model's policy says.
     """
     model = lane.kit.cu_model
     if model.is_sure(kind, bound):
@@ -55,7 +64,8 @@ async def size(lane: Lane, kind: str, bound: ComputeUnits, shipment: Shipment) -
         if is_about_tables(simulated.err):
             _take_off_shelf(lane.kit, shipment)
         return Unsized(err=simulated.err, reason=in_words(simulated.err))
-    asked = model.request(kind, bound, simulated.cu_used)
+    beyond_bps = None if margin_bps is None else margin_bps(simulated)
+    asked = model.request(kind, bound, simulated.cu_used, simulated_margin_bps=beyond_bps)
     return Sized(shipment=replace(shipment, cu_limit=asked), simulated=simulated)
 
 

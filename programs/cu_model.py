@@ -114,7 +114,12 @@ class CuModel:
         return lowest <= bound <= highest and asked <= allowed
 
     def request(
-        self, kind: str, bound: ComputeUnits, simulated: ComputeUnits | None = None
+        self,
+        kind: str,
+        bound: ComputeUnits,
+        simulated: ComputeUnits | None = None,
+        *,
+        simulated_margin_bps: int | None = None,
     ) -> ComputeUnits:
         """Choose a transaction's limit, rounded up.
 
@@ -122,9 +127,13 @@ class CuModel:
             kind: as noted.
             bound: its static bound, asked for while nothing better is known.
             simulated: what a simulation just used, compute-budget instructions included: the request is never below it.
+            simulated_margin_bps: what to ask for beyond a simulation of this kind; None: what the policy says of any.
         """
         if simulated is not None:
-            wanted = _raised(simulated, self.policy.simulated_margin_bps)
+            margin_bps = simulated_margin_bps
+            wanted = _raised(
+                simulated, self.policy.simulated_margin_bps if margin_bps is None else margin_bps
+            )
         elif (fit := self._fitted(kind)) is not None and self.is_sure(kind, bound):
             used = -(-fit.expected_e6(bound) * fit.high_e6 // _ONE_E6**2)
             wanted = _raised(used, self.policy.margin_bps)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import trio
 from sqlite_utils import Database
 
-from state.schema import check_library, migrate
+from state.schema import STATE, check_library, migrate
 from state.store import commit, configure
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class InLoopStore:
     def __init__(self) -> None:
         self.db = Database(memory=True)
         configure(self.db)
-        migrate(self.db, ":memory:")
+        migrate(self.db, ":memory:", STATE)
 
     async def transaction(self, work: Callable[[Database], T]) -> T:
         """Run `work` in one IMMEDIATE transaction; commit, or roll back and raise."""

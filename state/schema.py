@@ -5,6 +5,7 @@ keeper is stopped by the file itself. `recursive_triggers` must be on: without i
 rows past the triggers (LEDGER.md, measured).
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from sqlite_utils import Database, Migrations
@@ -217,40 +218,41 @@ BEGIN SELECT RAISE(ABORT, 'what a finalized attempt used never changes'); END;
 @migrations()
 def m001_attempts(db: Database) -> None:
     """Create attempts, their jobs, and their history."""
-    _execute_each(db, _ATTEMPTS)
+    execute_each(db, _ATTEMPTS)
 
 
 @migrations()
 def m002_cursors(db: Database) -> None:
     """Create named cursors."""
-    _execute_each(db, _CURSORS)
+    execute_each(db, _CURSORS)
 
 
 @migrations()
 def m003_attempt_wires(db: Database) -> None:
     """Keep signed bytes apart, until the attempt is finalized."""
-    _execute_each(db, _WIRES)
+    execute_each(db, _WIRES)
 
 
 @migrations()
 def m004_held_effects(db: Database) -> None:
     """Hold an effect while it may still happen or be undone; learn what was used after the end."""
-    _execute_each(db, _EFFECTS)
+    execute_each(db, _EFFECTS)
 
 
 @migrations()
 def m010_learned_units(db: Database) -> None:
     """Create what is learned of compute units: no history, only advice."""
-    _execute_each(db, _LEARNED_UNITS)
+    execute_each(db, _LEARNED_UNITS)
 
 
 @migrations()
 def m011_spend(db: Database) -> None:
     """Date attempts, and keep what they lock in new accounts."""
-    _execute_each(db, _SPEND)
+    execute_each(db, _SPEND)
 
 
-def _execute_each(db: Database, script: str) -> None:
+def execute_each(db: Database, script: str) -> None:
+    """Execute a script's statements inside the caller's transaction."""
     # executescript() commits first, which would break the migration's own transaction.
     statement = ""
     for line in script.splitlines(keepends=True):
@@ -272,34 +274,54 @@ def check_library(version: tuple[int, ...] | None = None) -> None:
         raise LibraryTooOld(".".join(map(str, found)), ".".join(map(str, SQLITE_MIN)))
 
 
-def migrate(db: Database, path: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """What a database of ours consists of."""
+
+    migrations: Migrations
+    triggers: frozenset[str]
+    """Names of those that guard its history; a file without one of them is refused."""
+    views: str = ""
+    """Statements that drop and create the reports: they follow the release, not the file."""
+
+
+def migrate(db: Database, path: str, schema: Schema) -> None:
     """Bring a database to this release's schema, each migration in one transaction.
 
     Raises:
         StateNewer: the database has migrations this release does not know.
         HistoryConflict: a trigger that guards the history is missing.
     """
-    known = {migration.name for migration in migrations.pending(Database(memory=True))}
-    applied = {migration.name for migration in migrations.applied(db)}
+    known = {migration.name for migration in schema.migrations.pending(Database(memory=True))}
+    applied = {migration.name for migration in schema.migrations.applied(db)}
     if applied - known:
         raise StateNewer(path, found=len(applied), expected=len(known))
     if applied != known:
-        migrations.apply(db)
-    _check_triggers(db, path)
-
-
-def _check_triggers(db: Database, path: str) -> None:
-    # sqlite-utils' transform() drops triggers without a word.
-    expected = {
-        line.split()[2]
-        for line in (_ATTEMPTS + _CURSORS + _WIRES + _EFFECTS + _SPEND).splitlines()
-        if line.startswith("CREATE TRIGGER")
-    }
-    present = {
-        row[0] for row in db.conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-    }
-    if missing := expected - present:
+        schema.migrations.apply(db)
+    if missing := schema.triggers - present_triggers(db):
         names = ", ".join(sorted(missing))
         raise HistoryConflict(
             f"{path} lacks the triggers that guard its history ({names}): restore a backup"
         )
+    if schema.views:
+        with db.atomic():
+            execute_each(db, schema.views)
+
+
+def present_triggers(db: Database) -> frozenset[str]:
+    """Return the names of a database's triggers: sqlite-utils' transform() drops them without a word."""
+    rows = db.conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+    return frozenset(name for (name,) in rows)
+
+
+def trigger_names(script: str) -> frozenset[str]:
+    """Return the names of the triggers that a script creates."""
+    lines = script.splitlines()
+    return frozenset(line.split()[2] for line in lines if line.startswith("CREATE TRIGGER"))
+
+
+STATE: Final = Schema(
+    migrations=migrations,
+    triggers=trigger_names(_ATTEMPTS + _CURSORS + _WIRES + _EFFECTS + _SPEND),
+)
+"""The keeper's own memory."""

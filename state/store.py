@@ -28,7 +28,7 @@ from state.errors import (
     StateUnopenable,
 )
 from state.file_lock import exclusive_lock, from_os_error
-from state.schema import check_library, migrate
+from state.schema import STATE, Schema, check_library, migrate
 from state.sqlite import sqlite3
 
 T = TypeVar("T")
@@ -103,15 +103,15 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def open_store(path: Path) -> AsyncGenerator[SqliteStore]:
-    """Open, lock and migrate the state at `path`, creating it (0600, its folder 0700) if need be.
+async def open_store(path: Path, schema: Schema = STATE) -> AsyncGenerator[SqliteStore]:
+    """Open, lock and migrate the database at `path`, creating it (0600, its folder 0700) if need be.
 
     Raises:
         StateError: with one sentence for the operator; the file is as it was.
     """
     check_library()
     with exclusive_lock(path):
-        db = await trio.to_thread.run_sync(_connect_writer, path)
+        db = await trio.to_thread.run_sync(_connect_writer, path, schema)
         store = SqliteStore(path)
         writer = threading.Thread(target=_write, args=(db, store), name="state-writer", daemon=True)
         writer.start()
@@ -131,7 +131,7 @@ def connect_read_only(path: Path) -> Database:
         return Database(connection)
 
 
-def _connect_writer(path: Path) -> Database:
+def _connect_writer(path: Path, schema: Schema) -> Database:
     with _translated(path):
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -145,7 +145,7 @@ def _connect_writer(path: Path) -> Database:
             configure(db)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
-            migrate(db, str(path))
+            migrate(db, str(path), schema)
         except BaseException:
             connection.close()
             raise

@@ -196,29 +196,38 @@ class FakeRpc:
         status = self.cluster.status(signature, history=True)
         if status is None:
             return None
-        logs = [
-            line
-            for accounts in accounts_of_each(self.cluster.received[signature])
-            for line in self.cluster.logs_of(accounts)
-        ]
         return TransactionFacts(
             slot=status.slot,
             err=status.err,
             fee_lamports=self.cluster.told_fee_lamports,
             cu_used=1_234,
-            logs=() if status.err else tuple(logs),
+            logs=() if status.err else self._logs_of(self.cluster.received[signature]),
             wire=bytes(self.cluster.received[signature]),
         )
 
-    async def get_signatures_for_address(self, address, *, limit, until=None):
+    async def get_signatures_for_address(
+        self,
+        address,
+        *,
+        limit,
+        before=None,
+        until=None,
+        commitment="confirmed",
+        min_context_slot=None,
+    ):
         """See `Rpc`; an address is named by whatever transaction has its key."""
         await self._turn("get_signatures_for_address")
+        assert min_context_slot is None
         found = []
+        is_passed = before is None
         for signature, (slot, err) in reversed(self.cluster.included.items()):
             if signature == until:
                 break
+            if not is_passed:
+                is_passed = signature == before
+                continue
             keys = self.cluster.received[signature].message.account_keys
-            if address in keys and slot <= self.cluster.height("confirmed"):
+            if address in keys and slot <= self.cluster.height(commitment):
                 found.append(AddressSignature(signature=signature, slot=slot, err=err))
         return tuple(found[:limit])
 
@@ -226,8 +235,14 @@ class FakeRpc:
         """See `Rpc`."""
         await self._turn("simulate_transaction")
         assert replace_blockhash
-        err = self.cluster.outcome_of(VersionedTransaction.from_bytes(wire))
-        return Simulation(err=err, logs=(), cu_used=10_000, slot=self.cluster.slot)
+        transaction = VersionedTransaction.from_bytes(wire)
+        err = self.cluster.outcome_of(transaction)
+        logs = () if err else self._logs_of(transaction)
+        return Simulation(err=err, logs=logs, cu_used=10_000, slot=self.cluster.slot)
+
+    def _logs_of(self, transaction):
+        every = accounts_of_each(transaction)
+        return tuple(line for accounts in every for line in self.cluster.logs_of(accounts))
 
     async def get_recent_prioritization_fees(self, writable):
         """See `Rpc`."""

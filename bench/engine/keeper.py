@@ -141,7 +141,7 @@ async def _work(
             await liquidate_positions(
                 lanes.liquidations,
                 LanesConfig().lamports_per_quote_unit,
-                PostingRules().change_e6,
+                lambda: PostingRules().change_e6,
                 board,
                 chain,
                 following,

@@ -66,7 +66,7 @@ async def keep(nodes: Nodes, disk: Disk, truth_e6: Mapping[int, int | None]) -> 
                 liquidate_positions,
                 lane_of(kit, "liquidations"),
                 _LAMPORTS_PER_QUOTE_UNIT,
-                _RULES.change_e6,
+                lambda: _RULES.change_e6,
                 boards.board,
                 boards.chain,
                 boards.following,

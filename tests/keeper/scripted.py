@@ -100,8 +100,8 @@ def position_row(number, *, market=0, shares=100 * USD, debt=60 * USD, margin=10
     return bytes(position_address(number)), row.tobytes()
 
 
-def liquidated(positions, *, bounty=1_000, bad_debt=7):
-    """The log line of one batch."""
+def liquidated(positions, *, bounty=1_000, bad_debt=7, shares_sold=USD):
+    """The log line of one batch, all of it one sale."""
     kind = EventKind.POSITIONS_LIQUIDATED
     body = {"positions": len(positions), "to_keeper": bounty * len(positions)}
     data = event_layout.HEAD.pack(1, kind, 0, 0, 0, 0)
@@ -110,14 +110,15 @@ def liquidated(positions, *, bounty=1_000, bad_debt=7):
     )
     for position in positions:
         record = {"position": bytes(position), "bounty": bounty, "bad_debt": bad_debt}
+        record["shares_sold"] = shares_sold
         values = (record.get(name, 0) for name, _ in event_layout.TAILS[kind][1])
         data += event_layout.TAIL_STRUCTS[kind].pack(*values)
     return f"Program data: {b64encode(data).decode()}"
 
 
-def logs_of_liquidation(accounts):
+def logs_of_liquidation(accounts, *, shares_sold=USD):
     """What the program logs when every position of a batch is liquidated."""
-    inside = liquidated(accounts[HEADER_ACCOUNTS:])
+    inside = liquidated(accounts[HEADER_ACCOUNTS:], shares_sold=shares_sold)
     return (f"Program {PROGRAM} invoke [1]", inside, f"Program {PROGRAM} success")
 
 

@@ -203,7 +203,7 @@ class SvmWorld:
             execute_chains,
             lane,
             LAMPORTS_PER_QUOTE_UNIT,
-            CHANGE_E6,
+            lambda: CHANGE_E6,
             self.board,
             self.chain,
             self.following,

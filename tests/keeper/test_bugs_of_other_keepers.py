@@ -71,7 +71,7 @@ def liquidate(world, **changes):
         liquidate_positions,
         lane_of(world.kit, "liquidations", LaneConfig(**changes)),
         LAMPORTS_PER_QUOTE_UNIT,
-        CHANGE_E6,
+        lambda: CHANGE_E6,
         world.board,
         world.chain,
         world.following,

@@ -3,6 +3,7 @@
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import trio
@@ -47,7 +48,7 @@ async def liquidating(lamports_per_quote_unit=5_000_000, rehearsal=None, **chang
             liquidate_positions,
             lane_of(kit, "liquidations", LaneConfig(**changes)),
             lamports_per_quote_unit,
-            CHANGE_E6,
+            lambda: CHANGE_E6,
             world.board,
             world.chain,
             world.following,
@@ -83,10 +84,19 @@ async def test_what_is_due_lands_in_one_batch_and_is_counted_from_the_programs_o
         )
         assert 5 == len(tally.latencies_ms(["liquidations"]))
         assert 5 == tally.liquidations_due
-        # The limit comes from the simulation, with a margin: not from the worst case.
-        assert [(11_000,)] == world.rows("SELECT cu_limit FROM attempt")
         effects = world.rows("SELECT DISTINCT effect FROM attempt_job")
         assert [(f"{100 * USD}:{60 * USD}#0",)] == effects
+
+
+@pytest.mark.parametrize(("shares_sold", "cu_limit"), [(USD, 10_400), (0, 11_400)])
+async def test_the_limit_follows_from_what_the_simulation_sold_and_not_from_the_worst_case(
+    autojump_clock, shares_sold, cu_limit
+):
+    async with liquidating() as world:
+        world.cluster.logs_of = partial(logs_of_liquidation, shares_sold=shares_sold)
+        due(world, range(5))
+        await world.slots(6)
+        assert [(cu_limit,)] == world.rows("SELECT cu_limit FROM attempt")
 
 
 async def test_a_landed_target_is_sent_again_only_for_a_scan_newer_than_the_landing(
@@ -131,6 +141,46 @@ async def test_one_batch_of_a_market_is_in_flight_at_a_time_the_most_urgent_firs
         assert {position_address(n) for n in range(40)} == {
             position for batch in world.batches() for position in batch
         }
+
+
+async def test_a_market_is_free_once_a_sight_shows_the_block_that_holds_its_last_transaction(
+    autojump_clock,
+):
+    async with liquidating() as world:
+        world.price()
+        rows = [position_row(n, debt=(60 + n) * USD) for n in range(40)]
+        world.scan(markets=[market_row(0, slot=world.cluster.slot)], positions=rows)
+        await world.slots(1)
+        gone = {bytes(each) for each in landed(world)}
+        ((block_slot, _),) = world.cluster.included.values()
+        left = [row for row in rows if row[0] not in gone]
+        # What a sight from before that block shows is what the transaction was about to change.
+        world.scan(markets=[market_row(0, slot=block_slot)], positions=left, slot=block_slot - 1)
+        await world.slots(0.5)
+        assert 1 == len(world.batches())
+        world.scan(markets=[market_row(0, slot=block_slot)], positions=left, slot=block_slot)
+        await world.slots(0.5)
+        assert [("open",), ("open",)] == world.rows("SELECT state FROM attempt")
+        first, second = world.batches()
+        assert not set(first) & set(second)
+
+
+async def test_a_market_waits_again_when_a_fork_takes_the_block_of_its_last_transaction(
+    autojump_clock,
+):
+    async with liquidating() as world:
+        world.price()
+        rows = [position_row(n, debt=(60 + n) * USD) for n in range(40)]
+        world.scan(markets=[market_row(0, slot=world.cluster.slot)], positions=rows)
+        await world.slots(1)
+        world.cluster.fork(1)
+        world.cluster.drops = 10_000
+        await world.slots(1)
+        for _ in range(3):
+            world.scan(markets=[market_row(0, slot=world.cluster.slot)], positions=rows)
+            await world.slots(1)
+        assert 1 == len(world.batches())
+        world.cluster.drops = 0
 
 
 async def test_markets_go_side_by_side_as_many_as_may_be_in_flight(autojump_clock):

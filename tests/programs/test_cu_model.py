@@ -163,3 +163,10 @@ def test_a_new_fit_is_drawn_as_samples_come_in(samples):
     for _ in range(16):
         model.note_landed("liquidate", bound(54), used(54, chance))
     assert model.is_sure("liquidate", bound(54))
+
+
+def test_what_is_known_of_one_simulation_goes_before_the_policy_of_all():
+    model = CuModel()
+    assert 1_040 == model.request("any", 5, simulated=1_000, simulated_margin_bps=400)
+    assert 1_000 == model.request("any", 5, simulated=1_000, simulated_margin_bps=0)
+    assert 1_100 == model.request("any", 5, simulated=1_000)

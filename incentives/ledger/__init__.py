@@ -1,0 +1,1 @@
+"""The reward ledger: double entry, append-only, hash-chained, in SQLite."""

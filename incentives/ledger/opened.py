@@ -1,0 +1,65 @@
+"""A ledger, opened: for its one writer, or to be read beside it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from incentives.ledger.encoding import Identity
+from incentives.ledger.errors import LedgerError, LedgerForeign
+from incentives.ledger.schema import LEDGER
+from incentives.ledger.writer import LedgerWriter
+from incentives.parameters import Parameters
+from state.store import connect_read_only, open_store
+
+
+@asynccontextmanager
+async def open_ledger(
+    path: Path, identity: Identity, parameters: Parameters
+) -> AsyncGenerator[LedgerWriter]:
+    """Open a ledger for writing, creating it if need be; one process at a time.
+
+    Raises:
+        LedgerForeign: it is of another platform.
+        StateError: the file cannot be used.
+    """
+    async with open_store(path, LEDGER) as store:
+        await store.transaction(lambda db: _identify(db, path, identity))
+        yield LedgerWriter(store=store, identity=identity, parameters=parameters)
+
+
+def read_ledger(path: Path) -> Database:
+    """Open the live file for reading; whoever writes is not held up.
+
+    Raises:
+        LedgerError: there is none.
+        StateError: the file cannot be read.
+    """
+    if not path.exists():
+        raise LedgerError(
+            f"{path} does not exist: name the ledger with --ledger, or start `incentives follow`"
+        )
+    db = connect_read_only(path)
+    if "identity" not in db.table_names():
+        raise LedgerError(f"{path} is a database, but no reward ledger: check --ledger")
+    return db
+
+
+def read_identity(db: Database) -> Identity:
+    """Return which season of which platform a ledger is of."""
+    row = db.conn.execute("SELECT genesis_hash, program, mint FROM identity").fetchone()
+    return Identity(genesis_hash=row[0], program=row[1], mint=row[2])
+
+
+def _identify(db: Database, path: Path, identity: Identity) -> None:
+    if db.conn.execute("SELECT count(*) FROM identity").fetchone()[0] == 0:
+        db.conn.execute(
+            "INSERT INTO identity (id, genesis_hash, program, mint) VALUES (1, ?, ?, ?)",
+            [identity.genesis_hash, identity.program, identity.mint],
+        )
+    elif (found := read_identity(db)) != identity:
+        raise LedgerForeign(
+            f"{path} is of program {found.program} on cluster {found.genesis_hash}, asked for {identity.program} on "
+            f"{identity.genesis_hash}: name another ledger"
+        )

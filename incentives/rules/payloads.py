@@ -1,0 +1,89 @@
+"""The fields of an event that the rules read, out of its bytes without decoding the rest: a million trades a pass.
+
+Core. The places of the fields come from programs/event_layout.py; the bytes of the others are skipped.
+"""
+
+import struct
+from typing import Any, Final
+
+from programs.event_layout import (
+    BODIES,
+    EVENT_VERSION,
+    HEAD,
+    STRUCTS,
+    TAIL_STRUCTS,
+    TAILS,
+    EventKind,
+)
+from programs.events import MalformedEventError
+
+_KIND_AT: Final = 1
+_SERIES: Final = struct.Struct("<I")
+_SERIES_AT: Final = 4
+
+
+def kind_of(payload: bytes) -> EventKind:
+    """Return what kind of event it is.
+
+    Raises:
+        MalformedEventError: another version, an unknown kind, or shorter than a head.
+    """
+    if len(payload) < HEAD.size or payload[0] != EVENT_VERSION or payload[_KIND_AT] not in BODIES:
+        raise MalformedEventError(
+            f"found {payload[:2].hex() or 'no bytes'} and {len(payload)} bytes, expected an event of version {EVENT_VERSION}"
+        )
+    return EventKind(payload[_KIND_AT])
+
+
+def series_of(payload: bytes) -> int:
+    """Return the series: the market's id in a market's events."""
+    number: int = _SERIES.unpack_from(payload, _SERIES_AT)[0]
+    return number
+
+
+class Picked:
+    """Some fields of one kind of event; `of` returns them in the order in which they were named.
+
+    The values are what struct gives: integers, and addresses as 32 bytes.
+    """
+
+    __slots__ = ("_body", "_kind", "_record", "_size")
+
+    def __init__(self, kind: EventKind, *names: str, record: tuple[str, ...] = ()) -> None:
+        self._kind = kind
+        self._size = HEAD.size + STRUCTS[kind].size
+        self._body = _picking(BODIES[kind], names)
+        self._record = _picking(TAILS[kind][1], record) if record else None
+
+    def of(self, payload: bytes) -> tuple[Any, ...]:
+        """Return the fields of the body.
+
+        Raises:
+            MalformedEventError: the payload has the wrong length.
+        """
+        if len(payload) != self._size and (self._kind not in TAILS or len(payload) < self._size):
+            raise MalformedEventError(
+                f"found {len(payload)} bytes, expected {self._size} for {self._kind.name}"
+            )
+        return self._body.unpack_from(payload, HEAD.size)
+
+    def records(self, payload: bytes) -> list[tuple[Any, ...]]:
+        """Return the fields of every record behind the body.
+
+        Raises:
+            MalformedEventError: the records are cut.
+        """
+        tail = payload[self._size :]
+        if self._record is None or len(tail) % TAIL_STRUCTS[self._kind].size:
+            raise MalformedEventError(
+                f"found {len(tail)} bytes of records of {self._kind.name}, expected whole ones"
+            )
+        return list(self._record.iter_unpack(tail))
+
+
+def _picking(fields: list[tuple[str, str]], names: tuple[str, ...]) -> struct.Struct:
+    """Return a struct of the named fields, which must be named in the order of the layout; pad bytes for the others."""
+    listed = tuple(name for name, _ in fields if name in names)
+    assert listed == names, f"fields are picked in their order: {listed}"
+    codes = (code if name in names else f"{struct.calcsize('<' + code)}x" for name, code in fields)
+    return struct.Struct("<" + "".join(codes))
