@@ -6,6 +6,7 @@ from incentives.cli.balances import balances_command, trial_balance_command
 from incentives.cli.bootstrap import bootstrap_command
 from incentives.cli.epoch import epoch_command
 from incentives.cli.explain import explain_command
+from incentives.cli.export import export_command
 from incentives.cli.payouts import payouts_command
 from incentives.cli.refusal import Commands
 from incentives.cli.season import SeasonUnreadError, season_command
@@ -47,5 +48,6 @@ cli.add_command(explain_command)
 cli.add_command(epoch_command)
 cli.add_command(bootstrap_command)
 cli.add_command(payouts_command)
+cli.add_command(export_command)
 cli.add_command(sql_command)
 cli.add_command(season_command)
