@@ -5,6 +5,8 @@ import click
 from incentives.cli.balances import balances_command, trial_balance_command
 from incentives.cli.bootstrap import bootstrap_command
 from incentives.cli.epoch import epoch_command
+from incentives.cli.explain import explain_command
+from incentives.cli.export import export_command
 from incentives.cli.payouts import payouts_command
 from incentives.cli.publish import publish_command
 from incentives.cli.refusal import Commands
@@ -53,9 +55,11 @@ def cli() -> None:
 cli.add_command(statement_command)
 cli.add_command(balances_command)
 cli.add_command(trial_balance_command)
+cli.add_command(explain_command)
 cli.add_command(epoch_command)
 cli.add_command(bootstrap_command)
 cli.add_command(payouts_command)
+cli.add_command(export_command)
 cli.add_command(sql_command)
 cli.add_command(season_command)
 cli.add_command(publish_command)
