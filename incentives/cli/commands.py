@@ -2,12 +2,23 @@
 
 import click
 
+from incentives.chain_reading import SeasonUnreadError
+from incentives.cli.follow import follow_command
 from incentives.cli.refusal import Commands
-from incentives.cli.season import SeasonUnreadError, season_command
+from incentives.cli.season import season_command
+from incentives.config import ConfigError
+from incentives.ledger.errors import LedgerError
+from incentives.manifest_folder import ManifestConflictError
+from incentives.parameters import ParametersError
+from incentives.reading.errors import ReadingError
+from incentives.roots import UnpayableError
+from incentives.rules.errors import RulebookError
+from programs.rpc import RpcFailure
 from state.errors import StateError
 
 _EXAMPLES = """\b
 Examples:
+  incentives follow                          keep the ledger, as a service
   incentives season --program-id ADDRESS     what the chain says of the season
 \b
 Shell completion:
@@ -18,7 +29,18 @@ Shell completion:
 class _Incentives(Commands):
     """All of them."""
 
-    expected = (StateError, SeasonUnreadError)
+    expected = (
+        ConfigError,
+        LedgerError,
+        ManifestConflictError,
+        ParametersError,
+        ReadingError,
+        RpcFailure,
+        RulebookError,
+        SeasonUnreadError,
+        StateError,
+        UnpayableError,
+    )
 
 
 @click.group(
@@ -31,4 +53,5 @@ def cli() -> None:
     """Tell what MMT is owed, why, and whether it was paid."""
 
 
+cli.add_command(follow_command)
 cli.add_command(season_command)

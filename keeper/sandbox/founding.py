@@ -91,7 +91,7 @@ def _mint(cast: Cast) -> Deed:
 def _genesis(cast: Cast, oracle: Pubkey) -> Deed:
     admin = cast.admin.address
     authorities = instructions.Authorities(
-        market=admin, oracle=oracle, incentives=admin, fee_treasury_owner=admin, halt=admin
+        market=admin, oracle=oracle, incentives=oracle, fee_treasury_owner=admin, halt=admin
     )
     program = PROGRAM_KEY.pubkey()
     quote, mmt = cast.quote_mint.pubkey(), cast.mmt_mint.pubkey()
