@@ -3,9 +3,15 @@
 import click
 
 from incentives.chain_reading import SeasonUnreadError
+from incentives.cli.balances import balances_command, trial_balance_command
+from incentives.cli.bootstrap import bootstrap_command
+from incentives.cli.epoch import epoch_command
 from incentives.cli.follow import follow_command
+from incentives.cli.payouts import payouts_command
 from incentives.cli.refusal import Commands
 from incentives.cli.season import season_command
+from incentives.cli.sql import sql_command
+from incentives.cli.statement import statement_command
 from incentives.config import ConfigError
 from incentives.ledger.errors import LedgerError
 from incentives.manifest_folder import ManifestConflictError
@@ -54,4 +60,11 @@ def cli() -> None:
 
 
 cli.add_command(follow_command)
+cli.add_command(statement_command)
+cli.add_command(balances_command)
+cli.add_command(trial_balance_command)
+cli.add_command(epoch_command)
+cli.add_command(bootstrap_command)
+cli.add_command(payouts_command)
+cli.add_command(sql_command)
 cli.add_command(season_command)

@@ -11,7 +11,6 @@ from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
-from told_ledger import write_ledger
 
 from incentives.emission import emitted_by
 from incentives.ledger.opened import read_ledger
@@ -30,6 +29,7 @@ from programs.deploy import ProgramImage
 from programs.localnet.bank import BankConfig
 from programs.localnet.server import LocalnetConfig, serve
 from programs.merkle import Reward, build_tree, hash_leaf, verify
+from tests.incentives.told_ledger import write_ledger
 
 PROGRAM_KEY = Keypair.from_seed(bytes([71] * 32))
 PROGRAM = PROGRAM_KEY.pubkey()

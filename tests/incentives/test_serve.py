@@ -10,12 +10,12 @@ from urllib.parse import quote
 import pytest
 import trio
 from solders.pubkey import Pubkey
-from told_events import address, balances
-from told_ledger import PROGRAM, write_ledger
 
 from incentives.lines import EpochClose
 from incentives.serve.drawing import HEIGHT, WIDTH, draw_bars, draw_lines
 from incentives.serve.questions import metadata
+from tests.incentives.told_events import address, balances
+from tests.incentives.told_ledger import PROGRAM, write_ledger
 
 
 @pytest.fixture
