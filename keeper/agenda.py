@@ -58,7 +58,8 @@ class Agenda:
             outlook: as of this slot.
             must_wait: tells of a market whether it cannot be decided yet; it comes up again in the next slot.
         """
-        self.reviews.note_tokens(outlook.following.tokens)
+        if self.reviews.note_tokens(outlook.following.tokens):
+            self.publish_slots.keep_only(self.reviews.tokens)
         self.reviews.note_prices(outlook.board.snapshot())
         self.reviews.note_markets(outlook.snapshot.markets)
         for number, address in enumerate(self.reviews.take(outlook.slot)):

@@ -1,7 +1,7 @@
 """Liquidations -> transactions that may go now: filled with several markets' batches, none in the way of another.
 
-Core. A market has at most one transaction in flight, because the second would be planned on what the first is about to
-change; what many markets write (the vault, the keeper's own accounts) commutes. Jobs that a failure made suspect travel with
+Core. A market has at most one transaction that the plan does not show yet, because a second would be planned on what the first
+is about to change; what many markets write (the vault, the keeper's own accounts) commutes. Jobs that a failure made suspect travel with
 nobody but suspects of their own market, so that whoever is innocent lands beside them no second time.
 """
 
@@ -92,9 +92,9 @@ def dispatch(
 
     Args:
         desk: for whom.
-        by_market: jobs of each market that has none in flight, most urgent first, and so the markets.
+        by_market: jobs of each market that is free, most urgent first, and so the markets.
         bisection: who is suspect.
-        in_flight: claims of what has not ended.
+        in_flight: claims of what the plan does not show.
         shelf: lookup tables at hand.
         room: how many transactions may go.
     """

@@ -28,6 +28,7 @@ from keeper.spend import SpentRow
 from keeper.tally import Tally
 from programs.attempt_log import AttemptLog
 from programs.cu_model import CuModel
+from programs.flight import TellBlock, ignore_block
 from programs.in_flight import InFlight
 from programs.lookup_tables import LookupTable, TableShelf
 from programs.outage import Outage
@@ -195,15 +196,36 @@ async def watch_blockhashes(
 async def simulate(lane: Lane, shipment: Shipment) -> Simulation:
     """Run a shipment on the node without sending it.
 
+    The fees of the day are asked for meanwhile: every millisecond between a simulation and its landing is one in which others
+    change what it found.
+
     Raises:
         RpcFailure: no node could.
     """
     signed, _ = _signed(lane, shipment, _budget(shipment, _FREE))
-    return await lane.kit.rpc.simulate_transaction(signed.wire, replace_blockhash=True)
+    rpc = lane.kit.rpc
+    found: Simulation | RpcFailure
+    async with trio.open_nursery() as asking:
+        asking.start_soon(lane.purse.read_floor, rpc, lane.name, _writable(shipment))
+        try:
+            found = await rpc.simulate_transaction(signed.wire, replace_blockhash=True)
+        except RpcFailure as failure:
+            found = failure
+    if isinstance(found, RpcFailure):
+        raise found
+    return found
 
 
-async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
-    """Bid, land exactly once, and tally how it ended; or say why it is not worth sending."""
+async def ship(
+    lane: Lane, shipment: Shipment, tell_block: TellBlock = ignore_block
+) -> Outcome | NoBid:
+    """Bid, land exactly once, and tally how it ended; or say why it is not worth sending.
+
+    Args:
+        lane: whose it is.
+        shipment: what to send.
+        tell_block: hears of the block that holds it before its end is firm.
+    """
     kit, purse, name = lane.kit, lane.purse, lane.name
     if kit.rehearsal is not None and (resting := _resting(kit, shipment)) is not None:
         return resting
@@ -246,7 +268,7 @@ async def ship(lane: Lane, shipment: Shipment) -> Outcome | NoBid:
     )
     tally.jobs_in_flight[name] += count
     try:
-        outcome = await submit(kit.attempts, kit.in_flight, batch)
+        outcome = await submit(kit.attempts, kit.in_flight, batch, tell_block=tell_block)
     except (AlreadyOpen, JobHeld) as held:
         # The chain as this lane sees it is not what we did to it, or not yet again: the next look will tell.
         purse.take_back(pledge, lane.funds)
@@ -269,18 +291,22 @@ def _resting(kit: Kit, shipment: Shipment) -> NoBid | None:
 
 def _ask(lane: Lane, shipment: Shipment) -> Ask:
     return Ask(
-        writable={
-            meta.pubkey
-            for instruction in shipment.instructions
-            for meta in instruction.accounts
-            if meta.is_writable
-        },
+        writable=_writable(shipment),
         cu_limit=shipment.cu_limit,
         signatures=1 + len(lane.signers),
         value_lamports=shipment.value_lamports,
         rent_lamports=shipment.rent_lamports,
         is_critical=shipment.is_critical,
     )
+
+
+def _writable(shipment: Shipment) -> set[Pubkey]:
+    return {
+        meta.pubkey
+        for instruction in shipment.instructions
+        for meta in instruction.accounts
+        if meta.is_writable
+    }
 
 
 def _unlike_others(shipment: Shipment, nonce: int) -> Shipment:

@@ -25,9 +25,11 @@ from keeper.execute import Lane, Shipment, job_refs, ship
 from keeper.fees import NoBid
 from keeper.mirrors import Following
 from keeper.newest import Newest
+from keeper.own_landings import OwnLandings
 from keeper.permits import Sight
 from keeper.prices.board import PriceBoard
 from keeper.rehearsal import Rehearsed
+from keeper.sizing import is_exhausted
 from keeper.snapshot import Snapshot
 from keeper.stuck_chains import StuckChains, why_harmless
 from programs.contention import Claim
@@ -40,8 +42,6 @@ from programs.units import QUOTE_DECIMALS, ComputeUnits, Lamports, Slot
 KIND: Final = "chain"
 _CHAINS_PER_TRANSACTION_MAX: Final = 12
 """No more fit a packet, so no more are planned for each that may be sent."""
-_LANDINGS_REMEMBERED_SLOTS: Final = 1_000
-_OUT_OF_CU: Final = "ComputationalBudgetExceeded"
 log = structlog.get_logger()
 
 
@@ -55,8 +55,8 @@ class _Memory:
     bisection: Bisection = field(default_factory=Bisection)
     flying: dict[frozenset[Pubkey], Claim] = field(default_factory=dict)
     """Transactions on their way, by the chains and markets they are about."""
-    landed_slots: dict[Pubkey, Slot] = field(default_factory=dict)
-    """A sight no newer than this shows a chain, or a market, before our own transaction."""
+    landed: OwnLandings[Pubkey] = field(default_factory=OwnLandings)
+    """Our newest transaction about each chain and market."""
 
     def must_wait(self, seen_slot: Slot, named: Named) -> bool:
         """Tell whether a chain or its market is in flight, was not seen since it landed, or pauses."""
@@ -64,14 +64,13 @@ class _Memory:
         about = {address, chain.market}
         return (
             any(about & flying for flying in self.flying)
-            or any(seen_slot <= self.landed_slots.get(each, -1) for each in about)
+            or any(self.landed.hides(each, seen_slot) for each in about)
             or self.bisection.is_paused(_job_id(address), trio.current_time())
         )
 
     def forget(self, seen_slot: Slot) -> None:
         """Drop landings older than any sight still around, and pauses long over."""
-        oldest = seen_slot - _LANDINGS_REMEMBERED_SLOTS
-        self.landed_slots = {at: slot for at, slot in self.landed_slots.items() if slot >= oldest}
+        self.landed.forget(seen_slot)
         self.bisection.forget(trio.current_time())
 
 
@@ -210,7 +209,7 @@ async def _send(lane: Lane, memory: _Memory, load: Load, simulated: ComputeUnits
         case Rehearsed() as rehearsed:
             # As if it had landed, so that others have their turn; nothing is counted, for nothing was sent.
             for portion in portions:
-                memory.landed_slots[portion.address] = rehearsed.until_slot
+                memory.landed.note(portion.address, rehearsed.until_slot)
         case NoBid():
             # Its value will not change; the budget may.
             memory.bisection.refused(_ids(portions), trio.current_time())
@@ -223,8 +222,8 @@ def _note_landed(lane: Lane, memory: _Memory, portions: Sequence[Portion], lande
     tally = lane.kit.tally
     memory.bisection.landed(_ids(portions))
     for portion in portions:
-        memory.landed_slots[portion.address] = landed.slot
-        memory.landed_slots[portion.chain.market] = landed.slot
+        memory.landed.note(portion.address, landed.slot)
+        memory.landed.note(portion.chain.market, landed.slot)
         memory.agenda.restart(portion.address)
         tally.chain_bounty_base_units += portion.bounty
         if portion.steps:
@@ -250,11 +249,12 @@ def _settle_failed(lane: Lane, memory: _Memory, load: Load, failed: Failed) -> N
     kit.tally.refusals[f"{LANE}.failed_on_chain"] += len(portions)
     log.warning("chains.failed", jobs=len(portions), reason=in_words(failed.err))
     at = guilty_instruction(failed.err, len(portions))
-    if at is not None:
+    if is_exhausted(failed.err):
+        # Our limit was too low. Where it was not, the simulation that comes next will name the guilty one.
+        kit.cu_model.note_exhausted(portions[0].kind)
+    elif at is not None:
         why = why_harmless(custom_code(failed.err)) or "refused"
         _settle_dropped(lane, memory, Dropped(portion=portions[at], why=why, err=failed.err))
-    elif _OUT_OF_CU in str(failed.err):
-        kit.cu_model.note_exhausted(portions[0].kind)
     else:
         memory.bisection.failed(_ids(portions), trio.current_time())
 

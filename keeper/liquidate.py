@@ -34,6 +34,7 @@ from keeper.sizing import Sized, Unsized, is_about_tables, is_exhausted, note_en
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally
 from programs.errors import BY_NAME, custom_code, in_words
+from programs.flight import TellBlock
 from programs.outcomes import Expired, Failed, Landed
 from programs.rpc import Simulation
 from programs.units import (
@@ -51,9 +52,28 @@ _SIGHT_MAX_SLOTS: Final = 4
 _TRANSACTIONS_AT_A_LOOK: Final = 64
 """Jobs are made for so many at most: the next look makes those of the others."""
 _EXHAUSTED_MAX: Final = 2
+_EXHAUSTED_KEPT: Final = 4_096
+"""Jobs that are remembered to have run out; the oldest go first."""
 _LANDINGS_REMEMBERED_SLOTS: Final = 1_000
 _NOTHING_LIQUIDATED: Final = BY_NAME["NOTHING_LIQUIDATED"].code
 log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class _Passage:
+    """A parcel that was dispatched, and what its market's next one waits for."""
+
+    parcel: Parcel
+    block_slot: Slot | None = None
+    """The block that a node shows it in, which a fork may still take back."""
+
+    def is_in(self, sight: Sight | None) -> bool:
+        """Whether what it did can be read out of a sight of the chain."""
+        return (
+            sight is not None
+            and self.block_slot is not None
+            and self.block_slot <= sight.snapshot.slot
+        )
 
 
 @dataclass(slots=True)
@@ -69,16 +89,33 @@ class _Memory:
     """What the queue was filled from."""
     sight_s: float = -float("inf")
     """And when."""
-    in_flight: dict[int, Parcel] = field(default_factory=dict)
-    """By the identity of the parcel that was dispatched."""
+    in_flight: set[_Passage] = field(default_factory=set)
     exhausted: Counter[str] = field(default_factory=Counter)
-    """Times that a job's transaction ran out of compute units since it last landed."""
+    """Times that a job's transaction ran out of compute units since it last landed; of the newest such jobs."""
     news: trio.Event = field(default_factory=trio.Event)
+    is_freed: bool = False
+    """Whether something was found in a block, or ended, since the queue was filled."""
+
+    def note_exhausted(self, job_ids: Collection[str]) -> None:
+        """Count that a transaction of these jobs ran out; what somebody else saw to is forgotten in time."""
+        self.exhausted.update(job_ids)
+        while len(self.exhausted) > _EXHAUSTED_KEPT:
+            del self.exhausted[next(iter(self.exhausted))]
+
+    @property
+    def unseen(self) -> list[Parcel]:
+        """What is in flight and not in what we see of the chain: nothing is planned on what it is about to change."""
+        return [each.parcel for each in self.in_flight if not each.is_in(self.sight)]
 
     @property
     def busy_markets(self) -> set[Pubkey]:
-        """Markets with a transaction in flight."""
-        return {market for parcel in self.in_flight.values() for market in parcel.markets}
+        """Markets with such a transaction."""
+        return {market for parcel in self.unseen for market in parcel.markets}
+
+    def wake(self) -> None:
+        """Let the lane look again: something is no longer as it was when the queue was filled."""
+        self.is_freed = True
+        self.news.set()
 
     def lamports(self, amount: BaseUnits | int) -> Lamports:
         """Value quote base units."""
@@ -123,16 +160,17 @@ async def liquidate_positions(
                 await trio.lowlevel.checkpoint()
                 memory.news = trio.Event()
                 snapshot, now_s = chain.get(), trio.current_time()
-                if snapshot is not None and chain.sequence > sequence and now_s >= not_before_s:
-                    sequence = chain.sequence
+                is_news = chain.sequence > sequence or memory.is_freed
+                if snapshot is not None and is_news and now_s >= not_before_s:
+                    sequence, memory.is_freed = chain.sequence, False
                     not_before_s = now_s + kit.slot_s / _REFILLS_PER_SLOT
                     memory.sight_s = now_s
                     known = following.get() or Following()
                     memory.sight = Sight(board=board, snapshot=snapshot, following=known)
                     _refill(lane, memory, memory.sight)
                 if not stop.is_set():
-                    for parcel in _dispatch(lane, memory):
-                        sending.start_soon(_liquidate, lane, memory, parcel)
+                    for passage in _dispatch(lane, memory):
+                        sending.start_soon(_liquidate, lane, memory, passage)
         listening.cancel_scope.cancel(reason="nothing more is sent")
 
 
@@ -146,9 +184,9 @@ async def _listen(chain: Newest[Snapshot], memory: _Memory) -> None:
 def _refill(lane: Lane, memory: _Memory, sight: Sight) -> None:
     """Bring the queue in line with what this scan found due, but for those that the chain's price wrongs.
 
-    Jobs are made of what may go now: not of markets that have a transaction in flight or are withheld, and of no more than
-    there is room for. However many are due, what a look costs follows from what it can send; and nothing that was seen
-    before a market's last transaction is sent after it.
+    Jobs are made of what may go now: not of markets that are withheld or have a transaction that this sight does not show
+    yet, and of no more than there is room for. However many are due, what a look costs follows from what it can send; and
+    nothing that was seen before a market's last transaction is sent after it.
     """
     tally, now_s = lane.kit.tally, trio.current_time()
     snapshot = sight.snapshot
@@ -193,7 +231,7 @@ def _shut(
     return shut
 
 
-def _dispatch(lane: Lane, memory: _Memory) -> Sequence[Parcel]:
+def _dispatch(lane: Lane, memory: _Memory) -> Sequence[_Passage]:
     """Take what goes now out of the queue, and a place of the lane for each transaction."""
     sight, room = memory.sight, lane.room.value
     if sight is None or not room:
@@ -209,7 +247,7 @@ def _dispatch(lane: Lane, memory: _Memory) -> Sequence[Parcel]:
     }
     if not permitted:
         return ()
-    claims = [parcel.claim for parcel in memory.in_flight.values()]
+    claims = [parcel.claim for parcel in memory.unseen]
     found = dispatch(
         memory.desk, permitted, memory.queue.bisection, claims, lane.kit.shelf.get(), room
     )
@@ -217,33 +255,40 @@ def _dispatch(lane: Lane, memory: _Memory) -> Sequence[Parcel]:
         lane.kit.tally.refusals[f"{LANE}.unpackable"] += 1
         log.error("liquidation.unpackable", target=str(refused.job.target), reason=refused.reason)
         memory.queue.withdraw(refused.job.job_id)
-    for parcel in found.go:
-        memory.queue.take(parcel.batch.jobs)
-        memory.in_flight[id(parcel)] = parcel
+    passages = [_Passage(parcel) for parcel in found.go]
+    for passage in passages:
+        memory.queue.take(passage.parcel.batch.jobs)
+        memory.in_flight.add(passage)
         lane.room.acquire_nowait()
     _note_waiting(lane.kit.tally, memory)
-    return found.go
+    return passages
 
 
-async def _liquidate(lane: Lane, memory: _Memory, parcel: Parcel) -> None:
-    left: Parcel | None = parcel
+async def _liquidate(lane: Lane, memory: _Memory, passage: _Passage) -> None:
+    def note_block(slot: Slot | None) -> None:
+        passage.block_slot = slot
+        memory.wake()
+
+    left: Parcel | None = passage.parcel
     try:
         while left is not None:
-            left = await _send(lane, memory, left)
+            left = await _send(lane, memory, left, note_block)
     finally:
-        del memory.in_flight[id(parcel)]
+        memory.in_flight.remove(passage)
         lane.room.release()
-        memory.news.set()
+        memory.wake()
 
 
-async def _send(lane: Lane, memory: _Memory, parcel: Parcel) -> Parcel | None:
+async def _send(
+    lane: Lane, memory: _Memory, parcel: Parcel, note_block: TellBlock
+) -> Parcel | None:
     """Size a parcel and land it; or, where a simulation had no use for a part, return the rest."""
     jobs, sized = parcel.batch.jobs, await _size(lane, memory, parcel)
     if isinstance(sized, Sized):
         idle = _idle(lane.kit, jobs, sized.simulated)
         slimmer = _rest(lane, memory, parcel, idle) if idle else None
         if slimmer is None or sized.simulated is None:
-            await _land(lane, memory, parcel, sized.shipment)
+            await _land(lane, memory, parcel, sized.shipment, note_block)
             return None
         memory.queue.passed_over(_ids(idle), sized.simulated.slot)
         lane.kit.tally.refusals[f"{LANE}.passed_over_in_simulation"] += len(idle)
@@ -304,10 +349,12 @@ def _rest(lane: Lane, memory: _Memory, parcel: Parcel, without: Collection[Job])
     return repack(memory.desk, rest, lane.kit.shelf.get()) if rest else None
 
 
-async def _land(lane: Lane, memory: _Memory, parcel: Parcel, shipment: Shipment) -> None:
+async def _land(
+    lane: Lane, memory: _Memory, parcel: Parcel, shipment: Shipment, note_block: TellBlock
+) -> None:
     """Ship a parcel, and settle its jobs."""
     jobs, ids, queue = parcel.batch.jobs, _ids(parcel.batch.jobs), memory.queue
-    outcome = await ship(lane, shipment)
+    outcome = await ship(lane, shipment, note_block)
     note_end(lane.kit, KIND, cu_bound(jobs), shipment, outcome)
     match outcome:
         case Landed():
@@ -320,7 +367,7 @@ async def _land(lane: Lane, memory: _Memory, parcel: Parcel, shipment: Shipment)
             lane.kit.tally.refusals[f"{LANE}.tables_doubted"] += len(ids)
         case Failed() if is_exhausted(outcome.err) and shipment.cu_limit < cu_bound(jobs):
             # The market moved since the simulation; if that does not help either, they get all that they could use.
-            memory.exhausted.update(ids)
+            memory.note_exhausted(ids)
             queue.released(ids)
             lane.kit.tally.refusals[f"{LANE}.exhausted"] += len(ids)
             log.warning("liquidations.exhausted", jobs=len(ids), cu_limit=shipment.cu_limit)

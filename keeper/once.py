@@ -59,11 +59,14 @@ def undone(report: Mapping[str, Any]) -> list[str]:
         found.append("the chain could not be scanned")
     if not prices["published"]:
         found.append("no price could be read from the venue")
+    reasons = "; ".join(transactions["failed_because"])
+    because = {"failed": f" ({reasons})" if reasons else "", "expired": "", "open": ""}
     for end, words in (
         ("failed", "failed on chain"),
         ("expired", "never landed"),
-        ("open", "are still open: the next start settles them"),
+        ("open", "still open: the next start settles them"),
     ):
-        if transactions[end]:
-            found.append(f"{transactions[end]} transactions {words}")
+        count = transactions[end]
+        if count:
+            found.append(f"{count} transaction{'s' if count > 1 else ''} {words}{because[end]}")
     return found

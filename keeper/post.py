@@ -28,6 +28,7 @@ from keeper.execute import Lane, Shipment, job_refs, ship
 from keeper.fees import NoBid
 from keeper.mirrors import Following
 from keeper.newest import Newest
+from keeper.own_landings import OwnLandings
 from keeper.posting import Post, PostingRules, PublishSlots
 from keeper.prices.board import PriceBoard
 from keeper.rehearsal import Rehearsed
@@ -54,8 +55,8 @@ class _Memory:
     bisection: Bisection = field(default_factory=Bisection)
     posting: set[Pubkey] = field(default_factory=set)
     """Markets with a post in flight."""
-    landed_slots: dict[Pubkey, Slot] = field(default_factory=dict)
-    """A scan older than this shows the market before our own post."""
+    posted: OwnLandings[Pubkey] = field(default_factory=OwnLandings)
+    """Our newest post of each market."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ async def post_prices(
                     slot=latest.slot,
                 )
                 memory.bisection.forget(trio.current_time())
+                memory.posted.forget(snapshot.slot)
                 await memory.agenda.review(outlook, partial(_must_wait, memory, snapshot))
                 for batch, readings in _plan(lane, memory, outlook):
                     lane.room.acquire_nowait()
@@ -108,7 +110,7 @@ def _must_wait(memory: _Memory, snapshot: Snapshot, address: Pubkey) -> bool:
     """Tell whether a post is on its way, has not been seen on chain yet, or pauses after failures."""
     return (
         address in memory.posting
-        or snapshot.slot <= memory.landed_slots.get(address, -1)
+        or memory.posted.hides(address, snapshot.slot)
         or memory.bisection.is_paused(str(address), trio.current_time())
     )
 
@@ -198,16 +200,15 @@ async def _post(
                 memory.bisection.landed(ids)
                 _note_posted(lane, memory, readings, landed.slot)
             case Failed() as failed:
-                if not is_exhausted(
-                    failed.err
-                ):  # then the limit was to blame, and it is learned anew
+                # An exhausted limit is to blame itself, and learned anew.
+                if not is_exhausted(failed.err):
                     memory.bisection.failed(_blamed(batch, failed.err), trio.current_time())
                 lane.kit.tally.refusals[f"{LANE}.failed_on_chain"] += len(ids)
                 log.warning("prices.refused", jobs=len(ids), reason=in_words(failed.err))
             case Rehearsed() as rehearsed:
                 # As if it had landed, so that other markets have their turn; nothing is counted, for nothing was sent.
                 for reading in readings:
-                    memory.landed_slots[reading.market] = rehearsed.until_slot
+                    memory.posted.note(reading.market, rehearsed.until_slot)
             case Expired() | NoBid():
                 pass  # counted and logged by ship; the next slot decides anew
     finally:
@@ -228,14 +229,15 @@ def _note_posted(lane: Lane, memory: _Memory, readings: Sequence[_Reading], slot
     tally = lane.kit.tally
     for reading in readings:
         post = reading.post
-        memory.landed_slots[reading.market] = slot
+        memory.posted.note(reading.market, slot)
         memory.agenda.drop(reading.market)
         tally.prices_posted += 1
         for price, (price_e6, _) in zip(post.prices, post.outcomes, strict=True):
-            tally.posted_tokens[price.token_id] = PostedPrice(
+            posted = PostedPrice(
                 price_e6=price_e6,
                 price_class=price.price_class,
                 source=price.source,
                 recorded_body=price.recorded_body,
                 slot=slot,
             )
+            tally.note_posted(price.token_id, posted)

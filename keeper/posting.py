@@ -10,7 +10,7 @@ its review slot. So a quiet market costs nothing between two reviews (`reviews.p
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -192,3 +192,7 @@ class PublishSlots:
             known = Slot(max(counted, known))
             self._known[price.token_id] = (price.received_at_s, known)
         return known
+
+    def keep_only(self, tokens: Collection[TokenId]) -> None:
+        """Forget every token but these."""
+        self._known = {token: each for token, each in self._known.items() if token in tokens}

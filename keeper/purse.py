@@ -91,7 +91,7 @@ class Purse:
 
     async def offer(self, rpc: Rpc, lane: str, funds: Funds, ask: Ask) -> Pledge | NoBid:
         """Price a transaction and set the money aside, or say why it is not worth sending."""
-        floor = await self._floor_now(rpc, lane, ask.writable)
+        floor = await self.read_floor(rpc, lane, ask.writable)
         # No checkpoint from here on: a burst cannot pass a cap.
         now_s = trio.current_time()
         wanted = wanted_price(self.policy, floor, self.feedback.level_bps)
@@ -199,8 +199,11 @@ class Purse:
             self._told.add(found.kind)
             log.warning("lane.stopped_spending", lane=lane, kind=found.kind, reason=found.reason)
 
-    async def _floor_now(self, rpc: Rpc, lane: str, writable: Collection[Pubkey]) -> MicroLamports:
-        """Return the newest floor; only the very first bids wait for one that another is asking for."""
+    async def read_floor(self, rpc: Rpc, lane: str, writable: Collection[Pubkey]) -> MicroLamports:
+        """Return the newest floor; only the very first bids wait for one that another is asking for.
+
+        Whoever calls it beside other work finds it answered when a transaction is offered.
+        """
         if self._floor is None:
             async with self._first_read:
                 await self._refresh_floor(rpc, lane, writable)

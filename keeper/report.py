@@ -1,5 +1,7 @@
 """The one JSON object a run ends with."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
@@ -9,6 +11,7 @@ from keeper.payer import PayerFacts
 from keeper.prices.board import PriceStatistics
 from keeper.tally import Tally, percentile
 from programs.endpoint_counts import EndpointStatistics
+from programs.errors import in_words
 
 _WITHHELD_LISTED: Final = 20
 HEADROOM_PERCENTS: Final = (50, 99)
@@ -71,6 +74,11 @@ class Summary(Counts, Protocol):
     @property
     def by_lane(self) -> Mapping[str, Counts]:
         """The same of each lane."""
+        ...
+
+    @property
+    def errors(self) -> Mapping[str, int]:
+        """How many failed with each error, as JSON text."""
         ...
 
 
@@ -137,16 +145,21 @@ def report(
             "jobs_per_tx": None
             if liquidations is None
             else _ratio(liquidations.jobs_landed, liquidations.landed),
-            "due_to_landed_ms_p50": percentile(liquidation_latencies, 50),
-            "due_to_landed_ms_p99": percentile(liquidation_latencies, 99),
+            "due_to_landed_ms_p50": _rank(liquidation_latencies, 50),
+            "due_to_landed_ms_p99": _rank(liquidation_latencies, 99),
         },
         "payouts": {
             "paid": tally.rewards_paid,
             "mmt_base_units": tally.reward_base_units,
+            "claimed": tally.rewards_claimed,
+            "roots_posted": tally.roots_posted,
+            "token_accounts_missing": tally.token_accounts_missing,
+            "token_accounts_rent_lamports": tally.token_accounts_rent_lamports,
         },
         "chains": _chains(tally),
         "transactions": {
             **_ends(summary),
+            "failed_because": _in_words(summary.errors),
             "resends": resends,
             "duplicates": summary.duplicates,
             "jobs_per_tx": _ratio(summary.jobs_landed, summary.landed),
@@ -169,20 +182,32 @@ def report(
     }
 
 
+def _in_words(errors: Mapping[str, int]) -> dict[str, int]:
+    """Say why transactions failed, the most frequent first: errors that read alike are one reason."""
+    found = Counter[str]()
+    for text, count in errors.items():
+        found[in_words(json.loads(text))] += count
+    return dict(found.most_common())
+
+
 def _latencies(tally: Tally, *, unit_ms: float) -> dict[str, Any]:
     """Say how long jobs took from due to landed, in units of so many milliseconds: over all, and of each lane."""
 
     def percentiles(latencies_ms: list[float]) -> dict[str, float | None]:
-        found = {}
-        for percent in LATENCY_PERCENTS:
-            ms = percentile(latencies_ms, percent)
-            found[f"due_to_landed_p{percent}"] = None if ms is None else round(ms / unit_ms, 3)
-        return found
+        return {
+            f"due_to_landed_p{percent}": _rank(latencies_ms, percent, unit_ms)
+            for percent in LATENCY_PERCENTS
+        }
 
     by_lane = {
         lane: percentiles(tally.latencies_ms([lane])) for lane in sorted(tally.due_to_landed_ms)
     }
     return {**percentiles(tally.latencies_ms()), "by_lane": by_lane}
+
+
+def _rank(latencies_ms: list[float], percent: int, unit_ms: float = 1.0) -> float | None:
+    ms = percentile(latencies_ms, percent)
+    return None if ms is None else round(ms / unit_ms, 3)
 
 
 def _chains(tally: Tally) -> dict[str, Any]:
@@ -207,8 +232,8 @@ def _chains(tally: Tally) -> dict[str, Any]:
             }
             for address, each in stuck[:_STUCK_LISTED]
         ],
-        "due_to_landed_ms_p50": percentile(latencies, 50),
-        "due_to_landed_ms_p99": percentile(latencies, 99),
+        "due_to_landed_ms_p50": _rank(latencies, 50),
+        "due_to_landed_ms_p99": _rank(latencies, 99),
     }
 
 

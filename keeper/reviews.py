@@ -6,7 +6,7 @@ it, or, with time alone, the slot at which the decision itself wants to be revie
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,14 +53,21 @@ class Reviews:
         elif self._needing_newer:
             self._needing_newer.difference_update(self._tokens.get(market, ()))
 
-    def note_tokens(self, tokens: Mapping[Pubkey, tuple[TokenId, ...]]) -> None:
-        """Take in which tokens each market has."""
+    @property
+    def tokens(self) -> Collection[TokenId]:
+        """The tokens of all markets."""
+        return self._market_of.keys()
+
+    def note_tokens(self, tokens: Mapping[Pubkey, tuple[TokenId, ...]]) -> bool:
+        """Take in which tokens each market has; return whether that is news."""
         if tokens is self._tokens:
-            return
+            return False
         known, self._tokens = self._tokens, tokens
         self._market_of = {token: market for market, each in tokens.items() for token in each}
         self._pending.update(market for market in tokens if known.get(market) != tokens[market])
         self._pending.update(market for market in known if market not in tokens)
+        self._needing_newer &= self._market_of.keys()
+        return True
 
     def note_prices(self, prices: Mapping[TokenId, Price]) -> None:
         """Take in the board. Most prices are only heard again: the same but for the time."""

@@ -13,6 +13,8 @@ from programs.outcomes import Expired, Move
 MARKET_RESOLVED: Final = "market_resolved"
 _LATENCIES_KEPT: Final = 100_000
 """Newest ones; a keeper runs for months."""
+_POSTED_KEPT: Final = 4_096
+"""Tokens come and go with their markets; and the report lists each."""
 
 
 @dataclass(slots=True)
@@ -22,7 +24,7 @@ class Tally:
     prices_posted: int = 0
     """Readings that landed, one per market and post."""
     posted_tokens: dict[str, "PostedPrice"] = field(default_factory=dict)
-    """The newest reading landed, by token."""
+    """The newest reading landed, by token; of tokens beyond `_POSTED_KEPT`, those posted last."""
     withheld: dict[int, "Withheld"] = field(default_factory=dict)
     """Markets whose price is not posted now, by their number."""
     positions_scanned: int = 0
@@ -46,6 +48,13 @@ class Tally:
     """Leaves of reward roots that the program's own events say were paid."""
     reward_base_units: int = 0
     """The MMT they came to."""
+    rewards_claimed: int = 0
+    """Leaves that others were seen to have paid meanwhile: wallets for themselves, another keeper."""
+    roots_posted: int = 0
+    token_accounts_missing: int = 0
+    """Of wallets that are owed something, counted before the first account of a root is opened."""
+    token_accounts_rent_lamports: int = 0
+    """What opening them costs."""
     chains_due: int = 0
     """Chains whose next step is due, at the newest look."""
     chain_steps_landed: int = 0
@@ -83,6 +92,13 @@ class Tally:
         """Count an end that a fork changed after its lane had heard it; what is due follows from the chain, not from here."""
         self.ends_moved[move.lane] += 1
         self.ends_undone[move.lane] += isinstance(move.now, Expired)
+
+    def note_posted(self, token: str, posted: "PostedPrice") -> None:
+        """Remember the newest reading that landed."""
+        self.posted_tokens.pop(token, None)
+        self.posted_tokens[token] = posted
+        if len(self.posted_tokens) > _POSTED_KEPT:
+            del self.posted_tokens[next(iter(self.posted_tokens))]
 
     def note_latency(self, lane: str, latency_ms: float) -> None:
         """Remember how long a job took from due to landed."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from programs.cluster_errors import cluster_error_in_words
+from programs.runtime_errors import runtime_words
 
 
 class ProgramError(Exception):
@@ -141,9 +141,9 @@ def describe(code: int) -> str:
 
 
 def in_words(err: object) -> str:
-    """Say what a transaction error, in the node's own JSON, means: the program's words, the cluster's, or the JSON itself."""
+    """Say what a transaction error, in the node's own JSON, means: the program's words, or the runtime's."""
     code = custom_code(err)
-    return cluster_error_in_words(err) or str(err) if code is None else describe(code)
+    return runtime_words(err) if code is None else describe(code)
 
 
 def custom_code(err: object) -> int | None:

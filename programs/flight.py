@@ -1,6 +1,6 @@
 """One attempt on its way, and those who wait for its end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -9,10 +9,19 @@ from solders.signature import Signature
 
 from programs.attempt_log import StoredJob
 from programs.outcomes import Expired, Failed, Outcome
+from programs.rpc import SignatureStatus
 from programs.units import BlockHeight, Lamports, Slot
 
 _FACTS_TRIES_MAX: Final = 6
 """One at its end, then one at each look until it is finalized."""
+
+TellBlock = Callable[[Slot | None], None]
+"""Hears, whenever it changes, in which slot's block a node shows an attempt, at whatever commitment and without an error; None:
+in none any more. Must not block."""
+
+
+def ignore_block(_slot: Slot | None) -> None:
+    """Wait for the end alone."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -26,12 +35,15 @@ class Flight:
     last_valid_block_height: BlockHeight
     created_slot: Slot
     fee_bid_lamports: Lamports
+    tell_block: TellBlock = field(default=ignore_block, repr=False)
     is_inherited: bool = False
     """Whether an earlier process signed it: nobody waits for its facts."""
     outcome: Outcome | None = None
     """What has been recorded of it."""
     is_visible: bool = False
     """Whether a node knew it at the last look: then it needs no resending."""
+    block_slot: Slot | None = None
+    """What `tell_block` heard last: planned with, never recorded."""
     is_as_recorded: bool = False
     """Whether it was then in the very block that is recorded, confirmed at least."""
     was_looked_at: bool = False
@@ -82,6 +94,14 @@ class Flight:
             and not isinstance(self.outcome, Expired)
             and self.facts_tries < _FACTS_TRIES_MAX
         )
+
+    def note_status(self, status: SignatureStatus | None) -> None:
+        """Take in what a node shows of it now."""
+        self.is_visible = status is not None
+        slot = None if status is None or status.err is not None else status.slot
+        if slot != self.block_slot:
+            self.block_slot = slot
+            self.tell_block(slot)
 
     async def wait_ended(self, until: Literal["confirmed", "finalized"]) -> Outcome:
         """Wait until the chain has said how it ended, and as firmly as asked."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import structlog
 
 from programs.attempt_log import AttemptLog
+from programs.errors import in_words
 from programs.flight import Flight
 from programs.in_flight import InFlight
 from programs.outcomes import (
@@ -101,6 +102,6 @@ def _log_end(flight: Flight, outcome: Outcome) -> None:
         case Landed():
             _log.info("attempt.landed", **names, slot=outcome.slot)
         case Failed():
-            _log.warning("attempt.failed", **names, slot=outcome.slot, err=outcome.err)
+            _log.warning("attempt.failed", **names, slot=outcome.slot, reason=in_words(outcome.err))
         case Expired():
             _log.warning("attempt.expired", **names, reason=outcome.reason)

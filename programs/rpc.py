@@ -275,6 +275,27 @@ class TransactionFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockTransaction:
+    """A transaction of a block."""
+
+    signature: Signature
+    """The first of its signatures, which is its name."""
+    facts: TransactionFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A block as one node has it."""
+
+    slot: Slot
+    parent: Slot
+    """The slot of the block before it: those between were skipped."""
+    blockhash: Hash
+    transactions: tuple[BlockTransaction, ...]
+    """In the order in which they were executed, votes and failed ones included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AddressSignature:
     """A transaction that names an address, as a node lists it."""
 
@@ -353,10 +374,24 @@ class Rpc(Protocol):
         """Read what a confirmed transaction did; None if the node does not have it."""
         ...
 
+    async def get_block(self, slot: Slot, commitment: Commitment) -> Block | None:
+        """Read a block; None if its slot was skipped. One that the cluster no longer keeps is an `RpcFailure`."""
+        ...
+
     async def get_signatures_for_address(
-        self, address: Pubkey, *, limit: int, until: Signature | None = None
+        self,
+        address: Pubkey,
+        *,
+        limit: int,
+        before: Signature | None = None,
+        until: Signature | None = None,
+        commitment: Commitment = "confirmed",
+        min_context_slot: Slot | None = None,
     ) -> tuple[AddressSignature, ...]:
-        """Read which confirmed transactions name an address, newest first, down to `until` without it; at most 1_000."""
+        """Read which transactions name an address, newest first, from `before` down to `until`, both excluded; at most 1_000.
+
+        A node that has not got as far as `min_context_slot` at the commitment gives no answer.
+        """
         ...
 
     async def get_recent_prioritization_fees(

@@ -22,6 +22,7 @@ from programs.rpc import (
     Account,
     Accounts,
     AddressSignature,
+    Block,
     Commitment,
     Filter,
     LatestBlockhash,
@@ -32,6 +33,8 @@ from programs.rpc import (
     Simulation,
     TransactionFacts,
 )
+from programs.rpc_blocks import read_one_block
+from programs.rpc_connections import connections_to
 from programs.rpc_pool import Pool
 from programs.rpc_programs import ProgramReader
 from programs.rpc_question import Question
@@ -79,15 +82,21 @@ async def open_rpc(
     if not urls:
         raise ValueError("no RPC endpoint is configured: expected at least one url")
     # A pool for each, so that one that hangs takes nothing from the others; the number is bounded in rpc_pool.py.
-    limits = httpx.Limits(keepalive_expiry=_KEEPALIVE_S)
+    limits = httpx.Limits(keepalive_expiry=_KEEPALIVE_S)  # behind a proxy only
     # httpx logs every request with its whole url, and a provider's url holds its key.
     httpx_log = logging.getLogger("httpx")
     httpx_log.addFilter(_tells_no_url)
     try:
         async with AsyncExitStack() as stack:
             clients = [
-                await stack.enter_async_context(httpx.AsyncClient(timeout=None, limits=limits))  # noqa: S113 - every call is under fail_after
-                for _ in urls
+                await stack.enter_async_context(
+                    httpx.AsyncClient(
+                        timeout=None,  # noqa: S113 - every call is under fail_after
+                        limits=limits,
+                        transport=connections_to(url, _KEEPALIVE_S),
+                    )
+                )
+                for url in urls
             ]
             errands = await stack.enter_async_context(open_errands())
             yield HttpRpc.over(clients, urls, settings, errands, draw=draw)
@@ -244,13 +253,29 @@ class HttpRpc:
         }
         return await self._read(read_facts, "getTransaction", str(signature), options)
 
+    async def get_block(self, slot: Slot, commitment: Commitment) -> Block | None:
+        """Read a block; None if its slot was skipped. One that the cluster no longer keeps is an `RpcFailure`."""
+        return await read_one_block(self.pool, slot, commitment)
+
     async def get_signatures_for_address(
-        self, address: Pubkey, *, limit: int, until: Signature | None = None
+        self,
+        address: Pubkey,
+        *,
+        limit: int,
+        before: Signature | None = None,
+        until: Signature | None = None,
+        commitment: Commitment = "confirmed",
+        min_context_slot: Slot | None = None,
     ) -> tuple[AddressSignature, ...]:
-        """Read which confirmed transactions name an address, newest first, down to `until` without it; at most 1_000."""
-        options: dict[str, object] = {"commitment": "confirmed", "limit": limit}
-        if until is not None:
-            options["until"] = str(until)
+        """Read which transactions name an address, newest first, from `before` down to `until`, both excluded; at most 1_000.
+
+        A node that has not got as far as `min_context_slot` at the commitment gives no answer.
+        """
+        bounds = {"before": before, "until": until}
+        options: dict[str, object] = {"commitment": commitment, "limit": limit}
+        options |= {name: str(end) for name, end in bounds.items() if end is not None}
+        if min_context_slot is not None:
+            options["minContextSlot"] = min_context_slot
         return await self._read(
             read_address_signatures, "getSignaturesForAddress", str(address), options
         )

@@ -13,11 +13,14 @@ import numpy.typing as npt
 from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
 from solders.signature import Signature
+from solders.transaction import VersionedTransaction
 
 from programs.rpc import (
     Account,
     Accounts,
     AddressSignature,
+    Block,
+    BlockTransaction,
     LatestBlockhash,
     ProgramAccounts,
     RpcBadReply,
@@ -221,13 +224,15 @@ def read_address_signatures(found: Any) -> tuple[AddressSignature, ...]:  # noqa
 
 def read_facts(found: Any) -> TransactionFacts | None:  # noqa: ANN401 - JSON
     """Read the result of getTransaction; None if the node does not have it."""
-    if found is None:
-        return None
+    return None if found is None else _facts(found, Slot(read_number(found["slot"])))
+
+
+def _facts(found: Any, slot: Slot) -> TransactionFacts:  # noqa: ANN401 - JSON
     meta = found["meta"]
     used = meta.get("computeUnitsConsumed")
     loaded = meta.get("loadedAddresses") or {"writable": (), "readonly": ()}
     return TransactionFacts(
-        slot=Slot(read_number(found["slot"])),
+        slot=slot,
         err=meta["err"],
         fee_lamports=Lamports(read_number(meta["fee"])),
         cu_used=None if used is None else _compute_units(used),
@@ -237,6 +242,32 @@ def read_facts(found: Any) -> TransactionFacts | None:  # noqa: ANN401 - JSON
             Pubkey.from_string(text) for text in (*loaded["writable"], *loaded["readonly"])
         ),
     )
+
+
+def read_block(found: Any, slot: Slot) -> Block:  # noqa: ANN401 - JSON
+    """Read the result of getBlock for this slot, asked with all transactions in base64.
+
+    Raises:
+        ValueError: it is not after its parent, a transaction is none, or one stands in it twice.
+    """
+    parent = Slot(read_number(found["parentSlot"]))
+    if parent >= slot > 0:
+        raise ValueError(f"block of slot {slot} names slot {parent} as the one before it")
+    transactions = tuple(_block_transaction(each, slot) for each in found["transactions"])
+    if len({each.signature for each in transactions}) != len(transactions):
+        raise ValueError(f"a signature stands twice in the block of slot {slot}")
+    return Block(
+        slot=slot,
+        parent=parent,
+        blockhash=Hash.from_string(found["blockhash"]),
+        transactions=transactions,
+    )
+
+
+def _block_transaction(found: Any, slot: Slot) -> BlockTransaction:  # noqa: ANN401 - JSON
+    facts = _facts(found, slot)
+    transaction = VersionedTransaction.from_bytes(facts.wire)
+    return BlockTransaction(signature=transaction.signatures[0], facts=facts)
 
 
 def read_fees(found: object) -> tuple[MicroLamports, ...]:

@@ -26,7 +26,7 @@ import trio
 from programs.attempt_log import AttemptLog
 from programs.expiry import Expiry
 from programs.facts import FactFinder
-from programs.flight import Flight
+from programs.flight import Flight, TellBlock, ignore_block
 from programs.in_flight import InFlight, ReadPace
 from programs.outage import Outage
 from programs.outcomes import Move, Outcome, SignedBatch
@@ -48,10 +48,18 @@ async def submit(
     batch: SignedBatch,
     *,
     until: Literal["confirmed", "finalized"] = "confirmed",
+    tell_block: TellBlock = ignore_block,
 ) -> Outcome:
     """Land a signed batch exactly once; needs a running `land`.
 
     A cancelled caller stops waiting; the attempt goes on under `land`, or is settled at the next start.
+
+    Args:
+        attempts: where it is recorded before it leaves.
+        in_flight: shared with `land`.
+        batch: what was signed.
+        until: how firm an end is waited for.
+        tell_block: hears of the block that holds it before that end is firm.
 
     Raises:
         JobHeld: an attempt of one of its jobs failed in a block that a fork took back, and may land yet; nothing was sent.
@@ -72,6 +80,7 @@ async def submit(
         last_valid_block_height=batch.last_valid_block_height,
         created_slot=batch.created_slot,
         fee_bid_lamports=batch.fee_bid_lamports,
+        tell_block=tell_block,
     )
     in_flight.launch(flight)
     return await flight.wait_ended(until)
@@ -139,12 +148,12 @@ async def _ask(
     seen: list[tuple[Flight, SignatureStatus]] = []
     absent: list[Flight] = []
     for flight, status in zip(flights, statuses, strict=True):
-        flight.is_visible = status is not None
+        flight.note_status(status)
         if status is None:
             absent.append(flight)
         else:
             seen.append((flight, status))
     found, expired = await expiry.settle(absent)
-    for flight, _ in found:
-        flight.is_visible = True
+    for flight, status in found:
+        flight.note_status(status)
     return seen + found, expired

@@ -32,6 +32,8 @@ class AttemptSummary(AttemptCounts):
     duplicates: int
     """Landings beyond the first of the same (job, effect), over the whole history."""
     by_lane: Mapping[str, AttemptCounts]
+    errors: Mapping[str, int]
+    """How many failed with each error, in the node's own JSON; the most frequent first."""
 
 
 def summarize(db: Database, after_id: int) -> AttemptSummary:
@@ -44,10 +46,14 @@ def summarize(db: Database, after_id: int) -> AttemptSummary:
     (duplicates,) = db.conn.execute(
         "SELECT coalesce(sum(times - 1), 0) FROM duplicate_effect"
     ).fetchone()
-    return AttemptSummary(**totals, duplicates=duplicates, by_lane=by_lane)
+    errors = dict(db.conn.execute(_ERRORS, [after_id]).fetchall())
+    return AttemptSummary(**totals, duplicates=duplicates, by_lane=by_lane, errors=errors)
 
 
 _COLUMNS = tuple(each.name for each in fields(AttemptCounts))
+_ERRORS = """
+SELECT err, count(*) FROM attempt WHERE id > ? AND state = 'failed' GROUP BY err ORDER BY count(*) DESC, err
+"""
 _BY_LANE = """
 SELECT lane,
     count(*),

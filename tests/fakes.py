@@ -205,15 +205,29 @@ class FakeRpc:
             wire=bytes(self.cluster.received[signature]),
         )
 
-    async def get_signatures_for_address(self, address, *, limit, until=None):
+    async def get_signatures_for_address(
+        self,
+        address,
+        *,
+        limit,
+        before=None,
+        until=None,
+        commitment="confirmed",
+        min_context_slot=None,
+    ):
         """See `Rpc`; an address is named by whatever transaction has its key."""
         await self._turn("get_signatures_for_address")
+        assert min_context_slot is None
         found = []
+        is_passed = before is None
         for signature, (slot, err) in reversed(self.cluster.included.items()):
             if signature == until:
                 break
+            if not is_passed:
+                is_passed = signature == before
+                continue
             keys = self.cluster.received[signature].message.account_keys
-            if address in keys and slot <= self.cluster.height("confirmed"):
+            if address in keys and slot <= self.cluster.height(commitment):
                 found.append(AddressSignature(signature=signature, slot=slot, err=err))
         return tuple(found[:limit])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from incentives.cli import cli as incentives
+from incentives.cli.commands import cli as incentives
 from keeper.cli.commands import cli
 from keeper.drills.orders import HELP
 from keeper.drills.scenarios.catalog import SCENARIOS

@@ -6,12 +6,18 @@ of the rules is a line too, right before the first transfer that was computed un
 """
 
 import hashlib
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as _quoted
+from typing import Final
 
 from incentives.lines import Anomaly, BoostedTrade, EpochClose, EventLine, Line, Transfer
 from incentives.parameters import Parameters
+from incentives.sourced import SourcedEvent
+
+_WITHIN: Final = struct.Struct(">HH")
+"""Instruction and event within it, so that ids sort as events do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +67,28 @@ def chained(before: bytes, text: str) -> bytes:
     return hashlib.sha256(before + text.encode()).digest()
 
 
-def event_id(source_id: str) -> bytes:
-    """Return what an event is found by: half of a hash of its source id."""
-    return hashlib.sha256(source_id.encode()).digest()[:16]
+def signature_id(signature: str) -> bytes:
+    """Return what the ids of a transaction's events begin with: half of a hash of its signature.
+
+    Not a part of the signature itself: whoever signs chooses its first half, and two transactions that share it would stop
+    the ledger.
+    """
+    return hashlib.sha256(signature.encode()).digest()[:16]
+
+
+def event_id(event: SourcedEvent) -> bytes:
+    """Return what an event is found by, 20 bytes: its source id, the signature hashed."""
+    return signature_id(event.signature) + _WITHIN.pack(event.place.instruction, event.place.inner)
+
+
+def id_of_source(source_id: str) -> bytes:
+    """Return the same of a source id.
+
+    Raises:
+        ValueError: it is none.
+    """
+    signature, instruction, inner = source_id.split(":")
+    return signature_id(signature) + _WITHIN.pack(int(instruction), int(inner))
 
 
 def rules_text(version: int, parameters: str) -> str:

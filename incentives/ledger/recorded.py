@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from solders.pubkey import Pubkey
 from sqlite_utils import Database
 
-from incentives.ledger.encoding import event_id, event_text, rules_text
+from incentives.ledger.encoding import event_id, event_text, id_of_source, rules_text, signature_id
 from incentives.lines import Anomaly, BoostedTrade, EpochClose, EventLine, Line, Transfer
 from incentives.sourced import Place, SourcedEvent
 
@@ -194,15 +194,25 @@ def find_cause(db: Database, cause: str) -> int | None:
     if name == "epoch":
         row = db.conn.execute("SELECT seq FROM epoch WHERE epoch = ?", [int(rest)]).fetchone()
     else:
-        row = db.conn.execute("SELECT seq FROM event WHERE id = ?", [event_id(cause)]).fetchone()
+        row = db.conn.execute(
+            "SELECT seq FROM event WHERE id = ?", [id_of_source(cause)]
+        ).fetchone()
     return None if row is None else int(row[0])
+
+
+def find_events(db: Database, signature: str) -> list[int]:
+    """Return the numbers of the events that one transaction logged, in order."""
+    first = signature_id(signature)
+    rows = db.conn.execute(
+        "SELECT seq FROM event WHERE id BETWEEN ? AND ? ORDER BY id",
+        [first + bytes(4), first + b"\xff" * 4],
+    )
+    return [seq for (seq,) in rows]
 
 
 def find_payload(db: Database, event: SourcedEvent) -> bytes | None:
     """Return the payload recorded under an event's source id."""
-    row = db.conn.execute(
-        "SELECT payload FROM event WHERE id = ?", [event_id(event.source_id)]
-    ).fetchone()
+    row = db.conn.execute("SELECT payload FROM event WHERE id = ?", [event_id(event)]).fetchone()
     return None if row is None else bytes(row[0])
 
 

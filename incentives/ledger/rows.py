@@ -47,7 +47,7 @@ def event_row(seq: int, event: SourcedEvent, head: bytes) -> Row:
         place.instruction,
         place.inner,
         event.signature,
-        event_id(event.source_id),
+        event_id(event),
         kind,
         series,
         sequence,

@@ -48,9 +48,8 @@ CREATE TABLE event (
     instruction INTEGER NOT NULL CHECK (instruction >= 0),
     inner INTEGER NOT NULL CHECK (inner >= 0),
     signature TEXT NOT NULL CHECK (length(signature) BETWEEN 64 AND 88),
-    -- Of the source id, hashed: a fifth of the bytes in an index whose keys come in no order. Not a part of the signature:
-    -- whoever signs chooses its first half, and two transactions that share it would stop the ledger.
-    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    -- The source id with its signature hashed: a fifth of the bytes in an index whose keys come in no order.
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 20),
     kind INTEGER NOT NULL,
     series INTEGER NOT NULL,
     sequence INTEGER NOT NULL CHECK (sequence > 0),

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from incentives.rules.accounts import address_of, name_of
 from incentives.rules.formulas import CLAIM_DENOMINATOR
-from incentives.rules.wallets import address_of, name_of
 
 EPOCH_CLAIMS_MAX: Final = 2**62
 """All claims of an epoch, base units: 460 times the season's budget, so it costs nobody a base unit that could be paid,

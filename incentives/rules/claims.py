@@ -6,7 +6,7 @@ Core.
 from dataclasses import dataclass
 from typing import Any
 
-from incentives.rules.wallets import address_of, name_of
+from incentives.rules.accounts import address_of, name_of
 from incentives.sourced import Place
 
 

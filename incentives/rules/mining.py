@@ -1,21 +1,19 @@
 """Liquidity mining: which liquidity is there, and how much of it over how many slots.
 
 Core. An accumulator per wallet and version of the rules adds up value times slots: up to u128, exact, and the same however
-the slots are cut into intervals. A deposit counts from its own slot, once it has dwelt; a slot counts in the rules of its
-own epoch. What is removed is taken from the newest deposit first: what has not dwelt never does, by pretending that it was
+the slots are cut into intervals. A deposit counts from its own slot, once it has dwelt; a slot counts by the rules of its
+own epoch. What is removed is taken from the newest deposit first: what has not dwelt never does by pretending that it was
 older liquidity that left. A market's resolution ends its mining: liquidity there risks nothing any more.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from incentives.parameters import Parameters, Rules
-from incentives.rules.bootstrap import Bootstrap
+from incentives.rules.accounts import address_of, name_of
 from incentives.rules.claims import Deposit
 from incentives.rules.formulas import part_held
-from incentives.rules.season import Season
-from incentives.rules.wallets import address_of, name_of
+from incentives.rules.running import Running
 
 Pools = dict[tuple[int, bytes], list[Deposit]]
 """Of one market: deposits by pool and wallet, oldest first."""
@@ -33,7 +31,7 @@ class Mined:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A deposit that shrank before it had dwelt."""
+    """A deposit that shrank before it had dwelt, and by how much."""
 
     deposit: Deposit
     liquidity: int
@@ -43,100 +41,78 @@ class Lost:
 class LiquidityBook:
     """The deposits that are there, and the accumulators of the running epoch."""
 
-    markets: dict[int, Pools] = field(default_factory=dict)
     resolved: set[int] = field(default_factory=set)
+    """Markets."""
+    _markets: dict[int, Pools] = field(default_factory=dict)
     _sums: dict[tuple[bytes, int], list[int]] = field(default_factory=dict)
 
     def add(self, deposit: Deposit) -> None:
         """Take in a deposit."""
-        pools = self.markets.setdefault(deposit.market, {})
+        pools = self._markets.setdefault(deposit.market, {})
         pools.setdefault((deposit.pool, deposit.wallet), []).append(deposit)
 
     def remove(
-        self,
-        market: int,
-        pool: int,
-        wallet: bytes,
-        liquidity: int,
-        count: Callable[[Deposit], None],
+        self, market: int, pool: int, wallet: bytes, liquidity: int, slot: int, running: Running
     ) -> tuple[int, list[Lost]]:
         """Take liquidity out, newest deposits first.
-
-        Args:
-            count: called with each deposit that has dwelt, before it shrinks.
 
         Returns:
             What no deposit accounts for, and what was lost of those that had not dwelt.
         """
-        deposits = self.markets.get(market, {}).get((pool, wallet), [])
+        pools = self._markets.get(market, {})
+        deposits = pools.get((pool, wallet), [])
         lost: list[Lost] = []
         while liquidity and deposits:
             newest = deposits[-1]
             taken = min(liquidity, newest.held)
-            if newest.has_dwelt:
-                count(newest)
-            else:
-                lost.append(Lost(newest, taken))
-            newest.held -= taken
+            lost += self._shrink(newest, taken, slot, running)
             liquidity -= taken
             if not newest.held:
                 deposits.pop()
-        if not deposits and market in self.markets:
-            self.markets[market].pop((pool, wallet), None)
+        if not deposits:
+            pools.pop((pool, wallet), None)
         return liquidity, lost
 
-    def resolve(self, market: int, count: Callable[[Deposit], None]) -> list[Lost]:
-        """End a market's mining; return what had not dwelt."""
-        lost: list[Lost] = []
-        for deposits in self.markets.pop(market, {}).values():
-            for deposit in deposits:
-                if deposit.has_dwelt:
-                    count(deposit)
-                else:
-                    lost.append(Lost(deposit, deposit.held))
-                deposit.held = 0
+    def resolve(self, market: int, slot: int, running: Running) -> list[Lost]:
+        """End a market's mining; return what had not dwelt, in the order of the deposits."""
         self.resolved.add(market)
-        return sorted(lost, key=lambda one: one.deposit.place)
+        left = (one for deposits in self._markets.pop(market, {}).values() for one in deposits)
+        return [
+            lost
+            for deposit in sorted(left, key=lambda one: one.place)
+            for lost in self._shrink(deposit, deposit.held, slot, running)
+        ]
+
+    def _shrink(self, deposit: Deposit, taken: int, slot: int, running: Running) -> list[Lost]:
+        if deposit.has_dwelt:
+            self._count(deposit, slot, running)
+        deposit.held -= taken
+        return [] if deposit.has_dwelt else [Lost(deposit, taken)]
 
     def deposits(self) -> Iterator[Deposit]:
         """Yield every deposit that is there."""
-        for pools in self.markets.values():
+        for pools in self._markets.values():
             for deposits in pools.values():
                 yield from deposits
 
-    def count(
-        self,
-        deposit: Deposit,
-        end: int,
-        season: Season,
-        parameters: Parameters,
-        bootstrap: Bootstrap,
-    ) -> None:
-        """Add a deposit's slots up to, without, `end` to its wallet's accumulators, epoch by epoch."""
+    def count_to(self, end: int, running: Running) -> None:
+        """Add the slots up to, without, `end` of every deposit that has dwelt."""
+        for deposit in self.deposits():
+            if deposit.has_dwelt:
+                self._count(deposit, end, running)
+
+    def _count(self, deposit: Deposit, end: int, running: Running) -> None:
+        season = running.season
         value = part_held(deposit.value, deposit.held, deposit.liquidity)
-        first = deposit.counted_to
-        while first < end:
-            epoch = season.epoch_at(first)
-            until = min(end, season.end_of(epoch))
-            version = parameters.version_at(epoch)
-            rules = parameters.rules(version)
-            self._add(deposit.wallet, version, value, first, until, rules, bootstrap)
+        first, end = deposit.counted_to, min(end, season.end_slot)
+        while first < end:  # epoch by epoch
+            until = min(end, season.end_of(season.epoch_at(first)))
+            version, rules = running.rules_at(first)
+            sums = self._sums.setdefault((deposit.wallet, version), [0, 0])
+            sums[0] += value * (until - first)
+            sums[1] += value * running.bootstrap.slots_within(first, until, rules.boosted_trades)
             first = until
         deposit.counted_to = first
-
-    def _add(
-        self,
-        wallet: bytes,
-        version: int,
-        value: int,
-        first: int,
-        end: int,
-        rules: Rules,
-        bootstrap: Bootstrap,
-    ) -> None:
-        sums = self._sums.setdefault((wallet, version), [0, 0])
-        sums[0] += value * (end - first)
-        sums[1] += value * bootstrap.slots_within(first, end, rules.boosted_trades)
 
     def mined(self) -> list[Mined]:
         """Return what the running epoch has counted, by wallet bytes and version."""
@@ -146,13 +122,11 @@ class LiquidityBook:
         """Begin the next epoch."""
         self._sums.clear()
 
-    def _in_order(self) -> list[Deposit]:
-        return sorted(self.deposits(), key=lambda deposit: deposit.place)
-
     def to_state(self) -> dict[str, Any]:
         """Return what a snapshot keeps."""
+        deposits = sorted(self.deposits(), key=lambda deposit: deposit.place)
         return {
-            "deposits": [deposit.to_state() for deposit in self._in_order()],
+            "deposits": [deposit.to_state() for deposit in deposits],
             "resolved": sorted(self.resolved),
             "sums": [
                 [

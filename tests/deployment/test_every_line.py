@@ -75,6 +75,7 @@ async def network(nursery):
 def new_payer(network):
     payer = Keypair()
     network.bank.airdrop(payer.pubkey(), 5 * 10**9)
+    network.bank.advance_slot()  # no node may say any more that it has nothing
     return payer
 
 

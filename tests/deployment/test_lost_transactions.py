@@ -55,6 +55,7 @@ async def network(nursery):
 def order(network):
     payer = Keypair()
     network.bank.airdrop(payer.pubkey(), 5 * 10**9)
+    network.bank.advance_slot(2)  # a deployment counts confirmed lamports only
     return Order(image=ProgramImage(program=Keypair(), code=CODE), payer=payer, pace=PACE)
 
 

@@ -4,6 +4,8 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 
+from solders.signature import Signature
+
 from incentives.lines import Transfer
 from incentives.sourced import Place, SourcedEvent
 from programs.event_layout import (
@@ -44,6 +46,11 @@ def payload(kind, series, sequence, slot, fields, records=()):
     return head + packed(STRUCTS[kind], BODIES[kind], fields) + b"".join(tail)
 
 
+def signature(slot, tx_index):
+    """Return a transaction's signature, base58."""
+    return str(Signature(hashlib.sha512(f"{slot} {tx_index}".encode()).digest()))
+
+
 @dataclass
 class Telling:
     """A chain's history being told: each event is the only one of its transaction."""
@@ -65,7 +72,7 @@ class Telling:
         sequence = self.sequences[series] = self.sequences.get(series, 0) + 1
         return SourcedEvent(
             place=Place(self.slot, self.tx_index, 0, 0),
-            signature=f"tx{self.slot}x{self.tx_index}",
+            signature=signature(self.slot, self.tx_index),
             payload=payload(kind, series, sequence, self.slot, fields, records),
         )
 

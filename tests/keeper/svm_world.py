@@ -15,6 +15,7 @@ from solders.litesvm import LiteSVM
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
+from keeper.blame import BUDGET_INSTRUCTIONS
 from keeper.execute import Kit, watch_blockhashes
 from keeper.execute_chains import execute_chains
 from keeper.lane_config import LaneConfig
@@ -57,6 +58,8 @@ class SvmCluster(ScriptedCluster):
         """Compute units by signature."""
         self.before_landing = []
         """Called one after the other, each before one transaction lands."""
+        self.too_few_units = 0
+        """So many more transactions find their limit reached in the middle of the program."""
 
     def catch_up(self):
         """Bring the SVM to this slot."""
@@ -67,6 +70,10 @@ class SvmCluster(ScriptedCluster):
         self.catch_up()
         if self.before_landing:
             self.before_landing.pop(0)()
+        if self.too_few_units:
+            self.too_few_units -= 1
+            self.used[transaction.signatures[0]] = 0
+            return {"InstructionError": [BUDGET_INSTRUCTIONS, "ProgramFailedToComplete"]}
         result = self.platform.svm.send_transaction(transaction)
         self.used[transaction.signatures[0]] = _meta_of(result).compute_units_consumed()
         if not isinstance(result, FailedTransactionMetadata):

@@ -405,6 +405,18 @@ async def test_a_step_that_is_refused_on_chain_alone_is_to_blame_and_its_compani
         assert 2 == len(world.sent)
 
 
+async def test_a_limit_that_was_too_low_blames_no_chain_and_is_learned_anew(autojump_clock):
+    stage = Stage()
+    chain = stage.open(STAKE)
+    async with stage.executing() as world:
+        world.cluster.too_few_units = 1
+        await world.look()
+        assert 1 == world.tally.failed["chains"]
+        await world.look()
+        assert ChainStatus.DONE is stage.platform.chain(chain).status
+        assert 0 == world.tally.refusals["chains.refused"]
+
+
 async def test_what_a_newer_node_has_no_room_for_waits_without_blame(autojump_clock):
     stage = Stage()
     two = [stage.open(opening(2), deposit=14_000 * USD) for _ in range(2)]

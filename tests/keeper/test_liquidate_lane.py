@@ -143,6 +143,46 @@ async def test_one_batch_of_a_market_is_in_flight_at_a_time_the_most_urgent_firs
         }
 
 
+async def test_a_market_is_free_once_a_sight_shows_the_block_that_holds_its_last_transaction(
+    autojump_clock,
+):
+    async with liquidating() as world:
+        world.price()
+        rows = [position_row(n, debt=(60 + n) * USD) for n in range(40)]
+        world.scan(markets=[market_row(0, slot=world.cluster.slot)], positions=rows)
+        await world.slots(1)
+        gone = {bytes(each) for each in landed(world)}
+        ((block_slot, _),) = world.cluster.included.values()
+        left = [row for row in rows if row[0] not in gone]
+        # What a sight from before that block shows is what the transaction was about to change.
+        world.scan(markets=[market_row(0, slot=block_slot)], positions=left, slot=block_slot - 1)
+        await world.slots(0.5)
+        assert 1 == len(world.batches())
+        world.scan(markets=[market_row(0, slot=block_slot)], positions=left, slot=block_slot)
+        await world.slots(0.5)
+        assert [("open",), ("open",)] == world.rows("SELECT state FROM attempt")
+        first, second = world.batches()
+        assert not set(first) & set(second)
+
+
+async def test_a_market_waits_again_when_a_fork_takes_the_block_of_its_last_transaction(
+    autojump_clock,
+):
+    async with liquidating() as world:
+        world.price()
+        rows = [position_row(n, debt=(60 + n) * USD) for n in range(40)]
+        world.scan(markets=[market_row(0, slot=world.cluster.slot)], positions=rows)
+        await world.slots(1)
+        world.cluster.fork(1)
+        world.cluster.drops = 10_000
+        await world.slots(1)
+        for _ in range(3):
+            world.scan(markets=[market_row(0, slot=world.cluster.slot)], positions=rows)
+            await world.slots(1)
+        assert 1 == len(world.batches())
+        world.cluster.drops = 0
+
+
 async def test_markets_go_side_by_side_as_many_as_may_be_in_flight(autojump_clock):
     async with liquidating(concurrency=3) as world:
         world.cluster.drops = 10_000

@@ -14,7 +14,7 @@ SLOT_S = 0.4
 DONE = {
     "positions": {"scans": 1},
     "prices": {"published": 1},
-    "transactions": {"failed": 0, "expired": 0, "open": 0},
+    "transactions": {"failed": 0, "expired": 0, "open": 0, "failed_because": {}},
 }
 
 
@@ -65,9 +65,13 @@ async def test_a_round_without_a_scan_or_without_prices_ends_all_the_same(autoju
     [
         ("positions", {"scans": 0}, "the chain could not be scanned"),
         ("prices", {"published": 0}, "no price could be read from the venue"),
-        ("transactions", {"failed": 2}, "2 transactions failed on chain"),
-        ("transactions", {"expired": 1}, "1 transactions never landed"),
-        ("transactions", {"open": 3}, "3 transactions are still open: the next start settles them"),
+        (
+            "transactions",
+            {"failed": 2, "failed_because": {"HALTED: no": 1, "AccountInUse: locked": 1}},
+            "2 transactions failed on chain (HALTED: no; AccountInUse: locked)",
+        ),
+        ("transactions", {"expired": 1}, "1 transaction never landed"),
+        ("transactions", {"open": 3}, "3 transactions still open: the next start settles them"),
     ],
 )
 def test_what_could_not_be_done_is_said(part, changed, words):

@@ -299,3 +299,13 @@ def test_a_reading_older_than_one_seen_is_counted_back_by_its_own_age():
     slots = PublishSlots(slot_s=0.4)
     slots.of(replace(PRICE, received_at_s=100.0), slot=Slot(1_000), now_s=100.0)
     assert 990 == slots.of(replace(PRICE, received_at_s=96.0), slot=Slot(1_000), now_s=100.0)
+
+
+def test_readings_of_tokens_that_nobody_follows_any_more_are_forgotten():
+    slots = PublishSlots(slot_s=0.4)
+    reading = replace(PRICE, received_at_s=100.0)
+    assert 999 == slots.of(reading, slot=Slot(1_000), now_s=100.1)
+    slots.keep_only({PRICE.token_id})
+    assert 999 == slots.of(reading, slot=Slot(1_005), now_s=100.1)
+    slots.keep_only(set())
+    assert 1_004 == slots.of(reading, slot=Slot(1_005), now_s=100.1)

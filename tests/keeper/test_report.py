@@ -1,6 +1,7 @@
 """keeper/report.py: what it says of transactions is what the database says."""
 
 from collections import Counter, deque
+from dataclasses import replace
 from types import SimpleNamespace
 
 import trio
@@ -141,6 +142,20 @@ def test_a_run_without_transactions_has_no_ratios_and_no_latencies():
     assert None is found["latency_ms"]["due_to_landed_p50"]
     assert {} == found["transactions"]["by_lane"]
     assert 0 == found["transactions"]["duplicates"]
+
+
+def test_why_transactions_failed_is_told_in_words_the_most_frequent_first():
+    refused = '{"InstructionError":[%d,{"Custom":121}]}'
+    errors = {'"AccountInUse"': 2, refused % 3: 2, refused % 4: 1}
+    found = reported(replace(empty_summary(), errors=errors))["transactions"]["failed_because"]
+    assert [3, 2] == list(found.values())
+    assert ["MARKET_NOT_OPEN", "AccountInUse"] == [words.partition(":")[0] for words in found]
+
+
+def test_latencies_are_told_to_the_microsecond():
+    tally = Tally()
+    tally.note_latency("liquidations", 6119.261274987366)
+    assert 6119.261 == reported(empty_summary(), tally)["liquidations"]["due_to_landed_ms_p50"]
 
 
 def test_prices_are_written_as_decimals_without_loss():

@@ -166,3 +166,20 @@ def test_exactly_the_markets_whose_prices_differ_come_up_in_whatever_order_scans
             market_address(number) for number, part in enumerate(parts) if before[part] != now[part]
         }
         assert expected == reviews.take(0)
+
+
+def test_tokens_are_news_once_and_those_of_a_market_that_closed_are_forgotten():
+    reviews = Reviews()
+    assert reviews.note_tokens(TOKENS)
+    assert not reviews.note_tokens(TOKENS)
+    reviews.put_off(market_address(0), None, needs_newer=True)
+    rest = {market: tokens for market, tokens in TOKENS.items() if market != market_address(0)}
+    assert reviews.note_tokens(rest)
+    assert {token for tokens in rest.values() for token in tokens} == set(reviews.tokens)
+    reviews.note_tokens(TOKENS)
+    reviews.take(0)
+    # That its decision wanted a newer reading was forgotten with it: the same price heard again is no news.
+    reviews.note_prices({token_of(0): PRICE})
+    reviews.take(0)
+    reviews.note_prices({token_of(0): replace(PRICE, received_at_s=1.0)})
+    assert set() == reviews.take(0)

@@ -96,6 +96,20 @@ async def test_the_margin_may_follow_from_what_happened_in_the_simulation(autoju
         assert ([SIMULATED_CU], 10_400) == (seen, sized.shipment.cu_limit)
 
 
+async def test_the_fees_are_asked_for_while_the_node_simulates(autojump_clock):
+    async with open_world() as world:
+        lane = lane_of(world.kit, "prices")
+        world.rpc.faults["simulate_transaction"] = [0.3]
+        world.rpc.faults["get_recent_prioritization_fees"] = [0.2]
+        begun_s = trio.current_time()
+        sized = await size(lane, KIND, BOUND, shipment())
+        assert isinstance(sized, Sized)
+        assert 0.3 == pytest.approx(trio.current_time() - begun_s)
+        await lane.purse.read_floor(world.rpc, "prices", TARGETS)
+        assert 0.3 == pytest.approx(trio.current_time() - begun_s)
+        assert 1 == world.rpc.calls["get_recent_prioritization_fees"]
+
+
 async def test_a_silent_node_is_no_refusal_and_a_refusal_is_told_in_words(autojump_clock):
     async with open_world() as world:
         lane = lane_of(world.kit, "prices")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keeper.tally import Tally, percentile
+from keeper.tally import PostedPrice, Tally, percentile
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,16 @@ def test_latencies_of_all_lanes_come_sorted():
     assert [1.0, 3.0, 5.0] == tally.latencies_ms()
     assert [1.0, 5.0] == tally.latencies_ms(["prices"])
     assert [] == tally.latencies_ms(["chains"])
+
+
+def test_of_tokens_that_came_and_went_only_those_posted_last_are_remembered():
+    tally = Tally()
+    for number in range(10_000):
+        posted = PostedPrice(
+            price_e6=number, price_class="valid", source="clob", recorded_body=None, slot=number
+        )
+        for token in ("posted again and again", str(number)):
+            tally.note_posted(token, posted)
+    assert 4_096 == len(tally.posted_tokens)
+    assert {"posted again and again", "9999", "9998"} < tally.posted_tokens.keys()
+    assert 9_999 == tally.posted_tokens["posted again and again"].price_e6

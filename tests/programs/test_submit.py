@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import trio
@@ -396,6 +397,27 @@ async def test_an_end_that_a_fork_changes_after_it_was_told_is_told_again(autoju
     assert (type(move.was), type(move.now)) == (Landed, Expired)
     assert landing.in_flight.statistics().undone == 1
     assert landing.cluster.executed[b"a"] == 0
+
+
+async def test_whoever_plans_hears_of_the_block_long_before_the_end_and_of_the_fork_that_takes_it(
+    autojump_clock, landing
+):
+    heard = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(landing.submit, tell_block=heard.append))
+        await trio.sleep(1.5 * SLOT_S)
+        ((first, _),) = landing.cluster.included.values()
+        assert heard == [first]
+        landing.cluster.fork(1)
+    ((second, _),) = landing.cluster.included.values()
+    assert heard == [first, None, second]
+
+
+async def test_nobody_plans_on_a_block_in_which_it_failed(autojump_clock, landing):
+    heard = []
+    landing.cluster.failing[b"a"] = "error"
+    await landing.submit(tell_block=heard.append)
+    assert not heard
 
 
 async def test_an_effect_that_landed_is_not_signed_again_before_it_is_final(

@@ -228,6 +228,7 @@ async def test_the_summary_counts_what_happened_since_an_id(attempts):
     report = await attempts.summary(after_id=since)
     assert (report.attempts, report.landed, report.failed, report.open) == (3, 1, 1, 1)
     assert (report.jobs_landed, report.finalized, report.duplicates) == (2, 1, 0)
+    assert {"{}": 1} == report.errors
     assert (report.cu_requested, report.cu_used, report.fees_lamports) == (400_000, 150_009, 10_200)
 
 

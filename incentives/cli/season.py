@@ -1,16 +1,16 @@
-"""The `incentives` command: what the season has emitted, and how far the launch bonus is used up.
+"""`incentives season`: what the season has emitted, and how far the launch bonus is used up.
 
 Read from the program's genesis account on the cluster; nothing is written.
 """
 
 import json
-import sys
 from typing import Final
 
 import click
 import trio
 from solders.pubkey import Pubkey
 
+from incentives.chain_reading import SeasonUnreadError
 from incentives.emission import emitted_by
 from programs.accounts import Global, MalformedAccountError
 from programs.addresses import global_address
@@ -21,28 +21,13 @@ from programs.units import MMT_DECIMALS, Slot
 
 BOOSTED_TRADES: Final = 100
 """The first trades of the platform earn double MMT. Source: SPEC.md section 7."""
-EXIT_REFUSED: Final = 2
 
 
-class SeasonUnreadError(Exception):
-    """The season cannot be read from the cluster."""
-
-
-_COMPLETION: Final = """\b
-Shell completion:
-  eval "$(_INCENTIVES_COMPLETE=bash_source incentives)"
-"""
-_SEASON_EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   incentives season --program-id ADDRESS
   incentives season --rpc-url https://rpc.example --program-id ADDRESS --json
 """
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_COMPLETION)
-@click.version_option(package_name="betting-keeper")
-def cli() -> None:
-    """Tell what MMT the season owes."""
 
 
 def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> Pubkey:
@@ -52,7 +37,7 @@ def _address(_context: click.Context, _parameter: click.Parameter, value: str) -
         raise click.BadParameter(f"{value!r} is no address in base58") from error
 
 
-@cli.command("season", epilog=_SEASON_EXAMPLES)
+@click.command("season", epilog=_EXAMPLES)
 @click.option("--rpc-url", default="http://127.0.0.1:8899", show_default=True, help="The cluster.")
 @click.option("--program-id", callback=_address, required=True, help="Address of the program.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -105,16 +90,3 @@ async def read_season(rpc_url: str, program: Pubkey) -> tuple[Global, Slot]:
 def _decimal(base_units: int) -> str:
     whole, fraction = divmod(base_units, 10**MMT_DECIMALS)
     return f"{whole}.{fraction:0{MMT_DECIMALS}d}"
-
-
-def main() -> None:
-    """Run the command line; an expected error becomes one sentence and exit code 2."""
-    try:
-        cli()
-    except SeasonUnreadError as error:
-        click.echo(f"incentives: {error}", err=True)
-        sys.exit(EXIT_REFUSED)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,12 +1,19 @@
-"""Wallets: as 32 bytes where they are compared, in base58 where they are named.
+"""The accounts between which MMT moves; a wallet is 32 bytes where it is compared, base58 where it is named.
 
-Core.
+Core. What each account holds: incentives/lines.py.
 """
 
 from functools import lru_cache
 from typing import Final
 
 from solders.pubkey import Pubkey
+
+MINT: Final = "mint"
+SINK: Final = "sink"
+SEASON: Final = "season"
+POT: Final = "pot"
+UNSPENT: Final = "unspent"
+UNEXPLAINED: Final = "unexplained"
 
 _NAMES_KEPT: Final = 1 << 18
 

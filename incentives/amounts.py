@@ -1,0 +1,46 @@
+"""Amounts of MMT as people and programs read them.
+
+Core. Base units (1e-9) leave as text, because jq and Node round integers above 2**53; beside them stands the decimal.
+"""
+
+from typing import Final
+
+from programs.units import MMT_DECIMALS
+
+AMOUNT_NAMES: Final = frozenset(
+    {
+        "accrued",
+        "allocated",
+        "amount",
+        "balance",
+        "chain",
+        "claim",
+        "credits",
+        "debits",
+        "difference",
+        "earned",
+        "emitted",
+        "in_flight",
+        "ledger",
+        "left",
+        "owed",
+        "paid",
+        "payable",
+        "pot",
+        "recomputed",
+        "rolled_over",
+        "simulated",
+        "sink",
+        "supply",
+        "treasury",
+        "unspent",
+    }
+)
+"""In every report of the ledger, a column of one of these names holds MMT base units."""
+
+
+def decimal(base_units: int) -> str:
+    """Return an amount in MMT, all nine decimals: exact, never a float."""
+    sign = "-" if base_units < 0 else ""
+    whole, fraction = divmod(abs(base_units), 10**MMT_DECIMALS)
+    return f"{sign}{whole}.{fraction:0{MMT_DECIMALS}d}"

@@ -1,0 +1,1 @@
+"""The `incentives` command: what is owed, why, and whether it was paid."""
