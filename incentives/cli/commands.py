@@ -10,10 +10,12 @@ from incentives.cli.export import export_command
 from incentives.cli.payouts import payouts_command
 from incentives.cli.refusal import Commands
 from incentives.cli.season import SeasonUnreadError, season_command
+from incentives.cli.simulate import simulate_command
 from incentives.cli.sql import sql_command
 from incentives.cli.statement import statement_command
 from incentives.config import ConfigError
 from incentives.ledger.errors import LedgerError
+from incentives.rules.errors import RulebookError
 from state.errors import StateError
 
 _EXAMPLES = """\b
@@ -28,7 +30,7 @@ Shell completion:
 class _Incentives(Commands):
     """All of them."""
 
-    expected = (ConfigError, LedgerError, StateError, SeasonUnreadError)
+    expected = (ConfigError, LedgerError, RulebookError, StateError, SeasonUnreadError)
 
 
 @click.group(
@@ -48,6 +50,7 @@ cli.add_command(explain_command)
 cli.add_command(epoch_command)
 cli.add_command(bootstrap_command)
 cli.add_command(payouts_command)
+cli.add_command(simulate_command)
 cli.add_command(export_command)
 cli.add_command(sql_command)
 cli.add_command(season_command)
