@@ -8,13 +8,17 @@ from incentives.cli.epoch import epoch_command
 from incentives.cli.explain import explain_command
 from incentives.cli.export import export_command
 from incentives.cli.payouts import payouts_command
+from incentives.cli.publish import publish_command
 from incentives.cli.refusal import Commands
 from incentives.cli.season import SeasonUnreadError, season_command
+from incentives.cli.serve import serve_command
 from incentives.cli.simulate import simulate_command
 from incentives.cli.sql import sql_command
 from incentives.cli.statement import statement_command
 from incentives.config import ConfigError
 from incentives.ledger.errors import LedgerError
+from incentives.publish.pack import PackError
+from incentives.roots import UnpayableError
 from incentives.rules.errors import RulebookError
 from state.errors import StateError
 
@@ -30,7 +34,15 @@ Shell completion:
 class _Incentives(Commands):
     """All of them."""
 
-    expected = (ConfigError, LedgerError, RulebookError, StateError, SeasonUnreadError)
+    expected = (
+        ConfigError,
+        LedgerError,
+        PackError,
+        RulebookError,
+        SeasonUnreadError,
+        StateError,
+        UnpayableError,
+    )
 
 
 @click.group(
@@ -54,3 +66,5 @@ cli.add_command(simulate_command)
 cli.add_command(export_command)
 cli.add_command(sql_command)
 cli.add_command(season_command)
+cli.add_command(publish_command)
+cli.add_command(serve_command)

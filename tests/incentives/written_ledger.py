@@ -8,7 +8,6 @@ from dataclasses import replace
 import trio
 from solders.pubkey import Pubkey
 from solders.signature import Signature
-from told_events import Telling, address
 
 from incentives.ledger.encoding import Identity
 from incentives.ledger.opened import open_ledger
@@ -18,6 +17,7 @@ from incentives.parameters import Parameters
 from incentives.roots import roots_of
 from incentives.rules.rulebook import Rulebook
 from programs.events import decode
+from tests.incentives.told_events import Telling, address
 
 IDENTITY = Identity(
     genesis_hash="4sGjMW1sUnHzSxGspuhpqLDx6wiyjNtZAMdL4VZHirAn",
