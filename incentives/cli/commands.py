@@ -24,7 +24,10 @@ from state.errors import StateError
 
 _EXAMPLES = """\b
 Examples:
-  incentives season --program-id ADDRESS     what the chain says of the season
+  incentives statement WALLET --table   what a wallet earned, line by line
+  incentives explain SIGNATURE          why an amount is what it is
+  incentives payouts --stuck            what is not paid and should be
+  incentives sql "SELECT …" -t          any other question
 \b
 Shell completion:
   eval "$(_INCENTIVES_COMPLETE=bash_source incentives)"
