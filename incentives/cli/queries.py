@@ -1,13 +1,12 @@
 """SQL in, reports out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlite_utils import Database
 
 from incentives.cli.output import Report, Value
-from incentives.ledger.writer import read_progress
-from incentives.sourced import Place, SourcedEvent
+from incentives.ledger.recorded import read_progress
 
 _NOTHING: Final[Mapping[str, Value]] = {}
 
@@ -31,12 +30,3 @@ def progress_slot(db: Database) -> int | None:
     """Return up to which slot the ledger knows the chain; None while it is empty."""
     progress = read_progress(db)
     return None if progress is None else progress.through_slot
-
-
-def read_events(db: Database) -> Iterator[SourcedEvent]:
-    """Yield the recorded events, in the chain's order."""
-    rows = db.conn.execute(
-        "SELECT slot, tx_index, instruction, inner, signature, payload FROM event ORDER BY seq"
-    )
-    for slot, tx_index, instruction, inner, signature, payload in rows:
-        yield SourcedEvent(Place(slot, tx_index, instruction, inner), signature, payload)

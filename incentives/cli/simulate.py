@@ -10,9 +10,10 @@ from sqlite_utils import Database
 from incentives.cli.config_options import ledger_path
 from incentives.cli.ledger_options import LEDGER_OPTION, reading
 from incentives.cli.output import Form, Report, Value, output_options, show
-from incentives.cli.queries import progress_slot, read_events
+from incentives.cli.queries import progress_slot
 from incentives.config import load_parameters
 from incentives.ledger.promised import read_parameters
+from incentives.ledger.recorded import read_events
 from incentives.simulation import Outcome, simulate
 
 _EXAMPLES: Final = """\b
