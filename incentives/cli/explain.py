@@ -12,7 +12,7 @@ from incentives.cli.ledger_options import reads_ledger
 from incentives.cli.output import Form, Report, Value, output_options, show
 from incentives.cli.refusal import Refusal
 from incentives.ledger.promised import read_parameters
-from incentives.ledger.recorded import find_events
+from incentives.ledger.recorded import find_cause, find_events
 from incentives.lines import Code, Transfer
 from incentives.rules.explain import Explanation, explain
 from incentives.sourced import Place, SourcedEvent
@@ -166,16 +166,14 @@ def _numbers(db: Database, text: str) -> list[int]:
 
 
 def _causes(db: Database, text: str) -> list[int]:
-    if text.startswith("epoch:") and text.removeprefix("epoch:").isdecimal():
-        rows = db.conn.execute(
-            "SELECT seq FROM epoch WHERE epoch = ?", [int(text.removeprefix("epoch:"))]
-        )
-        return [row[0] for row in rows]
-    return [
-        seq
-        for seq in find_events(db, text.partition(":")[0])
-        if (event := _event(db, seq)) is not None and text in (event.signature, event.source_id)
-    ]
+    """Return the lines that a cause names: a close, an event, or all events of a transaction."""
+    name, colon, rest = text.partition(":")
+    if not colon:
+        return find_events(db, name)
+    if not all(part.isdecimal() for part in rest.split(":")):
+        return []
+    found = find_cause(db, text)
+    return [] if found is None else [found]
 
 
 def _nothing(db: Database, text: str, causes: list[int]) -> str:
