@@ -200,16 +200,15 @@ async def _post(
                 memory.bisection.landed(ids)
                 _note_posted(lane, memory, readings, landed.slot)
             case Failed() as failed:
-                if not is_exhausted(
-                    failed.err
-                ):  # then the limit was to blame, and it is learned anew
+                # An exhausted limit is to blame itself, and learned anew.
+                if not is_exhausted(failed.err):
                     memory.bisection.failed(_blamed(batch, failed.err), trio.current_time())
                 lane.kit.tally.refusals[f"{LANE}.failed_on_chain"] += len(ids)
                 log.warning("prices.refused", jobs=len(ids), reason=in_words(failed.err))
             case Rehearsed() as rehearsed:
                 # As if it had landed, so that other markets have their turn; nothing is counted, for nothing was sent.
                 for reading in readings:
-                    memory.landed_slots[reading.market] = rehearsed.until_slot
+                    memory.posted.note(reading.market, rehearsed.until_slot)
             case Expired() | NoBid():
                 pass  # counted and logged by ship; the next slot decides anew
     finally:

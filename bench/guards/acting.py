@@ -31,7 +31,7 @@ ACTING: Final = (
         file="keeper/reading.py",
         found="    if permissions.liquidate_at_band and CHAIN_CLASSES[chain_class] is PriceClass.VALID:\n",
         replacement="    if permissions.liquidate_at_band and not permissions.liquidate:\n",
-        drills=("stream-frozen",),
+        drills=("degraded-before-a-liquidation",),
     ),
     Guard(
         name="who is under water only on the chain's own way back is spared",

@@ -5,16 +5,18 @@ never change once written: a file that differs from what would be written now is
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
+from incentives.manifests import manifest_text
 from incentives.publish.pages import epoch_page, index_page
 from incentives.publish.published import (
+    EpochRow,
     PublishedEpoch,
     leaf_rows,
     proof_rows,
-    root_json,
+    row_of,
 )
 
 
@@ -23,13 +25,13 @@ class PackError(Exception):
 
 
 def write_pack(
-    folder: Path, epochs: Sequence[PublishedEpoch], *, program: str, genesis: str
-) -> None:
-    """Write the pack of all closed epochs.
+    folder: Path, epochs: Iterable[PublishedEpoch], *, program: str, genesis: str
+) -> Iterator[EpochRow]:
+    """Write the pack of all closed epochs, yielding each as it is written.
 
     Args:
         folder: made if need be.
-        epochs: in order.
+        epochs: in order; only one at a time is in memory.
         program: its address.
         genesis: hash of the cluster.
 
@@ -39,9 +41,12 @@ def write_pack(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _put(folder / "check.py", [files("incentives.publish").joinpath("check.py").read_text()])
+        rows = list[EpochRow]()
         for epoch in epochs:
             _write_epoch(folder / "epochs" / f"{epoch.number:06d}", epoch)
-        _put(folder / "index.html", [index_page(epochs, program=program, genesis=genesis)])
+            rows.append(row_of(epoch))
+            yield rows[-1]
+        _put(folder / "index.html", [index_page(rows, program=program, genesis=genesis)])
     except OSError as error:
         raise PackError(f"{folder} cannot be written: {error}") from error
 
@@ -49,7 +54,10 @@ def write_pack(
 def _write_epoch(folder: Path, epoch: PublishedEpoch) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, root in enumerate(epoch.roots):
-        file, text = folder / f"root-{number}.json", root_json(epoch, root)
+        file, text = (
+            folder / f"root-{number}.json",
+            manifest_text(root.tree, epoch.anchor, epoch.number),
+        )
         if file.exists():
             _require_same(file, text)
         else:

@@ -8,14 +8,14 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from incentives.publish.published import PublishedEpoch
+from incentives.publish.published import EpochRow, PublishedEpoch
 from programs.units import MMT_DECIMALS
 
 _LEAVES_SHOWN: Final = 1_000
 """On an epoch's page; the files have all of them."""
 
 
-def index_page(epochs: Sequence[PublishedEpoch], *, program: str, genesis: str) -> str:
+def index_page(epochs: Sequence[EpochRow], *, program: str, genesis: str) -> str:
     """Return the page of all epochs."""
     template = _environment().get_template("index.html")
     return template.render(epochs=epochs, program=program, genesis=genesis)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from incentives.manifests import Anchor
 from programs.merkle import RewardTree
 
 
@@ -14,7 +15,6 @@ from programs.merkle import RewardTree
 class PublishedRoot:
     """One root: its tree, and where it stands on chain."""
 
-    program: str
     account: str
     """Of the program, base58: it holds the root and the bitmap."""
     tree: RewardTree
@@ -43,10 +43,8 @@ class PublishedEpoch:
     allocated: int
     is_scaled: bool
     """More was claimed than the pot held: every claim was scaled down."""
-    head: str
-    """Hash of the ledger's last line at the close, hex."""
-    formula_version: int
-    rules_version: int
+    anchor: Anchor
+    """What its roots' manifests name."""
     roots: tuple[PublishedRoot, ...]
 
     @property
@@ -65,24 +63,41 @@ class PublishedEpoch:
         return sum(len(root.tree.rewards) for root in self.roots)
 
 
-def root_json(epoch: PublishedEpoch, root: PublishedRoot) -> str:
-    """Write a root with its leaves: what check.py reads, and a manifest that a keeper pays from."""
-    tree = root.tree
-    head = {
-        "program": root.program,
-        "account": root.account,
-        "epoch": tree.epoch,
-        "index": tree.index,
-        "root": tree.root.hex(),
-        "count": len(tree.rewards),
-        "total": str(tree.total),
-        "ledger_epoch": epoch.number,
-        "ledger_head": epoch.head,
-        "formula_version": epoch.formula_version,
-        "rules_version": epoch.rules_version,
-    }
-    leaves = ",\n".join(json.dumps([str(each.wallet), each.amount]) for each in tree.rewards)
-    return f'{json.dumps(head, indent=1)[:-2]},\n "leaves": [\n{leaves}\n ]\n}}\n'
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRow:
+    """An epoch's line on the page of all epochs: no leaf is kept for it."""
+
+    number: int
+    start_slot: int
+    end_slot: int
+    emitted: int
+    rolled_over: int
+    allocated: int
+    left: int
+    wallets: int
+    roots: tuple[str, ...]
+    """Where each root stands, in words."""
+
+
+def row_of(epoch: PublishedEpoch) -> EpochRow:
+    """Return an epoch's line."""
+    return EpochRow(
+        number=epoch.number,
+        start_slot=epoch.start_slot,
+        end_slot=epoch.end_slot,
+        emitted=epoch.emitted,
+        rolled_over=epoch.rolled_over,
+        allocated=epoch.allocated,
+        left=epoch.left,
+        wallets=epoch.wallets,
+        roots=tuple(map(_standing, epoch.roots)),
+    )
+
+
+def _standing(root: PublishedRoot) -> str:
+    if root.posted is None:
+        return "not posted yet"
+    return "paid" if root.is_paid else f"{root.paid_leaves} of {len(root.tree.rewards)} paid"
 
 
 def leaf_rows(root: PublishedRoot) -> Iterator[str]:

@@ -17,6 +17,21 @@ from incentives.rules.season import Season
 
 
 @dataclass(frozen=True, slots=True)
+class _Owed:
+    """What one wallet's claims come to."""
+
+    wallet: bytes
+    numerator: int
+    posted: int
+    """Whole base units of its claims, each rounded down by itself."""
+
+    @property
+    def claim(self) -> int:
+        """The exact claim, rounded down once, base units."""
+        return self.numerator // CLAIM_DENOMINATOR
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """What an epoch's close needs to know."""
 
@@ -87,58 +102,63 @@ class Closing:
         rules = self.parameters.rules(mined.version)
         return mining_claim(mined.value_slots, mined.bootstrap_value_slots, rules)
 
-    def allocate(self, accruals: Accruals) -> tuple[EpochClose, list[tuple[bytes, int, int]]]:
-        """Return the close, and for each of its allocations the wallet, its whole claim, and what of it was posted."""
-        owed = [
-            (wallet, numerator, numerator // CLAIM_DENOMINATOR, posted)
-            for wallet, numerator, posted in accruals.by_wallet()
-        ]
-        pot = self.pot_before + self.emitted
-        shares = share_out(pot, [(wallet, claim) for wallet, _, claim, _ in owed])
-        close = EpochClose(
+    def lines(self, accruals: Accruals, liquidity: Sequence[Mined]) -> Iterator[Line]:
+        """Yield the lines of the close; its EpochClose comes first."""
+        mining = list(self.mining(accruals, liquidity))
+        owed = [_Owed(*found) for found in accruals.by_wallet()]
+        claims, pot = sum(one.claim for one in owed), self.pot_before + self.emitted
+        shares = share_out(pot, [(one.wallet, one.claim) for one in owed])
+        start, end = self.season.start_of(self.epoch), self.season.end_of(self.epoch)
+        yield EpochClose(
             epoch=self.epoch,
-            start_slot=self.season.start_of(self.epoch),
-            end_slot=self.season.end_of(self.epoch),
+            start_slot=start,
+            end_slot=end,
             rolled_over=self.pot_before,
             emitted=self.emitted,
             claim_denominator=CLAIM_DENOMINATOR,
-            is_scaled=sum(claim for _, _, claim, _ in owed) > max(pot, 0),
+            is_scaled=claims > max(pot, 0),
             allocations=tuple(
-                Allocation(name_of(wallet), numerator, share)
-                for (wallet, numerator, _, _), share in zip(owed, shares, strict=True)
+                Allocation(name_of(one.wallet), one.numerator, share)
+                for one, share in zip(owed, shares, strict=True)
             ),
         )
-        return close, [(wallet, claim, posted) for wallet, _, claim, posted in owed]
-
-    def lines(self, accruals: Accruals, liquidity: Sequence[Mined]) -> Iterator[Line]:
-        """Yield the lines of the close; the first that is an EpochClose says what is allocated."""
-        mining = list(self.mining(accruals, liquidity))
-        close, owed = self.allocate(accruals)
-        shares = [allocation.amount for allocation in close.allocations]
-        yield close
+        inputs: dict[str, int | str] = {
+            "season_start_slot": self.season.start_slot,
+            "season_slots": self.season.slots,
+            "start_slot": start,
+            "end_slot": end,
+        }
         if self.emitted:
-            yield self.transfer(Code.EMISSION, 0, SEASON, POT, self.emitted)
+            yield self.transfer(Code.EMISSION, 0, SEASON, POT, self.emitted, inputs)
         yield from mining
-        yield from self._each(
-            Code.ROUNDING,
-            [(POT, accrued(wallet), claim - posted) for wallet, claim, posted in owed],
-        )
-        yield from self._each(
-            Code.SCALING,
-            [
-                (accrued(wallet), POT, claim - share)
-                for (wallet, claim, _), share in zip(owed, shares, strict=True)
-            ],
-        )
-        yield from self._each(
-            Code.ALLOCATION,
-            [
-                (accrued(wallet), payable(wallet), share)
-                for (wallet, _, _), share in zip(owed, shares, strict=True)
-            ],
-        )
+        yield from self._round(owed)
+        yield from self._scale(owed, shares, claims, pot)
+        yield from self._allocate(owed, shares)
 
-    def _each(self, code: Code, moves: list[tuple[str, str, int]]) -> Iterator[Transfer]:
-        above_zero = (move for move in moves if move[2])
-        for leg, (debit, credit, amount) in enumerate(above_zero):
-            yield self.transfer(code, leg, debit, credit, amount)
+    def _round(self, owed: list[_Owed]) -> Iterator[Transfer]:
+        uneven = (one for one in owed if one.claim > one.posted)
+        for leg, one in enumerate(uneven):
+            yield self.transfer(
+                Code.ROUNDING, leg, POT, accrued(one.wallet), one.claim - one.posted
+            )
+
+    def _scale(
+        self, owed: list[_Owed], shares: list[int], claims: int, pot: int
+    ) -> Iterator[Transfer]:
+        cut = ((one, share) for one, share in zip(owed, shares, strict=True) if share < one.claim)
+        for leg, (one, share) in enumerate(cut):
+            inputs: dict[str, int | str] = {
+                "claim": str(one.claim),
+                "claims": str(claims),
+                "pot": str(pot),
+            }
+            yield self.transfer(
+                Code.SCALING, leg, accrued(one.wallet), POT, one.claim - share, inputs
+            )
+
+    def _allocate(self, owed: list[_Owed], shares: list[int]) -> Iterator[Transfer]:
+        given = ((one, share) for one, share in zip(owed, shares, strict=True) if share)
+        for leg, (one, share) in enumerate(given):
+            yield self.transfer(
+                Code.ALLOCATION, leg, accrued(one.wallet), payable(one.wallet), share
+            )

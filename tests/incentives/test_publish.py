@@ -7,12 +7,18 @@ from dataclasses import replace
 
 import pytest
 import trio
+from click.testing import CliRunner
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
+from incentives.cli.commands import cli
 from incentives.emission import emitted_by
+from incentives.ledger.opened import read_ledger
+from incentives.lines import EpochClose
+from incentives.manifests import Anchor
+from incentives.publish.from_ledger import published_epochs
 from incentives.publish.pack import PackError, write_pack
 from incentives.publish.pages import in_mmt
 from incentives.publish.published import PublishedEpoch, PublishedRoot
@@ -25,6 +31,7 @@ from programs.deploy import ProgramImage
 from programs.localnet.bank import BankConfig
 from programs.localnet.server import LocalnetConfig, serve
 from programs.merkle import Reward, build_tree, hash_leaf, verify
+from tests.incentives.told_ledger import write_ledger
 
 PROGRAM_KEY = Keypair.from_seed(bytes([71] * 32))
 PROGRAM = PROGRAM_KEY.pubkey()
@@ -42,7 +49,6 @@ def tree_of(count, *, index=0):
 def published(*trees, number=0, **changes):
     roots = tuple(
         PublishedRoot(
-            program=str(PROGRAM),
             account=str(epoch_address(PROGRAM, 0, tree.index)[0]),
             tree=tree,
             posted=None,
@@ -59,16 +65,21 @@ def published(*trees, number=0, **changes):
         "rolled_over": 0,
         "allocated": total,
         "is_scaled": False,
-        "head": "ab" * 32,
-        "formula_version": 1,
-        "rules_version": 1,
+        "anchor": Anchor(
+            genesis_hash=GENESIS,
+            program=PROGRAM,
+            head="ab" * 32,
+            formula_version=1,
+            rules_version=1,
+        ),
         "roots": roots,
     }
     return PublishedEpoch(**(facts | changes))
 
 
 def write(folder, *epochs):
-    write_pack(folder, epochs, program=str(PROGRAM), genesis=GENESIS)
+    for _ in write_pack(folder, epochs, program=str(PROGRAM), genesis=GENESIS):
+        pass
     return folder / "epochs" / "000000"
 
 
@@ -192,6 +203,40 @@ def test_a_pack_is_written_again_as_its_roots_are_paid_and_its_leaves_never_chan
     assert "<td>paid</td>" in (tmp_path / "index.html").read_text()
     with pytest.raises(PackError, match="strangers may have checked it"):
         write(tmp_path, published(tree_of(3)))
+
+
+async def test_what_is_published_is_what_the_ledger_owes(tmp_path):
+    lines = await write_ledger(tmp_path / "ledger.db")
+    closes = [line for line in lines if isinstance(line, EpochClose)]
+    db = read_ledger(tmp_path / "ledger.db")
+    pack = tmp_path / "pack"
+    rows = list(write_pack(pack, published_epochs(db), program=str(PROGRAM), genesis=GENESIS))
+    assert [row.number for row in rows] == [close.epoch for close in closes]
+    for close in closes:
+        folder = pack / "epochs" / f"{close.epoch:06d}"
+        owed = [[each.wallet, each.amount] for each in close.allocations if each.amount]
+        if owed:
+            assert json.loads((folder / "root-0.json").read_text())["leaves"] == owed
+        else:
+            assert not (folder / "root-0.json").exists()
+    assert any(row.wallets for row in rows)
+
+
+async def test_the_command_publishes_the_ledger_and_refuses_another_ones_folder(tmp_path):
+    ledger, pack = tmp_path / "ledger.db", tmp_path / "pack"
+    await write_ledger(ledger)
+    run = CliRunner().invoke
+    for _ in range(2):
+        result = run(cli, ["publish", str(pack), "--ledger", str(ledger)])
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert "4 epochs with 3 roots" in result.stdout
+    root = pack / "epochs" / "000000" / "root-0.json"
+    root.write_text(root.read_text().replace('"index": 0', '"index": 1'))
+    refused = run(cli, ["publish", str(pack), "--ledger", str(ledger)])
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(f"incentives: {root} differs from what the ledger says now")
+    missing = run(cli, ["publish", str(pack), "--ledger", str(tmp_path / "none.db")])
+    assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
 
 
 def test_an_epoch_in_which_nothing_was_owed_says_so(tmp_path):

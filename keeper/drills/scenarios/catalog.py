@@ -70,6 +70,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     doubts.BACK_WITH_A_LIE,
     doubts.GAMMA_OFF,
     doubts.GAMMA_FAR,
+    doubts.DEGRADED_BEFORE_A_LIQUIDATION,
     clocks.SET_BACK,
     clocks.SET_BACK_UNREAD,
     clocks.STAMPED_AHEAD,

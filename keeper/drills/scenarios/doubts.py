@@ -5,7 +5,7 @@ On the virtual clock: they cost seconds.
 
 from typing import Final
 
-from keeper.drills.expectations import MISTRUSTED, Acts, Asks, Keeps, Reaches, Refrains
+from keeper.drills.expectations import MISTRUSTED, Acts, Asks, Keeps, Reaches, Refrains, Tells
 from keeper.drills.faults import HONEST, Canned, Family, Refuse, Telling
 from keeper.drills.model import ActionKind, PhaseName
 from keeper.drills.scenario import Scenario, Settings, Stage
@@ -195,6 +195,57 @@ GAMMA_FAR: Final = Scenario(
         Refrains(phase=PhaseName.DURING, after_s=3.5),
         HEALED,
         BACK,
+    ),
+    is_virtual=True,
+)
+
+
+_GAMMA_EVERY_S: Final = 8.0
+_WIDE: Final = Telling(half_spread_e6=40_000)
+"""Eight cents: valid still, with a band of four points."""
+
+
+async def _degrade_before_a_liquidation(stage: Stage) -> None:
+    for family in Family:
+        stage.tell(family, _WIDE)
+    await open_calmly(stage)
+    await stage.wait_asked(Family.GAMMA, path="", times=1, within_s=2 * _GAMMA_EVERY_S)
+    await stage.hold(_GAMMA_EVERY_S - 0.5)
+    # Gamma hears of the fall half a second later, and the chain by a valid price that is newer than what Gamma says.
+    stage.set_truth(0, 450_000)
+    await stage.settle(market=0, within_s=5)
+    stage.begin(PhaseName.DURING, "positions are due on chain, only Gamma is left")
+    stage.break_wire(Family.STREAM, Refuse())
+    stage.break_wire(Family.CLOB, Refuse())
+    await stage.hold(1.5 * _GAMMA_EVERY_S)
+    await close_calmly(stage)
+    await stage.wait_liquidated(market=0, at_least=1, within_s=6)
+
+
+DEGRADED_BEFORE_A_LIQUIDATION: Final = Scenario(
+    name="degraded-before-a-liquidation",
+    title="Positions have become due on chain when only a wide Gamma is left, older than the chain: they wait for its band.",
+    play=_degrade_before_a_liquidation,
+    # Positions are read every four seconds: after the fall first when the price is degraded, and the chain not told so yet.
+    settings=Settings(
+        slot_ms=200,
+        markets=1,
+        feed={"gamma_poll_interval_ms": int(_GAMMA_EVERY_S * 1_000)},
+        keeper={"cluster": {"scan_interval_slots": 20}, "posting": {"change_e6": 20_000}},
+    ),
+    expects=(
+        CALM,
+        Acts(
+            phase=PhaseName.DURING,
+            kind=ActionKind.POST,
+            price_class=PriceClass.DEGRADED,
+            within_s=1.5 * _GAMMA_EVERY_S,
+        ),
+        Refrains(phase=PhaseName.DURING, kinds=(ActionKind.LIQUIDATE,)),
+        Tells(phase=PhaseName.DURING, words=("liquidations.withheld", "band_not_on_chain_yet")),
+        HEALED,
+        BACK,
+        Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, within_s=12, market=0),
     ),
     is_virtual=True,
 )
