@@ -6,19 +6,14 @@ from spl.token.instructions import (
     get_associated_token_address,
 )
 
+from keeper.costs import CREATE_CU, CREATE_LOADED_BYTES, TOKEN_ACCOUNT_RENT
 from keeper.errors import ClusterError
 from keeper.execute import Lane, Shipment, job_refs, ship
 from keeper.rehearsal import Rehearsed
 from programs.errors import in_words
 from programs.outcomes import Failed, Landed
 from programs.rpc import RpcFailure
-from programs.units import ComputeUnits, Lamports
 
-CREATE_CU = ComputeUnits(40_000)
-"""Measured 21_000 to 31_000: the associated token program searches its address's bump."""
-CREATE_LOADED_BYTES = 1 << 20
-TOKEN_ACCOUNT_RENT = Lamports(2_039_280)
-"""What a token account of 165 bytes holds at the rate of all clusters; counted against the lane's caps."""
 log = structlog.get_logger()
 
 

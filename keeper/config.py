@@ -64,6 +64,9 @@ class PayoutsConfig:
 
     folder: Path | None = None
     """Where manifests of reward roots are put; without it `payouts` beside the database."""
+    authority: Path | None = None
+    """Keypair file of the program's incentives authority, who posts roots that are not on chain yet and locks their accounts'
+    rent; without it whoever pays for payouts tries to. Nobody else's root is accepted by the program."""
     creates_token_accounts: bool = False
     """Whether to open a token account for a wallet that has none, 0.00203928 SOL each; else it is skipped until it has one."""
     interval_slots: int = 25
@@ -209,6 +212,9 @@ def _anchored(config: Config, folder: Path) -> Config:
         payouts=replace(
             config.payouts,
             folder=None if config.payouts.folder is None else folder / config.payouts.folder,
+            authority=None
+            if config.payouts.authority is None
+            else folder / config.payouts.authority,
         ),
         sandbox=replace(
             config.sandbox,

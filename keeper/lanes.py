@@ -1,7 +1,7 @@
 """The lanes of a run: one for each kind of work, with a payer, caps and places of its own."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ class Lanes:
     payouts: Lane
     tables: Lane
     """Address lookup tables."""
+    posting: Lane
+    """The payouts lane once more, its places and its purse, signing as whoever may post reward roots."""
 
     def __iter__(self) -> Iterator[Lane]:
         return iter((self.prices, self.liquidations, self.chains, self.payouts, self.tables))
@@ -47,9 +49,17 @@ def key_file(config: LaneConfig, keys: KeysConfig) -> Path:
 
 
 def open_lanes(
-    kit: Kit, config: LanesConfig, keeper: Keypair, keeper_file: Path | None = None
+    kit: Kit,
+    config: LanesConfig,
+    keeper: Keypair,
+    keeper_file: Path | None = None,
+    *,
+    incentives_authority: Path | None = None,
 ) -> Lanes:
     """Open every lane; one without a key of its own is paid by the keeper's, and lanes with one key share its funds.
+
+    Args:
+        incentives_authority: keypair file of who posts reward roots; None: who pays for payouts.
 
     Raises:
         KeypairError: a lane's key file cannot be used.
@@ -77,14 +87,20 @@ def open_lanes(
             funds=funds,
         )
 
-    return Lanes(
+    lanes = {
         # The program takes prices from the oracle authority only, whoever pays for them.
-        prices=one("prices", config.prices, (keeper,)),
-        liquidations=one("liquidations", config.liquidations),
-        chains=one("chains", config.chains),
-        payouts=one("payouts", config.payouts),
-        tables=one("tables", config.tables),
+        "prices": one("prices", config.prices, (keeper,)),
+        "liquidations": one("liquidations", config.liquidations),
+        "chains": one("chains", config.chains),
+        "payouts": one("payouts", config.payouts),
+        "tables": one("tables", config.tables),
+    }
+    payouts = lanes["payouts"]
+    authority = (
+        payouts.payer if incentives_authority is None else load_keypair(incentives_authority)
     )
+    posting = replace(payouts, signers=() if authority == payouts.payer else (authority,))
+    return Lanes(**lanes, posting=posting)
 
 
 def day_before(slot: Slot, *, slot_ms: int, wall_ms: Callable[[], int]) -> tuple[int, int]:

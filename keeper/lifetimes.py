@@ -36,6 +36,7 @@ from keeper.pay import pay_due_rewards
 from keeper.payer import PayerFacts, watch_balances
 from keeper.platform_watch import tell_halts, watch_platform
 from keeper.post import post_prices
+from keeper.post_roots import Posting
 from keeper.prices.board import PriceBoard
 from keeper.prices.discovery import discover_at
 from keeper.prices.feed import feed
@@ -302,8 +303,17 @@ async def _execute_chains(work: Work) -> None:
 
 
 async def _pay(work: Work) -> None:
-    mint = work.facts.parameters.mmt_mint
-    await pay_due_rewards(work.lanes.payouts, pay_rules(work.config), mint, work.stop)
+    facts, lanes = work.facts, work.lanes
+    await pay_due_rewards(
+        lanes.payouts,
+        pay_rules(work.config),
+        facts.parameters.mmt_mint,
+        work.stop,
+        posting=Posting(
+            lane=lanes.posting, incentives_authority=facts.parameters.incentives_authority
+        ),
+        genesis_hash=facts.genesis_hash,
+    )
 
 
 async def _scan(work: Work) -> None:

@@ -3,9 +3,12 @@
 Core. The keeper and whoever owes the money know each other through such files alone; a file is believed only when its tree
 has the root that stands on chain. A manifest is one JSON object:
 
-    {"epoch": 3, "index": 0, "root": "<64 hex digits>", "leaves": [["<wallet, base58>", <MMT base units>], ...]}
+    {"genesis_hash": "<base58>", "program": "<base58>", "epoch": 3, "index": 0, "root": "<64 hex digits>",
+     "leaves": [["<wallet, base58>", <MMT base units>], ...]}
 
-`leaves` in the order of the tree, amounts as integers. Other keys may be there and are not read.
+`leaves` in the order of the tree, amounts as integers. Other keys may be there and are not read. The cluster's genesis hash and
+the program may be missing: such a manifest is paid where its root stands, but its root is never posted. Where the leaves come
+last, as the incentives service writes them, a look at the first page tells what the file is about.
 """
 
 import json
@@ -20,7 +23,10 @@ from programs.units import U64_MAX, BaseUnits
 
 MANIFEST_BYTES_MAX: Final = 16 << 20
 """65_536 leaves of at most 70 bytes are 4.6 MB; indented, twice that."""
+HEAD_BYTES_MAX: Final = 4_096
+"""What comes before the leaves; a file with more of it is read whole."""
 _INDEX_MAX: Final = 2**32 - 1
+_LEAVES_KEY: Final = b'"leaves"'
 
 
 class ManifestError(ValueError):
@@ -28,14 +34,59 @@ class ManifestError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """What one root pays."""
+class ManifestHead:
+    """Which root it is."""
 
     epoch: int
     index: int
     """Of this root among the epoch's."""
     root: bytes
+    genesis_hash: str | None = None
+    """Of the cluster it is for; None: it does not say."""
+    program: str | None = None
+
+    @property
+    def names_its_chain(self) -> bool:
+        """Whether it says where it belongs: only then may its root be posted."""
+        return self.genesis_hash is not None and self.program is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What one root pays."""
+
+    head: ManifestHead
     rewards: tuple[Reward, ...]
+
+    @property
+    def epoch(self) -> int:
+        """Where its root belongs: the epoch as the program counts them."""
+        return self.head.epoch
+
+    @property
+    def index(self) -> int:
+        """Of its root among the epoch's."""
+        return self.head.index
+
+    @property
+    def root(self) -> bytes:
+        """Which it names."""
+        return self.head.root
+
+
+def peek(start: bytes) -> ManifestHead | None:
+    """Read what a file is about from its first HEAD_BYTES_MAX bytes; None: it has to be read whole."""
+    head, found, _ = start.partition(_LEAVES_KEY)
+    if not found:
+        return None
+    try:
+        keys = json.loads(head.rstrip().removesuffix(b",") + b"}")
+        known = _head(keys) if isinstance(keys, dict) else None
+    except (ValueError, RecursionError):
+        # A ManifestError too: read whole, the file gets the sentence that it deserves.
+        return None
+    # What is missing may come after the leaves.
+    return known if known is not None and known.names_its_chain else None
 
 
 def parse_manifest(body: bytes) -> Manifest:
@@ -56,12 +107,24 @@ def parse_manifest(body: bytes) -> Manifest:
     rewards = tuple(_reward(number, leaf) for number, leaf in enumerate(leaves))
     if sum(reward.amount for reward in rewards) > U64_MAX:
         raise ManifestError("leaves: their amounts sum to more than a u64")
-    return Manifest(
+    return Manifest(head=_head(found), rewards=rewards)
+
+
+def _head(found: dict[str, Any]) -> ManifestHead:
+    return ManifestHead(
         epoch=_number(found, "epoch", U64_MAX),
         index=_number(found, "index", _INDEX_MAX),
         root=_root(found.get("root")),
-        rewards=rewards,
+        genesis_hash=_text(found, "genesis_hash"),
+        program=_text(found, "program"),
     )
+
+
+def _text(found: dict[str, Any], name: str) -> str | None:
+    value = found.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ManifestError(f"{name}: found {reprlib.repr(value)}, expected a text in base58")
+    return value
 
 
 def _number(found: dict[str, Any], name: str, most: int) -> int:

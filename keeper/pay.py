@@ -1,40 +1,33 @@
-"""The payouts lane: reward roots paid from their manifests, each wallet once.
+"""The payouts lane: reward roots posted and paid from their manifests, each wallet once.
 
-Each round reads the folder, the roots' accounts and the wallets' token accounts, and pays what the chain's bitmap says is
-left. A subtree of eight leaves is a job, and the bitmap makes paying it twice impossible: a payment by another keeper, or a
-wallet's own, is noticed by the next reading. Price classes are no concern of this lane.
+Each round reads the folder, the roots' accounts and the wallets' token accounts, posts what is not on chain where that is ours
+to do, and pays what the chain's bitmap says is left. A subtree of eight leaves is a job, and the bitmap makes paying it twice
+impossible: a payment by another keeper, or a wallet's own, is noticed by the next reading. Price classes are no concern of
+this lane.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import structlog
 import trio
 from solders.pubkey import Pubkey
-from spl.token.instructions import create_idempotent_associated_token_account
 
-from keeper.bisection import Bisection
-from keeper.bounty import CREATE_CU, CREATE_LOADED_BYTES, TOKEN_ACCOUNT_RENT
-from keeper.costs import pay_rewards_cu, pay_rewards_loaded_bytes
-from keeper.execute import Kit, Lane, Shipment, job_refs, ship, simulate
-from keeper.fees import NoBid
+from keeper.execute import Lane
 from keeper.payout_accounts import PayoutAccounts, Standing
-from keeper.payout_roots import LANE, OpenRoot, Roots
-from keeper.payouts import Subtree, tight_batch, unpaid_subtrees
-from programs import events
-from programs.errors import in_words
-from programs.event_layout import EventKind
-from programs.instructions import pay_rewards
-from programs.outcomes import Expired, Failed, JobRef, Landed
-from programs.pack import Batch, Group, pack_groups
+from keeper.payout_jobs import Due, creation, creation_id, payment, payment_id
+from keeper.payout_loads import Load, Memory, begin, carry, packed
+from keeper.payout_roots import LANE, AbsentRoot, OpenRoot, Roots
+from keeper.payouts import Subtree, unpaid_subtrees
+from keeper.post_roots import Posting, posts
 from programs.rpc import RpcFailure
-from programs.units import Lamports, Slot
 
 _WALLETS_PER_PLACE: Final = 64
 """Whose accounts are read in one round for each transaction that may be sent: more than any transaction pays."""
-_NO_RENT: Final = Lamports(0)
+_ROUNDS_AT_REST: Final = 6
+"""Between two looks at a root of which only wallets that cannot be paid now are left: a minute by default."""
 log = structlog.get_logger()
 
 
@@ -50,50 +43,35 @@ class PayRules:
     """Between two rounds while nothing lands."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Due:
-    """One job, ready to be packed."""
-
-    job: JobRef
-    group: Group
-    rent_lamports: Lamports = _NO_RENT
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What the lane remembers between rounds."""
-
-    roots: Roots
-    accounts: PayoutAccounts
-    bisection: Bisection = field(default_factory=Bisection)
-    busy: set[str] = field(default_factory=set)
-    """Jobs in flight."""
-    landed_slots: dict[str, Slot] = field(default_factory=dict)
-    """A bitmap read earlier shows the leaves before our own payment."""
-    due_at_s: dict[str, float] = field(default_factory=dict)
-    news: trio.Event = field(default_factory=trio.Event)
-    """Set when the next round may find something else."""
-
-
-async def pay_due_rewards(lane: Lane, rules: PayRules, mint: Pubkey, stop: trio.Event) -> None:
-    """Pay until `stop` is set; then wait for what is in flight.
+async def pay_due_rewards(
+    lane: Lane,
+    rules: PayRules,
+    mint: Pubkey,
+    stop: trio.Event,
+    *,
+    posting: Posting | None = None,
+    genesis_hash: str | None = None,
+) -> None:
+    """Post and pay until `stop` is set; then wait for what is in flight.
 
     Args:
         lane: who pays the fees.
         rules: from where, and whether token accounts are opened.
         mint: of MMT.
         stop: ends it.
+        posting: who posts roots; None: nobody here.
+        genesis_hash: of the cluster: manifests that name another one are left alone.
     """
     tally = lane.kit.tally
-    memory = _Memory(Roots(lane.kit.program, tally), PayoutAccounts(mint, tally))
+    memory = Memory(Roots(lane.kit.program, tally, genesis_hash), PayoutAccounts(mint, tally))
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
             memory.news = trio.Event()
             try:
-                for batch, dues in await _plan(lane, rules, memory):
-                    memory.busy.update(due.job.job_id for due in dues)
-                    lane.room.acquire_nowait()
-                    nursery.start_soon(_pay, lane, memory, batch, dues)
+                loads = await _plan(lane, rules, memory, posting)
+                begin(memory, loads)
+                for load in loads:
+                    nursery.start_soon(carry, memory, load)
             except RpcFailure as failure:
                 tally.refusals[f"{LANE}.chain_unread"] += 1
                 log.warning("payouts.unread", reason=str(failure))
@@ -111,232 +89,124 @@ async def _first_of(*awaited: trio.Event) -> None:
             nursery.start_soon(wait, event)
 
 
-async def _plan(
-    lane: Lane, rules: PayRules, memory: _Memory
-) -> list[tuple[Batch[Group], list[_Due]]]:
-    """Fill as many transactions as may be sent, the oldest root first."""
-    memory.bisection.forget(trio.current_time())
+async def _plan(lane: Lane, rules: PayRules, memory: Memory, posting: Posting | None) -> list[Load]:
+    """Fill as many transactions as may be sent, the oldest root first; posts before payments."""
+    now_s = trio.current_time()
+    memory.bisection.forget(now_s)
     await memory.roots.read_folder(rules.folder)
-    budget, due = lane.room.value * _WALLETS_PER_PLACE, list[_Due]()
+    budget, due, absent = lane.room.value * _WALLETS_PER_PLACE, list[Due](), list[AbsentRoot]()
     for root in memory.roots.waiting:
         if budget <= 0:
             break
-        found = await memory.roots.look_at(root, lane.kit.rpc)
-        if found is not None:
-            chosen = _chosen(found, memory, budget)
-            budget -= sum(len(subtree.unpaid) for subtree in chosen)
-            due += await _dues(lane, rules, memory, found, chosen)
-    lane.kit.tally.jobs_queued[LANE] = len(due)
-    return _packed(lane, memory, due)[: lane.room.value]
+        if now_s < root.rests_until_s:
+            continue
+        match await memory.roots.look_at(root, lane.kit.rpc):
+            case AbsentRoot() as found:
+                absent.append(found)
+            case OpenRoot() as found:
+                memory.note_seen(found.slot)
+                memory.open_roots[found.tree.epoch, found.tree.index] = root
+                chosen = _chosen(found, memory, budget)
+                if chosen is None:
+                    root.rest(_ROUNDS_AT_REST * rules.interval_s)
+                    continue
+                budget -= sum(len(subtree.unpaid) for subtree in chosen)
+                due += await _dues(lane, rules, memory, found, chosen)
+    posted = await posts(posting, memory, absent)
+    memory.note_due([*posted, *due])
+    lane.kit.tally.jobs_queued[LANE] = len(posted) + len(due)
+    loads = list[Load]()
+    if posting is not None:
+        for each in posted:  # each by itself: the authority pays for its account
+            loads += packed(posting.lane, memory, [each])
+    return [*loads, *packed(lane, memory, due)][: lane.room.value]
 
 
-def _chosen(root: OpenRoot, memory: _Memory, budget: int) -> list[Subtree]:
-    """Choose the first subtrees of which something may be paid now."""
-    now_s, chosen = trio.current_time(), list[Subtree]()
-    for subtree in unpaid_subtrees(root.epoch):
-        job_id = _job_id(root, subtree)
+def _chosen(found: OpenRoot, memory: Memory, budget: int) -> list[Subtree] | None:
+    """Choose the first subtrees of which something may be paid now; None: of no wallet, for a while."""
+    chosen, may_be_paid = list[Subtree](), False
+    rewards, tree = found.tree.rewards, found.tree
+    for subtree in unpaid_subtrees(found.epoch):
         unpaid = tuple(
-            leaf
-            for leaf in subtree.unpaid
-            if memory.accounts.may_look_at(root.tree.rewards[leaf].wallet)
+            leaf for leaf in subtree.unpaid if memory.accounts.may_look_at(rewards[leaf].wallet)
         )
-        if (
-            unpaid
-            and job_id not in memory.busy
-            and root.slot > memory.landed_slots.get(job_id, -1)
-            and not memory.bisection.is_paused(job_id, now_s)
-        ):
+        may_be_paid = may_be_paid or bool(unpaid)
+        job_id = payment_id(tree.epoch, tree.index, subtree.number)
+        if unpaid and memory.may_begin(job_id, found.slot):
             chosen.append(replace(subtree, unpaid=unpaid))
             budget -= len(unpaid)
             if budget <= 0:
                 break
-    return chosen
+    return chosen if may_be_paid else None
 
 
 async def _dues(
-    lane: Lane, rules: PayRules, memory: _Memory, root: OpenRoot, subtrees: Sequence[Subtree]
-) -> list[_Due]:
+    lane: Lane, rules: PayRules, memory: Memory, found: OpenRoot, subtrees: Sequence[Subtree]
+) -> list[Due]:
     """Make jobs: subtrees to pay, and before them the token accounts that are opened for them."""
-    rewards, accounts = root.tree.rewards, memory.accounts
+    rewards, accounts, program = found.tree.rewards, memory.accounts, lane.kit.program
     wallets = [rewards[leaf].wallet for subtree in subtrees for leaf in subtree.unpaid]
     if not wallets:
         return []
     standings = await accounts.standings(lane.kit.rpc, wallets)
     accounts.skip(_those(standings, "unusable"), "unusable token account")
-    missing = _those(standings, "missing")
-    if not rules.creates_token_accounts:
-        accounts.skip(missing, "no token account")
-        missing = []
+    missing = await _to_open(lane, rules, memory, found, _those(standings, "missing"))
+    payer, mint = lane.payer.pubkey(), accounts.mint
     created = [
-        _creation(lane, accounts, wallet)
+        creation(payer, mint, wallet)
         for wallet in missing
-        if _creation_id(accounts, wallet) not in memory.busy
-        and not memory.bisection.is_paused(_creation_id(accounts, wallet), trio.current_time())
+        if memory.may_begin(creation_id(mint, wallet), found.slot)
     ]
-    waiting = set(missing)
-    due = list[_Due]()
+    waiting, due = set(missing), list[Due]()
     for subtree in subtrees:
         payable = [i for i in subtree.unpaid if standings[rewards[i].wallet] == "usable"]
         # One payment for the whole subtree, as soon as the accounts it lacks are there.
         if payable and not any(rewards[leaf].wallet in waiting for leaf in subtree.unpaid):
-            due.append(_payment(lane, accounts, root, subtree, payable))
-    for each in (*created, *due):
-        memory.due_at_s.setdefault(each.job.job_id, trio.current_time())
+            due.append(payment(program, mint, found.tree, found.epoch, subtree, payable))
     return [*created, *due]
+
+
+async def _to_open(
+    lane: Lane, rules: PayRules, memory: Memory, found: OpenRoot, missing: Sequence[Pubkey]
+) -> list[Pubkey]:
+    """Choose the wallets that get an account, once the cost of all of the root has been told."""
+    if not missing:
+        return []
+    if not rules.creates_token_accounts:
+        memory.accounts.skip(missing, "no token account")
+        return []
+    if not found.root.is_surveyed:
+        await _tell_cost(lane, memory, found)
+    refused = await memory.accounts.why_no_account(lane.kit.rpc, missing)
+    for reason in sorted(set(refused.values())):
+        memory.accounts.skip([wallet for wallet in refused if refused[wallet] == reason], reason)
+    return [wallet for wallet in missing if wallet not in refused]
+
+
+async def _tell_cost(lane: Lane, memory: Memory, found: OpenRoot) -> None:
+    """Say what opening accounts for a root costs, before the first of them is opened."""
+    unpaid = [
+        found.tree.rewards[leaf].wallet
+        for subtree in unpaid_subtrees(found.epoch)
+        for leaf in subtree.unpaid
+    ]
+    survey = await memory.accounts.survey(lane.kit.rpc, unpaid)
+    found.root.is_surveyed = True
+    tally = lane.kit.tally
+    tally.token_accounts_missing += survey.missing
+    tally.token_accounts_rent_lamports += survey.rent_lamports
+    log.warning(
+        "token_accounts.cost",
+        wallets=survey.wallets,
+        with_account=survey.with_account,
+        missing=survey.missing,
+        refused=survey.refused,
+        rent_lamports=survey.rent_lamports,
+        balance_lamports=lane.funds.balance_lamports,
+        **{f"{period}_max_lamports": window.max_lamports for period, window in lane.purse.spend},
+        **found.root.names,
+    )
 
 
 def _those(standings: Mapping[Pubkey, Standing], standing: Standing) -> list[Pubkey]:
     return [wallet for wallet, found in standings.items() if found == standing]
-
-
-def _job_id(root: OpenRoot, subtree: Subtree) -> str:
-    return f"pay:{root.tree.epoch}:{root.tree.index}:{subtree.number}"
-
-
-def _payment(
-    lane: Lane,
-    accounts: PayoutAccounts,
-    root: OpenRoot,
-    subtree: Subtree,
-    payable: Sequence[int],
-) -> _Due:
-    batch = tight_batch(root.tree, payable)
-    job_id = _job_id(root, subtree)
-    return _Due(
-        # The marks only ever grow: the same job on the same marks landing twice would be a duplicate.
-        job=JobRef(
-            job_id=job_id, kind="pay", target=str(root.address), effect=f"{subtree.marks:02x}"
-        ),
-        group=Group(
-            job_id=job_id,
-            instructions=(
-                pay_rewards(
-                    lane.kit.program, batch, [accounts.of(wallet) for wallet in batch.wallets]
-                ),
-            ),
-            cu=pay_rewards_cu(batch),
-            loaded_bytes=pay_rewards_loaded_bytes(batch, root.epoch.leaf_count),
-        ),
-    )
-
-
-def _creation_id(accounts: PayoutAccounts, wallet: Pubkey) -> str:
-    return f"create_token_account:{accounts.of(wallet)}"
-
-
-def _creation(lane: Lane, accounts: PayoutAccounts, wallet: Pubkey) -> _Due:
-    payer = lane.payer.pubkey()
-    (job,) = job_refs("create_token_account", [(accounts.of(wallet), "create")])
-    return _Due(
-        job=job,
-        group=Group(
-            job_id=job.job_id,
-            instructions=(
-                create_idempotent_associated_token_account(payer, wallet, accounts.mint),
-            ),
-            cu=CREATE_CU,
-            loaded_bytes=CREATE_LOADED_BYTES,
-        ),
-        rent_lamports=TOKEN_ACCOUNT_RENT,
-    )
-
-
-def _packed(
-    lane: Lane, memory: _Memory, due: Iterable[_Due]
-) -> list[tuple[Batch[Group], list[_Due]]]:
-    """Pack jobs in order, as many together as earlier failures allow."""
-    waiting = {each.job.job_id: each for each in due}
-    packed: list[tuple[Batch[Group], list[_Due]]] = []
-    by_id = dict(waiting)
-    while together := memory.bisection.first_batch(list(waiting)):
-        groups = [waiting.pop(job_id).group for job_id in together]
-        packing = pack_groups(groups, lane.payer.pubkey(), shelf=lane.kit.shelf.get())
-        for refused in packing.refused:
-            lane.kit.tally.refusals[f"{LANE}.unpackable"] += 1
-            memory.bisection.refused([refused.job.job_id], trio.current_time())
-            log.error("payout.unpackable", job=refused.job.job_id, reason=refused.reason)
-        packed += [
-            (batch, [by_id[group.job_id] for group in batch.jobs]) for batch in packing.batches
-        ]
-    return packed
-
-
-async def _pay(lane: Lane, memory: _Memory, batch: Batch[Group], dues: Sequence[_Due]) -> None:
-    rent = Lamports(sum(due.rent_lamports for due in dues))
-    shipment = Shipment(
-        jobs=tuple(due.job for due in dues),
-        due_at_s=tuple(memory.due_at_s[due.job.job_id] for due in dues),
-        instructions=batch.instructions,
-        tables=batch.tables,
-        cu_limit=batch.cu,
-        loaded_bytes=batch.loaded_bytes,
-        rent_lamports=rent,
-    )
-    if rent:
-        log.info(
-            "token_accounts.opening",
-            accounts=sum(bool(due.rent_lamports) for due in dues),
-            rent_lamports=rent,
-        )
-    try:
-        await _send(lane, memory, shipment, [due.job.job_id for due in dues])
-    finally:
-        memory.busy.difference_update(due.job.job_id for due in dues)
-        lane.room.release()
-
-
-async def _send(lane: Lane, memory: _Memory, shipment: Shipment, ids: Sequence[str]) -> None:
-    """Simulate, send, and settle the jobs."""
-    try:
-        simulated = await simulate(lane, shipment)
-    except RpcFailure as failure:
-        lane.kit.tally.refusals[f"{LANE}.simulation_unanswered"] += len(ids)
-        log.warning("payouts.unsimulated", jobs=len(ids), reason=str(failure))
-        return
-    if simulated.err is not None:
-        _note_refused(lane, memory, ids, "simulation_refused", simulated.err)
-        return
-    cu_limit = lane.kit.cu_model.request("pay_rewards", shipment.cu_limit, simulated.cu_used)
-    match await ship(lane, replace(shipment, cu_limit=cu_limit)):
-        case Landed() as landed:
-            memory.bisection.landed(ids)
-            for job_id in ids:
-                memory.landed_slots[job_id] = landed.slot
-                memory.due_at_s.pop(job_id, None)
-            _note_events(lane.kit, landed)
-            memory.news.set()
-        case Failed() as failed:
-            _note_refused(lane, memory, ids, "failed_on_chain", failed.err)
-        case Expired() | NoBid():
-            pass  # counted and logged by ship; the next round decides anew
-
-
-def _note_refused(lane: Lane, memory: _Memory, ids: Sequence[str], kind: str, err: object) -> None:
-    memory.bisection.failed(ids, trio.current_time())
-    lane.kit.tally.refusals[f"{LANE}.{kind}"] += len(ids)
-    log.warning("payouts.refused", jobs=len(ids), kind=kind, reason=in_words(err))
-    memory.news.set()
-
-
-def _note_events(kit: Kit, landed: Landed) -> None:
-    """Count what the program says it paid."""
-    leaves = amount = 0
-    try:
-        for data in events.program_data(landed.logs, kit.program):
-            event = events.decode(data)
-            if event.kind is EventKind.REWARDS_PAID:
-                leaves += event.amount("count")
-                amount += event.amount("amount")
-    except events.MalformedEventError as error:
-        kit.tally.refusals[f"{LANE}.event_unread"] += 1
-        log.warning("event.unread", signature=str(landed.signature), reason=str(error))
-    kit.tally.rewards_paid += leaves
-    kit.tally.reward_base_units += amount
-    if leaves:
-        log.info(
-            "rewards.paid",
-            leaves=leaves,
-            base_units=amount,
-            signature=str(landed.signature),
-            slot=landed.slot,
-        )

@@ -1,9 +1,12 @@
 """Where a wallet's MMT goes: its associated token account, if it has a usable one.
 
-Shell. A wallet without one is skipped and looked at again later, or gets one where the operator has said so.
+Shell. A wallet without one is skipped and looked at again later, ever more rarely, or gets one where the operator has said so.
+Rent that is locked in a new account never comes back to us, so accounts are opened for wallets that somebody holds the key
+of, and for nothing else: an address off the curve or one that a program owns is still paid once it has an account of its
+own making.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -12,16 +15,44 @@ import trio
 from solders.pubkey import Pubkey
 from spl.token.instructions import get_associated_token_address
 
+from keeper.costs import TOKEN_ACCOUNT_RENT
 from keeper.tally import Tally
-from programs.addresses import TOKEN_PROGRAM
+from programs.addresses import SYSTEM_PROGRAM, TOKEN_PROGRAM
 from programs.rpc import Account, Rpc
 from programs.spl_token import NotTokenAccountError, decode_token_account
+from programs.units import Lamports
 
-_PAUSE_S: Final = 60.0
-"""Before a wallet that could not be paid is looked at again."""
+_PAUSE_FIRST_S: Final = 60.0
+"""Before a wallet that could not be paid is looked at again; twice as long each time."""
+_PAUSE_MAX_S: Final = 3_600.0
+_SURVEYED_AT_ONCE: Final = 1_000
+"""Between two chances for others to run: deriving an address takes some 20 microseconds."""
 log = structlog.get_logger()
 
 Standing = Literal["usable", "missing", "unusable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What paying wallets takes beside fees, before anything of it is spent."""
+
+    wallets: int
+    with_account: int
+    missing: int
+    """Accounts that would be opened."""
+    refused: int
+    """Wallets that no account is opened for, or whose own cannot be used."""
+
+    @property
+    def rent_lamports(self) -> Lamports:
+        """What opening those accounts locks up."""
+        return Lamports(self.missing * TOKEN_ACCOUNT_RENT)
+
+
+@dataclass(slots=True)
+class _Pause:
+    length_s: float
+    until_s: float
 
 
 @dataclass(slots=True)
@@ -31,7 +62,7 @@ class PayoutAccounts:
     mint: Pubkey
     """Of MMT."""
     tally: Tally
-    _paused_until_s: dict[Pubkey, float] = field(default_factory=dict)
+    _pauses: dict[Pubkey, _Pause] = field(default_factory=dict)
 
     def of(self, wallet: Pubkey) -> Pubkey:
         """Return where a wallet is paid."""
@@ -39,7 +70,8 @@ class PayoutAccounts:
 
     def may_look_at(self, wallet: Pubkey) -> bool:
         """Whether a wallet is not paused."""
-        return trio.current_time() >= self._paused_until_s.get(wallet, 0.0)
+        pause = self._pauses.get(wallet)
+        return pause is None or trio.current_time() >= pause.until_s
 
     async def standings(self, rpc: Rpc, wallets: Iterable[Pubkey]) -> dict[Pubkey, Standing]:
         """Read the token accounts of wallets.
@@ -55,13 +87,56 @@ class PayoutAccounts:
             for wallet, account in zip(wanted, found.accounts, strict=True)
         }
 
+    async def why_no_account(self, rpc: Rpc, wallets: Iterable[Pubkey]) -> dict[Pubkey, str]:
+        """Say of which wallets no token account may be opened, and why.
+
+        Raises:
+            RpcFailure: no node could say.
+        """
+        refused, on_curve = dict[Pubkey, str](), list[Pubkey]()
+        for wallet in wallets:
+            if wallet.is_on_curve():
+                on_curve.append(wallet)
+            else:
+                refused[wallet] = "wallet off curve"
+        if on_curve:
+            found = await rpc.get_multiple_accounts(on_curve, "confirmed")
+            for wallet, account in zip(on_curve, found.accounts, strict=True):
+                if account is not None and account.owner != SYSTEM_PROGRAM:
+                    refused[wallet] = "wallet owned by a program"
+        return refused
+
+    async def survey(self, rpc: Rpc, wallets: Sequence[Pubkey]) -> Survey:
+        """Count what is missing, a part at a time.
+
+        Raises:
+            RpcFailure: no node could say.
+        """
+        with_account = missing = 0
+        for start in range(0, len(wallets), _SURVEYED_AT_ONCE):
+            part = wallets[start : start + _SURVEYED_AT_ONCE]
+            standings = await self.standings(rpc, part)
+            without = [wallet for wallet in part if standings[wallet] == "missing"]
+            refused = await self.why_no_account(rpc, without)
+            missing += len(without) - len(refused)
+            with_account += sum(standing == "usable" for standing in standings.values())
+        return Survey(
+            wallets=len(wallets),
+            with_account=with_account,
+            missing=missing,
+            refused=len(wallets) - with_account - missing,
+        )
+
     def skip(self, wallets: Iterable[Pubkey], reason: str) -> None:
         """Pause wallets; each is counted once, and together they are told in one line."""
-        until_s, new = trio.current_time() + _PAUSE_S, list[Pubkey]()
+        now_s, new = trio.current_time(), list[Pubkey]()
         for wallet in wallets:
-            if wallet not in self._paused_until_s:
+            if (pause := self._pauses.get(wallet)) is None:
                 new.append(wallet)
-            self._paused_until_s[wallet] = until_s
+                self._pauses[wallet] = _Pause(_PAUSE_FIRST_S, now_s + _PAUSE_FIRST_S)
+            elif now_s >= pause.until_s:
+                pause.length_s = min(2 * pause.length_s, _PAUSE_MAX_S)
+                pause.until_s = now_s + pause.length_s
         if new:
             self.tally.refusals[f"payouts.{reason.replace(' ', '_')}"] += len(new)
             log.warning(

@@ -151,6 +151,10 @@ def report(
         "payouts": {
             "paid": tally.rewards_paid,
             "mmt_base_units": tally.reward_base_units,
+            "claimed": tally.rewards_claimed,
+            "roots_posted": tally.roots_posted,
+            "token_accounts_missing": tally.token_accounts_missing,
+            "token_accounts_rent_lamports": tally.token_accounts_rent_lamports,
         },
         "chains": _chains(tally),
         "transactions": {

@@ -110,7 +110,13 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                 rehearsal=options.rehearsal,
                 cu_model=await recall_units(LearnedUnits(store)),
             )
-            lanes = open_lanes(kit, config.lanes, keeper, config.keys.keeper)
+            lanes = open_lanes(
+                kit,
+                config.lanes,
+                keeper,
+                config.keys.keeper,
+                incentives_authority=config.payouts.authority,
+            )
             payers = [keeper.pubkey(), *(funds.address for funds in lanes.payers)]
             with options.surroundings.hold_payers(facts.genesis_hash, payers):
                 payer = await check_payers(rpc, keeper.pubkey(), lanes.payers, facts.parameters)

@@ -48,6 +48,13 @@ class Tally:
     """Leaves of reward roots that the program's own events say were paid."""
     reward_base_units: int = 0
     """The MMT they came to."""
+    rewards_claimed: int = 0
+    """Leaves that others were seen to have paid meanwhile: wallets for themselves, another keeper."""
+    roots_posted: int = 0
+    token_accounts_missing: int = 0
+    """Of wallets that are owed something, counted before the first account of a root is opened."""
+    token_accounts_rent_lamports: int = 0
+    """What opening them costs."""
     chains_due: int = 0
     """Chains whose next step is due, at the newest look."""
     chain_steps_landed: int = 0

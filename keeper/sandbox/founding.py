@@ -56,7 +56,7 @@ class Platform:
 async def found_platform(
     rpc: Rpc, config: SandboxConfig, cast: Cast, keeper: Keypair, seeds: Sequence[MarketSeed]
 ) -> Platform:
-    """Do all of it, and wait until it is confirmed; the keeper becomes the oracle authority and is funded.
+    """Do all of it, and wait until it is confirmed; the keeper becomes oracle and incentives authority and is funded.
 
     Raises:
         RpcFailure: the network did not answer.
@@ -88,10 +88,10 @@ def _mint(cast: Cast) -> Deed:
     return made, [cast.admin.key, cast.quote_mint, cast.mmt_mint]
 
 
-def _genesis(cast: Cast, oracle: Pubkey) -> Deed:
+def _genesis(cast: Cast, keeper: Pubkey) -> Deed:
     admin = cast.admin.address
     authorities = instructions.Authorities(
-        market=admin, oracle=oracle, incentives=admin, fee_treasury_owner=admin, halt=admin
+        market=admin, oracle=keeper, incentives=keeper, fee_treasury_owner=admin, halt=admin
     )
     program = PROGRAM_KEY.pubkey()
     quote, mmt = cast.quote_mint.pubkey(), cast.mmt_mint.pubkey()

@@ -9,7 +9,7 @@ from solders.pubkey import Pubkey
 from incentives.lines import Allocation, EpochClose
 from incentives.manifest_folder import ManifestConflictError, write_manifests
 from incentives.manifests import Anchor, ManifestFile, manifest_files
-from keeper.manifest import parse_manifest
+from keeper.manifest import parse_manifest, peek
 from programs.addresses import epoch_address
 
 PROGRAM = Pubkey(bytes([3] * 32))
@@ -42,7 +42,9 @@ def close(amounts, epoch=91):
 def test_the_keeper_reads_what_is_written():
     (file,) = manifest_files(close([5, 0, 2**60]), ANCHOR, 100)
     manifest = parse_manifest(file.text.encode())
-    assert (1, 65_536) == (manifest.epoch, manifest.index)
+    assert (1, 65_536) == (manifest.head.epoch, manifest.head.index)
+    assert manifest.head.names_its_chain
+    assert manifest.head == peek(file.text[:4_096].encode())
     assert [(WALLETS[0], 5), (WALLETS[2], 2**60)] == [
         (r.wallet, r.amount) for r in manifest.rewards
     ]

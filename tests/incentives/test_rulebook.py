@@ -6,12 +6,11 @@ from solders.pubkey import Pubkey
 from incentives.emission import emitted_between, emitted_by
 from incentives.lines import Anomaly, BoostedTrade, Code, EpochClose, EventLine, Transfer
 from incentives.parameters import Parameters, Rules
+from incentives.roots import roots_of
 from incentives.rules.errors import RulebookError
 from incentives.rules.rulebook import Rulebook
-from incentives.rules.season import root_place
 from programs.events import MalformedEventError
 from programs.genesis import SINK_MMT, TREASURY_MMT
-from programs.merkle import Reward, build_tree
 from tests.incentives.told_events import Telling, address, balances
 
 MMT = 10**9
@@ -346,15 +345,9 @@ def _by_number(lines):
 def _posted(lines, told, epoch=0, parameters=SMALL):
     """The events that post the root of a closed epoch, and pay its leaves."""
     [close] = [line for line in of_type(lines, EpochClose) if line.epoch == epoch]
-    leaves = [
-        Reward(wallet=Pubkey.from_string(one.wallet), amount=one.amount)
-        for one in close.allocations
-        if one.amount
-    ]
-    place = root_place(epoch, 0, parameters.epoch_slots)
-    tree = build_tree(*place, leaves)
-    total = sum(leaf.amount for leaf in leaves)
-    posted = told.posted(*place, tree.root, len(leaves), total)
+    [tree] = roots_of(close, parameters.epoch_slots)
+    place, leaves = (tree.epoch, tree.index), tree.rewards
+    posted = told.posted(*place, tree.root, len(leaves), tree.total)
     paid = told.paid(
         *place, [(i, bytes(leaf.wallet), leaf.amount) for i, leaf in enumerate(leaves)]
     )
@@ -377,12 +370,6 @@ def test_a_root_of_ours_moves_payable_to_in_flight_and_its_payment_to_paid():
         sums[f"wallet/{name('bob')}/paid"],
     )
     assert not of_type(lines, Anomaly)
-
-
-def test_short_epochs_share_the_programs_epoch_and_differ_by_index():
-    assert (0, 89 * 65_536) == root_place(89, 0, 100)
-    assert (1, 1) == root_place(90, 1, 100)
-    assert (7, 3) == root_place(7, 3, 9_000)
 
 
 def test_a_root_that_nobody_here_computed_is_an_anomaly_and_what_it_pays_is_unexplained():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
-from keeper.manifest import Manifest, ManifestError, parse_manifest
+from keeper.manifest import Manifest, ManifestError, ManifestHead, parse_manifest, peek
 from programs.merkle import Reward
 
 WALLET = Pubkey(bytes([3] * 32))
@@ -16,7 +16,8 @@ WELL = {"epoch": 3, "index": 1, "root": "ab" * 32, "leaves": [[str(WALLET), 5], 
 
 def test_a_manifest_is_read_and_what_else_it_says_is_not():
     rewards = (Reward(wallet=WALLET, amount=5), Reward(wallet=WALLET, amount=0))
-    expected = Manifest(epoch=3, index=1, root=b"\xab" * 32, rewards=rewards)
+    head = ManifestHead(epoch=3, index=1, root=b"\xab" * 32)
+    expected = Manifest(head=head, rewards=rewards)
     assert expected == parse_manifest(json.dumps(WELL | {"note": "season 1"}).encode())
 
 
@@ -61,3 +62,33 @@ def test_a_mistake_is_named_in_few_words():
         with pytest.raises(ManifestError) as refusal:
             parse_manifest(json.dumps(WELL | change).encode())
         assert len(str(refusal.value)) < 200
+
+
+def test_what_a_file_is_about_is_read_from_its_start_where_the_leaves_come_last():
+    named = {"genesis_hash": "chain", "program": "program"} | WELL
+    body = json.dumps(named, indent=1).encode()
+    head = peek(body[: body.index(b"leaves") + 20])
+    assert head == parse_manifest(body).head
+    assert head.names_its_chain
+    assert not parse_manifest(json.dumps(WELL).encode()).head.names_its_chain
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b'{"epoch": 3, "index": 1}',
+        b'{"leaves": [], "epoch": 3}',
+        b'{"epoch": -3, "index": 1, "leaves": []}',
+        b'[1, "leaves"]',
+        b'"leaves"',
+        json.dumps({"leaves": [[str(WALLET), 5]]} | WELL).encode(),
+    ],
+)
+def test_any_other_file_has_to_be_read_whole(body):
+    assert peek(body) is None
+
+
+def test_a_chain_that_is_no_text_is_refused():
+    with pytest.raises(ManifestError, match="program: found 5, expected a text"):
+        parse_manifest(json.dumps(WELL | {"program": 5}).encode())
