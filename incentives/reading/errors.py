@@ -19,3 +19,7 @@ class RepeatedEventError(ReadingError):
 
 class UnreadableEventError(ReadingError):
     """A transaction of the program whose events cannot be known."""
+
+
+class HistoryChangedError(ReadingError):
+    """The chain no longer says what was recorded of it as finalized."""
