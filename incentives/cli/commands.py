@@ -2,6 +2,7 @@
 
 import click
 
+from incentives.cli.proof import proof_command
 from incentives.cli.refusal import Commands
 from incentives.cli.season import SeasonUnreadError, season_command
 from state.errors import StateError
@@ -31,4 +32,5 @@ def cli() -> None:
     """Tell what MMT is owed, why, and whether it was paid."""
 
 
+cli.add_command(proof_command)
 cli.add_command(season_command)
