@@ -77,12 +77,20 @@ async def follow(
     """Follow the chain; report the ledger's path once reading begins, and return it at the end.
 
     Raises:
-        RpcFailure: the cluster does not answer at the start, or in the one round that was asked for.
+        RpcFailure: the cluster does not answer, and only one round was asked for.
         SeasonUnreadError, ReadingError, LedgerError, ParametersError, RulebookError, ManifestConflictError, StateError:
             what an operator has to mend, in one sentence.
     """
     async with open_rpc(settings.rpc_urls, settings.rpc_settings) as rpc:
-        return await follow_with(rpc, settings, wishes, task_status=task_status)
+        while True:
+            try:
+                return await follow_with(rpc, settings, wishes, task_status=task_status)
+            except RpcFailure as failure:
+                # At the start only: later the cluster is waited for in place.
+                if wishes.is_once or wishes.finish.is_set():
+                    raise
+                log.warning("reading.waits", reason=str(failure))
+            await trio.sleep(settings.slot_ms * settings.incentives.poll_slots / 1_000)
 
 
 async def follow_with(
