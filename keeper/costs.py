@@ -49,9 +49,11 @@ LIQUIDATE_LOG_BYTES_PER_CHAIN: Final = 600
 _PAY_REWARDS_CU: Final = 1_300
 _PAY_REWARDS_CU_PER_LEAF: Final = 1_850
 _PAY_REWARDS_CU_PER_NODE: Final = 190
-POST_EPOCH_CU: Final = ComputeUnits(6_000)
+_POST_EPOCH_CU: Final = 4_400
+_CU_PER_BUMP: Final = 1_500
+"""The program searches the address's bump from 255 downwards. Source: agave create_program_address_units."""
 CREATE_CU: Final = ComputeUnits(40_000)
-"""Measured 21_000 to 31_000: the associated token program searches its address's bump."""
+"""Measured 21_000 to 31_000 for our own account, whose bump is near 255: the associated token program searches it downwards."""
 CREATE_LOADED_BYTES: Final = 1 << 20
 TOKEN_ACCOUNT_RENT: Final = Lamports(2_039_280)
 """What a token account of 165 bytes holds at the rate of all clusters; counted against the lane's caps."""
@@ -133,6 +135,16 @@ def pay_rewards_loaded_bytes(batch: Batch, leaf_count: int) -> int:
     tokens = (1 + len(batch.wallets)) * (_TOKEN_ACCOUNT_BYTES + _ACCOUNT_OVERHEAD_BYTES)
     state = GLOBAL_DTYPE.itemsize + epoch_bytes(leaf_count) + _TOKEN_PROGRAM_BYTES
     return _program_bytes() + state + tokens + 6 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def create_token_account_cu(bump: int) -> ComputeUnits:
+    """Bound what opening an associated token account uses, whose address has this bump: of thousands, some lie far down."""
+    return ComputeUnits(CREATE_CU + _CU_PER_BUMP * (255 - bump))
+
+
+def post_epoch_cu(bump: int) -> ComputeUnits:
+    """Bound what posting a root uses, whose account has this bump."""
+    return ComputeUnits(_POST_EPOCH_CU + _CU_PER_BUMP * (255 - bump))
 
 
 def post_epoch_loaded_bytes(leaf_count: int) -> int:

@@ -9,24 +9,25 @@ from dataclasses import dataclass
 from typing import Final
 
 from solders.pubkey import Pubkey
+from spl.token.constants import ASSOCIATED_TOKEN_PROGRAM_ID
 from spl.token.instructions import (
     create_idempotent_associated_token_account,
     get_associated_token_address,
 )
 
 from keeper.costs import (
-    CREATE_CU,
     CREATE_LOADED_BYTES,
-    POST_EPOCH_CU,
     TOKEN_ACCOUNT_RENT,
+    create_token_account_cu,
     epoch_rent_lamports,
     pay_rewards_cu,
     pay_rewards_loaded_bytes,
+    post_epoch_cu,
     post_epoch_loaded_bytes,
 )
 from keeper.payouts import Subtree, tight_batch
 from programs.accounts import Epoch
-from programs.addresses import epoch_address
+from programs.addresses import TOKEN_PROGRAM, epoch_address
 from programs.instructions import pay_rewards, post_epoch
 from programs.merkle import RewardTree
 from programs.outcomes import JobRef
@@ -95,14 +96,15 @@ def creation_id(mint: Pubkey, wallet: Pubkey) -> str:
 
 def creation(payer: Pubkey, mint: Pubkey, wallet: Pubkey) -> Due:
     """Open a wallet's token account."""
-    address = str(get_associated_token_address(wallet, mint))
-    job_id = creation_id(mint, wallet)
+    seeds = [bytes(wallet), bytes(TOKEN_PROGRAM), bytes(mint)]
+    address, bump = Pubkey.find_program_address(seeds, ASSOCIATED_TOKEN_PROGRAM_ID)
+    job_id, target = creation_id(mint, wallet), str(address)
     return Due(
-        job=JobRef(job_id=job_id, kind="create_token_account", target=address, effect="create"),
+        job=JobRef(job_id=job_id, kind="create_token_account", target=target, effect="create"),
         group=Group(
             job_id=job_id,
             instructions=(create_idempotent_associated_token_account(payer, wallet, mint),),
-            cu=CREATE_CU,
+            cu=create_token_account_cu(bump),
             loaded_bytes=CREATE_LOADED_BYTES,
         ),
         rent_lamports=TOKEN_ACCOUNT_RENT,
@@ -116,7 +118,7 @@ def post_id(root: Pubkey) -> str:
 
 def post(program: Pubkey, authority: Pubkey, tree: RewardTree) -> Due:
     """Post a root: the account must not be there yet, and once it is the program makes no other in its place."""
-    address = epoch_address(program, tree.epoch, tree.index)[0]
+    address, bump = epoch_address(program, tree.epoch, tree.index)
     job_id, leaf_count = post_id(address), len(tree.rewards)
     return Due(
         # Whatever its leaves: while one post of this account may land, no other is signed.
@@ -134,7 +136,7 @@ def post(program: Pubkey, authority: Pubkey, tree: RewardTree) -> Due:
                     total=tree.total,
                 ),
             ),
-            cu=POST_EPOCH_CU,
+            cu=post_epoch_cu(bump),
             loaded_bytes=post_epoch_loaded_bytes(leaf_count),
         ),
         rent_lamports=epoch_rent_lamports(leaf_count),

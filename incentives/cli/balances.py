@@ -1,7 +1,7 @@
 """`incentives balances` and `incentives trial-balance`: what everybody has, and that it adds up."""
 
 import json
-from typing import Final
+from typing import Any, Final
 
 import click
 from sqlite_utils import Database
@@ -25,13 +25,15 @@ Examples:
 _BALANCES: Final = """
 SELECT * FROM wallet_balance WHERE ?1 = '[]' OR wallet IN (SELECT value FROM json_each(?1))
 ORDER BY earned DESC, wallet LIMIT ?2"""
+_TRIAL_COLUMNS: Final = ("account", "accounts", "debits", "credits", "balance")
+_NOW: Final = "SELECT account, accounts, debits, credits, balance FROM trial_balance ORDER BY 1"
 _AT_SLOT: Final = """
 SELECT CASE WHEN account.wallet IS NULL THEN account.path ELSE 'wallet/*/' || account.role END AS account,
     count(DISTINCT account.id) AS accounts,
     sum(CASE WHEN posting.amount < 0 THEN -posting.amount ELSE 0 END) AS debits,
     sum(CASE WHEN posting.amount > 0 THEN posting.amount ELSE 0 END) AS credits,
     sum(posting.amount) AS balance
-FROM posting JOIN account ON account.id = posting.account WHERE posting.slot <= ? GROUP BY 1"""
+FROM posting JOIN account ON account.id = posting.account WHERE posting.slot <= ? GROUP BY 1 ORDER BY 1"""
 
 
 @click.command("balances", epilog=_BALANCES_EXAMPLES)
@@ -69,20 +71,18 @@ def trial_balance_command(*, db: Database, form: Form, at_slot: int | None) -> N
     `unexplained` may be below zero. A last row has the totals; exit code 1 where they do not balance.
     """
     through = progress_slot(db)
-    found = (
-        select(db, "SELECT * FROM trial_balance")
+    rows: list[tuple[Any, ...]] = (
+        db.conn.execute(_NOW).fetchall()
         if at_slot is None
-        else select(db, _AT_SLOT, [at_slot])
+        else db.conn.execute(_AT_SLOT, [at_slot]).fetchall()
     )
-    rows = sorted(found.rows)
-    sums = [sum(row[column] for row in rows) for column in range(1, len(found.columns))]
-    accounts, debits, credits_, balance = sums
+    totals = [sum(row[column] for row in rows) for column in range(1, len(_TRIAL_COLUMNS))]
     report = Report(
         head={"slot": through if at_slot is None else at_slot, "read_through_slot": through},
-        columns=found.columns,
-        rows=[*rows, ("total", accounts, debits, credits_, balance)],
+        columns=_TRIAL_COLUMNS,
+        rows=[*rows, ("total", *totals)],
         rows_name="accounts",
     )
     show(report, form)
-    if balance:
+    if totals[-1]:
         raise SystemExit(1)

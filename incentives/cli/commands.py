@@ -6,16 +6,21 @@ from incentives.chain_reading import SeasonUnreadError
 from incentives.cli.balances import balances_command, trial_balance_command
 from incentives.cli.bootstrap import bootstrap_command
 from incentives.cli.epoch import epoch_command
+from incentives.cli.explain import explain_command
+from incentives.cli.export import export_command
 from incentives.cli.follow import follow_command
 from incentives.cli.payouts import payouts_command
+from incentives.cli.publish import publish_command
 from incentives.cli.refusal import Commands
 from incentives.cli.season import season_command
+from incentives.cli.serve import serve_command
 from incentives.cli.sql import sql_command
 from incentives.cli.statement import statement_command
 from incentives.config import ConfigError
 from incentives.ledger.errors import LedgerError
 from incentives.manifest_folder import ManifestConflictError
 from incentives.parameters import ParametersError
+from incentives.publish.pack import PackError
 from incentives.reading.errors import ReadingError
 from incentives.roots import UnpayableError
 from incentives.rules.errors import RulebookError
@@ -38,6 +43,7 @@ class _Incentives(Commands):
     expected = (
         ConfigError,
         LedgerError,
+        PackError,
         ManifestConflictError,
         ParametersError,
         ReadingError,
@@ -63,8 +69,12 @@ cli.add_command(follow_command)
 cli.add_command(statement_command)
 cli.add_command(balances_command)
 cli.add_command(trial_balance_command)
+cli.add_command(explain_command)
 cli.add_command(epoch_command)
 cli.add_command(bootstrap_command)
 cli.add_command(payouts_command)
+cli.add_command(export_command)
 cli.add_command(sql_command)
 cli.add_command(season_command)
+cli.add_command(publish_command)
+cli.add_command(serve_command)

@@ -154,6 +154,53 @@ def test_the_first_hundred_trades_are_doubled_voided_waiting_or_left(ask):
     assert (wallet("erin"), None) == (waiting["wallet"], waiting["amount"])
 
 
+def test_a_transfer_is_explained_by_its_number_and_by_its_cause(ask, season):
+    line = ask("statement", wallet("alice"))["lines"][1]
+    (found,) = ask("explain", str(line["seq"]))
+    assert found["sentence"].startswith(
+        "A trade of $2_000, held for 20 slots, earns 1 MMT per $100"
+    )
+    assert (line["amount"], line["amount"], True) == (
+        found["amount"],
+        found["recomputed"],
+        found["agrees"],
+    )
+    assert ("1000", "2") == (found["inputs"]["shares bought"], found["inputs"]["multiplier"])
+    assert ("POSITION_OPENED", 1_010) == (found["event"], found["event_slot"])
+    assert (wallet("alice"), 2_000_000_000) == (
+        found["event_fields"]["owner"],
+        found["event_fields"]["notional"],
+    )
+    assert [found] == ask("explain", found["signature"]) == ask("explain", found["cause"])
+    assert 8 == len(ask("explain", "epoch:1"))
+
+
+def test_every_transfer_of_a_ledger_is_explained_and_none_disagrees(ask):
+    for row in ask("sql", "SELECT seq, code FROM transfer"):
+        (found,) = ask("explain", str(row["seq"]))
+        assert found["sentence"]
+        assert found["agrees"] is not False
+
+
+def test_an_explanation_is_also_a_page_for_people(ledger, ask):
+    signature = ask("statement", wallet("alice"))["lines"][1]["signature"]
+    page = (
+        CliRunner().invoke(cli, ["explain", signature, "--table", "--ledger", str(ledger)]).stdout
+    )
+    assert "formula        floor(counted notional * reward rate * multiplier)" in page
+    assert "event  trade_number" in page
+
+
+def test_what_moved_nothing_is_explained_in_a_sentence(ask):
+    trades = ask("bootstrap")["trades"]
+    voided = ask("explain", trades[1]["signature"], exit_code=2)
+    assert "has moved no MMT yet (POSITION_OPENED at slot 1010): closed 5 slots after" in voided
+    assert "waits until it has been held" in ask("explain", trades[5]["signature"], exit_code=2)
+    assert "is no transfer of this ledger" in ask("explain", "1", exit_code=2)
+    assert "expected a signature" in ask("explain", "nothing", exit_code=2)
+    assert "expected a signature" in ask("explain", "epoch:x", exit_code=2)
+
+
 def test_payouts_are_chosen_by_state_epoch_wallet_and_age(ask):
     everything = ask("payouts")
     assert (5, 1) == (everything["payouts_in_flight"], everything["payouts_posted"])

@@ -8,18 +8,16 @@ from dataclasses import replace
 import trio
 from solders.pubkey import Pubkey
 from solders.signature import Signature
-from told_events import Telling, address
 
 from incentives.ledger.encoding import Identity
 from incentives.ledger.opened import open_ledger
 from incentives.ledger.writer import Batch
 from incentives.lines import EpochClose
 from incentives.parameters import Parameters
-from incentives.rules.roots import parts_of
+from incentives.roots import roots_of
 from incentives.rules.rulebook import Rulebook
-from incentives.rules.season import root_place
 from programs.events import decode
-from programs.merkle import Reward, build_tree
+from tests.incentives.told_events import Telling, address
 
 IDENTITY = Identity(
     genesis_hash="4sGjMW1sUnHzSxGspuhpqLDx6wiyjNtZAMdL4VZHirAn",
@@ -65,11 +63,8 @@ class Season:
                 self.closes.append(line)
 
     def tree(self, close):
-        (leaves,) = parts_of(close.allocations)
-        rewards = [
-            Reward(wallet=Pubkey.from_string(each.wallet), amount=each.amount) for each in leaves
-        ]
-        return build_tree(*root_place(close.epoch, 0, self.parameters.epoch_slots), rewards)
+        (tree,) = roots_of(close, self.parameters.epoch_slots)
+        return tree
 
     def post(self, close):
         tree = self.tree(close)
