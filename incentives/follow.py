@@ -5,7 +5,7 @@ does not answer is waited for; one that contradicts itself is asked again, and t
 """
 
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -187,22 +187,23 @@ async def _go_on(follower: _Follower) -> None:
         await _try_round(follower)
         with trio.move_on_after(follower.poll_s):
             await wishes.finish.wait()
-    target: int | None = None
-    with trio.move_on_after(follower.settings.incentives.drain_s) as patience:
-        while target is None or follower.reader.through_slot < target:
-            target = target or await _newest_slot(follower.rpc)
-            await _try_round(follower)
-            await trio.sleep(follower.poll_s)
-    if patience.cancelled_caught:
-        log.warning("follower.unfinished", through_slot=follower.reader.through_slot, target=target)
+    await _finish(follower)
 
 
-async def _newest_slot(rpc: Rpc) -> int | None:
-    try:
-        return await rpc.get_slot("confirmed")
-    except RpcFailure as failure:
-        log.warning("reading.waits", reason=str(failure))
-        return None
+async def _finish(follower: _Follower) -> None:
+    """Read what has happened by now, as soon as it is finalized; a chain that is gone is not waited for."""
+    reader, target = follower.reader, None
+    with trio.move_on_after(follower.settings.incentives.drain_s):
+        try:
+            target = await follower.rpc.get_slot("confirmed")
+            while reader.through_slot < target:
+                await _try_round(follower)
+                await trio.sleep(follower.poll_s)
+        except RpcFailure as failure:
+            log.warning("reading.waits", reason=str(failure))
+        else:
+            return
+    log.warning("follower.unfinished", through_slot=reader.through_slot, target=target)
 
 
 async def _try_round(follower: _Follower) -> bool:
@@ -210,7 +211,7 @@ async def _try_round(follower: _Follower) -> bool:
 
     Raises:
         HistoryDisagreesError: for the last of several times in a row.
-        RpcFailure: only one round is wanted, and the cluster does not answer.
+        RpcFailure: the cluster does not answer, and there is no time to wait for it.
     """
     try:
         await _round(follower)
@@ -222,7 +223,7 @@ async def _try_round(follower: _Follower) -> bool:
         await trio.sleep(min(_PAUSE_MAX_S, follower.poll_s * 2**follower.disagreements))
         return False
     except RpcFailure as failure:
-        if follower.wishes.is_once:
+        if follower.wishes.is_once or follower.wishes.finish.is_set():
             raise
         through_slot = follower.reader.through_slot
         log.warning("reading.waits", reason=str(failure), through_slot=through_slot)
@@ -261,7 +262,8 @@ async def _end(follower: _Follower) -> None:
     books, reader = follower.books, follower.reader
     reading = await books.read_chain()
     if reading is not None and reading.slot > reader.through_slot:
-        await _try_round(follower)
+        with suppress(RpcFailure):
+            await _try_round(follower)
     if reading is not None and reading.slot <= reader.through_slot:
         await books.record(reading, follower.wishes.now_text())
     if reader.through_slot >= 0:
