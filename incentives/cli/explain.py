@@ -12,6 +12,7 @@ from incentives.cli.ledger_options import reads_ledger
 from incentives.cli.output import Form, Report, Value, output_options, show
 from incentives.cli.refusal import Refusal
 from incentives.ledger.promised import read_parameters
+from incentives.ledger.recorded import find_cause, find_events
 from incentives.lines import Code, Transfer
 from incentives.rules.explain import Explanation, explain
 from incentives.sourced import Place, SourcedEvent
@@ -165,17 +166,14 @@ def _numbers(db: Database, text: str) -> list[int]:
 
 
 def _causes(db: Database, text: str) -> list[int]:
-    if text.startswith("epoch:") and text.removeprefix("epoch:").isdecimal():
-        rows = db.conn.execute(
-            "SELECT seq FROM epoch WHERE epoch = ?", [int(text.removeprefix("epoch:"))]
-        )
-    else:
-        signature = text.partition(":")[0]
-        rows = db.conn.execute(
-            "SELECT seq FROM event WHERE signature = ? AND ? IN (signature, source_id) ORDER BY seq",
-            [signature, text],
-        )
-    return [row[0] for row in rows]
+    """Return the lines that a cause names: a close, an event, or all events of a transaction."""
+    name, colon, rest = text.partition(":")
+    if not colon:
+        return find_events(db, name)
+    if not all(part.isdecimal() for part in rest.split(":")):
+        return []
+    found = find_cause(db, text)
+    return [] if found is None else [found]
 
 
 def _nothing(db: Database, text: str, causes: list[int]) -> str:
