@@ -17,11 +17,10 @@ from typing import Final
 from solders.pubkey import Pubkey
 
 from incentives.lines import EpochClose
+from incentives.parameters import CHAIN_EPOCH_SLOTS
 from programs.merkle import LEAVES_MAX, Reward, RewardTree, build_tree
 from programs.units import BaseUnits
 
-CHAIN_EPOCH_SLOTS: Final = 9_000
-"""Of an epoch as the program counts them. Source: EPOCH_SLOTS in betting_platform/ledger.h."""
 PARTS_MAX: Final = 65_536
 """Roots an epoch may have: over four thousand million wallets."""
 

@@ -125,20 +125,19 @@ class Purse:
     def settle(self, pledge: Pledge, funds: Funds, outcome: Outcome, signed_slot: Slot) -> None:
         """Count what a transaction came to, and learn from it.
 
-        No chain charges more than was bid: a node that says so must not fill a cap for a day.
+        What is counted is the bid, for that is what a block charges: a node that says more must not fill a cap for a day, and
+        one that says nothing must not empty it.
         """
         now_s, price = trio.current_time(), pledge.cu_price_micro_lamports
         paid = lost = _NOTHING
         match outcome:
             case Landed():
-                paid = Lamports(
-                    min(outcome.fee_lamports, pledge.fee_lamports) + pledge.rent_lamports
-                )
+                paid = Lamports(pledge.fee_lamports + pledge.rent_lamports)
                 lost = pledge.bid.loss_lamports
                 self.odds.note(price, "landed", now_s)
                 self.feedback.note_landed(pledge.generation, outcome.slot - signed_slot)
             case Failed():
-                paid = lost = min(outcome.fee_lamports, pledge.fee_lamports)
+                paid = lost = pledge.fee_lamports
                 self.odds.note(price, "failed", now_s)
                 self.feedback.note_landed(pledge.generation, outcome.slot - signed_slot)
             case Expired():

@@ -182,9 +182,12 @@ async def _read_rent(rpc: Rpc) -> RentRate:
     while True:
         try:
             sysvar = await rpc.get_account(RENT, "confirmed")
-            return decode_rent(b"" if sysvar is None else sysvar.data)
+            rent = decode_rent(b"" if sysvar is None else sysvar.data)
         except (RpcFailure, MalformedRentError) as failure:
             outage.note_failure(str(failure))
+        else:
+            outage.note_success()
+            return rent
         await trio.sleep(_RETRY_S)
 
 

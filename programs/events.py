@@ -6,6 +6,7 @@ itself was executing count: another program can log any bytes it likes.
 
 import base64
 import re
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -86,8 +87,18 @@ class Event:
         return _address(self.fields[name])
 
 
-def decode(data: bytes) -> Event:
-    """Decode one event.
+@dataclass(frozen=True, slots=True)
+class EventHead:
+    """What every event begins with."""
+
+    kind: EventKind
+    series: int
+    sequence: int
+    slot: int
+
+
+def read_head(data: bytes) -> EventHead:
+    """Read an event's head, and check the length of all of it without decoding the rest.
 
     Raises:
         MalformedEventError: unknown version or kind, or the wrong length.
@@ -98,20 +109,49 @@ def decode(data: bytes) -> Event:
     if version != EVENT_VERSION or number not in BODIES:
         raise MalformedEventError(f"found version {version} kind {number}, expected version 1")
     kind = EventKind(number)
-    body = STRUCTS[kind]
+    fixed = HEAD.size + STRUCTS[kind].size
+    if len(data) < fixed or (len(data) > fixed and kind not in TAILS):
+        raise MalformedEventError(f"found {len(data)} bytes, expected {fixed} for {kind.name}")
+    if kind in TAILS:
+        counter, record = TAILS[kind][0], TAIL_STRUCTS[kind]
+        count, tail = _COUNTERS[kind].unpack_from(data, HEAD.size)[0], len(data) - fixed
+        if tail != count * record.size:
+            raise MalformedEventError(
+                f"found {tail} bytes of records for {count} {counter} of {kind.name}, "
+                f"expected {count * record.size}"
+            )
+    return EventHead(kind, series, sequence, slot)
+
+
+def _counter(kind: EventKind) -> struct.Struct:
+    """Return what reads the number of records out of a body."""
+    codes = ""
+    for name, code in BODIES[kind]:
+        if name == TAILS[kind][0]:
+            return struct.Struct(f"<{struct.calcsize('<' + codes)}x{code}")
+        codes += code
+    raise AssertionError("a body counts its records")  # pragma: no cover - the tables are constant
+
+
+_COUNTERS: Final = {kind: _counter(kind) for kind in TAILS}
+
+
+def decode(data: bytes) -> Event:
+    """Decode one event.
+
+    Raises:
+        MalformedEventError: unknown version or kind, or the wrong length.
+    """
+    head = read_head(data)
+    kind, body = head.kind, STRUCTS[head.kind]
     tail = data[HEAD.size + body.size :]
-    if len(data) < HEAD.size + body.size or (tail and kind not in TAILS):
-        raise MalformedEventError(
-            f"found {len(data)} bytes, expected {HEAD.size + body.size} for {kind.name}"
-        )
-    fields = _named(BODIES[kind], body.unpack_from(data, HEAD.size))
     return Event(
         kind=kind,
-        series=series,
-        sequence=sequence,
-        slot=slot,
-        fields=fields,
-        records=_records(kind, fields, tail) if kind in TAILS else (),
+        series=head.series,
+        sequence=head.sequence,
+        slot=head.slot,
+        fields=_named(BODIES[kind], body.unpack_from(data, HEAD.size)),
+        records=_records(kind, tail) if kind in TAILS else (),
     )
 
 
@@ -122,17 +162,9 @@ def _named(body: list[tuple[str, str]], values: tuple[Any, ...]) -> dict[str, Fi
     }
 
 
-def _records(
-    kind: EventKind, fields: dict[str, Field], tail: bytes
-) -> tuple[dict[str, Field], ...]:
-    counter, body = TAILS[kind]
-    count, record = _integer(fields[counter]), TAIL_STRUCTS[kind]
-    if len(tail) != count * record.size:
-        raise MalformedEventError(
-            f"found {len(tail)} bytes of records for {count} {counter} of {kind.name}, "
-            f"expected {count * record.size}"
-        )
-    return tuple(_named(body, values) for values in record.iter_unpack(tail))
+def _records(kind: EventKind, tail: bytes) -> tuple[dict[str, Field], ...]:
+    layout = TAILS[kind][1]
+    return tuple(_named(layout, values) for values in TAIL_STRUCTS[kind].iter_unpack(tail))
 
 
 def program_data(logs: Iterable[str], program: Pubkey) -> Iterator[bytes]:
@@ -142,20 +174,34 @@ def program_data(logs: Iterable[str], program: Pubkey) -> Iterator[bytes]:
         MalformedEventError: a line of the program's data is not base64.
         TruncatedLogsError: the logs are incomplete; raised after the last event before the cut.
     """
+    return (data for _, data in placed_data(logs, program))
+
+
+def placed_data(logs: Iterable[str], program: Pubkey) -> Iterator[tuple[int, bytes]]:
+    """Yield the bytes that `program` itself logged, each with the number of the invocation it was logged under, from 0.
+
+    What a transaction invokes are its own instructions in their order, but for precompiles, which log nothing at all.
+
+    Raises:
+        MalformedEventError: a line of the program's data is not base64.
+        TruncatedLogsError: the logs are incomplete; raised after the last event before the cut.
+    """
     name = str(program)
     stack: list[str] = []
+    invoked_before = -1
     is_truncated = False
     for line in logs:
         if (data := line.removeprefix("Program data: ")) != line:
             if not stack or stack[-1] != name:
                 continue
             try:
-                yield base64.b64decode(data, validate=True)
+                yield invoked_before, base64.b64decode(data, validate=True)
             except (
                 ValueError
             ) as error:  # binascii.Error is one; characters beyond ASCII are another
                 raise MalformedEventError(f"found {data!r}, expected base64") from error
         elif invoked := _INVOKE.fullmatch(line):
+            invoked_before += not stack
             stack.append(invoked[1])
         elif _RETURN.match(line) and stack:
             stack.pop()

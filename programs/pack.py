@@ -19,7 +19,7 @@ from solders.pubkey import Pubkey
 
 from programs.draft import TARGET_BYTES, Draft
 from programs.lookup_tables import LookupTable, TableShelf
-from programs.transaction import LOADED_BYTES_MAX
+from programs.transaction import COMPUTE_BUDGET_LOG_BYTES, LOADED_BYTES_MAX
 from programs.units import (
     TRANSACTION_BYTES_MAX,
     TRANSACTION_CU_MAX,
@@ -37,8 +37,8 @@ class Limits:
     cu: ComputeUnits = TRANSACTION_CU_MAX
     locks: int = TRANSACTION_LOCKS_MAX
     loaded_bytes: int = LOADED_BYTES_MAX
-    log_bytes: int = TRANSACTION_LOG_BYTES_MAX - 250
-    """Less what the compute-budget instructions log."""
+    log_bytes: int = TRANSACTION_LOG_BYTES_MAX - 1 - COMPUTE_BUDGET_LOG_BYTES
+    """Of what is not the budget's: logs are cut where they reach the limit."""
 
     def admit(self, draft: Draft) -> bool:
         """Tell whether a draft exceeds none of them."""

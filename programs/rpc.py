@@ -386,8 +386,12 @@ class Rpc(Protocol):
         before: Signature | None = None,
         until: Signature | None = None,
         commitment: Commitment = "confirmed",
+        min_context_slot: Slot | None = None,
     ) -> tuple[AddressSignature, ...]:
-        """Read which transactions name an address, newest first, from `before` down to `until`, both excluded; at most 1_000."""
+        """Read which transactions name an address, newest first, from `before` down to `until`, both excluded; at most 1_000.
+
+        A node that has not got as far as `min_context_slot` at the commitment gives no answer.
+        """
         ...
 
     async def get_recent_prioritization_fees(

@@ -265,11 +265,17 @@ class HttpRpc:
         before: Signature | None = None,
         until: Signature | None = None,
         commitment: Commitment = "confirmed",
+        min_context_slot: Slot | None = None,
     ) -> tuple[AddressSignature, ...]:
-        """Read which transactions name an address, newest first, from `before` down to `until`, both excluded; at most 1_000."""
+        """Read which transactions name an address, newest first, from `before` down to `until`, both excluded; at most 1_000.
+
+        A node that has not got as far as `min_context_slot` at the commitment gives no answer.
+        """
         bounds = {"before": before, "until": until}
         options: dict[str, object] = {"commitment": commitment, "limit": limit}
         options |= {name: str(end) for name, end in bounds.items() if end is not None}
+        if min_context_slot is not None:
+            options["minContextSlot"] = min_context_slot
         return await self._read(
             read_address_signatures, "getSignaturesForAddress", str(address), options
         )

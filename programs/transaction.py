@@ -30,6 +30,8 @@ from programs.units import (
 
 COMPUTE_BUDGET_CU: Final = ComputeUnits(450)
 """Three compute-budget instructions of 150 each. Source: agave, DEFAULT_COMPUTE_UNITS of the builtin."""
+COMPUTE_BUDGET_LOG_BYTES: Final = 363
+"""What the three log: that each is invoked, and that it succeeded."""
 LOADED_BYTES_MAX: Final = 64 << 20
 """Source: agave MAX_LOADED_ACCOUNTS_DATA_SIZE_BYTES."""
 LOADED_PAGE_BYTES: Final = 32 << 10

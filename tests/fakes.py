@@ -206,10 +206,18 @@ class FakeRpc:
         )
 
     async def get_signatures_for_address(
-        self, address, *, limit, before=None, until=None, commitment="confirmed"
+        self,
+        address,
+        *,
+        limit,
+        before=None,
+        until=None,
+        commitment="confirmed",
+        min_context_slot=None,
     ):
         """See `Rpc`; an address is named by whatever transaction has its key."""
         await self._turn("get_signatures_for_address")
+        assert min_context_slot is None
         found = []
         is_passed = before is None
         for signature, (slot, err) in reversed(self.cluster.included.items()):

@@ -18,8 +18,8 @@ from tabulate import tabulate, tabulate_formats
 
 from incentives.amounts import AMOUNT_NAMES, decimal
 
-Value = int | float | str | bytes | None
-"""What SQLite holds."""
+Value = int | float | str | bytes | Mapping[str, Any] | None
+"""What SQLite holds, and named values: an object in JSON, its text elsewhere."""
 _EXACT_MAX: Final = 2**53
 """Larger integers are rounded by readers of JSON that know floats only."""
 
@@ -43,6 +43,11 @@ class Form:
     name: str = "json"
     """json, nl, csv, tsv, or a format of tabulate."""
     has_headers: bool = True
+
+    @property
+    def is_rows(self) -> bool:
+        """Whether programs read it; a table is for people."""
+        return self.name in {"json", "nl", "csv", "tsv"}
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -102,8 +107,12 @@ def texts_of(report: Report, form: Form) -> Iterator[str]:
 
 def json_value(name: str, value: Value) -> object:
     """Return a value as JSON may hold it: amounts and large integers as text, bytes in hex."""
+    if isinstance(value, bool):
+        return value
     if isinstance(value, int) and (name in AMOUNT_NAMES or abs(value) > _EXACT_MAX):
         return str(value)
+    if isinstance(value, Mapping):
+        return json_object(value, value.values())
     return value.hex() if isinstance(value, bytes) else value
 
 
@@ -163,7 +172,7 @@ def _heading(name: str) -> tuple[str, ...]:
 
 
 def _cells(name: str, value: Value) -> tuple[object, ...]:
-    shown = value.hex() if isinstance(value, bytes) else value
+    shown = None if value is None else _plain(value)
     if name not in AMOUNT_NAMES:
         return (shown,)
     return (shown, decimal(value) if isinstance(value, int) else None)
@@ -195,6 +204,12 @@ def _shown(name: str, value: Value) -> str:
         return ""
     if name in AMOUNT_NAMES and isinstance(value, int):
         return decimal(value)
+    return _plain(value)
+
+
+def _plain(value: Value) -> str:
+    if isinstance(value, Mapping):
+        return json.dumps(json_value("", value), ensure_ascii=False)
     return value.hex() if isinstance(value, bytes) else str(value)
 
 

@@ -10,6 +10,7 @@ import click
 import trio
 from solders.pubkey import Pubkey
 
+from incentives.chain_reading import SeasonUnreadError
 from incentives.emission import emitted_by
 from programs.accounts import Global, MalformedAccountError
 from programs.addresses import global_address
@@ -20,10 +21,6 @@ from programs.units import MMT_DECIMALS, Slot
 
 BOOSTED_TRADES: Final = 100
 """The first trades of the platform earn double MMT. Source: SPEC.md section 7."""
-
-
-class SeasonUnreadError(Exception):
-    """The season cannot be read from the cluster."""
 
 
 _EXAMPLES: Final = """\b

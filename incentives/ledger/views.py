@@ -87,15 +87,16 @@ _REPORTS: Final[dict[str, str]] = {
                 ELSE payout.state END AS state,
             root.slot AS root_slot, root.signature AS root_signature,
             paid.slot AS paid_slot, paid.signature AS paid_signature, payout.void_reason,
+            CASE WHEN payout.state = 'pending'
+                THEN (SELECT through_slot FROM progress) - coalesce(root.slot, epoch.end_slot) END AS slots_waiting,
             lower(hex(payout.id)) AS id
-        FROM payout LEFT JOIN event AS root ON root.seq = payout.root_seq
+        FROM payout JOIN epoch ON epoch.epoch = payout.epoch LEFT JOIN event AS root ON root.seq = payout.root_seq
         LEFT JOIN event AS paid ON paid.seq = payout.paid_seq""",
     "payouts_by_state": """
         SELECT state, count(*) AS payouts, sum(amount) AS amount FROM payout_report GROUP BY state""",
-    # Leaves whose root stands on chain and that are not paid, the oldest first.
+    # Leaves that are not paid five minutes after the epoch's end, or after their root stands on chain; the oldest first.
     "payout_stuck": """
-        SELECT *, (SELECT through_slot FROM progress) - root_slot AS slots_waiting FROM payout_report
-        WHERE state = 'in_flight' ORDER BY root_slot, epoch, part, leaf""",
+        SELECT * FROM payout_report WHERE slots_waiting >= 750 ORDER BY slots_waiting DESC, epoch, part, leaf""",
     # The last thing the chain was seen to hold.
     "last_chain_reading": """
         SELECT * FROM chain_reading WHERE id = (SELECT max(id) FROM chain_reading)""",

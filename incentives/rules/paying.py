@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from incentives.lines import Anomaly, Code, Line, Transfer
+from incentives.roots import RootPlace
 from incentives.rules.accounts import (
     POT,
     UNEXPLAINED,
@@ -17,8 +18,8 @@ from incentives.rules.accounts import (
     paid,
     payable,
 )
+from incentives.rules.owed import RootBook
 from incentives.rules.payloads import Picked
-from incentives.rules.roots import RootBook
 from incentives.rules.running import Running
 from incentives.sourced import SourcedEvent
 from programs.event_layout import EventKind
@@ -39,8 +40,9 @@ class Paying:
     def post(self, event: SourcedEvent) -> Iterator[Line]:
         """Take EPOCH_POSTED."""
         chain_epoch, index, count, total, root = _POSTED.of(event.payload)
-        owed = self.book.find(chain_epoch, index)
-        if owed is None or owed.is_posted or owed.root_hash(chain_epoch, index) != root:
+        place = RootPlace(chain_epoch, index)
+        owed = self.book.find(place)
+        if owed is None or owed.is_posted or owed.root_hash(place) != root:
             reason = (
                 f"root {root.hex()} of epoch {chain_epoch} index {index}, {count} leaves and "
                 f"{total} base units, is none of this ledger"
@@ -56,11 +58,12 @@ class Paying:
     def pay(self, event: SourcedEvent) -> Iterator[Line]:
         """Take REWARDS_PAID."""
         chain_epoch, index = _PAID.of(event.payload)
+        place = RootPlace(chain_epoch, index)
         payouts = foreign = 0
         for leaf, wallet, amount in _PAID.records(event.payload):
-            owed = self.book.find(chain_epoch, index)
+            owed = self.book.find(place)
             if owed is not None and owed.pays(leaf, wallet, amount):
-                self.book.pay(chain_epoch, index, leaf)
+                self.book.pay(place, leaf)
                 yield self._running.transfer(
                     event, Code.PAYOUT, payouts, in_flight(wallet), paid(wallet), amount, owed.epoch
                 )

@@ -1,4 +1,4 @@
-"""The calendar of a season: which epoch a slot is in, and where an epoch's roots stand on chain.
+"""The calendar of a season: which epoch a slot is in, and what an epoch emits.
 
 Core. Epochs count from the season's first slot; the last one ends with the season.
 
@@ -8,8 +8,6 @@ Source: SPEC.md section 7 ("epoch").
 from dataclasses import dataclass
 
 from incentives.emission import emitted_between
-from incentives.parameters import CHAIN_EPOCH_SLOTS
-from programs.merkle import LEAVES_MAX
 from programs.units import Slot
 
 
@@ -47,12 +45,3 @@ class Season:
         """Return what an epoch adds to the pot, MMT base units: E(end) - E(start)."""
         first, last = Slot(self.start_of(epoch)), Slot(self.end_of(epoch))
         return emitted_between(first, last, Slot(self.start_slot), self.slots)
-
-
-def root_place(epoch: int, part: int, epoch_slots: int) -> tuple[int, int]:
-    """Return under which epoch and index of the program's the root of a part of an epoch's leaves stands.
-
-    The program's epochs have 9_000 slots; where ours are shorter, several share one of them and differ by index.
-    """
-    sharing = CHAIN_EPOCH_SLOTS // epoch_slots
-    return epoch // sharing, epoch % sharing * LEAVES_MAX + part

@@ -3,14 +3,11 @@
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
-from solders.pubkey import Pubkey
 
 from incentives.lines import EpochClose
 from incentives.parameters import Parameters, Rules
-from incentives.rules.roots import parts_of
+from incentives.roots import roots_of
 from incentives.rules.rulebook import Rulebook
-from incentives.rules.season import root_place
-from programs.merkle import Reward, build_tree
 from tests.incentives.told_events import Telling
 
 PARAMETERS = Parameters(
@@ -65,10 +62,7 @@ class Inventing:
         self.events.append(event)
         for line in self.rulebook.take(event):
             if isinstance(line, EpochClose):
-                self.roots += [
-                    _tree(line.epoch, part, leaves)
-                    for part, leaves in enumerate(parts_of(line.allocations))
-                ]
+                self.roots += roots_of(line, PARAMETERS.epoch_slots)
 
     def act(self, what, wait, wallet, market, amount, size):
         told = self.told.at(self.told.slot + wait)
@@ -121,11 +115,6 @@ class Inventing:
             (place, leaf, bytes(reward.wallet), reward.amount)
             for leaf, reward in enumerate(tree.rewards)
         ]
-
-
-def _tree(epoch, part, leaves):
-    rewards = [Reward(wallet=Pubkey.from_string(one.wallet), amount=one.amount) for one in leaves]
-    return build_tree(*root_place(epoch, part, PARAMETERS.epoch_slots), rewards)
 
 
 def invent(drawn, season_slots=SEASON_SLOTS):

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 import trio
+from click.testing import CliRunner
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
-from told_ledger import write_ledger
 
+from incentives.cli.commands import cli
 from incentives.emission import emitted_by
 from incentives.ledger.opened import read_ledger
 from incentives.lines import EpochClose
@@ -30,6 +31,7 @@ from programs.deploy import ProgramImage
 from programs.localnet.bank import BankConfig
 from programs.localnet.server import LocalnetConfig, serve
 from programs.merkle import Reward, build_tree, hash_leaf, verify
+from tests.incentives.told_ledger import write_ledger
 
 PROGRAM_KEY = Keypair.from_seed(bytes([71] * 32))
 PROGRAM = PROGRAM_KEY.pubkey()
@@ -218,6 +220,23 @@ async def test_what_is_published_is_what_the_ledger_owes(tmp_path):
         else:
             assert not (folder / "root-0.json").exists()
     assert any(row.wallets for row in rows)
+
+
+async def test_the_command_publishes_the_ledger_and_refuses_another_ones_folder(tmp_path):
+    ledger, pack = tmp_path / "ledger.db", tmp_path / "pack"
+    await write_ledger(ledger)
+    run = CliRunner().invoke
+    for _ in range(2):
+        result = run(cli, ["publish", str(pack), "--ledger", str(ledger)])
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert "4 epochs with 3 roots" in result.stdout
+    root = pack / "epochs" / "000000" / "root-0.json"
+    root.write_text(root.read_text().replace('"index": 0', '"index": 1'))
+    refused = run(cli, ["publish", str(pack), "--ledger", str(ledger)])
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(f"incentives: {root} differs from what the ledger says now")
+    missing = run(cli, ["publish", str(pack), "--ledger", str(tmp_path / "none.db")])
+    assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
 
 
 def test_an_epoch_in_which_nothing_was_owed_says_so(tmp_path):

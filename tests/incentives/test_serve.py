@@ -10,12 +10,12 @@ from urllib.parse import quote
 import pytest
 import trio
 from solders.pubkey import Pubkey
-from told_events import address, balances
-from told_ledger import PROGRAM, write_ledger
 
 from incentives.lines import EpochClose
 from incentives.serve.drawing import HEIGHT, WIDTH, draw_bars, draw_lines
 from incentives.serve.questions import metadata
+from tests.incentives.told_events import address, balances
+from tests.incentives.told_ledger import PROGRAM, write_ledger
 
 
 @pytest.fixture
@@ -69,8 +69,9 @@ async def test_a_real_browser_shows_the_charts_of_a_running_server(ledger, tmp_p
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    program = f"from incentives.serve.app import serve\nfrom pathlib import Path\nserve(Path({str(path)!r}), 'P', host='127.0.0.1', port={port})"
-    process = await nursery.start(trio.run_process, [sys.executable, "-c", program])
+    command = [sys.executable, "-m", "incentives.cli.main", "serve"]
+    command += ["--ledger", str(path), "--port", str(port)]
+    process = await nursery.start(trio.run_process, command)
     with trio.fail_after(60):
         while True:
             try:
@@ -88,8 +89,11 @@ async def test_a_real_browser_shows_the_charts_of_a_running_server(ledger, tmp_p
     assert "<h1>MMT rewards</h1>" in dom
     assert dom.count("<polyline") == 6
     assert "30 earned double MMT" in dom
+    taken = await trio.run_process(command, check=False, capture_stderr=True)
+    assert taken.returncode == 2
+    assert b"choose another with --port" in taken.stderr
+    process.terminate()
     nursery.cancel_scope.cancel()
-    assert process.pid
 
 
 def test_curves_span_the_picture_and_bars_are_in_proportion():

@@ -1,12 +1,11 @@
 """A small ledger on disk: what the rules make of a few trades."""
 
-from told_events import Telling
-
 from incentives.ledger.encoding import Identity
 from incentives.ledger.opened import open_ledger
 from incentives.ledger.writer import Batch
 from incentives.parameters import Parameters
 from incentives.rules.rulebook import Rulebook
+from tests.incentives.told_events import Telling
 
 PROGRAM = "5gem261mYxK8YWVx5EPZAv34TmDmvk6RkvmaBg1Drkmw"
 MINT = "So11111111111111111111111111111111111111112"

@@ -10,13 +10,16 @@ from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.signature import Signature
+from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
 from programs.localnet.locks import count_locks
 from programs.lookup_tables import LookupTable, TableShelf
 from programs.pack import BatchTemplate, Group, Limits, pack_groups, pack_targets
 from programs.transaction import Budget, compile_message
+from programs.units import TRANSACTION_LOG_BYTES_MAX
 from programs.wire_size import length_bytes
+from tests.programs.table_chain import OWNER, TableChain
 
 KEYS = [Pubkey(bytes([7, n >> 8, n & 255]) + bytes(29)) for n in range(400)]
 PAYER = Keypair.from_seed(bytes(32)).pubkey()
@@ -144,6 +147,42 @@ def test_a_batch_that_fits_to_the_loaded_byte_is_not_split(loaded, batches):
     jobs = [Job(key) for key in KEYS[100:110]]
     limits = Limits(loaded_bytes=loaded)
     assert len(pack_targets(jobs, {MARKETS[0]: template()}, PAYER, limits).batches) == batches
+
+
+@pytest.mark.parametrize(("logged", "batches"), [(1_900, 1), (1_899, 2)])
+def test_a_batch_whose_logs_fit_to_the_byte_is_not_split(logged, batches):
+    jobs = [Job(key) for key in KEYS[100:110]]
+    chatty = template(base_log_bytes=900, log_bytes_per_target=100)
+    limits = Limits(log_bytes=logged)
+    assert len(pack_targets(jobs, {MARKETS[0]: chatty}, PAYER, limits).batches) == batches
+
+
+def test_all_markets_of_a_transaction_share_the_room_in_its_logs():
+    jobs = [Job(KEYS[100 + n], MARKETS[n % 2]) for n in range(4)]
+    chatty = dict.fromkeys(MARKETS, template(base_log_bytes=900, log_bytes_per_target=100))
+    packed = [
+        pack_targets(jobs, chatty, PAYER, Limits(log_bytes=logged)).batches
+        for logged in (2_200, 2_199)
+    ]
+    assert [1, 2] == [len(batches) for batches in packed]
+
+
+def test_a_target_whose_logs_alone_would_be_cut_is_refused():
+    chatty = template(base_log_bytes=900, log_bytes_per_target=100)
+    limits = Limits(log_bytes=999)
+    packing = pack_targets([Job(KEYS[100])], {MARKETS[0]: chatty}, PAYER, limits)
+    assert [Job(KEYS[100])] == [refused.job for refused in packing.refused]
+    assert not packing.batches
+
+
+def test_logs_leave_room_for_what_the_compute_budget_says():
+    chain = TableChain()
+    budget = Budget(cu_limit=2_000, cu_price_micro_lamports=1, loaded_bytes=1 << 16)
+    payment = TransferParams(from_pubkey=OWNER.pubkey(), to_pubkey=KEYS[0], lamports=10**7)
+    record, _ = chain.send([transfer(payment)], budget)
+    said = [line for line in record.meta.logs() if "ComputeBudget" in line]
+    assert 6 == len(said)
+    assert TRANSACTION_LOG_BYTES_MAX - 1 == Limits().log_bytes + sum(map(len, said))
 
 
 @pytest.mark.parametrize(

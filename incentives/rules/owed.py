@@ -11,8 +11,8 @@ from typing import Any
 from solders.pubkey import Pubkey
 
 from incentives.lines import Allocation
+from incentives.roots import RootPlace, place_of
 from incentives.rules.accounts import address_of, name_of
-from incentives.rules.season import root_place
 from programs.merkle import LEAVES_MAX, Reward, build_tree
 from programs.units import BaseUnits
 
@@ -29,13 +29,13 @@ class Root:
     paid: set[int] = field(default_factory=set)
     """Numbers of leaves."""
 
-    def root_hash(self, chain_epoch: int, index: int) -> bytes:
-        """Return the root that these leaves have at a place of the program's."""
+    def root_hash(self, place: RootPlace) -> bytes:
+        """Return the root that these leaves have at a place on chain."""
         rewards = [
             Reward(wallet=Pubkey.from_bytes(wallet), amount=BaseUnits(amount))
             for wallet, amount in zip(self.wallets, self.amounts, strict=True)
         ]
-        return build_tree(chain_epoch, index, rewards).root
+        return build_tree(place.epoch, place.index, rewards).root
 
     def pays(self, leaf: int, wallet: bytes, amount: int) -> bool:
         """Say whether this root stands on chain and still owes exactly this leaf."""
@@ -47,41 +47,38 @@ class Root:
         )
 
 
-def parts_of(allocations: Iterable[Allocation]) -> list[list[Allocation]]:
-    """Return the leaves of an epoch's roots: allocations above zero, in their order, 65_536 to a root."""
-    leaves = [allocation for allocation in allocations if allocation.amount]
-    return [leaves[i : i + LEAVES_MAX] for i in range(0, len(leaves), LEAVES_MAX)]
-
-
 @dataclass(slots=True)
 class RootBook:
     """Roots not paid in full, by the program's epoch and index."""
 
-    _owed: dict[tuple[int, int], Root] = field(default_factory=dict)
+    _owed: dict[RootPlace, Root] = field(default_factory=dict)
 
     def owe(self, epoch: int, epoch_slots: int, allocations: Iterable[Allocation]) -> None:
-        """Take in what a close allocated."""
-        for part, leaves in enumerate(parts_of(allocations)):
-            wallets = [address_of(leaf.wallet) for leaf in leaves]
-            root = Root(epoch, wallets, [leaf.amount for leaf in leaves])
-            self._owed[root_place(epoch, part, epoch_slots)] = root
+        """Take in what a close allocated: its leaves above zero, in their order, 65_536 to a root."""
+        leaves = [allocation for allocation in allocations if allocation.amount]
+        for part, first in enumerate(range(0, len(leaves), LEAVES_MAX)):
+            listed = leaves[first : first + LEAVES_MAX]
+            wallets = [address_of(leaf.wallet) for leaf in listed]
+            root = Root(epoch, wallets, [leaf.amount for leaf in listed])
+            self._owed[place_of(epoch, part, epoch_slots)] = root
 
-    def find(self, chain_epoch: int, index: int) -> Root | None:
+    def find(self, place: RootPlace) -> Root | None:
         """Return what is owed under a root; None where nothing is, or everything is paid."""
-        return self._owed.get((chain_epoch, index))
+        return self._owed.get(place)
 
-    def pay(self, chain_epoch: int, index: int, leaf: int) -> None:
+    def pay(self, place: RootPlace, leaf: int) -> None:
         """Note that a leaf is paid, and forget the root with its last one."""
-        root = self._owed[chain_epoch, index]
+        root = self._owed[place]
         root.paid.add(leaf)
         if len(root.paid) == len(root.wallets):
-            del self._owed[chain_epoch, index]
+            del self._owed[place]
 
     def to_state(self) -> list[Any]:
         """Return what a snapshot keeps."""
         return [
             [
-                *place,
+                place.epoch,
+                place.index,
                 root.epoch,
                 root.is_posted,
                 [[name_of(w), str(a)] for w, a in zip(root.wallets, root.amounts, strict=True)],
@@ -97,5 +94,7 @@ class RootBook:
         for chain_epoch, index, epoch, is_posted, leaves, paid in state:
             wallets = [address_of(name) for name, _ in leaves]
             amounts = [int(amount) for _, amount in leaves]
-            book._owed[chain_epoch, index] = Root(epoch, wallets, amounts, is_posted, set(paid))
+            book._owed[RootPlace(chain_epoch, index)] = Root(
+                epoch, wallets, amounts, is_posted, set(paid)
+            )
         return book

@@ -1,0 +1,87 @@
+"""From a ledger to where its follower left off: the rules' memory, the cursor, and the running numbers.
+
+Shell. The last snapshot of the rules, and the events recorded after it taken once more: the same lines follow from them, and
+they are in the ledger already.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlite_utils import Database
+
+from incentives.ledger.recorded import read_progress
+from incentives.parameters import Parameters, ParametersError
+from incentives.rules.rulebook import Rulebook
+from incentives.sourced import Place, SourcedEvent
+
+_EVENTS: Final = "SELECT slot, tx_index, instruction, inner, signature, payload FROM event "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """Where a ledger stands."""
+
+    rulebook: Rulebook
+    through_slot: int
+    """Everything up to it is in the ledger; -1 while it is empty."""
+    series: dict[int, int]
+    last: SourcedEvent | None
+    """The newest event recorded."""
+
+
+def resume(db: Database, parameters: Parameters, begun_epoch: int) -> Resumed:
+    """Read where a ledger stands.
+
+    Args:
+        db: the ledger.
+        parameters: of the file; they may add to what is recorded, from epochs on that have not begun.
+        begun_epoch: the epoch that runs on chain by now, -1 before the season.
+
+    Raises:
+        ParametersError: the parameters change what is already promised.
+        RulebookError: the snapshot is of another formula version, or cannot be read.
+    """
+    progress = read_progress(db)
+    if progress is None:
+        return Resumed(rulebook=Rulebook(parameters), through_slot=-1, series={}, last=None)
+    _check_recorded(db, parameters)
+    row = db.conn.execute("SELECT seq, body FROM snapshot").fetchone()
+    if row is None:
+        after_seq, rulebook = 0, Rulebook(parameters)
+    else:
+        after_seq = row[0]
+        recorded = Parameters.from_json(json.loads(row[1])["parameters"])
+        parameters.require_extends(recorded, begun_epoch)
+        rulebook = Rulebook.from_json(row[1], parameters)
+    last = None
+    for event in _events(db, "WHERE seq > ? ORDER BY seq", after_seq):
+        for _ in rulebook.take(event):
+            pass
+        last = event
+    for _ in rulebook.pass_slot(progress.through_slot):
+        pass
+    if last is None:
+        last = next(_events(db, "ORDER BY seq DESC LIMIT 1"), None)
+    return Resumed(
+        rulebook=rulebook,
+        through_slot=progress.through_slot,
+        series=dict(db.conn.execute("SELECT series, sequence FROM series")),
+        last=last,
+    )
+
+
+def _check_recorded(db: Database, parameters: Parameters) -> None:
+    for version, recorded in db.conn.execute("SELECT version, parameters FROM config_version"):
+        if version > len(parameters.versions) or parameters.version_json(version) != recorded:
+            raise ParametersError(
+                f"rules: version {version} is recorded in the ledger as {recorded} and no longer what it was: "
+                "restore it, and append a version for what shall change"
+            )
+
+
+def _events(db: Database, clause: str, *values: int) -> Iterator[SourcedEvent]:
+    rows = db.conn.execute(_EVENTS + clause, values)
+    for *place, signature, payload in rows:
+        yield SourcedEvent(Place(*place), signature, payload)

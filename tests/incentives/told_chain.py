@@ -1,0 +1,106 @@
+"""A chain that tells what a test wants: the few methods of `Rpc` that reading asks, over blocks made of events."""
+
+import hashlib
+from base64 import b64encode
+from bisect import bisect_right
+
+import trio
+from solders.hash import Hash
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from programs.rpc import AddressSignature, Block, BlockTransaction, TransactionFacts
+
+PROGRAM = Pubkey(bytes([9]) * 32)
+OTHER = Pubkey(bytes([8]) * 32)
+
+
+def signature_of(name):
+    """Return a signature that stands for a name."""
+    return Signature(hashlib.sha512(str(name).encode()).digest())
+
+
+def logs_of(payloads, program=PROGRAM):
+    """Return the lines of one instruction that tells events."""
+    data = [f"Program data: {b64encode(payload).decode()}" for payload in payloads]
+    return [f"Program {program} invoke [1]", *data, f"Program {program} success"]
+
+
+class ToldChain:
+    """Blocks by slot; a slot without one was skipped unless the program was not called in it."""
+
+    def __init__(self, finalized=0):
+        self.finalized = finalized
+        self.blocks = {}
+        self.faults = {}
+        """Method -> exceptions, used up one per call."""
+        self.asked = []
+        self.unlisted = set()
+        """Signatures that the index does not have."""
+
+    def land(self, slot, logs, *, err=None, name=None, wire=bytes(PROGRAM), loaded=()):
+        """Add a transaction to the end of a slot's block."""
+        block = self.blocks.setdefault(slot, [])
+        signature = signature_of(name or (slot, len(block)))
+        facts = TransactionFacts(
+            slot=slot,
+            err=err,
+            fee_lamports=5_000,
+            cu_used=1,
+            logs=tuple(logs),
+            wire=wire,
+            loaded=loaded,
+        )
+        block.append(BlockTransaction(signature=signature, facts=facts))
+        return signature
+
+    def tell(self, events):
+        """Land each event of a `Telling` in a transaction of its own."""
+        for event in events:
+            self.land(event.place.slot, logs_of([event.payload]))
+            self.finalized = max(self.finalized, event.place.slot)
+
+    async def _turn(self, method, *what):
+        await trio.lowlevel.checkpoint()
+        self.asked.append((method, *what))
+        if queue := self.faults.get(method):
+            raise queue.pop(0)
+
+    async def get_slot(self, commitment):
+        """See `Rpc`."""
+        await self._turn("get_slot")
+        assert commitment == "finalized"
+        return self.finalized
+
+    async def get_block(self, slot, commitment):
+        """See `Rpc`."""
+        await self._turn("get_block", slot)
+        assert commitment == "finalized"
+        if slot not in self.blocks:
+            return None
+        parent = max((each for each in self.blocks if each < slot), default=0)
+        return Block(
+            slot=slot,
+            parent=parent,
+            blockhash=Hash.default(),
+            transactions=tuple(self.blocks[slot]),
+        )
+
+    async def get_signatures_for_address(
+        self, address, *, limit, before=None, until=None, commitment, min_context_slot
+    ):
+        """See `Rpc`."""
+        await self._turn("get_signatures_for_address", before)
+        assert (address, commitment, until) == (PROGRAM, "finalized", None)
+        assert min_context_slot <= self.finalized
+        slots = sorted(self.blocks)
+        listed = [
+            AddressSignature(signature=each.signature, slot=slot, err=each.facts.err)
+            for slot in reversed(slots[: bisect_right(slots, self.finalized)])
+            for each in reversed(self.blocks[slot])
+            if each.signature not in self.unlisted
+        ]
+        start = 0
+        if before is not None:
+            start = 1 + [each.signature for each in listed].index(before)
+        return tuple(listed[start : start + limit])
