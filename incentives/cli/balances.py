@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 from sqlite_utils import Database
 
-from incentives.cli.ledger_options import reads_ledger, wallet_named
+from incentives.cli.ledger_options import NUMBER, reads_ledger, wallet_named
 from incentives.cli.output import Form, Report, output_options, show
 from incentives.cli.queries import progress_slot, select
 from incentives.cli.wallet_argument import WALLET
@@ -38,7 +38,7 @@ FROM posting JOIN account ON account.id = posting.account WHERE posting.slot <= 
 
 @click.command("balances", epilog=_BALANCES_EXAMPLES)
 @click.argument("wallets", type=WALLET, nargs=-1, metavar="[WALLET]...")
-@click.option("--limit", type=click.IntRange(min=0), help="Show the first rows only.")
+@click.option("--limit", type=NUMBER, help="Show the first rows only.")
 @output_options
 @reads_ledger
 def balances_command(
@@ -61,7 +61,7 @@ def balances_command(
 
 
 @click.command("trial-balance", epilog=_TRIAL_EXAMPLES)
-@click.option("--at-slot", type=click.IntRange(min=0), help="As of the end of this slot.")
+@click.option("--at-slot", type=NUMBER, help="As of the end of this slot.")
 @output_options
 @reads_ledger
 def trial_balance_command(*, db: Database, form: Form, at_slot: int | None) -> None:
