@@ -17,6 +17,7 @@ from programs.event_layout import (
 from programs.events import MalformedEventError
 
 _KIND_AT: Final = 1
+_KINDS: Final = {kind.value: kind for kind in EventKind}
 _SERIES: Final = struct.Struct("<I")
 _SERIES_AT: Final = 4
 
@@ -27,11 +28,12 @@ def kind_of(payload: bytes) -> EventKind:
     Raises:
         MalformedEventError: another version, an unknown kind, or shorter than a head.
     """
-    if len(payload) < HEAD.size or payload[0] != EVENT_VERSION or payload[_KIND_AT] not in BODIES:
+    found = _KINDS.get(payload[_KIND_AT]) if len(payload) >= HEAD.size else None
+    if found is None or payload[0] != EVENT_VERSION:
         raise MalformedEventError(
             f"found {payload[:2].hex() or 'no bytes'} and {len(payload)} bytes, expected an event of version {EVENT_VERSION}"
         )
-    return EventKind(payload[_KIND_AT])
+    return found
 
 
 def series_of(payload: bytes) -> int:

@@ -1,7 +1,7 @@
 """incentives/rules: genesis, epochs, and the end of the season."""
 
 from incentives.emission import emitted_between, emitted_by
-from incentives.lines import BoostedTrade, Code, EpochClose, EventLine
+from incentives.lines import Anomaly, BoostedTrade, Code, EpochClose, EventLine
 from incentives.parameters import Parameters, Rules
 from programs.genesis import SINK_MMT, TREASURY_MMT
 from tests.incentives.told_events import Telling, balances
@@ -75,6 +75,7 @@ def test_a_season_ends_with_what_is_unspent_and_nothing_accrues_after_it():
     sums = balances(lines)
     assert (0, 0) == (sums["season"], sums["pot"])
     assert TREASURY_MMT - 40 * MMT == sums["unspent"]
+    assert ["claim_voided"] * 2 == [line.kind for line in of_type(lines, Anomaly)]
     assert [False, False, True, True] == [boosted.is_voided for boosted in _by_number(lines)]
 
 
@@ -97,3 +98,12 @@ def test_claims_that_come_to_exactly_the_pot_are_not_scaled():
 def test_a_season_of_whole_epochs_ends_with_the_last_of_them():
     lines = fold([Telling().genesis(season_slots=200)], to=2_000)
     assert [1_100, 1_200] == [close.end_slot for close in of_type(lines, EpochClose)]
+
+
+def test_after_the_season_what_has_no_number_leaves_its_event_alone():
+    told = Telling()
+    events = [told.genesis(season_slots=200), told.at(1_300).added("max", 5, value=10**9)]
+    events.append(told.opened("ann", "p", notional=5))
+    lines = fold(events)
+    assert not of_type(lines, Anomaly)
+    assert 3 == len(of_type(lines, EventLine))

@@ -141,3 +141,13 @@ def test_rules_without_boosted_trades_have_no_bootstrap():
     assert {Code.TRADE, Code.MAKER, Code.MINING} <= {line.code for line in of_type(lines, Transfer)}
     assert [100_000] == amounts(lines, Code.MINING)
     assert not of_type(lines, BoostedTrade)
+
+
+def test_a_close_that_leaves_all_shares_is_no_loss():
+    told = Telling()
+    events = [
+        told.genesis(),
+        told.opened("ann", "p", shares=9),
+        told.at(1_002).closed("ann", "p", 9),
+    ]
+    assert not of_type(fold(events, to=1_010), Anomaly)
