@@ -1,24 +1,20 @@
 """incentives/rules: what holds of every history."""
 
 from collections import Counter
-from copy import deepcopy
 from itertools import groupby
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from solders.pubkey import Pubkey
 
 from incentives.emission import emitted_by
-from incentives.lines import BoostedTrade, Code, EpochClose, EventLine, Transfer
-from incentives.parameters import Parameters
+from incentives.lines import Code, EpochClose, EventLine, Transfer
 from incentives.rules.errors import RulebookError
 from incentives.rules.formulas import CLAIM_DENOMINATOR, mining_claim, share_out
 from incentives.rules.rulebook import Rulebook
 from programs.events import decode
 from programs.genesis import SINK_MMT, TREASURY_MMT
 from tests.incentives.invented_history import PARAMETERS, SEASON_SLOTS, histories
-from tests.incentives.told_events import Telling, address, balances
 
 LAST_SLOT = 1_600
 
@@ -197,38 +193,6 @@ class _Held:
     def value_at(self, slot):
         held = [held for since, held in self.held_since if since <= slot][-1]
         return self.value * held // self.liquidity
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=130, max_size=150), st.data()
-)
-@settings(deadline=None, max_examples=10)
-def test_the_first_100_trades_and_no_other_are_boosted_when_a_fork_unwinds_trade_57(opens, data):
-    told = Telling()
-    genesis = told.genesis()
-    before = [_open(told, i, *one) for i, one in enumerate(opens[:56])]
-    abandoned, kept = deepcopy(told), told
-    lost = abandoned.at(abandoned.slot + 1).opened("lost", "lost position")
-    assert 57 == decode(lost.payload).amount("trade_number")
-    reordered = data.draw(st.permutations(opens[56:]))
-    after = [_open(kept, 56 + i, *one) for i, one in enumerate(reordered)]
-    lines = fold([genesis, *before, *after], parameters=Parameters(epoch_slots=100, dwell_slots=10))
-    boosted = [line for line in lines if isinstance(line, BoostedTrade)]
-    assert list(range(1, 101)) == [line.trade_number for line in boosted]
-    assert {one.signature + ":0:0" for one in [*before, *after][:100]} == {
-        one.cause for one in boosted
-    }
-    doubled = [
-        one.cause for one in lines if isinstance(one, Transfer) and one.code is Code.TRADE_BOOSTED
-    ]
-    assert doubled == [line.cause for line in boosted]
-    assert str(Pubkey.from_bytes(address("lost"))) not in {line.wallet for line in boosted}
-    assert not any("lost" in account for account in balances(lines))
-
-
-def _open(told, number, market, wait):
-    told.at(told.slot + wait)
-    return told.opened(f"wallet {number % 7}", f"position {number}", market=market)
 
 
 claims = st.dictionaries(st.binary(min_size=2, max_size=2), st.integers(0, 10**18), max_size=20)
