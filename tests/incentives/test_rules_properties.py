@@ -26,7 +26,7 @@ def fold(events, parameters=PARAMETERS, to=LAST_SLOT):
 
 
 @given(histories, st.lists(st.booleans(), min_size=61), st.lists(st.integers(0, 40), min_size=61))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_lines_do_not_depend_on_how_events_are_delivered_or_where_the_fold_is_restarted(
     events, restarts, waits
 ):
@@ -55,7 +55,7 @@ def _is_event(lines):
 
 
 @given(histories, st.integers(0, 60))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_lines_are_only_ever_appended(events, cut):
     whole = fold(events)
     first = events[: cut + 1]
@@ -64,7 +64,7 @@ def test_lines_are_only_ever_appended(events, cut):
 
 
 @given(histories)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_every_sum_is_zero_and_nothing_but_mint_and_pot_is_ever_overdrawn(events):
     sums = Counter()
     for line in fold(events):
@@ -79,7 +79,7 @@ def test_every_sum_is_zero_and_nothing_but_mint_and_pot_is_ever_overdrawn(events
 
 
 @given(histories)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_a_close_leaves_no_accrual_and_its_parts_are_the_claims_or_the_whole_pot(events):
     sums = Counter()
     lines = fold(events)
@@ -121,7 +121,7 @@ def _is_of(line, close):
 
 
 @given(histories)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_what_a_wallet_mines_is_the_sum_over_slots_of_the_value_that_is_there(events):
     slots = _slot_by_slot(events)
     mined = {
