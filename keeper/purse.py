@@ -17,6 +17,7 @@ from keeper.fees import Bid, FeePolicy, NoBid, Withholding, choose_bid, recent_f
 from keeper.funds import Funds, Payment
 from keeper.odds import LandingOdds
 from keeper.spend import Period, Reservation, Spend
+from programs.outage import Outage
 from programs.outcomes import Expired, Failed, Landed, Outcome
 from programs.rpc import Rpc, RpcFailure
 from programs.units import ComputeUnits, Lamports, MicroLamports, Slot
@@ -88,6 +89,7 @@ class Purse:
     _first_read: trio.Lock = field(default_factory=trio.Lock)
     _floor_until_s: float = field(default=-float("inf"))
     _told: set[Withholding] = field(default_factory=set)
+    _unread: Outage = field(default_factory=lambda: Outage(subject="fees"))
 
     async def offer(self, rpc: Rpc, lane: str, funds: Funds, ask: Ask) -> Pledge | NoBid:
         """Price a transaction and set the money aside, or say why it is not worth sending."""
@@ -194,7 +196,7 @@ class Purse:
             if self._told:
                 log.info("lane.spends_again", lane=lane, after=sorted(self._told))
                 self._told.clear()
-        elif found.kind != "not_worth_sending" and found.kind not in self._told:
+        elif found.is_of_the_lane and found.kind not in self._told:
             self._told.add(found.kind)
             log.warning("lane.stopped_spending", lane=lane, kind=found.kind, reason=found.reason)
 
@@ -224,6 +226,7 @@ class Purse:
                 reason = str(failure)
             else:
                 self._floor = recent_floor(recent, self.policy.percentile_bps)
+                self._unread.note_success(lane=lane)
                 return
         self._floor = self._floor or _FREE
-        log.warning("fees.unread", lane=lane, reason=reason)
+        self._unread.note_failure(reason, lane=lane)

@@ -1,6 +1,7 @@
 """`incentives explain`: why an amount is what it is."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -38,6 +39,8 @@ _COLUMNS: Final = [
     "event_slot",
     "event_fields",
 ]
+_NUMBER: Final = re.compile("[0-9]{1,18}")
+_CAUSE: Final = re.compile("epoch:[0-9]{1,18}|[^:]+:[0-9]{1,4}:[0-9]{1,4}")
 _EXAMPLES: Final = """\b
 Examples:
   incentives explain 1234 --table
@@ -145,7 +148,7 @@ def _numbers(db: Database, text: str) -> list[int]:
     Raises:
         Refusal: there are none; with what is known of the event, if it is recorded.
     """
-    if text.isdecimal():
+    if _NUMBER.fullmatch(text):
         found = db.conn.execute("SELECT seq FROM transfer WHERE seq = ?", [int(text)]).fetchall()
         if not found:
             raise Refusal(
@@ -167,10 +170,9 @@ def _numbers(db: Database, text: str) -> list[int]:
 
 def _causes(db: Database, text: str) -> list[int]:
     """Return the lines that a cause names: a close, an event, or all events of a transaction."""
-    name, colon, rest = text.partition(":")
-    if not colon:
-        return find_events(db, name)
-    if not all(part.isdecimal() for part in rest.split(":")):
+    if ":" not in text:
+        return find_events(db, text)
+    if not _CAUSE.fullmatch(text):
         return []
     found = find_cause(db, text)
     return [] if found is None else [found]

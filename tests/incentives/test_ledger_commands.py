@@ -198,7 +198,8 @@ def test_what_moved_nothing_is_explained_in_a_sentence(ask):
     assert "waits until it has been held" in ask("explain", trades[5]["signature"], exit_code=2)
     assert "is no transfer of this ledger" in ask("explain", "1", exit_code=2)
     assert "expected a signature" in ask("explain", "nothing", exit_code=2)
-    assert "expected a signature" in ask("explain", "epoch:x", exit_code=2)
+    for text in ("epoch:x", "epoch:9", "x:0", "x:0:0", "x:99999:0", ":", "9" * 30):
+        assert "expected a signature" in ask("explain", text, exit_code=2)
 
 
 def test_payouts_are_chosen_by_state_epoch_wallet_and_age(ask):
@@ -253,11 +254,12 @@ def test_sql_does_not_write(ask, ledger, query):
         ("SELECT * FROM payment", "no such table: payment"),
         ("SELECT :wallet", "did not supply a value"),
         ("SELECT 1; SELECT 2", "one statement at a time"),
+        ("", "selects nothing"),
     ],
 )
 def test_a_query_that_cannot_be_answered_gets_a_sentence(ask, query, reason):
     told = ask("sql", query, exit_code=2)
-    assert told.startswith("incentives: the query cannot be answered: ")
+    assert told.startswith("incentives: the query ")
     assert reason in told
     assert 1 == told.count("\n")
 
@@ -278,6 +280,18 @@ def test_a_file_that_is_no_ledger_gets_a_sentence(tmp_path, command):
         result = CliRunner().invoke(cli, [*words, "--ledger", str(tmp_path / name)])
         assert (2, 1) == (result.exit_code, result.stderr.count("\n")), result.output
         assert reason in result.stderr
+
+
+def test_numbers_beyond_what_sqlite_holds_are_refused(ask):
+    huge = "9" * 30
+    for words in (
+        ("epoch", huge),
+        ("trial-balance", "--at-slot", huge),
+        ("statement", wallet("alice"), "--since-slot", huge),
+        ("payouts", "--epoch", huge),
+        ("sql", "SELECT :n", "-p", "n", huge),
+    ):
+        assert "Traceback" not in ask(*words, exit_code=2)
 
 
 def test_every_form_of_output_has_the_same_rows(ledger):

@@ -159,6 +159,23 @@ async def test_an_unread_floor_bids_the_least_the_policy_allows(autojump_clock):
         assert ["fees.unread"] == [line["event"] for line in logs if "fees" in line["event"]]
 
 
+async def test_fees_that_stay_unread_are_told_ever_more_rarely_and_their_return_once(
+    autojump_clock,
+):
+    async with open_world() as world:
+        world.rpc.faults["get_recent_prioritization_fees"] = [RpcTimeout("no answer")] * 20
+        lane = work(world)
+        with capture_logs() as logs:
+            for number in range(22):
+                await ship(lane, numbered(shipment(), number))
+                await trio.sleep(5)
+
+        told = [line for line in logs if line["event"].startswith("fees.")]
+        assert [1, 2, 4, 8, 16] == [line["in_a_row"] for line in told[:-1]]
+        assert ("fees.recovered", 20) == (told[-1]["event"], told[-1]["failures"])
+        assert {"work"} == {line["lane"] for line in told}
+
+
 async def test_the_floor_is_read_anew_only_when_it_may_have_changed(autojump_clock):
     async with open_world() as world:
         paying = purse()
@@ -219,6 +236,8 @@ async def test_a_cap_that_is_reached_is_told_once_counted_and_told_again_when_it
         assert ["lane.stopped_spending", "lane.spends_again"] == [line["event"] for line in told]
         assert "the hour's spend cap leaves 0 lamports" in told[0]["reason"]
         assert "free in 36" in told[0]["reason"]
+        withheld = [line for line in logs if line["event"] == "batch.withheld"]
+        assert ["debug"] * 3 == [line["log_level"] for line in withheld]
 
 
 async def test_rent_counts_against_the_cap_if_it_lands_and_a_failure_gives_it_back(autojump_clock):
