@@ -9,7 +9,7 @@ The tasks and the order of their end are in keeper/lifetimes.py. What is still o
 database, and the next start settles it before anything else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from keeper.interrupt import Orders
 from keeper.keypair import load_keypair
 from keeper.lanes import open_lanes, spend_json
 from keeper.learning import recall_units
-from keeper.lifetimes import Work, follow_transactions
+from keeper.lifetimes import follow_transactions
 from keeper.newest import Newest
 from keeper.options import RunOptions
 from keeper.payer import check_payers
@@ -33,8 +33,10 @@ from keeper.reload import Settings
 from keeper.report import HEADROOM_PERCENTS, report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.endpoints import SandboxEndpoints
+from keeper.sandbox.follower import command_line, run_follower
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.tally import Tally
+from keeper.work import Work
 from programs.betting_platform.build import PROGRAM_SO
 from programs.endpoint_counts import EndpointStatistics
 from programs.in_flight import InFlight
@@ -65,9 +67,34 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any]:
             endpoints = await nursery.start(run_sandbox_child, config.sandbox, config.keys.keeper)
             config = _inside(config, endpoints)
             forget_past_chains(config.state.folder)
+        finish = trio.Event()
+        follower_out, follower_in = trio.open_memory_channel[Mapping[str, Any]](1)
+        if _has_follower(config, options):
+            command = command_line(config, options.path)
+            nursery.start_soon(run_follower, command, finish, follower_out)
+        else:
+            follower_out.close()
         result = await _keep(Settings(config, in_file), options, orders)
+        finish.set()
+        result["incentives"] = await _last_words(follower_in)
         nursery.cancel_scope.cancel(reason="the run is over")
     return result
+
+
+def _has_follower(config: Config, options: RunOptions) -> bool:
+    """Whether the run stands for the whole platform: the sandbox is ours, and what is owed shall be paid."""
+    is_wanted = config.incentives.get("enabled") is True
+    return config.sandbox.enabled and is_wanted and options.rehearsal is None
+
+
+async def _last_words(
+    follower: trio.MemoryReceiveChannel[Mapping[str, Any]],
+) -> Mapping[str, Any] | None:
+    """Wait for what the follower reports; None without one."""
+    try:
+        return await follower.receive()
+    except trio.EndOfChannel:
+        return None
 
 
 def _inside(config: Config, sandbox: SandboxEndpoints) -> Config:

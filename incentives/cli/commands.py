@@ -10,6 +10,7 @@ from incentives.cli.explain import explain_command
 from incentives.cli.export import export_command
 from incentives.cli.follow import follow_command
 from incentives.cli.payouts import payouts_command
+from incentives.cli.proof import proof_command
 from incentives.cli.publish import publish_command
 from incentives.cli.recompute import recompute_command
 from incentives.cli.reconcile import reconcile_command
@@ -88,6 +89,7 @@ cli.add_command(recompute_command)
 cli.add_command(simulate_command)
 cli.add_command(export_command)
 cli.add_command(sql_command)
+cli.add_command(proof_command)
 cli.add_command(season_command)
 cli.add_command(publish_command)
 cli.add_command(serve_command)
