@@ -25,7 +25,7 @@ from keeper.interrupt import Orders
 from keeper.keypair import load_keypair
 from keeper.lanes import open_lanes, spend_json
 from keeper.learning import recall_units
-from keeper.lifetimes import Work, follow_transactions
+from keeper.lifetimes import follow_transactions
 from keeper.newest import Newest
 from keeper.options import RunOptions
 from keeper.payer import check_payers
@@ -36,6 +36,7 @@ from keeper.sandbox.endpoints import SandboxEndpoints
 from keeper.sandbox.follower import command_line, run_follower
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.tally import Tally
+from keeper.work import Work
 from programs.betting_platform.build import PROGRAM_SO
 from programs.endpoint_counts import EndpointStatistics
 from programs.in_flight import InFlight

@@ -17,9 +17,12 @@ from incentives.cli.config_options import CONFIG_OPTION, ledger_path
 from incentives.cli.refusal import Refusal
 from incentives.ledger.errors import LedgerError
 from incentives.ledger.opened import read_ledger
+from programs.units import I64_MAX
 from state.sqlite import sqlite3
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
+NUMBER: Final = click.IntRange(0, I64_MAX)
+"""Whatever SQLite can be asked for: a slot, an epoch, a count."""
 LEDGER_OPTION: Final = click.option(
     "--ledger", "ledger_file", type=_FILE, help="The ledger.  [default: that of keeper.toml]"
 )

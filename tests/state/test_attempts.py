@@ -261,4 +261,4 @@ async def test_fees_since_a_slot_are_summed_by_lane_and_an_expired_attempt_cost_
 
     found = await attempts.spent(from_minute=29_000_001, from_slot=10)
 
-    assert {"prices": 10_110, "liquidations": 5_200} == {row.lane: row.lamports for row in found}
+    assert {"prices": 10_400, "liquidations": 5_200} == {row.lane: row.lamports for row in found}
