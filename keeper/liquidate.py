@@ -68,6 +68,8 @@ class _Passage:
     parcel: Parcel
     block_slot: Slot | None = None
     """The block that a node shows it in, which a fork may still take back."""
+    has_place: bool = True
+    """Of the lane's, until a block has been seen to hold it: what is only followed until it is firm takes room from nothing."""
 
     def is_in(self, sight: Sight | None) -> bool:
         """Whether what it did can be read out of a sight of the chain."""
@@ -270,8 +272,14 @@ def _dispatch(lane: Lane, memory: _Memory) -> Sequence[_Passage]:
 
 
 async def _liquidate(lane: Lane, memory: _Memory, passage: _Passage) -> None:
+    def give_place_back() -> None:
+        if passage.has_place:
+            passage.has_place = False
+            lane.room.release()
+
     def note_block(slot: Slot | None) -> None:
         passage.block_slot = slot
+        give_place_back()
         memory.wake()
 
     left: Parcel | None = passage.parcel
@@ -280,7 +288,7 @@ async def _liquidate(lane: Lane, memory: _Memory, passage: _Passage) -> None:
             left = await _send(lane, memory, left, note_block)
     finally:
         memory.in_flight.remove(passage)
-        lane.room.release()
+        give_place_back()
         memory.wake()
 
 
