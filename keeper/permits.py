@@ -106,7 +106,8 @@ class Permits:
                 waits[each] = True
                 behind[address, of_pool, Side(of_side)] = off_e6
         self._tell(sight, behind)
-        return waits[part]
+        shown: Flags = waits[part]
+        return shown
 
     def _behind_e6(self, sight: Sight, address: Pubkey, pool: int, side: Side) -> int:
         reading = sight.reading_of(address)

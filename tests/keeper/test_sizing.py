@@ -19,7 +19,9 @@ KIND, BOUND = "do", 50_000
 SIMULATED_CU = 10_000
 """What the scripted cluster says of every simulation."""
 TARGETS = tuple(Pubkey(bytes([number] * 32)) for number in (1, 2, 3))
-TABLES = tuple(LookupTable(Pubkey(bytes([number] * 32)), TARGETS) for number in (50, 51))
+OTHERS = tuple(Pubkey(bytes([number] * 32)) for number in (4, 5))
+TABLES = tuple(LookupTable(Pubkey(bytes([number] * 32)), OTHERS) for number in (50, 51))
+"""Of accounts that no transaction here names: the script's cluster cannot look any up."""
 EXHAUSTED = {"InstructionError": [3, "ComputationalBudgetExceeded"]}
 NO_TABLE = "AddressLookupTableNotFound"
 
@@ -126,16 +128,18 @@ async def test_a_silent_node_is_no_refusal_and_a_refusal_is_told_in_words(autoju
 @pytest.mark.parametrize(
     ("err", "left"), [(NO_TABLE, TABLES[1:]), (EXHAUSTED, TABLES), ("AccountInUse", TABLES)]
 )
-async def test_a_table_that_a_simulation_misses_leaves_the_shelf_and_the_others_stay(
+async def test_a_table_that_a_node_misses_leaves_the_shelf_and_the_others_stay(
     autojump_clock, err, left
 ):
     async with open_world() as world:
         lane = lane_of(world.kit, "prices")
-        lane.kit.shelf.publish(TableShelf(TABLES))
         world.cluster.judge = lambda _data, _accounts: err
-        # Bytes that name a table say which only to who has it: the script's cluster reads them without.
-        unsized = await size(lane, KIND, BOUND, shipment())
+        lane.kit.shelf.publish(TableShelf(TABLES))
+        unsized = await size(lane, KIND, BOUND, shipment(tables=TABLES[:1]))
         assert isinstance(unsized, Unsized)
+        assert left == lane.kit.shelf.get().tables
+
+        lane.kit.shelf.publish(TableShelf(TABLES))
         note_end(lane.kit, KIND, BOUND, shipment(tables=TABLES[:1]), failed(err))
         assert left == lane.kit.shelf.get().tables
 

@@ -16,8 +16,8 @@ from programs.instructions import liquidate_header
 DESK = Desk(program=PROGRAM, payer=PAYER.pubkey(), quote_mint=Pubkey(bytes([8] * 32)))
 SLOT = 1_000
 CAP = 10**9
-FINE = {"debt": 40 * USD}
-"""At a price of .5 and for 100 shares: 8 dollars, or 8 points, beyond debt and requirement."""
+FINE = {"debt": 38 * USD}
+"""At a price of .5 and for 100 shares: 10 dollars, or 10 points, beyond debt and requirement. At 12 it were too far."""
 SAFE = {"debt": 10 * USD}
 
 
@@ -83,7 +83,8 @@ def test_positions_near_their_liquidation_get_a_place_in_their_markets_table_the
 
 
 def test_positions_without_debt_or_market_deserve_no_place():
-    found = wanted({0: 9, 1: 5}, [position_row(1, debt=0), position_row(2, market=7)])
+    empty = position_row(1, debt=0, shares=0)  # its margin alone would make it due
+    found = wanted({0: 9, 1: 5}, [empty, position_row(2, market=7)])
     assert header_of(0) | header_of(1) == {*found.shared, *found.groups[0], *found.groups[1]}
 
 
