@@ -151,10 +151,37 @@ def load_settings(path: Path) -> Settings:
     Raises:
         ConfigError: unreadable, no TOML, or with the list of every mistake and its dotted key.
     """
+    return parse_settings(_read(path), path)
+
+
+def load_parameters(path: Path, otherwise: Parameters) -> Parameters:
+    """Read [incentives] alone, for a season as it might have been.
+
+    Args:
+        path: a file that may have nothing else.
+        otherwise: for lengths and rules that it does not say.
+
+    Raises:
+        ConfigError: unreadable, no TOML, or with the list of every mistake and its dotted key.
+    """
+    table = _read(path).get("incentives", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: incentives is {table!r}, expected a table")
+    known = json.loads(otherwise.to_json())
+    unsaid = {"epoch_slots": known["epoch_slots"], "dwell_slots": known["dwell_slots"]}
+    mistakes: list[str] = []
+    given = {"rules": known["versions"], **unsaid, **table}
+    found = _checked(_INCENTIVES, given, "forbid", ("incentives",), mistakes)
+    if found is None:
+        raise _mistaken(path, mistakes)
+    return found.parameters
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _FILE_BYTES_MAX:
             raise ConfigError(f"{path} is larger than {_FILE_BYTES_MAX} bytes: not a configuration")
-        raw = tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text())
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path} does not exist: name the file with --config, or run from the folder that has keeper.toml"
@@ -163,7 +190,6 @@ def load_settings(path: Path) -> Settings:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no TOML: {error}") from error
-    return parse_settings(raw, path)
 
 
 def parse_settings(raw: dict[str, Any], path: Path) -> Settings:
@@ -178,9 +204,7 @@ def parse_settings(raw: dict[str, Any], path: Path) -> Settings:
     table = raw.get("incentives", {})
     incentives = _checked(_INCENTIVES, table, "forbid", ("incentives",), mistakes)
     if shared is None or incentives is None:
-        listed = "\n".join(f"  {mistake}" for mistake in mistakes)
-        count = f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}"
-        raise ConfigError(f"{path} has {count}:\n{listed}")
+        raise _mistaken(path, mistakes)
     root = path.parent
     folder = root / shared.state.folder
     if shared.sandbox.enabled:
@@ -199,6 +223,12 @@ def parse_settings(raw: dict[str, Any], path: Path) -> Settings:
         else root / shared.payouts.folder,
         incentives=_anchored(incentives, root),
     )
+
+
+def _mistaken(path: Path, mistakes: Sequence[str]) -> ConfigError:
+    listed = "\n".join(f"  {mistake}" for mistake in mistakes)
+    count = f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}"
+    return ConfigError(f"{path} has {count}:\n{listed}")
 
 
 def _anchored(incentives: IncentivesConfig, root: Path) -> IncentivesConfig:

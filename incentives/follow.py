@@ -77,12 +77,20 @@ async def follow(
     """Follow the chain; report the ledger's path once reading begins, and return it at the end.
 
     Raises:
-        RpcFailure: the cluster does not answer at the start, or in the one round that was asked for.
+        RpcFailure: the cluster does not answer, and only one round was asked for.
         SeasonUnreadError, ReadingError, LedgerError, ParametersError, RulebookError, ManifestConflictError, StateError:
             what an operator has to mend, in one sentence.
     """
     async with open_rpc(settings.rpc_urls, settings.rpc_settings) as rpc:
-        return await follow_with(rpc, settings, wishes, task_status=task_status)
+        while True:
+            try:
+                return await follow_with(rpc, settings, wishes, task_status=task_status)
+            except RpcFailure as failure:
+                # At the start only: later the cluster is waited for in place.
+                if wishes.is_once or wishes.finish.is_set():
+                    raise
+                log.warning("reading.waits", reason=str(failure))
+            await trio.sleep(settings.slot_ms * settings.incentives.poll_slots / 1_000)
 
 
 async def follow_with(
@@ -172,37 +180,42 @@ async def _go_on(follower: _Follower) -> None:
     """Read round after round until asked to finish, and then until all that has happened is read."""
     wishes = follower.wishes
     if wishes.is_once:
-        while not await _try_round(follower):
+        while not await _try_round(follower, is_patient=False):
             pass
         return
     while not wishes.finish.is_set():
-        await _try_round(follower)
+        await _try_round(follower, is_patient=True)
         with trio.move_on_after(follower.poll_s):
             await wishes.finish.wait()
-    target: int | None = None
-    with trio.move_on_after(follower.settings.incentives.drain_s) as patience:
-        while target is None or follower.reader.through_slot < target:
-            target = target or await _newest_slot(follower.rpc)
-            await _try_round(follower)
-            await trio.sleep(follower.poll_s)
-    if patience.cancelled_caught:
-        log.warning("follower.unfinished", through_slot=follower.reader.through_slot, target=target)
+    await _finish(follower)
 
 
-async def _newest_slot(rpc: Rpc) -> int | None:
-    try:
-        return await rpc.get_slot("confirmed")
-    except RpcFailure as failure:
-        log.warning("reading.waits", reason=str(failure))
-        return None
+async def _finish(follower: _Follower) -> None:
+    """Read what has happened by now, as soon as it is finalized; a chain that is gone is not waited for."""
+    reader, target = follower.reader, None
+    with trio.move_on_after(follower.settings.incentives.drain_s):
+        try:
+            target = await follower.rpc.get_slot("confirmed")
+            while reader.through_slot < target:
+                await _try_round(follower, is_patient=False)
+                await trio.sleep(follower.poll_s)
+        except RpcFailure as failure:
+            log.warning("reading.waits", reason=str(failure))
+        else:
+            return
+    log.warning("follower.unfinished", through_slot=reader.through_slot, target=target)
 
 
-async def _try_round(follower: _Follower) -> bool:
+async def _try_round(follower: _Follower, *, is_patient: bool) -> bool:
     """Read a round; return whether it came to its end.
+
+    Args:
+        follower: where reading stands.
+        is_patient: whether a cluster that does not answer may do so another time.
 
     Raises:
         HistoryDisagreesError: for the last of several times in a row.
-        RpcFailure: only one round is wanted, and the cluster does not answer.
+        RpcFailure: the cluster does not answer, and is not waited for.
     """
     try:
         await _round(follower)
@@ -214,7 +227,7 @@ async def _try_round(follower: _Follower) -> bool:
         await trio.sleep(min(_PAUSE_MAX_S, follower.poll_s * 2**follower.disagreements))
         return False
     except RpcFailure as failure:
-        if follower.wishes.is_once:
+        if not is_patient:
             raise
         through_slot = follower.reader.through_slot
         log.warning("reading.waits", reason=str(failure), through_slot=through_slot)
@@ -253,7 +266,7 @@ async def _end(follower: _Follower) -> None:
     books, reader = follower.books, follower.reader
     reading = await books.read_chain()
     if reading is not None and reading.slot > reader.through_slot:
-        await _try_round(follower)
+        await _try_round(follower, is_patient=True)
     if reading is not None and reading.slot <= reader.through_slot:
         await books.record(reading, follower.wishes.now_text())
     if reader.through_slot >= 0:

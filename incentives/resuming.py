@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from incentives.ledger.writer import read_progress
+from incentives.ledger.recorded import read_progress
 from incentives.parameters import Parameters, ParametersError
 from incentives.rules.rulebook import Rulebook
 from incentives.sourced import Place, SourcedEvent

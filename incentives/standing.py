@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlite_utils import Database
 
 from incentives.ledger.errors import LedgerError
-from incentives.ledger.writer import read_progress
+from incentives.ledger.recorded import read_progress
 
 _EPOCHS: Final = """
     SELECT count(*), coalesce(sum(wallets > 0), 0), coalesce(sum(wallets > 0 AND wallets = roots_known), 0),

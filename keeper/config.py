@@ -248,6 +248,7 @@ def pay_rules(config: Config) -> PayRules:
 
 
 def effective(config: Config) -> dict[str, Any]:
-    """Return the whole configuration, defaults included, as JSON types."""
+    """Return the whole configuration, defaults included, as JSON types: what could be written into the file, and nothing else."""
     found: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
+    del found["polymarket"]["slot_ms"]  # the cluster's
     return found

@@ -234,7 +234,8 @@ async def ship(
     tally, count = kit.tally, len(shipment.jobs)
     if isinstance(pledge, NoBid):
         tally.refusals[f"{name}.{pledge.kind}"] += count
-        log.info("batch.withheld", lane=name, jobs=count, kind=pledge.kind, reason=pledge.reason)
+        tell = log.debug if pledge.is_of_the_lane else log.info
+        tell("batch.withheld", lane=name, jobs=count, kind=pledge.kind, reason=pledge.reason)
         return pledge
     budget = _budget(shipment, pledge.cu_price_micro_lamports)
     signed, latest = _signed(lane, shipment, budget)

@@ -31,7 +31,7 @@ from keeper.prices.board import PriceBoard
 from keeper.rehearsal import Rehearsed
 from keeper.sizing import is_exhausted
 from keeper.snapshot import Snapshot
-from keeper.stuck_chains import StuckChains, why_harmless
+from keeper.stuck_chains import StuckChains, is_gone, why_harmless
 from programs.contention import Claim
 from programs.errors import custom_code, in_words
 from programs.outcomes import Expired, Failed, Landed
@@ -269,6 +269,9 @@ def _settle_dropped(lane: Lane, memory: _Memory, dropped: Dropped) -> None:
         why=dropped.why,
         reason=in_words(dropped.err),
     )
+    if is_gone(custom_code(dropped.err)):
+        memory.bisection.refused([portion.job_id], trio.current_time())
+        memory.agenda.due_at_s.pop(portion.address, None)
     if dropped.why != "refused":
         return
     memory.bisection.refused([portion.job_id], trio.current_time())

@@ -75,6 +75,11 @@ Withholding = Literal[
 ]
 
 
+_OF_THE_LANE: Final = frozenset(
+    {"hourly_spend_cap", "daily_spend_cap", "loss_budget", "payer_short"}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoBid:
     """Why not to send."""
@@ -82,6 +87,11 @@ class NoBid:
     reason: str
     kind: Withholding = "not_worth_sending"
     """What it is counted as."""
+
+    @property
+    def is_of_the_lane(self) -> bool:
+        """Whether all of the lane is held up, which was told when it began: no single batch need say it again."""
+        return self.kind in _OF_THE_LANE
 
 
 def recent_floor(recent: Sequence[MicroLamports], percentile_bps: Bps) -> MicroLamports:

@@ -7,7 +7,7 @@ import json
 import os
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -28,7 +28,7 @@ class JsonLines:
         Raises:
             OSError: it cannot be opened.
         """
-        self._path = path
+        self.path: Final = path
         self._ended = ended
         # Unbuffered: nothing is left to fail, or to lose, when the process is killed.
         self._file: FileIO | None = FileIO(path, "ab")
@@ -58,5 +58,5 @@ class JsonLines:
             file.close()
 
     def _end(self, reason: str) -> None:
-        log.warning(self._ended, path=str(self._path), reason=reason)
+        log.warning(self._ended, path=str(self.path), reason=reason)
         self.close()

@@ -9,7 +9,6 @@ Nested, so that they end from the inside: intake first, then the lanes within th
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -18,44 +17,35 @@ import trio
 
 from keeper.batching import Desk
 from keeper.bounty import open_bounty_account
-from keeper.cluster import ClusterFacts
 from keeper.config import Config, pay_rules
-from keeper.execute import Kit, watch_blockhashes
+from keeper.execute import watch_blockhashes
 from keeper.execute_chains import execute_chains
 from keeper.following import follow_markets
-from keeper.interrupt import Orders
-from keeper.lanes import Lanes, count_spent, day_before
+from keeper.lanes import count_spent, day_before
 from keeper.learning import keep_units
 from keeper.liquidate import liquidate_positions
-from keeper.mirrors import Following
-from keeper.newest import Newest
 from keeper.once import end_after_one_round
-from keeper.options import RunOptions
 from keeper.other_signers import watch_other_signers
 from keeper.pay import pay_due_rewards
-from keeper.payer import PayerFacts, watch_balances
+from keeper.payer import watch_balances
 from keeper.platform_watch import tell_halts, watch_platform
 from keeper.post import post_prices
 from keeper.post_roots import Posting
-from keeper.prices.board import PriceBoard
 from keeper.prices.discovery import discover_at
 from keeper.prices.feed import feed
-from keeper.prices.price import TokenId
 from keeper.prices.venue_http import open_venue
-from keeper.reload import Settings, adjust_lanes, reread_settings
+from keeper.reload import adjust_lanes, reread_settings
 from keeper.shadow import watch_landings
-from keeper.snapshot import Snapshot
 from keeper.tables import keep_tables
 from keeper.venue import check_venue
 from keeper.view import show
 from keeper.watch import watch_chain
-from programs.in_flight import Pace
+from keeper.work import Work
 from programs.settling import settle_open_attempts
 from programs.submit import land
 from programs.units import Lamports
 from state.learned import LearnedUnits
 from state.recorded import recorded
-from state.store import Store
 
 _BALANCE_INTERVAL_SLOTS: Final = 25
 """Between two readings of every payer's balance."""
@@ -64,43 +54,6 @@ _LANDINGS_INTERVAL_SLOTS: Final = 10
 _PLATFORM_INTERVAL_SLOTS: Final = 150
 """Between two looks at what should never change: a minute on a real cluster."""
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What the tasks of a run have in common: settings, tools, and the boards between the stages."""
-
-    settings: Settings
-    options: RunOptions
-    kit: Kit
-    lanes: Lanes
-    facts: ClusterFacts
-    payer: PayerFacts
-    orders: Orders
-    store: Store
-    board: PriceBoard = field(default_factory=PriceBoard)
-    chain: Newest[Snapshot] = field(default_factory=Newest)
-    following: Newest[Following] = field(default_factory=Newest)
-    followed: Newest[tuple[TokenId, ...]] = field(default_factory=Newest)
-
-    @property
-    def config(self) -> Config:
-        """The settings in effect now."""
-        return self.settings.now
-
-    @property
-    def stop(self) -> trio.Event:
-        """Set by whoever ends the run: everything drains."""
-        return self.orders.stop
-
-    @property
-    def pace(self) -> Pace:
-        """How eagerly transactions are landed."""
-        landing, slot_s = self.config.landing, self.kit.slot_s
-        return Pace(
-            poll_interval_s=slot_s * landing.poll_interval_slots,
-            resend_interval_s=slot_s * landing.resend_interval_slots,
-        )
 
 
 async def follow_transactions(work: Work) -> None:
@@ -134,7 +87,14 @@ async def work_lanes(work: Work) -> None:
         lanes.start_soon(_execute_chains, work)
         lanes.start_soon(_pay, work)
         await take_in(work)
-        lanes.cancel_scope.deadline = trio.current_time() + work.config.landing.drain_s
+        drain_s = work.config.landing.drain_s
+        log.info(
+            "drain.waits",
+            jobs_in_flight=sum(work.kit.tally.jobs_in_flight.values()),
+            at_most_s=drain_s,
+            because=work.orders.faults.get(),
+        )
+        lanes.cancel_scope.deadline = trio.current_time() + drain_s
 
 
 async def take_in(work: Work) -> None:
@@ -250,7 +210,9 @@ async def _show(work: Work) -> None:
     console, notices = work.options.console, work.options.notices
     if console is not None:
         tally = work.kit.tally
-        await show(console, work.facts, work.chain, work.following, work.board, tally, notices)
+        await show(
+            console, work.facts, work.chain, work.following, work.board, tally, notices, work.marks
+        )
 
 
 async def _post(work: Work) -> None:

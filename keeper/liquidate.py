@@ -48,6 +48,8 @@ from programs.units import (
 _QUEUE_MAX: Final = 100_000
 _REFILLS_PER_SLOT: Final = 4
 """Snapshots may come faster; what is due is sorted into jobs no oftener."""
+_REFILL_SHARE: Final = 10
+"""Nor does sorting take more than this part of all time, however much is due."""
 _SIGHT_MAX_SLOTS: Final = 4
 _TRANSACTIONS_AT_A_LOOK: Final = 64
 """Jobs are made for so many at most: the next look makes those of the others."""
@@ -163,11 +165,14 @@ async def liquidate_positions(
                 is_news = chain.sequence > sequence or memory.is_freed
                 if snapshot is not None and is_news and now_s >= not_before_s:
                     sequence, memory.is_freed = chain.sequence, False
-                    not_before_s = now_s + kit.slot_s / _REFILLS_PER_SLOT
                     memory.sight_s = now_s
                     known = following.get() or Following()
                     memory.sight = Sight(board=board, snapshot=snapshot, following=known)
                     _refill(lane, memory, memory.sight)
+                    took_s = trio.current_time() - now_s
+                    not_before_s = now_s + max(
+                        kit.slot_s / _REFILLS_PER_SLOT, took_s * _REFILL_SHARE
+                    )
                 if not stop.is_set():
                     for passage in _dispatch(lane, memory):
                         sending.start_soon(_liquidate, lane, memory, passage)

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 
@@ -18,6 +19,8 @@ from keeper.view import Notice
 class RunOptions:
     """How this run differs from one that goes on until it is interrupted."""
 
+    path: Path = Path("keeper.toml")
+    """The file that the configuration came from, for the other services of a sandbox."""
     for_s: float | None = None
     """End after this many seconds of work; None runs until interrupted."""
     console: Console | None = None

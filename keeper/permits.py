@@ -88,22 +88,26 @@ class Permits:
         we know that the market is not, and whoever is under water only there is spared until it has arrived. A true
         fall comes down from above: the side that it hurts is sold all the way.
         """
-        positions = sight.snapshot.positions[found.index]
-        pool, side = positions["pool"].astype(np.int64), positions["side"].astype(np.int64)
+        positions = sight.snapshot.positions
+        pool = positions["pool"][found.index].astype(np.int64)
+        side = positions["side"][found.index].astype(np.int64)
         part = (found.market_row * _POOLS_MAX + pool) * _SIDES + side
-        parts, row_of = np.unique(part, return_inverse=True)
+        # As many as all markets have: marking them is a fraction of sorting what is due.
+        waits = np.zeros(len(sight.snapshot.markets.addresses) * _POOLS_MAX * _SIDES, np.bool_)
+        is_met = waits.copy()
+        is_met[part] = True
         behind: dict[tuple[Pubkey, int, Side], int] = {}
-        waits = np.zeros(len(parts), np.bool_)
-        for number, each in enumerate(parts.tolist()):
+        for each in np.flatnonzero(is_met).tolist():
             pool_row, of_side = divmod(each, _SIDES)
             market_row, of_pool = divmod(pool_row, _POOLS_MAX)
             address = sight.snapshot.markets.addresses[market_row]
             off_e6 = self._behind_e6(sight, address, of_pool, Side(of_side))
             if off_e6:
-                waits[number] = True
+                waits[each] = True
                 behind[address, of_pool, Side(of_side)] = off_e6
         self._tell(sight, behind)
-        return waits[row_of]
+        shown: Flags = waits[part]
+        return shown
 
     def _behind_e6(self, sight: Sight, address: Pubkey, pool: int, side: Side) -> int:
         reading = sight.reading_of(address)

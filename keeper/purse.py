@@ -17,6 +17,7 @@ from keeper.fees import Bid, FeePolicy, NoBid, Withholding, choose_bid, recent_f
 from keeper.funds import Funds, Payment
 from keeper.odds import LandingOdds
 from keeper.spend import Period, Reservation, Spend
+from programs.outage import Outage
 from programs.outcomes import Expired, Failed, Landed, Outcome
 from programs.rpc import Rpc, RpcFailure
 from programs.units import ComputeUnits, Lamports, MicroLamports, Slot
@@ -88,6 +89,7 @@ class Purse:
     _first_read: trio.Lock = field(default_factory=trio.Lock)
     _floor_until_s: float = field(default=-float("inf"))
     _told: set[Withholding] = field(default_factory=set)
+    _unread: Outage = field(default_factory=lambda: Outage(subject="fees"))
 
     async def offer(self, rpc: Rpc, lane: str, funds: Funds, ask: Ask) -> Pledge | NoBid:
         """Price a transaction and set the money aside, or say why it is not worth sending."""
@@ -125,20 +127,19 @@ class Purse:
     def settle(self, pledge: Pledge, funds: Funds, outcome: Outcome, signed_slot: Slot) -> None:
         """Count what a transaction came to, and learn from it.
 
-        No chain charges more than was bid: a node that says so must not fill a cap for a day.
+        What is counted is the bid, for that is what a block charges: a node that says more must not fill a cap for a day, and
+        one that says nothing must not empty it.
         """
         now_s, price = trio.current_time(), pledge.cu_price_micro_lamports
         paid = lost = _NOTHING
         match outcome:
             case Landed():
-                paid = Lamports(
-                    min(outcome.fee_lamports, pledge.fee_lamports) + pledge.rent_lamports
-                )
+                paid = Lamports(pledge.fee_lamports + pledge.rent_lamports)
                 lost = pledge.bid.loss_lamports
                 self.odds.note(price, "landed", now_s)
                 self.feedback.note_landed(pledge.generation, outcome.slot - signed_slot)
             case Failed():
-                paid = lost = min(outcome.fee_lamports, pledge.fee_lamports)
+                paid = lost = pledge.fee_lamports
                 self.odds.note(price, "failed", now_s)
                 self.feedback.note_landed(pledge.generation, outcome.slot - signed_slot)
             case Expired():
@@ -195,7 +196,7 @@ class Purse:
             if self._told:
                 log.info("lane.spends_again", lane=lane, after=sorted(self._told))
                 self._told.clear()
-        elif found.kind != "not_worth_sending" and found.kind not in self._told:
+        elif found.is_of_the_lane and found.kind not in self._told:
             self._told.add(found.kind)
             log.warning("lane.stopped_spending", lane=lane, kind=found.kind, reason=found.reason)
 
@@ -225,6 +226,7 @@ class Purse:
                 reason = str(failure)
             else:
                 self._floor = recent_floor(recent, self.policy.percentile_bps)
+                self._unread.note_success(lane=lane)
                 return
         self._floor = self._floor or _FREE
-        log.warning("fees.unread", lane=lane, reason=reason)
+        self._unread.note_failure(reason, lane=lane)

@@ -9,8 +9,8 @@ The tasks and the order of their end are in keeper/lifetimes.py. What is still o
 database, and the next start settles it before anything else.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from keeper.interrupt import Orders
 from keeper.keypair import load_keypair
 from keeper.lanes import open_lanes, spend_json
 from keeper.learning import recall_units
-from keeper.lifetimes import Work, follow_transactions
+from keeper.lifetimes import follow_transactions
 from keeper.newest import Newest
 from keeper.options import RunOptions
 from keeper.payer import check_payers
@@ -33,8 +33,10 @@ from keeper.reload import Settings
 from keeper.report import HEADROOM_PERCENTS, report
 from keeper.sandbox.child import run_sandbox_child
 from keeper.sandbox.endpoints import SandboxEndpoints
+from keeper.sandbox.follower import command_line, run_follower
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.tally import Tally
+from keeper.work import Work
 from programs.betting_platform.build import PROGRAM_SO
 from programs.endpoint_counts import EndpointStatistics
 from programs.in_flight import InFlight
@@ -45,6 +47,18 @@ from state.headroom import headroom_bps
 from state.learned import LearnedUnits
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Began:
+    """Where this run's own report begins."""
+
+    s: float
+    """On the trio clock."""
+    last_id: int
+    """Of the newest attempt before it."""
+    final_up_to: int
+    """The end of every attempt up to this id was final then."""
 
 
 async def run(config: Config, options: RunOptions) -> dict[str, Any]:
@@ -65,9 +79,34 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any]:
             endpoints = await nursery.start(run_sandbox_child, config.sandbox, config.keys.keeper)
             config = _inside(config, endpoints)
             forget_past_chains(config.state.folder)
+        finish = trio.Event()
+        follower_out, follower_in = trio.open_memory_channel[Mapping[str, Any]](1)
+        if _has_follower(config, options):
+            command = command_line(config, options.path)
+            nursery.start_soon(run_follower, command, finish, follower_out)
+        else:
+            follower_out.close()
         result = await _keep(Settings(config, in_file), options, orders)
+        finish.set()
+        result["incentives"] = await _last_words(follower_in)
         nursery.cancel_scope.cancel(reason="the run is over")
     return result
+
+
+def _has_follower(config: Config, options: RunOptions) -> bool:
+    """Whether the run stands for the whole platform: the sandbox is ours, and what is owed shall be paid."""
+    is_wanted = config.incentives.get("enabled") is True
+    return config.sandbox.enabled and is_wanted and options.rehearsal is None
+
+
+async def _last_words(
+    follower: trio.MemoryReceiveChannel[Mapping[str, Any]],
+) -> Mapping[str, Any] | None:
+    """Wait for what the follower reports; None without one."""
+    try:
+        return await follower.receive()
+    except trio.EndOfChannel:
+        return None
 
 
 def _inside(config: Config, sandbox: SandboxEndpoints) -> Config:
@@ -131,9 +170,14 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                     store=store,
                 )
                 _log_start(work, path)
-                first_id = await Attempts(store).last_id()
+                attempts = Attempts(store)
+                began = _Began(
+                    s=started_s,
+                    last_id=await attempts.last_id(),
+                    final_up_to=await attempts.final_up_to(),
+                )
                 await follow_transactions(work)
-            found = await _report(work, first_id, started_s, rpc.statistics())
+            found = await _report(work, began, rpc.statistics())
     log.info(
         "keeper.stopped",
         run_s=found["run_s"],
@@ -159,11 +203,13 @@ def _log_start(work: Work, path: Path) -> None:
 
 
 async def _report(
-    work: Work, first_id: int, started_s: float, endpoints: Sequence[EndpointStatistics]
+    work: Work, began: _Began, endpoints: Sequence[EndpointStatistics]
 ) -> dict[str, Any]:
     """Say what became of the run: its transactions by the database's word, the rest by the tally's."""
-    summary = await Attempts(work.store).summary(after_id=first_id)
-    headroom = partial(headroom_bps, after_id=first_id, percents=HEADROOM_PERCENTS)
+    summary = await Attempts(work.store).summary(
+        after_id=began.last_id, final_up_to=began.final_up_to
+    )
+    headroom = partial(headroom_bps, after_id=began.last_id, percents=HEADROOM_PERCENTS)
     return report(
         facts=work.facts,
         payer=work.payer,
@@ -172,7 +218,7 @@ async def _report(
         headroom_bps=await work.store.read(headroom),
         prices=work.board.statistics(),
         resends=work.kit.in_flight.statistics().resends,
-        run_s=trio.current_time() - started_s,
+        run_s=trio.current_time() - began.s,
         slot_ms=work.kit.slot_ms,
         endpoints=endpoints,
         spend=spend_json(work.lanes),

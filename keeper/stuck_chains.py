@@ -32,6 +32,7 @@ _OVERTAKEN: Final = frozenset(
     BY_NAME[name].code for name in ("STEP_OUT_OF_ORDER", "CHAIN_NOT_RUNNING", "WRONG_OWNER")
 )
 """Somebody else was there first; a chain that is gone belongs to the system program."""
+_GONE: Final = BY_NAME["WRONG_OWNER"].code
 log = structlog.get_logger()
 
 
@@ -40,6 +41,11 @@ def why_harmless(code: int | None) -> Literal["no_longer_due", "overtaken"] | No
     if code in _NOT_DUE:
         return "no_longer_due"
     return "overtaken" if code in _OVERTAKEN else None
+
+
+def is_gone(code: int | None) -> bool:
+    """Whether the account is no chain any more: it ended, and our sight shows it until the next scan, for nobody tells of that."""
+    return code == _GONE
 
 
 @dataclass(slots=True)

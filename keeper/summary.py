@@ -27,6 +27,7 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
             f"bad debt ${liquidations['bad_debt_base_units'] / 1e6:.2f}"
         ),
         *_chains(report["chains"]),
+        *_incentives(report.get("incentives")),
         (
             f"transactions   {transactions['landed']} landed, {transactions['failed']} failed, "
             f"{transactions['expired']} expired, {transactions['open']} open, {transactions['duplicates']} duplicates"
@@ -48,6 +49,20 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
     if transactions["open"]:
         lines.append("The open transactions are settled at the next start, before any new work.")
     return lines
+
+
+def _incentives(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    if "error" in found:
+        return [f"incentives     {found['error']}"]
+    return [
+        (
+            f"incentives     {found['epochs_closed']} epochs closed, {found['epochs_with_rewards']} with rewards, "
+            f"{found['epochs_posted']} posted, {found['epochs_paid']} paid; {int(found['paid']) / 1e9:.2f} MMT to "
+            f"{found['wallets_paid']} wallets"
+        )
+    ]
 
 
 def _spent(transactions: Mapping[str, Any]) -> str:

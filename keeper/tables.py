@@ -242,6 +242,8 @@ def _log_end(step: TableStep, outcome: Outcome | NoBid) -> None:
             log.info("table.changed", **facts, rent_lamports=step.rent_lamports, reason=step.reason)
         case Failed():
             log.warning("table.refused", **facts, reason=in_words(outcome.err))
+        case NoBid(is_of_the_lane=True):
+            log.debug("table.unsent", **facts, reason=outcome.reason)
         case Expired() | NoBid():
             log.warning("table.unsent", **facts, reason=outcome.reason)
 

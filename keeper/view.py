@@ -6,7 +6,7 @@ no more: prices give way first, the worst of them last.
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -27,7 +27,9 @@ from keeper.tally import Tally, percentile
 
 _REFRESH_S: Final = 0.5
 _REFUSALS_SHOWN: Final = 6
-_NOTICES_SHOWN: Final = 4
+_ALARMS_SHOWN: Final = 5
+"""Marks of the run and warnings together; warnings give way."""
+_HALTED: Final = "platform halted: nothing is opened, no chain runs; prices and liquidations go on"
 _PRICES_SHOWN_MIN: Final = 3
 _ROWS_OF_FRAME: Final = 6
 """Title, positions, refusals, two table headings, and the line that the cursor stands in."""
@@ -60,6 +62,7 @@ async def show(
     board: PriceBoard,
     tally: Tally,
     notices: deque[Notice],
+    marks: Callable[[], Sequence[str]] = tuple,
 ) -> None:
     """Redraw on the terminal's second screen until cancelled; what was there before comes back.
 
@@ -71,6 +74,7 @@ async def show(
         board: newest prices.
         tally: counts of this run.
         notices: the newest warnings.
+        marks: how this run differs from a keeper at work now, a sentence each: it sends nothing, or it drains.
     """
     started_s = scanned_s = trio.current_time()
     sequence = 0
@@ -85,7 +89,8 @@ async def show(
                 {} if known is None else known.names,
                 board,
                 tally,
-                list(notices)[-_NOTICES_SHOWN:],
+                list(notices),
+                marks(),
                 run_s=now_s - started_s,
                 scan_age_s=now_s - scanned_s,
                 rows_max=console.size.height,
@@ -100,6 +105,7 @@ def render(
     board: PriceBoard,
     tally: Tally,
     notices: Sequence[Notice],
+    marks: Sequence[str] = (),
     *,
     run_s: float,
     scan_age_s: float,
@@ -112,9 +118,13 @@ def render(
         f"{program[:4]}…{program[-4:]} on {facts.genesis_hash[:8]}, slot {tally.scan_slot}, {run_s:.0f} s. ",
         ("Ctrl-C drains and ends.", "dim"),
     )
-    alarms = [_line(f"{each.at} {each.text}", "yellow") for each in notices]
+    alarms = [_line(each, "bold reverse") for each in marks]
+    if tally.is_halted:
+        alarms.append(_line(_HALTED, "bold red"))
     if scan_age_s > _SCAN_LATE_S:
-        alarms.insert(0, _line(f"no scan of the chain for {scan_age_s:.0f} s", "bold red"))
+        alarms.append(_line(f"no scan of the chain for {scan_age_s:.0f} s", "bold red"))
+    newest = notices[-max(_ALARMS_SHOWN - len(alarms), 1) :]
+    alarms += [_line(f"{each.at} {each.text}", "yellow") for each in newest]
     lanes = _lanes(tally)
     told = [*_chains(tally), *_withheld(tally)]
     rows_left = rows_max - _ROWS_OF_FRAME - len(alarms) - lanes.row_count - len(told)

@@ -61,12 +61,6 @@ class Turn(Generic[C]):
     wait: tuple[Waits[C], ...]
 
 
-def conflict(one: Claim, other: Claim, commuting: Collection[Pubkey] = ()) -> Pubkey | None:
-    """Name an account that these two fight over, the same one each time; None: they may run side by side."""
-    fought = one.written & (other.written | other.read) | one.read & other.written
-    return min(fought.difference(commuting), key=bytes, default=None)
-
-
 def take_turns(
     candidates: Sequence[Candidate[C]],
     in_flight: Iterable[Claim],

@@ -20,6 +20,8 @@ WINDOW: Final = 512
 SAMPLES_LEAST: Final = 100
 """Below this the 99th percentile is no more than the largest seen."""
 REFIT_EVERY: Final = 16
+DOUBTED: Final = 16
+"""More than a hundredth of the window."""
 _ONE_E6: Final = 1_000_000
 _HIGH_BPS: Final = 9_900
 _LOW_BPS: Final = 100
@@ -37,7 +39,8 @@ class CuPolicy:
     headroom_bps_max: int = 1_500
     """What is asked for may exceed what is used by so much, 99 times in 100; a kind that would is simulated."""
     reach_bps: int = 2_500
-    """How far beyond the bounds it has seen the line is believed."""
+    """How far beyond the bounds it has seen the line is believed, as a part of the distance between them: bounds that are all
+    alike say nothing of any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,13 @@ class _Window:
     fit: _Fit | None = None
     stale: int = 0
     """Pairs since the fit."""
+    doubted: int = 0
+    """Pairs that must come before it is believed again."""
 
     def add(self, bound: int, used: int) -> None:
         self.pairs.append((bound, used))
         self.stale += 1
+        self.doubted = max(0, self.doubted - 1)
 
     def fitted(self) -> _Fit | None:
         if len(self.pairs) < SAMPLES_LEAST:
@@ -95,20 +101,25 @@ class CuModel:
             self._windows.setdefault(kind, _Window()).add(bound, used)
 
     def note_exhausted(self, kind: str) -> None:
-        """Forget a kind of which a transaction ran out of compute units: what was learned no longer holds."""
-        self._windows.pop(kind, None)
+        """Doubt a kind of which a transaction ran out of compute units: simulate until enough of it has landed again.
+
+        One in a hundred may lie beyond what is asked for, and proves nothing. If what was learned no longer holds, what
+        lands meanwhile is more than that hundredth: the spread is then too wide to go without simulations until the window
+        holds nothing else.
+        """
+        if (window := self._windows.get(kind)) is not None:
+            window.doubted = DOUBTED
 
     def is_sure(self, kind: str, bound: ComputeUnits) -> bool:
         """Tell whether a request without simulation is neither a risk nor a waste.
 
         It is, once enough has landed, within reach of the bounds seen, and if the usual spread keeps the headroom.
         """
-        fit = self._fitted(kind)
-        if fit is None:
+        window, fit = self._windows.get(kind), self._fitted(kind)
+        if window is None or fit is None or window.doubted:
             return False
-        reach = self.policy.reach_bps
-        lowest = fit.least_bound * (_ONE_BPS - reach) // _ONE_BPS
-        highest = fit.most_bound * (_ONE_BPS + reach) // _ONE_BPS
+        beyond = (fit.most_bound - fit.least_bound) * self.policy.reach_bps // _ONE_BPS
+        lowest, highest = fit.least_bound - beyond, fit.most_bound + beyond
         asked = fit.high_e6 * (_ONE_BPS + self.policy.margin_bps)
         allowed = fit.low_e6 * (_ONE_BPS + self.policy.headroom_bps_max)
         return lowest <= bound <= highest and asked <= allowed

@@ -13,7 +13,8 @@ import trio
 from programs.breaker import Breaker, BreakerState, Setback
 from programs.endpoint_choice import Rank, order_for_read, rank_of
 from programs.endpoint_counts import Counts, EndpointStatistics
-from programs.outage import Outage, is_told
+from programs.flaps import Flaps
+from programs.outage import Outage
 from programs.rpc import (
     Commitment,
     RpcBadReply,
@@ -60,6 +61,7 @@ class Book:
         self._draw: Final = draw
         self._standings = [Standing() for _ in names]
         self._preferred = 0
+        self._flaps = [Flaps() for _ in names]
         self._badness = Outage(subject="endpoints")
 
     # Who is asked
@@ -271,13 +273,20 @@ class Book:
         self._standings[number] = replace(self._standings[number], breaker=breaker)
         if breaker.state is BreakerState.OPEN and before.state is not BreakerState.OPEN:
             # Where there is no other endpoint, whoever asked tells of it: a command says one sentence, not two.
-            if len(self.names) > 1 and is_told(breaker.openings):
+            if len(self.names) > 1 and self._flaps[number].tells_opening(
+                breaker.openings, trio.current_time()
+            ):
                 log.warning(
                     "endpoint.opened",
                     endpoint=self.names[number],
                     reason=breaker.reason,
                     openings=breaker.openings,
+                    outages_untold=self._flaps[number].take_untold(),
                     probe_in_ms=round(breaker.wait_s(trio.current_time()) * _MILLISECONDS),
                 )
-        elif breaker.state is BreakerState.CLOSED and before.state is not BreakerState.CLOSED:
+        elif (
+            breaker.state is BreakerState.CLOSED
+            and before.state is not BreakerState.CLOSED
+            and self._flaps[number].tells_closing()
+        ):
             log.info("endpoint.closed", endpoint=self.names[number], openings=before.openings)

@@ -25,19 +25,20 @@ class Outage:
     failures: int = 0
     _since_s: float = 0.0
 
-    def note_failure(self, reason: str) -> None:
-        """Log the first failure in a row, the second, the fourth, the eighth and so on."""
+    def note_failure(self, reason: str, **facts: object) -> None:
+        """Log the first failure in a row, the second, the fourth, the eighth and so on; with what else is known."""
         if self.failures == 0:
             self._since_s = trio.current_time()
         self.failures += 1
         if is_told(self.failures):
-            _log.warning(f"{self.subject}.unread", reason=reason, in_a_row=self.failures)
+            _log.warning(f"{self.subject}.unread", **facts, reason=reason, in_a_row=self.failures)
 
-    def note_success(self) -> None:
+    def note_success(self, **facts: object) -> None:
         """Log the end of an outage, with its length."""
         if self.failures:
             _log.info(
                 f"{self.subject}.recovered",
+                **facts,
                 failures=self.failures,
                 outage_s=round(trio.current_time() - self._since_s, 3),
             )

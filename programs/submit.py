@@ -127,11 +127,8 @@ async def land(
                     flights = asked[start : start + _ASKED_AT_ONCE]
                     seen, expired = await _ask(rpc, expiry, flights)
                     await record(attempts, in_flight, seen, expired, tell_move)
-                    for flight in flights:
-                        if flight.lacks_facts:
-                            flight.is_learning = True
-                            flight.facts_tries += 1
-                            nursery.start_soon(finder.learn, flight)
+                    for together in finder.take(flights):
+                        nursery.start_soon(finder.learn, together)
                     in_flight.note_looked(flights, now_s, pace())
             except RpcFailure as failure:
                 outage.note_failure(str(failure))

@@ -104,11 +104,6 @@ class TablePlan:
     rent_lamports: Lamports
     """Locked in our tables before these steps."""
 
-    @property
-    def locks_lamports(self) -> int:
-        """What the steps lock, less what they return."""
-        return sum(step.rent_lamports for step in self.steps)
-
 
 def decode_slot_hashes(data: bytes) -> tuple[Slot, ...]:
     """Read the slots of the SlotHashes sysvar, newest first.

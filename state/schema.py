@@ -283,6 +283,8 @@ class Schema:
     """Names of those that guard its history; a file without one of them is refused."""
     views: str = ""
     """Statements that drop and create the reports: they follow the release, not the file."""
+    cache_mib: int = 2
+    """Of pages the writer keeps: where rows come by the thousand, what does not fit is written and read over and over."""
 
 
 def migrate(db: Database, path: str, schema: Schema) -> None:

@@ -1,4 +1,7 @@
-"""What lanes spent, minute by minute: fees, failed ones too, and rent."""
+"""What lanes spent, minute by minute: fees, failed ones too, and rent.
+
+A fee counts as it was bid, for that is what a block charges; what a node says of it is recorded beside, and frees no cap.
+"""
 
 from dataclasses import dataclass
 
@@ -27,10 +30,8 @@ def spent_by_minute(db: Database, from_minute: int, from_slot: int) -> tuple[Spe
 
 
 _SPENT = """
-SELECT lane, signed_minute, max(created_slot), sum(CASE state
-    WHEN 'open' THEN fee_bid_lamports + rent_lamports
-    WHEN 'landed' THEN fee_lamports + rent_lamports
-    ELSE fee_lamports END)
+SELECT lane, signed_minute, max(created_slot), sum(
+    fee_bid_lamports + CASE state WHEN 'failed' THEN 0 ELSE rent_lamports END)
 FROM attempt
 WHERE state <> 'expired' AND (signed_minute >= ? OR created_slot >= ?)
 GROUP BY lane, signed_minute ORDER BY lane, signed_minute

@@ -145,6 +145,7 @@ def _connect_writer(path: Path, schema: Schema) -> Database:
             configure(db)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute(f"PRAGMA cache_size = {-1024 * schema.cache_mib}")
             migrate(db, str(path), schema)
         except BaseException:
             connection.close()

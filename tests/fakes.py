@@ -14,6 +14,8 @@ from programs.outcomes import JobRef, SignedBatch
 from programs.rpc import (
     Accounts,
     AddressSignature,
+    Block,
+    BlockTransaction,
     LatestBlockhash,
     ProgramAccounts,
     ProgramRows,
@@ -190,9 +192,28 @@ class FakeRpc:
             statuses=tuple(self.cluster.status(one, history=True) for one in signatures),
         )
 
+    async def get_block(self, slot, commitment):
+        """See `Rpc`."""
+        await self._turn("get_block")
+        if slot > self.cluster.height(commitment):
+            raise RpcError(-32004, f"Block not available for slot {slot}")
+        return Block(
+            slot=slot,
+            parent=slot - 1,
+            blockhash=Hash.default(),
+            transactions=tuple(
+                BlockTransaction(signature=signature, facts=self._facts_of(signature))
+                for signature, (at, _) in self.cluster.included.items()
+                if at == slot
+            ),
+        )
+
     async def get_transaction(self, signature):
         """See `Rpc`."""
         await self._turn("get_transaction")
+        return self._facts_of(signature)
+
+    def _facts_of(self, signature):
         status = self.cluster.status(signature, history=True)
         if status is None:
             return None

@@ -1,12 +1,12 @@
 """`incentives balances` and `incentives trial-balance`: what everybody has, and that it adds up."""
 
-import json
+from itertools import islice
 from typing import Any, Final
 
 import click
 from sqlite_utils import Database
 
-from incentives.cli.ledger_options import reads_ledger, wallet_named
+from incentives.cli.ledger_options import NUMBER, reads_ledger, wallet_named
 from incentives.cli.output import Form, Report, output_options, show
 from incentives.cli.queries import progress_slot, select
 from incentives.cli.wallet_argument import WALLET
@@ -22,9 +22,8 @@ Examples:
   incentives trial-balance --table
   incentives trial-balance --at-slot 18000
 """
-_BALANCES: Final = """
-SELECT * FROM wallet_balance WHERE ?1 = '[]' OR wallet IN (SELECT value FROM json_each(?1))
-ORDER BY earned DESC, wallet LIMIT ?2"""
+_BALANCES: Final = "SELECT * FROM wallet_balance ORDER BY earned DESC, wallet LIMIT ?"
+_BALANCE: Final = "SELECT * FROM wallet_balance WHERE wallet = ?"
 _TRIAL_COLUMNS: Final = ("account", "accounts", "debits", "credits", "balance")
 _NOW: Final = "SELECT account, accounts, debits, credits, balance FROM trial_balance ORDER BY 1"
 _AT_SLOT: Final = """
@@ -38,30 +37,27 @@ FROM posting JOIN account ON account.id = posting.account WHERE posting.slot <= 
 
 @click.command("balances", epilog=_BALANCES_EXAMPLES)
 @click.argument("wallets", type=WALLET, nargs=-1, metavar="[WALLET]...")
-@click.option("--limit", type=click.IntRange(min=0), help="Show the first rows only.")
+@click.option("--limit", type=NUMBER, help="Show the first rows only.")
 @output_options
 @reads_ledger
 def balances_command(
     *, db: Database, form: Form, wallets: tuple[str, ...], limit: int | None
 ) -> None:
-    """Show what each WALLET has: of all of them without arguments, those who earned most first.
+    """Show what each WALLET has: without arguments all of them, those who earned most first.
 
     `accrued` is of the running epoch, `payable` waits for its root to be posted, `in_flight` for its payment, `paid` was paid;
     `earned` is their sum.
     """
-    report = select(
-        db,
-        _BALANCES,
-        [
-            json.dumps([wallet_named(db, wallet) for wallet in wallets]),
-            -1 if limit is None else limit,
-        ],
-    )
-    show(report, form)
+    if not wallets:
+        show(select(db, _BALANCES, [-1 if limit is None else limit]), form)
+        return
+    found = [select(db, _BALANCE, [wallet_named(db, wallet)]) for wallet in wallets]
+    rows = (row for one in found for row in one.rows)
+    show(Report(columns=found[0].columns, rows=islice(rows, limit)), form)
 
 
 @click.command("trial-balance", epilog=_TRIAL_EXAMPLES)
-@click.option("--at-slot", type=click.IntRange(min=0), help="As of the end of this slot.")
+@click.option("--at-slot", type=NUMBER, help="As of the end of this slot.")
 @output_options
 @reads_ledger
 def trial_balance_command(*, db: Database, form: Form, at_slot: int | None) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from incentives.config import load_settings
+from incentives.config import Settings, load_settings
 
 CONFIG: Final = Path("keeper.toml")
 CONFIG_OPTION: Final = click.option(
@@ -22,4 +22,13 @@ def ledger_path(config_path: Path | None) -> Path:
     Raises:
         ConfigError: the file cannot be used, or there is none.
     """
-    return load_settings(config_path or CONFIG).find_ledger()
+    return settings_of(config_path).find_ledger()
+
+
+def settings_of(config_path: Path | None) -> Settings:
+    """Read keeper.toml.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+    return load_settings(config_path or CONFIG)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 from sqlite_utils import Database
 
-from incentives.cli.ledger_options import reads_ledger
+from incentives.cli.ledger_options import NUMBER, reads_ledger
 from incentives.cli.output import Form, Report, Value, output_options, show
 from incentives.cli.queries import select
 from incentives.cli.refusal import Refusal
@@ -27,7 +27,7 @@ _COLUMNS: Final = ["wallet", "claim", "amount", "state", "part", "leaf", "paid_s
 
 
 @click.command("epoch", epilog=_EXAMPLES)
-@click.argument("number", type=click.IntRange(min=0), required=False, metavar="[EPOCH]")
+@click.argument("number", type=NUMBER, required=False, metavar="[EPOCH]")
 @click.option("--by-code", is_flag=True, help="Its transfers, summed up by why MMT moved.")
 @output_options
 @reads_ledger

@@ -1,6 +1,7 @@
 """`incentives explain`: why an amount is what it is."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,7 @@ from incentives.cli.ledger_options import reads_ledger
 from incentives.cli.output import Form, Report, Value, output_options, show
 from incentives.cli.refusal import Refusal
 from incentives.ledger.promised import read_parameters
+from incentives.ledger.recorded import find_cause, find_events
 from incentives.lines import Code, Transfer
 from incentives.rules.explain import Explanation, explain
 from incentives.sourced import Place, SourcedEvent
@@ -37,6 +39,8 @@ _COLUMNS: Final = [
     "event_slot",
     "event_fields",
 ]
+_NUMBER: Final = re.compile("[0-9]{1,18}")
+_CAUSE: Final = re.compile("epoch:[0-9]{1,18}|[^:]+:[0-9]{1,4}:[0-9]{1,4}")
 _EXAMPLES: Final = """\b
 Examples:
   incentives explain 1234 --table
@@ -144,7 +148,7 @@ def _numbers(db: Database, text: str) -> list[int]:
     Raises:
         Refusal: there are none; with what is known of the event, if it is recorded.
     """
-    if text.isdecimal():
+    if _NUMBER.fullmatch(text):
         found = db.conn.execute("SELECT seq FROM transfer WHERE seq = ?", [int(text)]).fetchall()
         if not found:
             raise Refusal(
@@ -165,17 +169,13 @@ def _numbers(db: Database, text: str) -> list[int]:
 
 
 def _causes(db: Database, text: str) -> list[int]:
-    if text.startswith("epoch:") and text.removeprefix("epoch:").isdecimal():
-        rows = db.conn.execute(
-            "SELECT seq FROM epoch WHERE epoch = ?", [int(text.removeprefix("epoch:"))]
-        )
-    else:
-        signature = text.partition(":")[0]
-        rows = db.conn.execute(
-            "SELECT seq FROM event WHERE signature = ? AND ? IN (signature, source_id) ORDER BY seq",
-            [signature, text],
-        )
-    return [row[0] for row in rows]
+    """Return the lines that a cause names: a close, an event, or all events of a transaction."""
+    if ":" not in text:
+        return find_events(db, text)
+    if not _CAUSE.fullmatch(text):
+        return []
+    found = find_cause(db, text)
+    return [] if found is None else [found]
 
 
 def _nothing(db: Database, text: str, causes: list[int]) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Final
 import click
 from sqlite_utils import Database
 
-from incentives.cli.ledger_options import reads_ledger, wallet_named
+from incentives.cli.ledger_options import NUMBER, reads_ledger, wallet_named
 from incentives.cli.output import Form, output_options, show
 from incentives.cli.queries import select
 from incentives.cli.wallet_argument import WALLET
@@ -30,11 +30,11 @@ _STUCK_SLOTS: Final = 750
     "--after-slots",
     default=_STUCK_SLOTS,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=NUMBER,
     help="With --stuck: how long is too long, since the epoch's end or since its root stands on chain.",
 )
 @click.option("--state", type=click.Choice(_STATES), help="Those in this state.")
-@click.option("--epoch", type=click.IntRange(min=0), help="Those of this epoch.")
+@click.option("--epoch", type=NUMBER, help="Those of this epoch.")
 @click.option(
     "--wallet", type=WALLET, help="Those of this wallet, or of the one whose address begins so."
 )

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlite_utils import Database
 
 from incentives.cli.output import Report, Value
-from incentives.ledger.writer import read_progress
+from incentives.ledger.recorded import read_progress
 
 _NOTHING: Final[Mapping[str, Value]] = {}
 

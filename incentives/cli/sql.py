@@ -50,7 +50,12 @@ def sql_command(
         if not report.columns:
             raise Refusal("the query selects nothing: this command only reads")
         show(report, form)
-    except (sqlite3.OperationalError, sqlite3.ProgrammingError, sqlite3.Warning) as error:
+    except (
+        OverflowError,
+        sqlite3.Warning,
+        sqlite3.OperationalError,
+        sqlite3.ProgrammingError,
+    ) as error:
         raise Refusal(f"the query cannot be answered: {error}") from error
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import click
 from sqlite_utils import Database
 
-from incentives.cli.ledger_options import reads_ledger, wallet_named
+from incentives.cli.ledger_options import NUMBER, reads_ledger, wallet_named
 from incentives.cli.output import Form, Report, Value, output_options, show
 from incentives.cli.wallet_argument import WALLET
 from incentives.statements import Side, statement
@@ -37,9 +37,9 @@ Examples:
 @click.command("statement", epilog=_EXAMPLES)
 @click.argument("wallet", type=WALLET)
 @click.option(
-    "--since-slot", type=int, help="Show lines from this slot on; earlier ones are the opening."
+    "--since-slot", type=NUMBER, help="Show lines from this slot on; earlier ones are the opening."
 )
-@click.option("--until-slot", type=int, help="Show lines up to this slot.")
+@click.option("--until-slot", type=NUMBER, help="Show lines up to this slot.")
 @output_options
 @reads_ledger
 def statement_command(

@@ -1,4 +1,4 @@
-"""The ledger's tables, as migrations that are only ever appended to; views.sql has the reports.
+"""The ledger's tables, as migrations that are only ever appended to; views.py has the reports.
 
 `seq` numbers the lines of all tables together, in the order of the rules: the hash chain runs along it. History refuses
 UPDATE and DELETE by trigger, and INSERT OR REPLACE because `recursive_triggers` is on.
@@ -48,25 +48,26 @@ CREATE TABLE event (
     instruction INTEGER NOT NULL CHECK (instruction >= 0),
     inner INTEGER NOT NULL CHECK (inner >= 0),
     signature TEXT NOT NULL CHECK (length(signature) BETWEEN 64 AND 88),
+    -- The source id with its signature hashed: a fifth of the bytes in an index whose keys come in no order.
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 20),
     kind INTEGER NOT NULL,
     series INTEGER NOT NULL,
     sequence INTEGER NOT NULL CHECK (sequence > 0),
     payload BLOB NOT NULL,
     hash BLOB NOT NULL CHECK (length(hash) = 32),
     source_id TEXT NOT NULL GENERATED ALWAYS AS (signature || ':' || instruction || ':' || inner) VIRTUAL,
-    UNIQUE (signature, instruction, inner),
     UNIQUE (series, sequence)
 ) STRICT;
 
 CREATE TABLE account (
     id INTEGER PRIMARY KEY,
-    path TEXT NOT NULL UNIQUE,
     wallet TEXT,
     role TEXT NOT NULL,
-    may_overdraw INTEGER NOT NULL CHECK (may_overdraw = (path IN ('mint', 'pot', 'unexplained'))),
-    CHECK (path = CASE WHEN wallet IS NULL THEN role ELSE 'wallet/' || wallet || '/' || role END)
+    path TEXT NOT NULL GENERATED ALWAYS AS (
+        CASE WHEN wallet IS NULL THEN role ELSE 'wallet/' || wallet || '/' || role END) VIRTUAL,
+    UNIQUE (wallet, role)
 ) STRICT;
-CREATE INDEX account_by_wallet ON account (wallet) WHERE wallet IS NOT NULL;
+CREATE UNIQUE INDEX account_by_role ON account (role) WHERE wallet IS NULL;
 
 CREATE TABLE transfer (
     seq INTEGER PRIMARY KEY,
@@ -91,11 +92,13 @@ CREATE TABLE balance (
     account INTEGER PRIMARY KEY REFERENCES account (id),
     debits INTEGER NOT NULL DEFAULT 0 CHECK (debits >= 0),
     credits INTEGER NOT NULL DEFAULT 0 CHECK (credits >= 0),
-    may_overdraw INTEGER NOT NULL,
-    CHECK (may_overdraw = 1 OR credits >= debits)
+    may_overdraw INTEGER NOT NULL CHECK (may_overdraw IN (0, 1)),
+    CHECK (may_overdraw OR credits >= debits)
 ) STRICT;
 CREATE TRIGGER account_has_balance AFTER INSERT ON account
-BEGIN INSERT INTO balance (account, may_overdraw) VALUES (NEW.id, NEW.may_overdraw); END;
+BEGIN INSERT INTO balance (account, may_overdraw) VALUES (NEW.id, NEW.path IN ('mint', 'pot')); END;
+CREATE TRIGGER balance_is_never_deleted BEFORE DELETE ON balance
+BEGIN SELECT RAISE(ABORT, 'the ledger is only ever appended to'); END;
 CREATE TRIGGER transfer_moves_balances AFTER INSERT ON transfer
 BEGIN
     UPDATE balance SET credits = credits + NEW.amount WHERE account = NEW.credit;
@@ -141,6 +144,7 @@ CREATE TABLE anomaly (
     slot INTEGER NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
+CREATE INDEX anomaly_by_cause ON anomaly (cause);
 
 -- A leaf: pending from the close on, posted when the program says that it paid it, or voided; once.
 CREATE TABLE payout (
@@ -175,7 +179,10 @@ CREATE TABLE series (
     series INTEGER PRIMARY KEY,
     sequence INTEGER NOT NULL CHECK (sequence > 0)
 ) STRICT;
-CREATE TRIGGER series_moves_forward BEFORE UPDATE ON series WHEN NEW.sequence <= OLD.sequence
+CREATE TRIGGER series_moves_forward BEFORE UPDATE ON series
+WHEN NEW.series IS NOT OLD.series OR NEW.sequence <= OLD.sequence
+BEGIN SELECT RAISE(ABORT, 'a series only moves forward'); END;
+CREATE TRIGGER series_is_never_deleted BEFORE DELETE ON series
 BEGIN SELECT RAISE(ABORT, 'a series only moves forward'); END;
 
 -- Where reading and the chain of hashes stand; one row.
@@ -187,6 +194,8 @@ CREATE TABLE progress (
 ) STRICT;
 CREATE TRIGGER progress_moves_forward BEFORE UPDATE ON progress
 WHEN NEW.through_slot < OLD.through_slot OR NEW.seq < OLD.seq
+BEGIN SELECT RAISE(ABORT, 'the ledger only moves forward'); END;
+CREATE TRIGGER progress_is_never_deleted BEFORE DELETE ON progress
 BEGIN SELECT RAISE(ABORT, 'the ledger only moves forward'); END;
 
 -- The rules' memory at some line; what came after is replayed from the events. A help, no history.
@@ -224,5 +233,9 @@ def m001_ledger(db: Database) -> None:
 
 
 LEDGER: Final = Schema(
-    migrations=migrations, triggers=trigger_names(_TABLES + _GUARDS), views=VIEWS
+    migrations=migrations,
+    triggers=trigger_names(_TABLES + _GUARDS),
+    views=VIEWS,
+    # Measured with 100_000 wallets: 14 us a transfer with 2 MiB, 9 with 64.
+    cache_mib=64,
 )

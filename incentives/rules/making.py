@@ -37,6 +37,8 @@ class Making:
         """Take LIQUIDITY_ADDED."""
         owner, pool, liquidity, value, improvement_bps = _ADDED.of(event.payload)
         market, slot = series_of(event.payload), event.place.slot
+        if self._running.has_ended(slot):
+            return
         if self._running.is_too_late(slot):
             reason = "it would count after the end of the season"
             yield Anomaly("claim_voided", event.source_id, slot, reason)

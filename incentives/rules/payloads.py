@@ -11,13 +11,13 @@ from programs.event_layout import (
     EVENT_VERSION,
     HEAD,
     STRUCTS,
-    TAIL_STRUCTS,
     TAILS,
     EventKind,
 )
 from programs.events import MalformedEventError
 
 _KIND_AT: Final = 1
+_KINDS: Final = {kind.value: kind for kind in EventKind}
 _SERIES: Final = struct.Struct("<I")
 _SERIES_AT: Final = 4
 
@@ -28,11 +28,12 @@ def kind_of(payload: bytes) -> EventKind:
     Raises:
         MalformedEventError: another version, an unknown kind, or shorter than a head.
     """
-    if len(payload) < HEAD.size or payload[0] != EVENT_VERSION or payload[_KIND_AT] not in BODIES:
+    found = _KINDS.get(payload[_KIND_AT]) if len(payload) >= HEAD.size else None
+    if found is None or payload[0] != EVENT_VERSION:
         raise MalformedEventError(
             f"found {payload[:2].hex() or 'no bytes'} and {len(payload)} bytes, expected an event of version {EVENT_VERSION}"
         )
-    return EventKind(payload[_KIND_AT])
+    return found
 
 
 def series_of(payload: bytes) -> int:
@@ -47,13 +48,14 @@ class Picked:
     The values are what struct gives: integers, and addresses as 32 bytes.
     """
 
-    __slots__ = ("_body", "_kind", "_record", "_size")
+    __slots__ = ("_body", "_count", "_kind", "_record", "_size")
 
     def __init__(self, kind: EventKind, *names: str, record: tuple[str, ...] = ()) -> None:
         self._kind = kind
         self._size = HEAD.size + STRUCTS[kind].size
         self._body = _picking(BODIES[kind], names)
         self._record = _picking(TAILS[kind][1], record) if record else None
+        self._count = _picking(BODIES[kind], (TAILS[kind][0],) if record else ())
 
     def of(self, payload: bytes) -> tuple[Any, ...]:
         """Return the fields of the body.
@@ -62,23 +64,28 @@ class Picked:
             MalformedEventError: the payload has the wrong length.
         """
         if len(payload) != self._size and (self._kind not in TAILS or len(payload) < self._size):
-            raise MalformedEventError(
-                f"found {len(payload)} bytes, expected {self._size} for {self._kind.name}"
-            )
+            raise self._of_length(len(payload), self._size)
         return self._body.unpack_from(payload, HEAD.size)
 
     def records(self, payload: bytes) -> list[tuple[Any, ...]]:
-        """Return the fields of every record behind the body.
+        """Return the picked fields of every record behind the body.
 
         Raises:
-            MalformedEventError: the records are cut.
+            MalformedEventError: the body counts others than there are.
         """
-        tail = payload[self._size :]
-        if self._record is None or len(tail) % TAIL_STRUCTS[self._kind].size:
-            raise MalformedEventError(
-                f"found {len(tail)} bytes of records of {self._kind.name}, expected whole ones"
-            )
-        return list(self._record.iter_unpack(tail))
+        assert self._record is not None, "no field of the records was picked"
+        if len(payload) < self._size:
+            raise self._of_length(len(payload), self._size)
+        (count,) = self._count.unpack_from(payload, HEAD.size)
+        whole = self._size + count * self._record.size
+        if len(payload) != whole:
+            raise self._of_length(len(payload), whole)
+        return list(self._record.iter_unpack(payload[self._size :]))
+
+    def _of_length(self, found: int, expected: int) -> MalformedEventError:
+        return MalformedEventError(
+            f"found {found} bytes, expected {expected} for {self._kind.name}"
+        )
 
 
 def _picking(fields: list[tuple[str, str]], names: tuple[str, ...]) -> struct.Struct:

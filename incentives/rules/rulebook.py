@@ -143,7 +143,8 @@ class Rulebook:
         """
         kind = kind_of(event.payload)
         self._require_next(event, kind)
-        yield from self.pass_slot(event.place.slot - 1)
+        if event.place.slot > self._known_to:
+            yield from self.pass_slot(event.place.slot - 1)
         self._last = event.place
         if kind is EventKind.PRICES_UPDATED:
             return

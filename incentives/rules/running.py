@@ -48,6 +48,10 @@ class Running:
         """Say whether an event of this slot would count after the end of the season only."""
         return slot + self.parameters.dwell_slots >= self.season.end_slot
 
+    def has_ended(self, slot: int) -> bool:
+        """Say whether a slot is after the season: nothing in it is a claim."""
+        return slot >= self.season.end_slot
+
     def rules_at(self, slot: int) -> tuple[int, Rules]:
         """Return the version in force at a slot, and its rules."""
         version = self.parameters.version_at(self.season.epoch_at(slot))

@@ -57,6 +57,8 @@ class Trading:
         trade = Trade(
             event.place, event.source_id, owner, position, number, notional, shares, shares
         )
+        if running.has_ended(slot) and not number:
+            return
         if running.is_too_late(slot):
             yield from self._void(trade, slot, "it would count after the end of the season")
         elif counted_notional(notional, running.rules_at(slot)[1]):

@@ -118,7 +118,9 @@ def run_command(
             if record is None
             else stack.enter_context(closing(_open(record, FileRecorder, "--record")))
         )
-        options = RunOptions(for_s=for_s, recorder=recorder, reread=reread, is_once=is_once)
+        options = RunOptions(
+            path=config_path, for_s=for_s, recorder=recorder, reread=reread, is_once=is_once
+        )
         if is_dry_run or shadow_path is not None:
             options = stack.enter_context(_rehearsing(options, config, shadow_path))
         if live:

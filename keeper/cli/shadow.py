@@ -66,8 +66,12 @@ def _show(found: Comparison) -> None:
         console.print(table)
     else:
         console.print("nothing would have been sent")
+    # Whole signatures, however narrow the terminal: they are there to be copied.
     console.print(
-        f"missed: {found.missed_count} transactions of our key", *found.missed, sep="\n  "
+        f"missed: {found.missed_count} transactions of our key",
+        *found.missed,
+        sep="\n  ",
+        soft_wrap=True,
     )
     if found.lines_unread:
         console.print(f"{found.lines_unread} lines could not be read")

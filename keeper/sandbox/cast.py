@@ -31,6 +31,8 @@ class Role(StrEnum):
     """Trades the pools towards the oracle's price."""
     NOISE = "noise"
     """Trades spot for no reason."""
+    INVESTOR = "investor"
+    """Buys spot once in every market and keeps it: its trades outlast the rewards' dwell."""
     PLANNER = "planner"
     """Opens chains for keepers to execute; some of them never can be."""
 
@@ -42,6 +44,7 @@ COUNTS: Final = {
     Role.TRADER: 8,
     Role.ARBITRAGEUR: 1,
     Role.NOISE: 3,
+    Role.INVESTOR: 2,
     Role.PLANNER: 2,
 }
 

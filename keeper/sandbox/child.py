@@ -4,10 +4,8 @@ Shell. The child stands in a session of its own, so that a Ctrl-C meant for the 
 stdin until the end, so that a keeper killed with -9 takes it down too.
 """
 
-import json
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import fields
 from pathlib import Path
@@ -18,13 +16,12 @@ import structlog
 import trio
 
 from keeper.errors import SandboxError
+from keeper.sandbox.children import CLICK_ERROR, end_process, forward_log, lines_of
 from keeper.sandbox.config import SandboxConfig
 from keeper.sandbox.endpoints import SandboxEndpoints
 
 READY_TIMEOUT_S: Final = 60.0
-TERMINATE_TIMEOUT_S: Final = 5.0
 _LAST_LINES: Final = 20
-_CLICK_ERROR: Final = "Error: "
 
 log = structlog.get_logger()
 
@@ -52,7 +49,7 @@ async def run_sandbox_child(
     is_ready = False
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_forward, process.stderr, last_lines)
+            nursery.start_soon(forward_log, process.stderr, last_lines, "sandbox.said")
             with trio.move_on_after(READY_TIMEOUT_S) as patience:
                 ready_line = await _first_line(process.stdout)
             if patience.cancelled_caught:
@@ -63,7 +60,7 @@ async def run_sandbox_child(
                 log.info("sandbox.started", pid=process.pid)
             await process.wait()
     finally:
-        await _end(process)
+        await end_process(process)
     raise SandboxError(_epitaph(process.returncode, last_lines, is_ready=is_ready))
 
 
@@ -86,61 +83,16 @@ def _endpoints(line: str) -> SandboxEndpoints:
 
 async def _first_line(stream: trio.abc.ReceiveStream) -> str:
     """Return the first line, "" when the stream ends without one."""
-    async with aclosing(_lines(stream)) as lines:
+    async with aclosing(lines_of(stream)) as lines:
         async for line in lines:
             return line
     return ""
 
 
-async def _forward(stream: trio.abc.ReceiveStream, last_lines: deque[str]) -> None:
-    async with aclosing(_lines(stream)) as lines:
-        async for line in lines:
-            last_lines.append(line)
-            if line.startswith(_CLICK_ERROR):
-                continue  # its epitaph has it
-            if _level_of(line) in {"warning", "error", "critical"}:
-                log.warning("sandbox.said", line=line)
-            else:
-                log.debug("sandbox.said", line=line)
-
-
-async def _lines(stream: trio.abc.ReceiveStream) -> AsyncGenerator[str]:
-    rest = b""
-    async for chunk in stream:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line.decode(errors="replace")
-    if rest:
-        yield rest.decode(errors="replace")
-
-
-def _level_of(line: str) -> str:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return "error"  # no log line of ours: a traceback, or click's last words
-    return str(entry.get("level", "")) if isinstance(entry, dict) else "error"
-
-
 def _epitaph(status: int | None, last_lines: deque[str], *, is_ready: bool) -> str:
-    said = [line.removeprefix(_CLICK_ERROR) for line in last_lines if line.startswith(_CLICK_ERROR)]
+    said = [line.removeprefix(CLICK_ERROR) for line in last_lines if line.startswith(CLICK_ERROR)]
     if said and not is_ready:
         return said[-1]
     words = said[-1] if said else (last_lines[-1] if last_lines else "it said nothing")
     when = "while the keeper ran" if is_ready else "before it was ready"
     return f"the sandbox process ended {when} (status {status}): {words}"
-
-
-async def _end(process: trio.Process) -> None:
-    """Ask it to end, then make it; and let go of the pipes."""
-    with trio.move_on_after(TERMINATE_TIMEOUT_S, shield=True):
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-    with trio.move_on_after(TERMINATE_TIMEOUT_S, shield=True):
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                await pipe.aclose()

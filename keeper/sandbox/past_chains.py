@@ -13,7 +13,7 @@ import structlog
 
 SUBFOLDER: Final = "sandbox"
 """Under state.folder: where the keeper keeps what it remembers of sandboxes it started itself."""
-_PATTERN: Final = "keeper-*.db"
+_PATTERNS: Final = ("keeper-*.db", "incentives-*.db")
 _KEPT: Final = 5
 _BESIDE: Final = ("-wal", "-shm", ".lock")
 
@@ -22,12 +22,13 @@ log = structlog.get_logger()
 
 def forget_past_chains(folder: Path) -> None:
     """Delete all but the newest few databases in `folder` that no process holds; what cannot be deleted stays."""
-    found = sorted(folder.glob(_PATTERN), key=_changed_at_s, reverse=True)
-    for path in found[_KEPT:]:
-        try:
-            _delete_unheld(path)
-        except OSError as error:
-            log.info("past_chain.kept", path=str(path), reason=str(error))
+    for pattern in _PATTERNS:
+        found = sorted(folder.glob(pattern), key=_changed_at_s, reverse=True)
+        for path in found[_KEPT:]:
+            try:
+                _delete_unheld(path)
+            except OSError as error:
+                log.info("past_chain.kept", path=str(path), reason=str(error))
 
 
 def _changed_at_s(path: Path) -> float:

@@ -65,6 +65,7 @@ def plan_orders(plan: Plan, cast: Cast, floor: Floor) -> Orders:
     age_slots = floor.slot - floor.market.publish_slot
     if age_slots > _SPOT_AGE_MAX_SLOTS:
         return collected
+    collected += invest(plan, cast.of(Role.INVESTOR), floor)
     arbitrage = arbitrate(cast.of(Role.ARBITRAGEUR)[0], floor)
     if arbitrage:
         return collected + arbitrage
@@ -175,6 +176,22 @@ def make_noise(plan: Plan, noisy: Sequence[Actor], floor: Floor) -> Orders:
     margin = (20 + draw_below(180, *names, "usd")) * USD
     bought = Open(side=side, margin=margin, leverage=1, worst_price_e6=worst_e6)
     return [_order(actor, floor, "noise", [bought])]
+
+
+def invest(plan: Plan, investors: Sequence[Actor], floor: Floor) -> Orders:
+    """Buy some of one side for each investor who holds nothing here: enough to be a trade, little enough for the pool."""
+    holders = {held.owner.address for held in floor.held}
+    orders = []
+    for number, investor in enumerate(investors):
+        if investor.address in holders:
+            continue
+        names = (plan.seed, floor.market.market_id, number, "invest")
+        side = Side(draw_below(2, *names, "side"))
+        margin = (120 + draw_below(200, *names, "usd")) * USD
+        worst_e6 = min(_oracle_e6(floor.market.pools[0], side) + _SLIPPAGE_E6, PRICE_ONE_E6)
+        bought = Open(side=side, margin=margin, leverage=1, worst_price_e6=worst_e6)
+        orders.append(_order(investor, floor, "invest", [bought]))
+    return orders
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from click.testing import CliRunner
 from written_ledger import being_written, played, wallet
 
 from incentives.cli.commands import cli
+from state.sqlite import sqlite3
 
 ROOT = Path(__file__).parents[2]
 
@@ -198,7 +198,8 @@ def test_what_moved_nothing_is_explained_in_a_sentence(ask):
     assert "waits until it has been held" in ask("explain", trades[5]["signature"], exit_code=2)
     assert "is no transfer of this ledger" in ask("explain", "1", exit_code=2)
     assert "expected a signature" in ask("explain", "nothing", exit_code=2)
-    assert "expected a signature" in ask("explain", "epoch:x", exit_code=2)
+    for text in ("epoch:x", "epoch:9", "x:0", "x:0:0", "x:99999:0", ":", "9" * 30):
+        assert "expected a signature" in ask("explain", text, exit_code=2)
 
 
 def test_payouts_are_chosen_by_state_epoch_wallet_and_age(ask):
@@ -253,11 +254,12 @@ def test_sql_does_not_write(ask, ledger, query):
         ("SELECT * FROM payment", "no such table: payment"),
         ("SELECT :wallet", "did not supply a value"),
         ("SELECT 1; SELECT 2", "one statement at a time"),
+        ("", "selects nothing"),
     ],
 )
 def test_a_query_that_cannot_be_answered_gets_a_sentence(ask, query, reason):
     told = ask("sql", query, exit_code=2)
-    assert told.startswith("incentives: the query cannot be answered: ")
+    assert told.startswith("incentives: the query ")
     assert reason in told
     assert 1 == told.count("\n")
 
@@ -278,6 +280,18 @@ def test_a_file_that_is_no_ledger_gets_a_sentence(tmp_path, command):
         result = CliRunner().invoke(cli, [*words, "--ledger", str(tmp_path / name)])
         assert (2, 1) == (result.exit_code, result.stderr.count("\n")), result.output
         assert reason in result.stderr
+
+
+def test_numbers_beyond_what_sqlite_holds_are_refused(ask):
+    huge = "9" * 30
+    for words in (
+        ("epoch", huge),
+        ("trial-balance", "--at-slot", huge),
+        ("statement", wallet("alice"), "--since-slot", huge),
+        ("payouts", "--epoch", huge),
+        ("sql", "SELECT :n", "-p", "n", huge),
+    ):
+        assert "Traceback" not in ask(*words, exit_code=2)
 
 
 def test_every_form_of_output_has_the_same_rows(ledger):
@@ -319,3 +333,64 @@ def test_the_ledger_is_the_one_that_keeper_toml_names(ledger, tmp_path, season):
     nowhere = CliRunner().invoke(cli, ["epoch", "--config", str(config)])
     assert (2, 1) == (nowhere.exit_code, nowhere.stderr.count("\n"))
     assert "there is no ledger in" in nowhere.stderr
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Write the rules that are simulated."""
+
+    def written(text):
+        path = tmp_path / "other.toml"
+        path.write_text(text)
+        return ("simulate", "--config", str(path))
+
+    return written
+
+
+def test_the_rules_that_were_in_force_would_have_paid_what_was_owed(ask, other):
+    for options in ((), ("--by-epoch",)):
+        found = ask(*other("[incentives]\n"), *options)
+        assert ("0", "0") == (found["difference"], found["ledger_unallocated"])
+        assert 2 == found["simulated_epochs"] == found["ledger_epochs"]
+        assert {"0"} == {row["difference"] for row in found["wallets" if not options else "epochs"]}
+
+
+def test_other_rules_are_compared_wallet_by_wallet_and_epoch_by_epoch(ask, other):
+    text = "[incentives]\n[[incentives.rules]]\ntrade_reward_ppm = 0\n"
+    found = ask(*other(text))
+    owed = {
+        row["wallet"]: row["amount"]
+        for row in ask("sql", "SELECT wallet, sum(amount) AS amount FROM payout GROUP BY wallet")
+    }
+    assert owed == {row["wallet"]: row["ledger"] for row in found["wallets"]}
+    simulated = {row["wallet"]: int(row["simulated"]) for row in found["wallets"]}
+    assert 0 == simulated[wallet("alice")]
+    assert simulated[wallet("maker")] == 2_083_333 + 2_314_814, (
+        "mining alone, and none of it scaled"
+    )
+    assert wallet("maker") == found["wallets"][0]["wallet"], "who gains most comes first"
+    assert 0 == found["simulated_scaled_epochs"]
+    assert int(found["simulated"]) - int(found["ledger"]) == int(found["difference"])
+    by_epoch = ask(*other(text), "--by-epoch")
+    assert [(0, "2083333"), (1, "2314814")] == [
+        (row["epoch"], row["simulated"]) for row in by_epoch["epochs"]
+    ]
+    longer = ask(*other("[incentives]\nepoch_slots = 200\n"), "--by-epoch")
+    assert (2, 1) == (longer["ledger_epochs"], longer["simulated_epochs"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[incentives]\nepoch_slots = 7\n", "expected a divisor of 9000"),
+        (
+            "[[incentives.rules]]\nmining_rate_ppm = 100001\n",
+            "found 100001, expected an integer from 0 to 100000",
+        ),
+        ("[incentives]\nepochs = 1\n", "incentives.epochs: unknown key"),
+        ("incentives = 3", "expected a table"),
+        ("[incentives", "is no TOML"),
+    ],
+)
+def test_rules_that_cannot_be_get_a_sentence(ask, other, text, reason):
+    assert reason in ask(*other(text), exit_code=2)

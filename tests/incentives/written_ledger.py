@@ -117,13 +117,19 @@ def played():
 
 
 @contextmanager
-def being_written(path, season):
-    """Write a season, then keep committing trades until the block ends."""
+def being_written(path, season, *, first=()):
+    """Write a season, then keep committing trades until the block ends.
+
+    Args:
+        first: what to do in a transaction of the writer's before anybody reads.
+    """
     ready, over, failed = threading.Event(), threading.Event(), []
 
     async def write():
         async with open_ledger(path, IDENTITY, season.parameters) as ledger:
             await ledger.commit(season.batch(1_210))
+            for work in first:
+                await ledger.store.transaction(work)
             ready.set()
             number = 0
             while not over.is_set():

@@ -59,14 +59,15 @@ async def test_what_landed_is_tallied_with_its_fee_and_its_latency(autojump_cloc
         (latency_ms,) = tally.latencies_ms(["work"])
         assert SLOT_S * 1_000 <= latency_ms <= 5 * SLOT_S * 1_000
         spent = 1_000_000 - paying.spend.left_lamports(trio.current_time())
-        assert outcome.fee_lamports == spent
+        assert 6_000 == spent
         # The bid is what the transaction itself says it pays, the units that make it unique included.
         assert [(6_000,)] == world.rows("SELECT fee_bid_lamports FROM attempt")
 
 
-async def test_a_node_that_overstates_a_fee_fills_no_cap(autojump_clock):
+@pytest.mark.parametrize("told_lamports", [10**12, 0])
+async def test_whatever_a_node_says_of_a_fee_a_cap_counts_the_bid(autojump_clock, told_lamports):
     async with open_world() as world:
-        world.cluster.told_fee_lamports = 10**12
+        world.cluster.told_fee_lamports = told_lamports
         world.cluster.failing[b"bad"] = "AccountInUse"
         paying = purse()
         for number, job in enumerate(("good", "bad")):
@@ -158,6 +159,23 @@ async def test_an_unread_floor_bids_the_least_the_policy_allows(autojump_clock):
         assert ["fees.unread"] == [line["event"] for line in logs if "fees" in line["event"]]
 
 
+async def test_fees_that_stay_unread_are_told_ever_more_rarely_and_their_return_once(
+    autojump_clock,
+):
+    async with open_world() as world:
+        world.rpc.faults["get_recent_prioritization_fees"] = [RpcTimeout("no answer")] * 20
+        lane = work(world)
+        with capture_logs() as logs:
+            for number in range(22):
+                await ship(lane, numbered(shipment(), number))
+                await trio.sleep(5)
+
+        told = [line for line in logs if line["event"].startswith("fees.")]
+        assert [1, 2, 4, 8, 16] == [line["in_a_row"] for line in told[:-1]]
+        assert ("fees.recovered", 20) == (told[-1]["event"], told[-1]["failures"])
+        assert {"work"} == {line["lane"] for line in told}
+
+
 async def test_the_floor_is_read_anew_only_when_it_may_have_changed(autojump_clock):
     async with open_world() as world:
         paying = purse()
@@ -216,8 +234,10 @@ async def test_a_cap_that_is_reached_is_told_once_counted_and_told_again_when_it
         assert {"work.hourly_spend_cap": 3} == world.tally.refusals
         told = [line for line in logs if line["event"].startswith("lane.")]
         assert ["lane.stopped_spending", "lane.spends_again"] == [line["event"] for line in told]
-        assert "the hour's spend cap leaves 1000 lamports" in told[0]["reason"]
+        assert "the hour's spend cap leaves 0 lamports" in told[0]["reason"]
         assert "free in 36" in told[0]["reason"]
+        withheld = [line for line in logs if line["event"] == "batch.withheld"]
+        assert ["debug"] * 3 == [line["log_level"] for line in withheld]
 
 
 async def test_rent_counts_against_the_cap_if_it_lands_and_a_failure_gives_it_back(autojump_clock):
@@ -229,9 +249,9 @@ async def test_rent_counts_against_the_cap_if_it_lands_and_a_failure_gives_it_ba
         bad = numbered(replace(shipment("bad"), rent_lamports=2_000_000), 2)
 
         assert isinstance(await ship(lane, bad), Failed)
-        assert 5_000 == paying.spend.spent_lamports("hour", trio.current_time())
+        assert 6_000 == paying.spend.spent_lamports("hour", trio.current_time())
         assert isinstance(await ship(lane, made), Landed)
-        assert 2_010_000 == paying.spend.spent_lamports("hour", trio.current_time())
+        assert 2_012_000 == paying.spend.spent_lamports("hour", trio.current_time())
         assert [(2_000_000,)] * 2 == world.rows("SELECT rent_lamports FROM attempt")
         assert "hourly_spend_cap" == (await ship(lane, replace(made, jobs=bad.jobs))).kind
 
@@ -244,7 +264,7 @@ async def test_a_payer_that_cannot_pay_stops_its_lane_and_not_the_chain(autojump
         assert isinstance(await ship(poor, numbered(shipment(), 1)), Landed)
         withheld = await ship(poor, numbered(shipment(), 2))
         assert ("payer_short", 1) == (withheld.kind, world.tally.refusals["work.payer_short"])
-        assert "can pay 2000 lamports, 6000 are needed: fund it" in withheld.reason
+        assert "can pay 1000 lamports, 6000 are needed: fund it" in withheld.reason
         funds.note_balance(10**9)
         assert isinstance(await ship(poor, numbered(shipment(), 3)), Landed)
 

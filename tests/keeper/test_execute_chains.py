@@ -1,6 +1,7 @@
 """keeper/execute_chains.py beside the committed program, on a virtual clock."""
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from chain_terms import ARBITRAGE, BORROW, LIQUIDITY, STAKE, opening
@@ -332,6 +333,23 @@ async def test_a_chain_that_another_keeper_took_further_is_overtaken_and_not_stu
         assert (2, {}) == (world.tally.chain_steps_landed, world.tally.stuck_chains)
         paid = world.earned() + stage.platform.tokens(other.tokens)
         assert chains.bounty_of(DEPOSIT) == paid
+
+
+async def test_a_chain_that_is_gone_is_not_simulated_slot_after_slot_until_a_scan_misses_it(
+    autojump_clock,
+):
+    stage = Stage()
+    chain = stage.open(STAKE)
+    async with stage.executing() as world:
+        world.scan()
+        stage.platform.cancel(stage.owner, chain)
+        assert stage.platform.svm.get_account(chain) is None
+        for _ in range(30):  # other accounts are told of; that one was closed is not
+            world.chain.publish(replace(world.chain.get(), slot=world.cluster.slot))
+            await world.slots(1)
+        assert [] == world.sent
+        assert 1 <= world.tally.refusals["chains.overtaken"] <= 4
+        assert {} == world.tally.stuck_chains
 
 
 async def test_a_keeper_that_dies_mid_chain_repeats_no_step_and_earns_each_bounty_once(

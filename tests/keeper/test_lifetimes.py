@@ -18,20 +18,23 @@ from scripted import (
     token_of,
 )
 from spl.token.instructions import get_associated_token_address
+from structlog.testing import capture_logs
 
 from keeper.cluster import ClusterFacts
 from keeper.cluster_config import ClusterConfig
 from keeper.config import Config, KeysConfig, LandingConfig, StateConfig
 from keeper.interrupt import Orders
 from keeper.lanes import open_lanes
-from keeper.lifetimes import Work, follow_transactions
+from keeper.lifetimes import follow_transactions
 from keeper.options import RunOptions
 from keeper.payer import PayerFacts
 from keeper.prices.board import PriceBoard
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import Price, PriceClass, Reason, Source
+from keeper.rehearsal import LaneRehearsal, Rehearsal
 from keeper.reload import Settings
 from keeper.sandbox.config import SandboxConfig
+from keeper.work import Work
 from programs.accounts import Global
 from programs.addresses import global_address
 from state.errors import StateDiskFull
@@ -119,6 +122,20 @@ class Keeper:
             )
         )
 
+    def made(self, options, config):
+        """What the tasks have in common."""
+        return Work(
+            settings=Settings(config, CONFIG),
+            options=options,
+            kit=self.kit,
+            lanes=open_lanes(self.kit, CONFIG.lanes, PAYER),
+            facts=self.facts,
+            payer=self.payer,
+            board=self.board,
+            orders=self.orders,
+            store=self.store,
+        )
+
     async def work(self, *, for_s=None):
         """Run, and return how long it took."""
         async with trio.open_nursery() as nursery:
@@ -128,19 +145,7 @@ class Keeper:
             port = listener.socket.getsockname()[1]
             before_s = trio.current_time()
             try:
-                await follow_transactions(
-                    Work(
-                        settings=Settings(at_venue(port), CONFIG),
-                        options=RunOptions(for_s=for_s),
-                        kit=self.kit,
-                        lanes=open_lanes(self.kit, CONFIG.lanes, PAYER),
-                        facts=self.facts,
-                        payer=self.payer,
-                        board=self.board,
-                        orders=self.orders,
-                        store=self.store,
-                    )
-                )
+                await follow_transactions(self.made(RunOptions(for_s=for_s), at_venue(port)))
             finally:
                 self.took_s = trio.current_time() - before_s
             nursery.cancel_scope.cancel()
@@ -180,8 +185,11 @@ async def test_the_drain_ends_at_its_deadline_and_what_is_open_stays_in_the_data
 ):
     keeper = Keeper()
     keeper.cluster.drops = 10_000
-    await keeper.work(for_s=5.0)
+    with capture_logs() as logs:
+        await keeper.work(for_s=5.0)
 
+    (waits,) = [line for line in logs if line["event"] == "drain.waits"]
+    assert (waits["at_most_s"], waits["jobs_in_flight"] > 0) == (20, True)
     assert pytest.approx(25.0, abs=3 * SLOT_S) == keeper.took_s
     assert {"open"} == {state for _, state in keeper.states()}
     keeper.store.close()
@@ -247,4 +255,19 @@ async def test_a_key_without_authority_posts_nothing_and_liquidates_all_the_same
 
     assert {"liquidations"} == {lane for lane, _ in keeper.states()}
     assert 1 == keeper.kit.tally.refusals["prices.not_the_oracle_authority"]
+    keeper.store.close()
+
+
+async def test_a_run_that_sends_nothing_or_drains_is_marked_as_such(autojump_clock):
+    keeper = Keeper()
+    keeper.orders.stop.set()
+    options = RunOptions(is_once=True)
+    work = keeper.made(options, CONFIG)
+    assert ["one round", "draining: 0 jobs in flight, for 20 s at most"] == [
+        mark.partition(";")[0] for mark in work.marks()
+    ]
+    work = replace(work, kit=replace(work.kit, rehearsal=Rehearsal()), orders=Orders())
+    work.kit.rehearsal.by_lane["prices"] = LaneRehearsal(transactions=2, jobs=9, simulated_badly=1)
+    nothing = "nothing is sent; would have been: 2 transactions with 9 jobs, 1 simulated badly"
+    assert [f"dry run: {nothing}", "one round"] == work.marks()
     keeper.store.close()

@@ -9,7 +9,7 @@ from scripted import PROGRAM
 from structlog.testing import capture_logs
 
 from keeper.cluster_config import ClusterConfig
-from keeper.config import Config, KeysConfig, StateConfig
+from keeper.config import Config, KeysConfig, StateConfig, load_config
 from keeper.errors import ConfigError
 from keeper.interrupt import Orders
 from keeper.reload import Settings, plan_reload, reread_settings
@@ -31,6 +31,17 @@ CHANGED = replace(
     ),
     posting=replace(CONFIG.posting, change_e6=9_999),
 )
+
+
+def test_a_setting_that_follows_from_another_is_not_named_beside_it(tmp_path):
+    """There is no key polymarket.slot_ms that an operator could look for."""
+    least = '[cluster]\nrpc_urls = ["http://one"]\nprogram_id = "%s"\nslot_ms = %d\n[keys]\nkeeper = "k"\n[state]\nfolder = "s"\n'
+    read = []
+    for slot_ms in (400, 200):
+        file = tmp_path / "keeper.toml"
+        file.write_text(least % (PROGRAM, slot_ms))
+        read.append(load_config(file))
+    assert ("cluster.slot_ms",) == tuple(plan_reload(*read).needs_restart)
 
 
 def test_what_is_safe_is_taken_over_and_the_rest_is_named():

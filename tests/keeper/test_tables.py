@@ -193,10 +193,11 @@ async def test_nothing_is_read_or_retired_before_something_is_wanted(autojump_cl
             0,
         ),
         (Expired(signature=SIGNATURE, reason="no node took it"), "table.unsent", 0),
-        (NoBid(reason="the hour is spent"), "table.unsent", 0),
+        (NoBid(reason="it costs more than it is worth"), "table.unsent", 0),
+        (NoBid(reason="the hour is spent", kind="hourly_spend_cap"), "table.unsent", 0),
     ],
 )
-async def test_every_end_of_a_step_is_told(outcome, event, landed):
+async def test_every_end_of_a_step_is_told_a_cap_only_to_who_wants_all(outcome, event, landed):
     steps = plan_tables(wanted(group(0)), [], [9], OWNER.pubkey(), RENT).steps
 
     async def send(_step):
@@ -206,6 +207,8 @@ async def test_every_end_of_a_step_is_told(outcome, event, landed):
     with capture_logs() as logs:
         assert await carry_out(send, steps) == landed
     assert [entry["event"] for entry in logs] == [event]
+    is_capped = isinstance(outcome, NoBid) and outcome.kind == "hourly_spend_cap"
+    assert is_capped == (logs[0]["log_level"] == "debug")
 
 
 async def test_a_step_that_never_lands_is_planned_anew_at_leisure(autojump_clock):

@@ -29,7 +29,9 @@ def price(token, price_class):
     )
 
 
-def frame(columns, rows, *, markets=40, notices=(), scan_age_s=0.0, withheld=None, **counts):
+def frame(
+    columns, rows, *, markets=40, notices=(), scan_age_s=0.0, withheld=None, marks=(), **counts
+):
     board, tally = PriceBoard(), Tally(withheld=withheld or {}, **counts)
     for number in range(markets):
         board.publish(price(str(number), PriceClass.HALTED if number == 33 else PriceClass.VALID))
@@ -47,6 +49,7 @@ def frame(columns, rows, *, markets=40, notices=(), scan_age_s=0.0, withheld=Non
                 board,
                 tally,
                 notices,
+                marks,
                 run_s=3.0,
                 scan_age_s=scan_age_s,
                 rows_max=rows,
@@ -139,3 +142,17 @@ async def test_chains_are_told_once_there_are_any_and_the_one_stuck_for_longest(
 async def test_what_others_say_does_not_steer_the_terminal():
     notices = [Notice(at="03:00:00", level="warning", text="a\x1b[2Jb\x07\nc")]
     assert "a [2Jb  c" in frame(80, 24, notices=notices)[1]
+
+
+async def test_a_run_that_sends_nothing_and_a_halted_platform_are_marked_above_all_warnings():
+    notices = [Notice(at=f"03:00:0{n}", level="warning", text="scan.unread why") for n in range(9)]
+    marks = ["dry run: nothing is sent", "draining: 3 jobs in flight, for 30 s at most"]
+    lines = frame(80, 24, notices=notices, marks=marks, scan_age_s=60.0, is_halted=True)
+
+    assert marks == lines[1:3]
+    assert lines[3].startswith("platform halted: nothing is opened")
+    assert lines[4].startswith("no scan of the chain")
+    assert lines[5].startswith("03:00:08")
+    assert not lines[6].startswith("03:00")
+    assert len(lines) <= 24
+    assert "platform halted" not in "".join(frame(80, 24))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from programs.cu_model import SAMPLES_LEAST, WINDOW, CuModel, CuPolicy, quantile
+from programs.cu_model import DOUBTED, SAMPLES_LEAST, WINDOW, CuModel, CuPolicy, quantile
 from programs.transaction import COMPUTE_BUDGET_CU
 from programs.units import TRANSACTION_CU_MAX
 
@@ -74,12 +74,34 @@ def test_what_a_simulation_used_is_asked_for_with_its_margin_whatever_was_learne
         assert model.request("liquidate", bound(5), simulated=1_390_000) == TRANSACTION_CU_MAX
 
 
-def test_a_transaction_that_ran_out_of_compute_units_makes_the_model_forget():
-    model = learned()
+def test_a_kind_of_which_one_ran_out_of_compute_units_is_simulated_until_enough_has_landed_again():
+    model, chance = learned(), random.Random(7)
+    known = model.as_values()
     model.note_exhausted("liquidate")
     model.note_exhausted("never seen")
-    assert not model.is_sure("liquidate", bound(5))
-    assert model.as_values() == {}
+    assert model.as_values() == known, "one in a hundred proves nothing"
+    for _ in range(DOUBTED):
+        assert not model.is_sure("liquidate", bound(5))
+        model.note_landed("liquidate", bound(5), used(5, chance))
+    assert model.is_sure("liquidate", bound(5))
+
+
+def test_a_cost_that_has_risen_is_simulated_until_nothing_else_is_remembered():
+    model, chance = learned(counts=(20, 20)), random.Random(8)
+    for number in range(WINDOW):
+        if not number % DOUBTED:
+            assert not number or not model.is_sure("liquidate", bound(20))
+            model.note_exhausted("liquidate")
+        model.note_landed("liquidate", bound(20), 2 * used(20, chance))
+    model.note_landed("liquidate", bound(20), 2 * used(20, chance))
+    assert model.request("liquidate", bound(20)) > 2 * used(20, chance, 0)
+
+
+def test_bounds_that_are_all_alike_say_nothing_of_any_other():
+    model = learned(counts=(20, 20))
+    assert model.is_sure("liquidate", bound(20))
+    assert not model.is_sure("liquidate", bound(21))
+    assert not model.is_sure("liquidate", bound(19))
 
 
 def test_one_size_of_transaction_is_learned_too():

@@ -3,6 +3,7 @@ from functools import partial
 
 import pytest
 import trio
+from solders.signature import Signature
 
 from programs.flight import Flight
 from programs.in_flight import InFlight, Pace
@@ -385,6 +386,53 @@ async def test_slow_facts_of_one_attempt_delay_no_other(autojump_clock, landing)
         nursery.start_soon(one, "a")
         nursery.start_soon(one, "b")
     assert max(ended_s.values()) - min(ended_s.values()) >= PACE.facts_timeout_s * 0.9
+
+
+async def ended_together(landing, count):
+    """Submit so many at once; return their ends."""
+    ends = []
+
+    async def one(number):
+        ends.append(await landing.submit(f"job {number}"))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(count):
+            nursery.start_soon(one, number)
+    return ends
+
+
+@pytest.mark.parametrize(("count", "calls", "blocks"), [(15, 15, 0), (16, 0, 1)])
+async def test_the_facts_of_many_in_one_block_cost_one_call(
+    autojump_clock, landing, count, calls, blocks
+):
+    ends = await ended_together(landing, count)
+    assert all(end.cu_used == 1_234 and end.logs for end in ends)
+    assert (landing.rpc.calls["get_transaction"], landing.rpc.calls["get_block"]) == (calls, blocks)
+    assert (await landing.attempts.summary()).cu_used == count * 1_234
+
+
+async def test_a_few_in_a_block_full_of_others_are_asked_for_one_by_one(autojump_clock, landing):
+    found = landing.rpc.get_block
+
+    async def crowded(slot, commitment):
+        block = await found(slot, commitment)
+        other = replace(block.transactions[0], signature=Signature.default())
+        return replace(block, transactions=block.transactions + (other,) * 1_000)
+
+    landing.rpc.get_block = crowded
+    await ended_together(landing, 20)
+    assert (landing.rpc.calls["get_transaction"], landing.rpc.calls["get_block"]) == (0, 1)
+    await trio.sleep(40 * SLOT_S)
+    await ended_together(landing, 20)
+    assert (landing.rpc.calls["get_transaction"], landing.rpc.calls["get_block"]) == (20, 1)
+
+
+@pytest.mark.parametrize("fault", [RpcTimeout("no answer"), 3_600.0])
+async def test_a_block_that_nobody_tells_is_made_up_for_one_by_one(autojump_clock, landing, fault):
+    landing.rpc.faults["get_block"] = [fault]
+    ends = await ended_together(landing, 16)
+    assert all(end.cu_used == 1_234 for end in ends)
+    assert landing.rpc.calls["get_transaction"] == 16
 
 
 async def test_an_end_that_a_fork_changes_after_it_was_told_is_told_again(autojump_clock, landing):

@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from dataclasses import replace
 
 import pytest
 from solders.keypair import Keypair
@@ -10,8 +11,9 @@ from solders.signature import Signature
 from incentives.ledger.encoding import Identity
 from incentives.ledger.errors import LedgerConflict, LedgerForeign
 from incentives.ledger.opened import open_ledger, read_ledger
+from incentives.ledger.recorded import find_cause, read_progress
 from incentives.ledger.schema import APPEND_ONLY
-from incentives.ledger.writer import Batch, find_cause, read_progress
+from incentives.ledger.writer import Batch
 from incentives.lines import (
     Allocation,
     Anomaly,
@@ -157,17 +159,31 @@ async def test_history_refuses_change_deletion_and_replacement(tmp_path):
             )
         )
         for table in APPEND_ONLY:
+            columns = await ledger.store.read(
+                lambda db, table=table: [
+                    row[1] for row in db.conn.execute(f"PRAGMA table_info({table})")
+                ]
+            )
             for statement in (
-                f"UPDATE {table} SET rowid = rowid"
-                if table != "epoch_allocation"
-                else "UPDATE epoch_allocation SET amount = 1",
+                f"UPDATE {table} SET {columns[0]} = {columns[0]}",
                 f"DELETE FROM {table}",
-                f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}"
-                if table != "event"
-                else "DELETE FROM event",
+                f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {table}",
             ):
                 with pytest.raises(sqlite3.IntegrityError, match="only ever appended to"):
                     await ledger.store.transaction(lambda db, sql=statement: db.conn.execute(sql))
+
+
+async def test_a_batch_delivered_again_changes_nothing(tmp_path):
+    async with opened(tmp_path / "ledger.db") as ledger:
+        first = await ledger.commit(batch(lines()[:4], through=9_000))
+        second = await ledger.commit(batch(lines()[4:], through=9_100, series={7: 3}))
+        assert await ledger.commit(batch(lines()[:4], through=9_000)) == second
+        assert await ledger.commit(batch(lines()[4:], through=9_100)) == second
+        assert first != second
+        other = lines()[4:]
+        other[1] = replace(other[1], amount=501)
+        with pytest.raises(LedgerConflict, match="the same payload"):
+            await ledger.commit(batch(other, through=9_100, series={}))
 
 
 async def test_a_cause_is_found_again(tmp_path):

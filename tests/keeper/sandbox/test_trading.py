@@ -16,6 +16,7 @@ from keeper.sandbox.trading import (
     ACTIONS_MAX,
     Plan,
     arbitrate,
+    invest,
     plan_orders,
     refill_vault,
     take_leverage,
@@ -29,6 +30,7 @@ from programs.addresses import TOKEN_PROGRAM
 
 CAST = cast_of(5)
 TRADERS = CAST.of(Role.TRADER)
+INVESTORS = CAST.of(Role.INVESTOR)
 MARKET = Pubkey.from_bytes(bytes([1] * 32))
 PLAN = Plan(seed=1, tick=1, positions_per_side=12, stake=2_000_000 * USD)
 L = 100_000 * USD
@@ -197,7 +199,7 @@ def test_profits_are_taken_while_the_pool_pays_for_the_debt():
 
     closed = [each for order in at_oracle for each in order.actions if isinstance(each, Close)]
     assert [(each.position_id, each.has_debt) for each in closed] == [(1, True)]
-    assert {order.purpose for order in behind} == {"arbitrage"}
+    assert {order.purpose for order in behind} == {"invest", "arbitrage"}
 
 
 def test_a_profit_is_left_where_the_pool_does_not_pay_for_it():
@@ -266,6 +268,23 @@ def test_a_vault_that_lost_a_quarter_is_refilled(left_usd, staked_usd):
     assert refill_vault(replace(PLAN, stake=0), staker, floor_of(pool_of(), vault_usd=0)) == []
 
 
+def test_investors_buy_a_trade_each_once_and_keep_it():
+    empty = floor_of(pool_of())
+    bought = invest(PLAN, INVESTORS, empty)
+    assert [order.actor for order in bought] == list(INVESTORS)
+    assert all(
+        each.margin >= 100 * USD and each.leverage == 1 for o in bought for each in o.actions
+    )
+    mine = [held(one, n, shares=400 * USD) for n, one in enumerate(INVESTORS, 1)]
+    assert invest(PLAN, INVESTORS, floor_of(pool_of(), *mine)) == []
+    later = [
+        order
+        for tick in range(30)
+        for order in plan_orders(replace(PLAN, tick=tick), CAST, floor_of(pool_of(), *mine))
+    ]
+    assert not {order.actor for order in later} & set(INVESTORS)
+
+
 # -- whole plans --
 
 
@@ -276,7 +295,11 @@ def test_a_plan_is_a_function_of_seed_tick_and_market():
 
     assert plans == [plan_orders(replace(PLAN, tick=tick), CAST, floor) for tick in range(30)]
     assert plans != [plan_orders(replace(PLAN, seed=2, tick=t), CAST, floor) for t in range(30)]
-    assert {order.purpose for plan in plans for order in plan} == {"leverage", "noise"}
+    assert {order.purpose for plan in plans for order in plan} == {
+        "invest",
+        "leverage",
+        "noise",
+    }
     assert all(len(order.actions) <= ACTIONS_MAX for plan in plans for order in plan)
 
 

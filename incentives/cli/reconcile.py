@@ -1,0 +1,195 @@
+"""`incentives reconcile`: the ledger against the chain."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+import trio
+from solders.pubkey import Pubkey
+from sqlite_utils import Database
+
+from incentives.chain_reading import read_chain
+from incentives.cli.cluster import require_same_chain
+from incentives.cli.config_options import CONFIG_OPTION, ledger_path, settings_of
+from incentives.cli.ledger_options import LEDGER_OPTION, reading
+from incentives.cli.output import Form, Report, output_options, show
+from incentives.cli.queries import progress_slot
+from incentives.cli.refusal import Refusal
+from incentives.ledger.encoding import Identity
+from incentives.ledger.opened import read_identity
+from incentives.reconciliation import Comparison, Holdings, compare
+from programs.rpc import RpcFailure
+from programs.rpc_http import open_rpc
+from programs.rpc_settings import RpcSettings
+
+_POLL_S: Final = 0.25
+_EXAMPLES: Final = """\b
+Examples:
+  incentives reconcile --table
+  incentives reconcile --recorded
+  incentives reconcile --rpc-url https://rpc.example --ledger season.db || page-somebody
+"""
+_BALANCES: Final = """
+SELECT account.role, sum(posting.amount) FROM posting JOIN account ON account.id = posting.account
+WHERE posting.slot <= ? GROUP BY account.role"""
+_BALANCES_NOW: Final = """
+SELECT account.role, sum(balance.credits - balance.debits) FROM account JOIN balance ON balance.account = account.id
+GROUP BY account.role"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """What the chain was seen to hold."""
+
+    source: str
+    slot: int
+    read_at: datetime
+    holdings: Holdings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    found: tuple[Comparison, ...]
+    through_slot: int
+    slots_behind: int
+
+    @property
+    def agrees(self) -> bool:
+        return not any(one.difference for one in self.found)
+
+
+@click.command("reconcile", epilog=_EXAMPLES)
+@click.option(
+    "--recorded", is_flag=True, help="With what was last recorded of the chain; ask no cluster."
+)
+@click.option(
+    "--rpc-url", "rpc_urls", multiple=True, help="Instead of cluster.rpc_urls; may be repeated."
+)
+@click.option(
+    "--wait-s",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(0, 600),
+    help="How long the ledger may take to reach the slot at which the chain was read.",
+)
+@LEDGER_OPTION
+@CONFIG_OPTION
+@output_options
+def reconcile_command(
+    *,
+    form: Form,
+    recorded: bool,
+    rpc_urls: tuple[str, ...],
+    wait_s: float,
+    ledger_file: Path | None,
+    config_path: Path | None,
+) -> None:
+    """Compare the ledger with the chain: supply, sink, treasury, roots posted, paid.
+
+    The chain is read finalized and at one slot, and the ledger as of that slot. Where no cluster answers, what `incentives follow`
+    last recorded of the chain takes its place; `source` and `age_s` say so. Exit code 1 where anything differs.
+    """
+    path = ledger_file or ledger_path(config_path)
+    with reading(path) as db:
+        identity = read_identity(db)
+        last = _last_recorded(db)
+    if recorded:
+        found = last
+    else:
+        urls = rpc_urls or settings_of(config_path).rpc_urls
+        found = trio.run(_ask, urls, identity) or last
+    if found is None:
+        raise Refusal(
+            "no reading of the chain is recorded in this ledger yet: let `incentives follow` run against the cluster"
+        )
+    outcome = trio.run(_compared, path, found, wait_s)
+    show(_report(found, outcome), form)
+    if not outcome.agrees:
+        raise SystemExit(1)
+
+
+async def _ask(urls: tuple[str, ...], identity: Identity) -> _Reading | None:
+    """Read the chain; None where no endpoint answers.
+
+    Raises:
+        Refusal: it is another chain than the ledger's.
+    """
+    try:
+        async with open_rpc(urls, RpcSettings()) as rpc:
+            await require_same_chain(rpc, identity)
+            seen = await read_chain(
+                rpc, Pubkey.from_string(identity.program), Pubkey.from_string(identity.mint)
+            )
+    except RpcFailure as failure:
+        click.echo(
+            f"incentives: the cluster cannot be read ({failure}): this is about what was last recorded of it",
+            err=True,
+        )
+        return None
+    return _Reading(
+        source="live",
+        slot=seen.slot,
+        read_at=datetime.now(UTC),
+        holdings=Holdings(
+            supply=seen.supply, sink=seen.sink, treasury=seen.treasury, posted=seen.posted
+        ),
+    )
+
+
+def _last_recorded(db: Database) -> _Reading | None:
+    for row in db.query(
+        "SELECT slot, read_at, supply, sink, treasury, posted FROM last_chain_reading"
+    ):
+        amounts = {name: row[name] for name in ("supply", "sink", "treasury", "posted")}
+        read_at = datetime.fromisoformat(row["read_at"])
+        return _Reading(
+            source="recorded", slot=row["slot"], read_at=read_at, holdings=Holdings(**amounts)
+        )
+    return None
+
+
+async def _compared(path: Path, seen: _Reading, wait_s: float) -> _Outcome:
+    """Compare as soon as the ledger has reached the slot of the reading, or agrees with it all the same."""
+    deadline = trio.current_time() + wait_s
+    while True:
+        with reading(path) as db:
+            outcome = _compare_now(db, seen)
+        if outcome.agrees or not outcome.slots_behind or trio.current_time() >= deadline:
+            return outcome
+        await trio.sleep(_POLL_S)
+
+
+def _compare_now(db: Database, seen: _Reading) -> _Outcome:
+    through = progress_slot(db)
+    if through is None:
+        raise Refusal("the ledger is empty: nothing of the season has been read yet")
+    rows = (
+        db.conn.execute(_BALANCES_NOW)
+        if through <= seen.slot
+        else db.conn.execute(_BALANCES, [seen.slot])
+    )
+    return _Outcome(
+        found=compare(dict(rows), seen.holdings),
+        through_slot=through,
+        slots_behind=max(seen.slot - through, 0),
+    )
+
+
+def _report(seen: _Reading, outcome: _Outcome) -> Report:
+    age = datetime.now(UTC) - seen.read_at
+    return Report(
+        head={
+            "agrees": outcome.agrees,
+            "source": seen.source,
+            "slot": seen.slot,
+            "read_at": seen.read_at.isoformat(timespec="seconds"),
+            "age_s": round(age.total_seconds()),
+            "read_through_slot": outcome.through_slot,
+            "slots_behind": outcome.slots_behind,
+        },
+        columns=("item", "ledger", "chain", "difference"),
+        rows=[(one.item, one.ledger, one.chain, one.difference) for one in outcome.found],
+        rows_name="items",
+    )

@@ -1,0 +1,65 @@
+"""The ledger beside the chain: what each says of the same amounts at the same slot.
+
+Core. MMT base units.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from programs.genesis import TREASURY_MMT
+
+_IN_TREASURY: Final = ("season", "pot", "unspent", "accrued", "payable", "in_flight")
+"""What is not paid yet lies in the season treasury, whoever it belongs to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What the chain holds."""
+
+    supply: int
+    sink: int
+    treasury: int
+    posted: int
+    """Of all roots that ever stood on chain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One amount as both have it."""
+
+    item: str
+    ledger: int
+    chain: int
+
+    @property
+    def difference(self) -> int:
+        """Chain less ledger."""
+        return self.chain - self.ledger
+
+
+def compare(balances: Mapping[str, int], chain: Holdings) -> tuple[Comparison, ...]:
+    """Compare balances with what the chain holds.
+
+    Args:
+        balances: by role, of all wallets together: credits less debits as of the chain's slot.
+        chain: read at one slot.
+    """
+    held = {
+        role: balances.get(role, 0)
+        for role in (*_IN_TREASURY, "mint", "sink", "paid", "unexplained")
+    }
+    # Nothing is paid but from the treasury: what it lacks was paid.
+    return (
+        Comparison(item="supply", ledger=-held["mint"], chain=chain.supply),
+        Comparison(item="sink", ledger=held["sink"], chain=chain.sink),
+        Comparison(
+            item="treasury", ledger=sum(held[role] for role in _IN_TREASURY), chain=chain.treasury
+        ),
+        Comparison(item="posted", ledger=held["in_flight"] + held["paid"], chain=chain.posted),
+        Comparison(
+            item="paid",
+            ledger=held["paid"] + held["unexplained"],
+            chain=TREASURY_MMT - chain.treasury,
+        ),
+    )
