@@ -211,6 +211,17 @@ async def test_a_refusal_of_the_second_does_not_bind_a_read_to_the_first_which_h
     assert wire.hosts() == ["one", "two", "two"]
 
 
+async def test_a_list_of_a_million_accounts_is_asked_of_one_endpoint_at_a_time(
+    autojump_clock, nursery
+):
+    began = trio.current_time()
+    rpc = Wire(one=[hang], two=[at(9, [])]).rpc(nursery, ONE, TWO, scan_timeout_s=20)
+    await rpc.get_program_accounts(KEY, "confirmed")
+    assert trio.current_time() - began == pytest.approx(20)
+    slow, fast = rpc.statistics()
+    assert (slow.failures, fast.asked_beside) == ({"timeout": 1}, 0)
+
+
 async def test_who_is_asked_although_nobody_is_good_is_named_with_what_is_wrong(
     autojump_clock, nursery
 ):
