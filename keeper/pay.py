@@ -119,7 +119,9 @@ async def _plan(lane: Lane, rules: PayRules, memory: Memory, posting: Posting | 
     if posting is not None:
         for each in posted:  # each by itself: the authority pays for its account
             loads += packed(posting.lane, memory, [each])
-    return [*loads, *packed(lane, memory, due)][: lane.room.value]
+    for kind in ("create_token_account", "pay"):
+        loads += packed(lane, memory, [each for each in due if each.job.kind == kind])
+    return loads[: lane.room.value]
 
 
 def _chosen(found: OpenRoot, memory: Memory, budget: int) -> list[Subtree] | None:
