@@ -40,8 +40,12 @@ def reads_ledger(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def reading(path: Path) -> Generator[Database]:
-    """Open a ledger as it is now; `mmt(base_units)` is a function of its SQL.
+def reading(path: Path, *, is_one_moment: bool = True) -> Generator[Database]:
+    """Open a ledger; `mmt(base_units)` is a function of its SQL.
+
+    Args:
+        path: the file.
+        is_one_moment: whether all that is read is as of one commit; else whoever reads sees to that.
 
     Raises:
         LedgerError: there is none, or it cannot be read.
@@ -52,7 +56,8 @@ def reading(path: Path) -> Generator[Database]:
         try:
             db.conn.create_function("mmt", 1, _mmt, deterministic=True)
             db.conn.execute("PRAGMA query_only = ON")
-            db.conn.execute("BEGIN")
+            if is_one_moment:
+                db.conn.execute("BEGIN")
             yield db
         finally:
             db.close()

@@ -11,6 +11,7 @@ from solders.pubkey import Pubkey
 from sqlite_utils import Database
 
 from incentives.chain_reading import read_chain
+from incentives.cli.cluster import require_same_chain
 from incentives.cli.config_options import CONFIG_OPTION, ledger_path, settings_of
 from incentives.cli.ledger_options import LEDGER_OPTION, reading
 from incentives.cli.output import Form, Report, output_options, show
@@ -117,12 +118,7 @@ async def _ask(urls: tuple[str, ...], identity: Identity) -> _Reading | None:
     """
     try:
         async with open_rpc(urls, RpcSettings()) as rpc:
-            genesis_hash = str(await rpc.get_genesis_hash())
-            if genesis_hash != identity.genesis_hash:
-                raise Refusal(
-                    f"the cluster's genesis is {genesis_hash}, the ledger's {identity.genesis_hash}: "
-                    "check cluster.rpc_urls, or compare with what is recorded (--recorded)"
-                )
+            await require_same_chain(rpc, identity)
             seen = await read_chain(
                 rpc, Pubkey.from_string(identity.program), Pubkey.from_string(identity.mint)
             )

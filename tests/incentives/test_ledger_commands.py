@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from click.testing import CliRunner
 from written_ledger import being_written, played, wallet
 
 from incentives.cli.commands import cli
+from state.sqlite import sqlite3
 
 ROOT = Path(__file__).parents[2]
 
