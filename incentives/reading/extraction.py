@@ -24,7 +24,7 @@ from programs.events import (
 from programs.rpc import Block, BlockTransaction
 
 _SILENT: Final = tuple(
-    Pubkey.from_string(name)
+    bytes(Pubkey.from_string(name))
     for name in (
         "Ed25519SigVerify111111111111111111111111111",
         "KeccakSecp256k11111111111111111111111111111",
@@ -109,12 +109,12 @@ def _names(transaction: BlockTransaction, program: Pubkey) -> bool:
 def _instruction_numbers(transaction: BlockTransaction) -> list[int] | None:
     """Return the instruction of each invocation in the logs; None where they are simply the same."""
     wire = transaction.facts.wire
-    if not any(bytes(program) in wire for program in _SILENT):
+    if _SILENT[0] not in wire and _SILENT[1] not in wire and _SILENT[2] not in wire:
         return None
     message = VersionedTransaction.from_bytes(wire).message
     keys = message.account_keys
     return [
         number
         for number, compiled in enumerate(message.instructions)
-        if keys[compiled.program_id_index] not in _SILENT
+        if bytes(keys[compiled.program_id_index]) not in _SILENT
     ]
