@@ -66,6 +66,7 @@ class _Passage:
     """A parcel that was dispatched, and what its market's next one waits for."""
 
     parcel: Parcel
+    markets: frozenset[Pubkey]
     block_slot: Slot | None = None
     """The block that a node shows it in, which a fork may still take back."""
     has_place: bool = True
@@ -107,14 +108,14 @@ class _Memory:
             del self.exhausted[next(iter(self.exhausted))]
 
     @property
-    def unseen(self) -> list[Parcel]:
+    def unseen(self) -> list[_Passage]:
         """What is in flight and not in what we see of the chain: nothing is planned on what it is about to change."""
-        return [each.parcel for each in self.in_flight if not each.is_in(self.sight)]
+        return [each for each in self.in_flight if not each.is_in(self.sight)]
 
     @property
     def busy_markets(self) -> set[Pubkey]:
         """Markets with such a transaction."""
-        return {market for parcel in self.unseen for market in parcel.markets}
+        return {market for passage in self.unseen for market in passage.markets}
 
     def wake(self) -> None:
         """Let the lane look again: something is no longer as it was when the queue was filled."""
@@ -258,7 +259,7 @@ def _dispatch(lane: Lane, memory: _Memory) -> Sequence[_Passage]:
     }
     if not permitted:
         return ()
-    claims = [parcel.claim for parcel in memory.unseen]
+    claims = [passage.parcel.claim for passage in memory.unseen]
     found = dispatch(
         memory.desk, permitted, memory.queue.bisection, claims, lane.kit.shelf.get(), room
     )
@@ -266,7 +267,7 @@ def _dispatch(lane: Lane, memory: _Memory) -> Sequence[_Passage]:
         lane.kit.tally.refusals[f"{LANE}.unpackable"] += 1
         log.error("liquidation.unpackable", target=str(refused.job.target), reason=refused.reason)
         memory.queue.withdraw(refused.job.job_id)
-    passages = [_Passage(parcel) for parcel in found.go]
+    passages = [_Passage(parcel, parcel.markets) for parcel in found.go]
     for passage in passages:
         memory.queue.take(passage.parcel.batch.jobs)
         memory.in_flight.add(passage)
