@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from incentives.ledger.encoding import Identity
+from incentives.ledger.encoding import Identity, chained
 from incentives.ledger.errors import LedgerError, LedgerForeign
+from incentives.ledger.recorded import read_progress, read_texts
 from incentives.ledger.schema import LEDGER
 from incentives.ledger.writer import LedgerWriter
 from incentives.parameters import Parameters
@@ -22,10 +23,12 @@ async def open_ledger(
 
     Raises:
         LedgerForeign: it is of another platform.
+        LedgerError: its last lines do not lead to its head.
         StateError: the file cannot be used.
     """
     async with open_store(path, LEDGER) as store:
         await store.transaction(lambda db: _identify(db, path, identity))
+        await store.read(lambda db: _check_tail(db, path, identity))
         yield LedgerWriter(store=store, identity=identity, parameters=parameters)
 
 
@@ -62,4 +65,25 @@ def _identify(db: Database, path: Path, identity: Identity) -> None:
         raise LedgerForeign(
             f"{path} is of program {found.program} on cluster {found.genesis_hash}, asked for {identity.program} on "
             f"{identity.genesis_hash}: name another ledger"
+        )
+
+
+def _check_tail(db: Database, path: Path, identity: Identity) -> None:
+    """Hash the lines since the last event again: a copy whose parts are of different moments is not written on."""
+    progress = read_progress(db)
+    if progress is None:
+        return
+    row = db.conn.execute(
+        "SELECT seq, hash FROM event WHERE seq <= ? ORDER BY seq DESC LIMIT 1", [progress.seq]
+    ).fetchone()
+    last, head = row or (0, identity.seed)
+    try:
+        for number, text in read_texts(db, last + 1):
+            last, head = number, chained(head, text)
+    except ValueError:
+        head = b""
+    if (last, head) != (progress.seq, progress.head):
+        raise LedgerError(
+            f"{path}: its last lines do not lead to its head (was it copied while it was written?): "
+            "see `incentives verify`, restore a backup, or move it aside and let it be read from the chain again"
         )
