@@ -49,6 +49,9 @@ LIQUIDATE_LOG_BYTES_PER_CHAIN: Final = 600
 _PAY_REWARDS_CU: Final = 1_300
 _PAY_REWARDS_CU_PER_LEAF: Final = 1_850
 _PAY_REWARDS_CU_PER_NODE: Final = 190
+_PAY_REWARDS_LOG_BYTES: Final = 350
+_PAY_REWARDS_LOG_BYTES_PER_LEAF: Final = 320
+"""A token transfer's own lines, those of the older token program too, and the event's record."""
 _POST_EPOCH_CU: Final = 4_400
 _CU_PER_BUMP: Final = 1_500
 """The program searches the address's bump from 255 downwards. Source: agave create_program_address_units."""
@@ -135,6 +138,11 @@ def pay_rewards_loaded_bytes(batch: Batch, leaf_count: int) -> int:
     tokens = (1 + len(batch.wallets)) * (_TOKEN_ACCOUNT_BYTES + _ACCOUNT_OVERHEAD_BYTES)
     state = GLOBAL_DTYPE.itemsize + epoch_bytes(leaf_count) + _TOKEN_PROGRAM_BYTES
     return _program_bytes() + state + tokens + 6 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def pay_rewards_log_bytes(batch: Batch) -> int:
+    """Bound what paying a batch logs: cut logs would leave the ledger without the event."""
+    return _PAY_REWARDS_LOG_BYTES + _PAY_REWARDS_LOG_BYTES_PER_LEAF * len(batch.wallets)
 
 
 def create_token_account_cu(bump: int) -> ComputeUnits:

@@ -15,6 +15,7 @@ from incentives.publish.pack import write_pack
 _EXAMPLES: Final = """\b
 Examples:
   incentives publish /srv/www/rewards
+  incentives publish /srv/www/rewards --ledger var/state/ledger.db
 """
 
 

@@ -16,7 +16,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _EXAMPLES: Final = """\b
 Examples:
   incentives serve
-  incentives serve --port 8002 --ledger season.db
+  incentives serve --port 8002 --ledger var/state/ledger.db
 """
 
 
@@ -29,8 +29,8 @@ Examples:
 def serve_command(*, port: int, ledger_file: Path | None, config_path: Path | None) -> None:
     """Open Datasette on the live ledger: the questions operators ask, and charts at /season.
 
-    Read-only, and on loopback alone: it asks nobody for a password. From elsewhere, go through ssh
-    (ssh -L 8001:127.0.0.1:8001 HOST).
+    Read-only, and on loopback alone: it asks nobody for a password. From elsewhere, go through
+    ssh -L 8001:127.0.0.1:8001, then open http://127.0.0.1:8001/season.
     """
     try:
         from incentives.serve.app import serve  # noqa: PLC0415 - an extra that may not be there
