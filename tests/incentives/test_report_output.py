@@ -113,6 +113,7 @@ def example(*, form, more):
     ("options", "text"),
     [
         ([], '[{"a": "yes"}]\n'),
+        (["--json"], '[{"a": "yes"}]\n'),
         (["--nl"], '{"a": "yes"}\n'),
         (["--csv"], "a\nyes\n"),
         (["--tsv", "--no-headers"], "yes\n"),
