@@ -29,6 +29,8 @@ from incentives.publish.pack import PackError
 from incentives.reading.errors import ReadingError
 from incentives.roots import UnpayableError
 from incentives.rules.errors import RulebookError
+from incentives.rules.explain import NotExplainedError
+from programs.events import MalformedEventError
 from programs.rpc import RpcFailure
 from state.errors import StateError
 
@@ -54,7 +56,9 @@ class _Incentives(Commands):
         ConfigError,
         LedgerError,
         PackError,
+        MalformedEventError,
         ManifestConflictError,
+        NotExplainedError,
         ParametersError,
         ReadingError,
         RpcFailure,

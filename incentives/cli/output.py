@@ -112,8 +112,10 @@ def json_value(name: str, value: Value) -> object:
         return value
     if isinstance(value, int) and (name in AMOUNT_NAMES or abs(value) > _EXACT_MAX):
         return str(value)
-    if isinstance(value, Mapping):
-        return json_object(value, value.values())
+    if isinstance(
+        value, Mapping
+    ):  # of names that are not ours: an `amount` there may be of another token
+        return {key: json_value("", each) for key, each in value.items()}
     return value.hex() if isinstance(value, bytes) else value
 
 

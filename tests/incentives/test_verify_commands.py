@@ -1,6 +1,7 @@
 """`incentives verify` and `incentives recompute`, on a whole ledger that is being written and on copies that were tampered with."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +13,8 @@ from incentives.manifests import Anchor, manifest_files
 from state.sqlite import sqlite3
 
 AMOUNT = "UPDATE transfer SET amount = amount + 1 WHERE code = 'trade_boosted' AND seq = (SELECT min(seq) FROM transfer WHERE code = 'trade_boosted')"
+
+CONFIG = Path(__file__).parents[2] / "keeper.toml"
 
 
 def run(command, path, *options):
@@ -97,8 +100,9 @@ def test_an_event_that_was_changed_is_found_even_where_the_rules_refuse_it(tampe
     result = run("verify", copy)
     assert 1 == result.exit_code
     assert any(each["check"] == "recompute" for each in json.loads(result.stdout)["findings"])
-    refused = run("recompute", copy)
-    assert (2, 1) == (refused.exit_code, refused.stderr.count("\n"))
+    for command in ("recompute", "explain 14", "bootstrap", f"simulate --config {CONFIG}"):
+        refused = run(command, copy)
+        assert (2, 1) == (refused.exit_code, refused.stderr.count("\n")), refused.output
 
 
 def test_a_manifest_that_names_another_head_is_found(ledger, tmp_path):
