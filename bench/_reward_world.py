@@ -22,6 +22,7 @@ from spl.token.instructions import get_associated_token_address
 from incentives.lines import Allocation, EpochClose
 from incentives.manifest_folder import write_manifests
 from incentives.manifests import Anchor, manifest_files
+from keeper.drills.machine import real_machine
 from programs.accounts import Global
 from programs.addresses import SYSTEM_PROGRAM, TOKEN_PROGRAM, global_address
 from programs.betting_platform.build import PROGRAM_SO
@@ -52,7 +53,10 @@ def network_of(
     """Configure a network whose faucet is every authority; its faults wait until they are armed."""
     return LocalnetConfig(
         port=0,
-        bank=BankConfig(slot_ms=slot_ms, finality_slots=finality_slots),
+        # A chain of its own: keepers of two campaigns side by side must not find the payer taken.
+        bank=BankConfig(
+            seed=real_machine().genesis_seed, slot_ms=slot_ms, finality_slots=finality_slots
+        ),
         programs=(ProgramImage(program=PROGRAM_KEY, code=PROGRAM_SO.read_bytes()),),
         is_founded=True,
         faults=faults or FaultProfile(),

@@ -26,6 +26,8 @@ from programs.rpc import RpcFailure
 
 _WALLETS_PER_PLACE: Final = 64
 """Whose accounts are read in one round for each transaction that may be sent: more than any transaction pays."""
+_ROOTS_AT_ONCE: Final = 16
+"""Read together: the account of 65_536 leaves has 8 KB, and a season has thousands of roots, most of them paid."""
 _ROUNDS_AT_REST: Final = 6
 """Until the second look at a root of which only wallets are left that cannot be paid: a minute by default; then ever longer."""
 log = structlog.get_logger()
@@ -95,24 +97,23 @@ async def _plan(lane: Lane, rules: PayRules, memory: Memory, posting: Posting | 
     memory.bisection.forget(now_s)
     await memory.roots.read_folder(rules.folder)
     budget, due, absent = lane.room.value * _WALLETS_PER_PLACE, list[Due](), list[AbsentRoot]()
-    for root in memory.roots.waiting:
+    waiting = [root for root in memory.roots.waiting if now_s >= root.rests_until_s]
+    for start in range(0, len(waiting), _ROOTS_AT_ONCE):
         if budget <= 0:
             break
-        if now_s < root.rests_until_s:
-            continue
-        match await memory.roots.look_at(root, lane.kit.rpc):
-            case AbsentRoot() as found:
-                absent.append(found)
-            case OpenRoot() as found:
-                memory.note_seen(found.slot)
-                memory.open_roots[found.tree.epoch, found.tree.index] = root
-                chosen = _chosen(found, memory, budget)
-                if chosen is None:
-                    root.rest(_ROUNDS_AT_REST * rules.interval_s)
-                    continue
-                root.rests = 0
-                budget -= sum(len(subtree.unpaid) for subtree in chosen)
-                due += await _dues(lane, rules, memory, found, chosen)
+        roots = waiting[start : start + _ROOTS_AT_ONCE]
+        reading = await memory.roots.read(roots, lane.kit.rpc)
+        memory.note_seen(reading.slot)
+        for root, account in zip(roots, reading.accounts, strict=True):
+            if budget <= 0 and account is not None:
+                continue  # its turn comes; what is not on chain yet is posted at once
+            match await memory.roots.look_at(root, account, reading.slot):
+                case AbsentRoot() as found:
+                    absent.append(found)
+                case OpenRoot() as found:
+                    chosen = _chosen(found, rules, memory, budget)
+                    budget -= sum(len(subtree.unpaid) for subtree in chosen)
+                    due += await _dues(lane, rules, memory, found, chosen)
     posted = await posts(posting, memory, absent)
     memory.note_due([*posted, *due])
     lane.kit.tally.jobs_queued[LANE] = len(posted) + len(due)
@@ -125,8 +126,9 @@ async def _plan(lane: Lane, rules: PayRules, memory: Memory, posting: Posting | 
     return loads[: lane.room.value]
 
 
-def _chosen(found: OpenRoot, memory: Memory, budget: int) -> list[Subtree] | None:
-    """Choose the first subtrees of which something may be paid now; None: of no wallet, for a while."""
+def _chosen(found: OpenRoot, rules: PayRules, memory: Memory, budget: int) -> list[Subtree]:
+    """Choose the first subtrees of which something may be paid now; a root whose wallets are all paused rests."""
+    memory.open_roots[found.tree.epoch, found.tree.index] = found.root
     chosen, may_be_paid = list[Subtree](), False
     rewards, tree = found.tree.rewards, found.tree
     for subtree in unpaid_subtrees(found.epoch):
@@ -140,7 +142,11 @@ def _chosen(found: OpenRoot, memory: Memory, budget: int) -> list[Subtree] | Non
             budget -= len(unpaid)
             if budget <= 0:
                 break
-    return chosen if may_be_paid else None
+    if may_be_paid:
+        found.root.rests = 0
+    else:
+        found.root.rest(_ROUNDS_AT_REST * rules.interval_s)
+    return chosen
 
 
 async def _dues(

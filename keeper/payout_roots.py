@@ -6,7 +6,7 @@ and trees hashed, only of those with something to pay now, and few are kept at a
 """
 
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from keeper.tally import Tally
 from programs.accounts import Epoch, MalformedAccountError
 from programs.addresses import epoch_address
 from programs.merkle import RewardTree, build_tree
-from programs.rpc import Rpc
+from programs.rpc import Account, Accounts, Rpc
 from programs.units import Slot
 
 LANE: Final = "payouts"
@@ -180,16 +180,20 @@ class Roots:
         self.tally.refusals[f"{LANE}.manifest_unreadable"] += 1
         log.warning("manifest.refused", file=str(file), reason=str(error))
 
-    async def look_at(self, root: Root, rpc: Rpc) -> OpenRoot | AbsentRoot | None:
-        """Read a root's account, and prove its manifest; None when there is nothing to pay now, or ever.
+    async def read(self, roots: Sequence[Root], rpc: Rpc) -> Accounts:
+        """Read the accounts of roots, at once.
 
         Raises:
             RpcFailure: no node could say.
         """
-        reading = await rpc.get_multiple_accounts([root.address], "confirmed")
-        account = reading.accounts[0]
+        return await rpc.get_multiple_accounts([root.address for root in roots], "confirmed")
+
+    async def look_at(
+        self, root: Root, account: Account | None, slot: Slot
+    ) -> OpenRoot | AbsentRoot | None:
+        """Judge a root by its account at a slot, and prove its manifest; None: nothing to pay now, or ever."""
         if account is None or account.owner != self.program:
-            return AbsentRoot(root=root, slot=reading.slot)
+            return AbsentRoot(root=root, slot=slot)
         try:
             epoch = Epoch.from_bytes(account.data)
         except MalformedAccountError as error:
@@ -209,7 +213,7 @@ class Roots:
                 return None
             root.is_verified, root.waits_for = True, None
             log.info("root.verified", leaves=epoch.leaf_count, paid=epoch.paid_count, **root.names)
-        return OpenRoot(root=root, slot=reading.slot, epoch=epoch, tree=tree)
+        return OpenRoot(root=root, slot=slot, epoch=epoch, tree=tree)
 
     def wait(self, root: Root, reason: str) -> None:
         """Say why a root waits, once for each reason."""

@@ -7,7 +7,7 @@ import sys
 from processes import ROOT
 
 COMMAND = (sys.executable, "-m", "bench.payout_kills")
-KILLS = 4
+KILLS = 3
 PATIENCE_S = 240.0
 
 
