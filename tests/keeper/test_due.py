@@ -16,14 +16,15 @@ from programs.accounts import Side
 SLOT = 1_000
 
 
-def sight(positions, markets=(0,), **changes):
-    """A snapshot and what is due in it."""
+def sight(positions, markets=(0,), apart=None, **changes):
+    """A snapshot and what is due in it; `apart`: what is different in some of its markets, by their number."""
     rows, addresses, _ = take_positions(list(positions))
+    terms = {each: changes | (apart or {}).get(each, {}) for each in markets}
     snapshot = Snapshot(
         slot=SLOT,
         global_=None,
         vault=None,
-        markets=take_markets([market_row(each, slot=SLOT, **changes) for each in markets])[0],
+        markets=take_markets([market_row(each, slot=SLOT, **terms[each]) for each in markets])[0],
         positions=rows,
         addresses=addresses,
     )
@@ -137,7 +138,8 @@ def test_an_outcome_is_valued_at_its_own_price_in_its_own_market():
     found = jobs(
         [placed(1, market=1, pool=0), placed(2, market=1, pool=1), placed(3, pool=2)],
         markets=(0, 1),
-        prices_e6=(500_000, 300_000, 200_000),
+        prices_e6=(250_000, 550_000, 200_000),
+        apart={1: {"prices_e6": (500_000, 300_000, 200_000)}},
     )
     assert {1: 15 * USD, 2: 35 * USD, 3: 45 * USD} == {
         bytes(job.target)[1]: job.at_risk for job in found
