@@ -8,7 +8,7 @@ import click
 from sqlite_utils import Database
 
 from incentives.cli.ledger_options import reads_ledger
-from incentives.cli.output import Form, show
+from incentives.cli.output import Form, say, show
 from incentives.cli.queries import select
 from incentives.journals import Balance, Calendar, Entry, beancount, hledger
 
@@ -52,8 +52,7 @@ def export_command(*, db: Database, kinds: tuple[str, ...], first_day: datetime)
         show(select(db, "SELECT * FROM transfer_named ORDER BY seq"), Form(name="csv"))
         return
     write = hledger if kinds == ("hledger",) else beancount
-    for text in write(_entries(db), _balances(db), _calendar(db, first_day.date())):
-        click.echo(text, nl=False)
+    say(write(_entries(db), _balances(db), _calendar(db, first_day.date())))
 
 
 def _entries(db: Database) -> Iterator[Entry]:

@@ -20,6 +20,7 @@ from incentives.amounts import AMOUNT_NAMES, decimal
 
 Value = int | float | str | bytes | Mapping[str, Any] | None
 """What SQLite holds, and named values: an object in JSON, its text elsewhere."""
+_CHUNK: Final = 1 << 16
 _EXACT_MAX: Final = 2**53
 """Larger integers are rounded by readers of JSON that know floats only."""
 
@@ -89,8 +90,20 @@ def _chosen(given: dict[str, Any]) -> Form:
 
 def show(report: Report, form: Form) -> None:
     """Print a report."""
-    for text in texts_of(report, form):
-        click.echo(text, nl=False)
+    say(texts_of(report, form))
+
+
+def say(texts: Iterable[str]) -> None:
+    """Print texts, many at once: click flushes after each."""
+    waiting: list[str] = []
+    size = 0
+    for text in texts:
+        waiting.append(text)
+        size += len(text)
+        if size >= _CHUNK:
+            click.echo("".join(waiting), nl=False)
+            waiting, size = [], 0
+    click.echo("".join(waiting), nl=False)
 
 
 def texts_of(report: Report, form: Form) -> Iterator[str]:
