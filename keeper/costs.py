@@ -46,13 +46,13 @@ LIQUIDATE_LOG_BYTES: Final = 900
 LIQUIDATE_LOG_BYTES_PER_POSITION: Final = 161
 LIQUIDATE_LOG_BYTES_PER_CHAIN: Final = 600
 """Beside its position's record: the events of its pledges, when they are seized."""
-EXECUTE_CHAIN_LOG_BYTES: Final = 520
-EXECUTE_CHAIN_LOG_BYTES_PER_STEP: Final = 420
-"""Source: sandbox runs, 788 to 926 for one step, 1_330 for two, 1_745 for three, 1_913 for four, 2_327 for all five."""
+_EXECUTE_CHAIN_LOG_BYTES: Final = 700
+_EXECUTE_CHAIN_LOG_BYTES_PER_STEP: Final = 360
+"""Measured 788 to 1_048 for one step, 964 to 1_330 for two, 1_745 for three, 1_913 for four, 2_327 for all five."""
 CANCEL_CHAIN_LOG_BYTES: Final = 1_800
 """Measured 768 to 1_119; a chain may unwind a stake and liquidity, each with an event and transfers."""
-UPDATE_PRICES_LOG_BYTES: Final = 330
-UPDATE_PRICES_LOG_BYTES_PER_POOL: Final = 11
+_UPDATE_PRICES_LOG_BYTES: Final = 330
+_UPDATE_PRICES_LOG_BYTES_PER_POOL: Final = 11
 """Measured 321 for one pool; another is eight bytes more of the event."""
 _PAY_REWARDS_CU: Final = 1_300
 _PAY_REWARDS_CU_PER_LEAF: Final = 1_850
@@ -111,9 +111,14 @@ def execute_chain_cu(kinds: Iterable[StepKind]) -> ComputeUnits:
     return ComputeUnits(_EXECUTE_CHAIN_CU + sum(_STEP_CU[kind] for kind in kinds))
 
 
+def update_prices_log_bytes(pools: int) -> int:
+    """Bound what one update_prices logs."""
+    return _UPDATE_PRICES_LOG_BYTES + _UPDATE_PRICES_LOG_BYTES_PER_POOL * pools
+
+
 def execute_chain_log_bytes(steps: int) -> int:
     """Bound what so many steps of one chain log."""
-    return EXECUTE_CHAIN_LOG_BYTES + EXECUTE_CHAIN_LOG_BYTES_PER_STEP * steps
+    return _EXECUTE_CHAIN_LOG_BYTES + _EXECUTE_CHAIN_LOG_BYTES_PER_STEP * steps
 
 
 def execute_chain_loaded_bytes(pools: int) -> int:

@@ -93,6 +93,7 @@ class Receipt:
 
     cu: int
     events: list[events.Event]
+    logs: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(repr=False)
@@ -180,6 +181,7 @@ class Platform:
         receipt = Receipt(
             cu=result.compute_units_consumed(),
             events=events.decode_logs(result.logs(), self.program),
+            logs=tuple(result.logs()),
         )
         for event in receipt.events:
             self.books.apply(event, self.slot)

@@ -6,15 +6,23 @@ from harness import USD, Platform
 
 from keeper.costs import (
     CANCEL_CHAIN_CU,
+    CANCEL_CHAIN_LOG_BYTES,
     LIQUIDATE_CU_PER_POSITION,
     UPDATE_PRICES_CU,
     UPDATE_PRICES_CU_PER_POOL,
     execute_chain_cu,
+    execute_chain_log_bytes,
     liquidate_base_cu,
+    update_prices_log_bytes,
 )
 from programs.accounts import Side
 
 LIMIT_INSTRUCTION_CU = 150
+
+
+def logged_bytes(receipt):
+    """Of what is not the compute budget's."""
+    return sum(len(line) for line in receipt.logs if "ComputeBudget" not in line)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +37,10 @@ def test_a_posts_bound_holds_and_wastes_less_than_half(platform, pools):
     prices = (500_000,) if pools == 1 else tuple([1_000_000 // pools] * pools)
     market = platform.create_market(f"costs {pools}", *prices)
     platform.warp(5)
-    used = platform.post(market, *prices).cu - LIMIT_INSTRUCTION_CU
+    receipt = platform.post(market, *prices)
+    used = receipt.cu - LIMIT_INSTRUCTION_CU
+    logged = logged_bytes(receipt)
+    assert logged <= update_prices_log_bytes(pools) <= logged * 3 / 2, logged
     bound = UPDATE_PRICES_CU + UPDATE_PRICES_CU_PER_POOL * pools
     assert used <= bound <= used * 3 / 2, used
 
@@ -84,7 +95,10 @@ def test_the_bound_of_a_chains_steps_holds_and_wastes_less_than_half(
 ):
     owner, keeper = platform.user(10**7), platform.user(0)
     chain = platform.open_chain(owner, chain_market, deposit_usd * USD, *steps)
-    used = platform.execute(keeper, chain, len(steps)).cu - LIMIT_INSTRUCTION_CU
+    receipt = platform.execute(keeper, chain, len(steps))
+    used = receipt.cu - LIMIT_INSTRUCTION_CU
+    logged = logged_bytes(receipt)
+    assert logged <= execute_chain_log_bytes(len(steps)) <= logged * 3 / 2, logged
     bound = execute_chain_cu([step.kind for step in steps])
     assert used <= bound <= used * 3 / 2, used
 
@@ -97,5 +111,8 @@ def test_the_bound_of_a_cancelling_holds_and_wastes_less_than_half(platform, cha
     )
     platform.execute(keeper, chain, 4)
     platform.warp(200)
-    used = platform.cancel(keeper, chain).cu - LIMIT_INSTRUCTION_CU
+    receipt = platform.cancel(keeper, chain)
+    used = receipt.cu - LIMIT_INSTRUCTION_CU
+    logged = logged_bytes(receipt)
+    assert logged <= CANCEL_CHAIN_LOG_BYTES <= logged * 2, logged
     assert used <= CANCEL_CHAIN_CU <= used * 3 / 2, used
