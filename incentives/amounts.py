@@ -27,6 +27,7 @@ AMOUNT_NAMES: Final = frozenset(
         "owed",
         "paid",
         "payable",
+        "posted_unknown",
         "pot",
         "recomputed",
         "rolled_over",

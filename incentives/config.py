@@ -45,6 +45,8 @@ class IncentivesConfig:
     """Whether `keeper run` starts `incentives follow` beside the sandbox; elsewhere it is a service of its own."""
     ledger: Path | None = None
     """The ledger's file; without it one per cluster, named after its genesis hash, in state.folder."""
+    rpc_urls: tuple[str, ...] = ()
+    """Where history is read, instead of cluster.rpc_urls: nodes that keep all of it, with whole logs."""
     poll_slots: int = 4
     """Between two looks at what has been finalized."""
     drain_s: int = 60
@@ -211,7 +213,7 @@ def parse_settings(raw: dict[str, Any], path: Path) -> Settings:
         folder /= _SANDBOX
     timeout_s = shared.cluster.rpc_timeout_ms / 1_000
     return Settings(
-        rpc_urls=shared.cluster.rpc_urls,
+        rpc_urls=incentives.rpc_urls or shared.cluster.rpc_urls,
         program=shared.cluster.program_id,
         slot_ms=shared.cluster.slot_ms,
         rpc_settings=RpcSettings(

@@ -5,7 +5,7 @@ does not answer is waited for; one that contradicts itself is asked again, and t
 """
 
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -180,11 +180,11 @@ async def _go_on(follower: _Follower) -> None:
     """Read round after round until asked to finish, and then until all that has happened is read."""
     wishes = follower.wishes
     if wishes.is_once:
-        while not await _try_round(follower):
+        while not await _try_round(follower, is_patient=False):
             pass
         return
     while not wishes.finish.is_set():
-        await _try_round(follower)
+        await _try_round(follower, is_patient=True)
         with trio.move_on_after(follower.poll_s):
             await wishes.finish.wait()
     await _finish(follower)
@@ -197,7 +197,7 @@ async def _finish(follower: _Follower) -> None:
         try:
             target = await follower.rpc.get_slot("confirmed")
             while reader.through_slot < target:
-                await _try_round(follower)
+                await _try_round(follower, is_patient=False)
                 await trio.sleep(follower.poll_s)
         except RpcFailure as failure:
             log.warning("reading.waits", reason=str(failure))
@@ -206,12 +206,16 @@ async def _finish(follower: _Follower) -> None:
     log.warning("follower.unfinished", through_slot=reader.through_slot, target=target)
 
 
-async def _try_round(follower: _Follower) -> bool:
+async def _try_round(follower: _Follower, *, is_patient: bool) -> bool:
     """Read a round; return whether it came to its end.
+
+    Args:
+        follower: where reading stands.
+        is_patient: whether a cluster that does not answer may do so another time.
 
     Raises:
         HistoryDisagreesError: for the last of several times in a row.
-        RpcFailure: the cluster does not answer, and there is no time to wait for it.
+        RpcFailure: the cluster does not answer, and is not waited for.
     """
     try:
         await _round(follower)
@@ -223,7 +227,7 @@ async def _try_round(follower: _Follower) -> bool:
         await trio.sleep(min(_PAUSE_MAX_S, follower.poll_s * 2**follower.disagreements))
         return False
     except RpcFailure as failure:
-        if follower.wishes.is_once or follower.wishes.finish.is_set():
+        if not is_patient:
             raise
         through_slot = follower.reader.through_slot
         log.warning("reading.waits", reason=str(failure), through_slot=through_slot)
@@ -262,8 +266,7 @@ async def _end(follower: _Follower) -> None:
     books, reader = follower.books, follower.reader
     reading = await books.read_chain()
     if reading is not None and reading.slot > reader.through_slot:
-        with suppress(RpcFailure):
-            await _try_round(follower)
+        await _try_round(follower, is_patient=True)
     if reading is not None and reading.slot <= reader.through_slot:
         await books.record(reading, follower.wishes.now_text())
     if reader.through_slot >= 0:

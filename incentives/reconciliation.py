@@ -38,12 +38,15 @@ class Comparison:
         return self.chain - self.ledger
 
 
-def compare(balances: Mapping[str, int], chain: Holdings) -> tuple[Comparison, ...]:
+def compare(
+    balances: Mapping[str, int], chain: Holdings, *, posted_unknown: int = 0
+) -> tuple[Comparison, ...]:
     """Compare balances with what the chain holds.
 
     Args:
         balances: by role, of all wallets together: credits less debits as of the chain's slot.
         chain: read at one slot.
+        posted_unknown: of roots that the ledger saw posted and did not compute.
     """
     held = {
         role: balances.get(role, 0)
@@ -56,7 +59,11 @@ def compare(balances: Mapping[str, int], chain: Holdings) -> tuple[Comparison, .
         Comparison(
             item="treasury", ledger=sum(held[role] for role in _IN_TREASURY), chain=chain.treasury
         ),
-        Comparison(item="posted", ledger=held["in_flight"] + held["paid"], chain=chain.posted),
+        Comparison(
+            item="posted",
+            ledger=held["in_flight"] + held["paid"] + posted_unknown,
+            chain=chain.posted,
+        ),
         Comparison(
             item="paid",
             ledger=held["paid"] + held["unexplained"],

@@ -5,18 +5,14 @@ they are in the ledger already.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from sqlite_utils import Database
 
-from incentives.ledger.recorded import read_progress
+from incentives.ledger.recorded import read_events, read_progress
 from incentives.parameters import Parameters, ParametersError
 from incentives.rules.rulebook import Rulebook
-from incentives.sourced import Place, SourcedEvent
-
-_EVENTS: Final = "SELECT slot, tx_index, instruction, inner, signature, payload FROM event "
+from incentives.sourced import SourcedEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,20 +51,16 @@ def resume(db: Database, parameters: Parameters, begun_epoch: int) -> Resumed:
         recorded = Parameters.from_json(json.loads(row[1])["parameters"])
         parameters.require_extends(recorded, begun_epoch)
         rulebook = Rulebook.from_json(row[1], parameters)
-    last = None
-    for event in _events(db, "WHERE seq > ? ORDER BY seq", after_seq):
+    for event in read_events(db, after_seq):
         for _ in rulebook.take(event):
             pass
-        last = event
     for _ in rulebook.pass_slot(progress.through_slot):
         pass
-    if last is None:
-        last = next(_events(db, "ORDER BY seq DESC LIMIT 1"), None)
     return Resumed(
         rulebook=rulebook,
         through_slot=progress.through_slot,
         series=dict(db.conn.execute("SELECT series, sequence FROM series")),
-        last=last,
+        last=_newest_event(db),
     )
 
 
@@ -81,7 +73,6 @@ def _check_recorded(db: Database, parameters: Parameters) -> None:
             )
 
 
-def _events(db: Database, clause: str, *values: int) -> Iterator[SourcedEvent]:
-    rows = db.conn.execute(_EVENTS + clause, values)
-    for *place, signature, payload in rows:
-        yield SourcedEvent(Place(*place), signature, payload)
+def _newest_event(db: Database) -> SourcedEvent | None:
+    row = db.conn.execute("SELECT max(seq) FROM event").fetchone()
+    return None if row[0] is None else next(read_events(db, row[0] - 1))

@@ -13,9 +13,11 @@ from spl.token.instructions import get_associated_token_address
 from keeper.chain_plan import Portion
 from keeper.costs import (
     CANCEL_CHAIN_CU,
+    CANCEL_CHAIN_LOG_BYTES,
     cancel_chain_loaded_bytes,
     execute_chain_cu,
     execute_chain_loaded_bytes,
+    execute_chain_log_bytes,
 )
 from programs import addresses
 from programs.contention import Candidate, Claim, take_turns
@@ -65,6 +67,8 @@ class Desk:
                 ),
                 cu=execute_chain_cu([step.kind for step in chain.steps[chain.next_step : end]]),
                 loaded_bytes=execute_chain_loaded_bytes(portion.pools),
+                # All that is left of it: fitting may let it run further than it was packed.
+                log_bytes=execute_chain_log_bytes(portion.left),
             )
         return Group(
             job_id=portion.job_id,
@@ -81,6 +85,7 @@ class Desk:
             ),
             cu=CANCEL_CHAIN_CU,
             loaded_bytes=cancel_chain_loaded_bytes(portion.pools),
+            log_bytes=CANCEL_CHAIN_LOG_BYTES,
         )
 
     def pack(self, portions: Iterable[Portion], shelf: TableShelf | None) -> Packing[Group]:

@@ -46,9 +46,20 @@ LIQUIDATE_LOG_BYTES: Final = 900
 LIQUIDATE_LOG_BYTES_PER_POSITION: Final = 161
 LIQUIDATE_LOG_BYTES_PER_CHAIN: Final = 600
 """Beside its position's record: the events of its pledges, when they are seized."""
+EXECUTE_CHAIN_LOG_BYTES: Final = 520
+EXECUTE_CHAIN_LOG_BYTES_PER_STEP: Final = 420
+"""Source: sandbox runs, 788 to 926 for one step, 1_330 for two, 1_745 for three, 1_913 for four, 2_327 for all five."""
+CANCEL_CHAIN_LOG_BYTES: Final = 1_800
+"""Measured 768 to 1_119; a chain may unwind a stake and liquidity, each with an event and transfers."""
+UPDATE_PRICES_LOG_BYTES: Final = 330
+UPDATE_PRICES_LOG_BYTES_PER_POOL: Final = 11
+"""Measured 321 for one pool; another is eight bytes more of the event."""
 _PAY_REWARDS_CU: Final = 1_300
 _PAY_REWARDS_CU_PER_LEAF: Final = 1_850
 _PAY_REWARDS_CU_PER_NODE: Final = 190
+_PAY_REWARDS_LOG_BYTES: Final = 350
+_PAY_REWARDS_LOG_BYTES_PER_LEAF: Final = 320
+"""A token transfer's own lines, those of the older token program too, and the event's record."""
 _POST_EPOCH_CU: Final = 4_400
 _CU_PER_BUMP: Final = 1_500
 """The program searches the address's bump from 255 downwards. Source: agave create_program_address_units."""
@@ -100,6 +111,11 @@ def execute_chain_cu(kinds: Iterable[StepKind]) -> ComputeUnits:
     return ComputeUnits(_EXECUTE_CHAIN_CU + sum(_STEP_CU[kind] for kind in kinds))
 
 
+def execute_chain_log_bytes(steps: int) -> int:
+    """Bound what so many steps of one chain log."""
+    return EXECUTE_CHAIN_LOG_BYTES + EXECUTE_CHAIN_LOG_BYTES_PER_STEP * steps
+
+
 def execute_chain_loaded_bytes(pools: int) -> int:
     """Bound the bytes one execute_chain loads."""
     state = GLOBAL_DTYPE.itemsize + VAULT_DTYPE.itemsize + market_bytes(pools)
@@ -135,6 +151,11 @@ def pay_rewards_loaded_bytes(batch: Batch, leaf_count: int) -> int:
     tokens = (1 + len(batch.wallets)) * (_TOKEN_ACCOUNT_BYTES + _ACCOUNT_OVERHEAD_BYTES)
     state = GLOBAL_DTYPE.itemsize + epoch_bytes(leaf_count) + _TOKEN_PROGRAM_BYTES
     return _program_bytes() + state + tokens + 6 * _ACCOUNT_OVERHEAD_BYTES
+
+
+def pay_rewards_log_bytes(batch: Batch) -> int:
+    """Bound what paying a batch logs: cut logs would leave the ledger without the event."""
+    return _PAY_REWARDS_LOG_BYTES + _PAY_REWARDS_LOG_BYTES_PER_LEAF * len(batch.wallets)
 
 
 def create_token_account_cu(bump: int) -> ComputeUnits:

@@ -19,7 +19,9 @@ from programs.units import PRICE_ONE_E6, BaseUnits
 
 KIND: Final = "liquidate"
 JOBS_PER_MARKET: Final = 64
-"""One transaction of a market is in flight at a time, and the fullest holds 54."""
+"""One transaction of a market goes at a look, and the fullest holds 54, by lookup tables."""
+JOBS_PER_MARKET_UNTABLED: Final = 32
+"""Without any the fullest holds 23."""
 Amounts = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
@@ -52,6 +54,8 @@ def jobs_of(
     since: DueSince,
     now_s: float,
     at_most: int | None = None,
+    *,
+    per_market: int = JOBS_PER_MARKET,
 ) -> list[Job]:
     """Make jobs of each market's most urgent rows that need not wait.
 
@@ -62,13 +66,14 @@ def jobs_of(
         since: remembers the age of each need.
         now_s: on the caller's clock.
         at_most: the most urgent so many of all; None: all.
+        per_market: of one market no more than so many.
     """
     since_s = since.update(snapshot.addresses[found.index], now_s)
     by_market = np.argsort(found.market_row, kind="stable")
     by_market = by_market[~waits[by_market]]
     _, first, counts = np.unique(found.market_row[by_market], return_index=True, return_counts=True)
     rank = np.arange(len(by_market)) - first.repeat(counts)
-    urgent = np.sort(by_market[rank < JOBS_PER_MARKET])[:at_most]
+    urgent = np.sort(by_market[rank < per_market])[:at_most]
     index, market_row = found.index[urgent], found.market_row[urgent]
     positions, markets = snapshot.positions, snapshot.markets
     # One sale for each side of each pool, and one apart for those under water.

@@ -20,7 +20,7 @@ class LaneConfig:
     key: Path | None = None
     """Keypair file of who pays for it; without one `keys.keeper` pays."""
     concurrency: int = 4
-    """Transactions in flight at once."""
+    """Transactions in flight at once; a liquidation makes room as soon as a block is seen to hold it."""
     hourly_spend_max_lamports: int = 100_000_000
     """Fees and rent of any hour, failed transactions included."""
     daily_spend_max_lamports: int = 1_000_000_000

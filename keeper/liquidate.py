@@ -20,7 +20,7 @@ from solders.pubkey import Pubkey
 from keeper.assessment import Assessment
 from keeper.batching import Desk, Parcel, blamed, cu_bound, cu_margin_bps, dispatch, repack
 from keeper.deeds import deeds_of
-from keeper.due import JOBS_PER_MARKET, KIND, DueSince, jobs_of
+from keeper.due import JOBS_PER_MARKET, JOBS_PER_MARKET_UNTABLED, KIND, DueSince, jobs_of
 from keeper.execute import Kit, Lane, Shipment, job_refs, ship
 from keeper.fees import NoBid
 from keeper.jobs import Job, JobQueue
@@ -48,10 +48,10 @@ from programs.units import (
 _QUEUE_MAX: Final = 100_000
 _REFILLS_PER_SLOT: Final = 4
 """Snapshots may come faster; what is due is sorted into jobs no oftener."""
-_REFILL_SHARE: Final = 10
+_REFILL_SHARE: Final = 5
 """Nor does sorting take more than this part of all time, however much is due."""
 _SIGHT_MAX_SLOTS: Final = 4
-_TRANSACTIONS_AT_A_LOOK: Final = 64
+_TRANSACTIONS_AT_A_LOOK: Final = 128
 """Jobs are made for so many at most: the next look makes those of the others."""
 _EXHAUSTED_MAX: Final = 2
 _EXHAUSTED_KEPT: Final = 4_096
@@ -68,6 +68,8 @@ class _Passage:
     parcel: Parcel
     block_slot: Slot | None = None
     """The block that a node shows it in, which a fork may still take back."""
+    has_place: bool = True
+    """Of the lane's, until a block has been seen to hold it: what is only followed until it is firm takes room from nothing."""
 
     def is_in(self, sight: Sight | None) -> bool:
         """Whether what it did can be read out of a sight of the chain."""
@@ -206,8 +208,12 @@ def _refill(lane: Lane, memory: _Memory, sight: Sight) -> None:
     if resting:
         asleep = np.array([bytes(job.target) for job in resting], dtype="V32")
         waits = waits | np.isin(snapshot.addresses[found.index].view("V32").reshape(-1), asleep)
-    at_most = JOBS_PER_MARKET * min(_TRANSACTIONS_AT_A_LOOK, 2 * lane.room.value + 1)
-    jobs = jobs_of(snapshot, found, waits, memory.since, now_s, at_most)
+    shelf = lane.kit.shelf.get()
+    # What is only rehearsed stays due, and stands before what is less urgent.
+    is_many = lane.kit.rehearsal is not None or (shelf is not None and bool(shelf.tables))
+    per_market = JOBS_PER_MARKET if is_many else JOBS_PER_MARKET_UNTABLED
+    at_most = per_market * min(_TRANSACTIONS_AT_A_LOOK, 2 * lane.room.value + 1)
+    jobs = jobs_of(snapshot, found, waits, memory.since, now_s, at_most, per_market=per_market)
     kept = {job.job_id for job in jobs} | {job.job_id for job in resting}
     memory.queue.withdraw_others(kept)
     for _, reason in memory.queue.offer(jobs, now_s):
@@ -270,8 +276,14 @@ def _dispatch(lane: Lane, memory: _Memory) -> Sequence[_Passage]:
 
 
 async def _liquidate(lane: Lane, memory: _Memory, passage: _Passage) -> None:
+    def give_place_back() -> None:
+        if passage.has_place:
+            passage.has_place = False
+            lane.room.release()
+
     def note_block(slot: Slot | None) -> None:
         passage.block_slot = slot
+        give_place_back()
         memory.wake()
 
     left: Parcel | None = passage.parcel
@@ -280,7 +292,7 @@ async def _liquidate(lane: Lane, memory: _Memory, passage: _Passage) -> None:
             left = await _send(lane, memory, left, note_block)
     finally:
         memory.in_flight.remove(passage)
-        lane.room.release()
+        give_place_back()
         memory.wake()
 
 

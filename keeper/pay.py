@@ -27,7 +27,7 @@ from programs.rpc import RpcFailure
 _WALLETS_PER_PLACE: Final = 64
 """Whose accounts are read in one round for each transaction that may be sent: more than any transaction pays."""
 _ROUNDS_AT_REST: Final = 6
-"""Between two looks at a root of which only wallets that cannot be paid now are left: a minute by default."""
+"""Until the second look at a root of which only wallets are left that cannot be paid: a minute by default; then ever longer."""
 log = structlog.get_logger()
 
 
@@ -110,6 +110,7 @@ async def _plan(lane: Lane, rules: PayRules, memory: Memory, posting: Posting | 
                 if chosen is None:
                     root.rest(_ROUNDS_AT_REST * rules.interval_s)
                     continue
+                root.rests = 0
                 budget -= sum(len(subtree.unpaid) for subtree in chosen)
                 due += await _dues(lane, rules, memory, found, chosen)
     posted = await posts(posting, memory, absent)
@@ -119,7 +120,9 @@ async def _plan(lane: Lane, rules: PayRules, memory: Memory, posting: Posting | 
     if posting is not None:
         for each in posted:  # each by itself: the authority pays for its account
             loads += packed(posting.lane, memory, [each])
-    return [*loads, *packed(lane, memory, due)][: lane.room.value]
+    for kind in ("create_token_account", "pay"):
+        loads += packed(lane, memory, [each for each in due if each.job.kind == kind])
+    return loads[: lane.room.value]
 
 
 def _chosen(found: OpenRoot, memory: Memory, budget: int) -> list[Subtree] | None:

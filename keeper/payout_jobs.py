@@ -22,6 +22,7 @@ from keeper.costs import (
     epoch_rent_lamports,
     pay_rewards_cu,
     pay_rewards_loaded_bytes,
+    pay_rewards_log_bytes,
     post_epoch_cu,
     post_epoch_loaded_bytes,
 )
@@ -83,6 +84,7 @@ def payment(
             instructions=(pay_rewards(program, batch, accounts),),
             cu=pay_rewards_cu(batch),
             loaded_bytes=pay_rewards_loaded_bytes(batch, epoch.leaf_count),
+            log_bytes=pay_rewards_log_bytes(batch),
         ),
         place=(tree.epoch, tree.index),
         leaves=tuple(payable),

@@ -24,12 +24,12 @@ from programs.outcomes import Expired, Failed, Landed
 from programs.pack import Batch, Group, pack_groups
 from programs.units import Lamports, Slot
 
-_KINDS: Final[dict[tuple[str, ...], str]] = {
-    ("pay",): "pay_rewards",
-    ("create_token_account",): "create_token_account",
-    ("post_root",): "post_epoch",
+_INSTRUCTIONS: Final = {
+    "pay": "pay_rewards",
+    "create_token_account": "create_token_account",
+    "post_root": "post_epoch",
 }
-"""What compute units are learned by; anything else in one transaction is a kind of its own."""
+"""By kind of job: what compute units are learned by."""
 _DUES_REMEMBERED: Final = 65_536
 _LANDINGS_REMEMBERED: Final = 65_536
 _LAG_SLOTS_MAX: Final = 1_500
@@ -85,7 +85,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """A transaction to be."""
+    """A transaction to be: jobs of one kind."""
 
     lane: Lane
     batch: Batch[Group]
@@ -99,12 +99,15 @@ class Load:
     @property
     def kind(self) -> str:
         """What is alike in compute units."""
-        kinds = tuple(sorted({due.job.kind for due in self.dues}))
-        return _KINDS.get(kinds, "create_and_pay")
+        return _INSTRUCTIONS[self.dues[0].job.kind]
 
 
 def packed(lane: Lane, memory: Memory, due: Iterable[Due]) -> list[Load]:
-    """Pack jobs in order, as many together as earlier failures allow."""
+    """Pack jobs of one kind in order, as many together as earlier failures allow.
+
+    Opening ten accounts logs more than a transaction may: payments in the same one would lose their events, which the
+    ledger is made of.
+    """
     by_id = {each.job.job_id: each for each in due}
     waiting, loads = list(by_id), list[Load]()
     while together := memory.bisection.first_batch(waiting):
@@ -188,7 +191,8 @@ def _note_landed(memory: Memory, load: Load, landed: Landed) -> None:
                 slot=landed.slot,
                 rent_lamports=due.rent_lamports,
             )
-    _note_events(load.lane.kit, landed)
+    if load.kind == "pay_rewards":
+        _note_events(load.lane.kit, landed)
     memory.news.set()
 
 

@@ -39,6 +39,9 @@ _IN_LOOP_BYTES_MAX: Final = 100 * _IN_LOOP_LEAVES_MAX
 """A larger tree is read and hashed in a thread: 65_536 leaves take half a second, in which no other lane would move."""
 _TREES_KEPT: Final = 4
 """The largest is of 20 MB with its leaves."""
+_REST_MAX_S: Final = 3_600.0
+"""Of a season's roots most wait for a few wallets that may never open an account."""
+_DOUBLINGS_MAX: Final = 16
 _UNREADABLE_S: Final = 60.0
 """Before a file that the disk did not give is tried again."""
 log = structlog.get_logger()
@@ -62,6 +65,8 @@ class Root:
     """Paid whole, or refused for good."""
     waits_for: str | None = None
     """What was said last about why it waits."""
+    rests: int = 0
+    """How often in a row nothing of it could be paid."""
     rests_until_s: float = 0.0
     marks: int | None = None
     """The bitmap as read last, as one number; None: not yet."""
@@ -73,9 +78,10 @@ class Root:
         """What it is called in logs."""
         return {"file": str(self.file), "epoch": self.head.epoch, "index": self.head.index}
 
-    def rest(self, for_s: float) -> None:
-        """Leave it alone for a while: nothing of it can be paid now."""
-        self.rests_until_s = trio.current_time() + for_s
+    def rest(self, first_s: float) -> None:
+        """Leave it alone for a while, twice as long each time: nothing of it can be paid now."""
+        self.rests_until_s = trio.current_time() + min(first_s * 2.0**self.rests, _REST_MAX_S)
+        self.rests = min(self.rests + 1, _DOUBLINGS_MAX)
 
     def note_ours(self, leaves: Iterable[int], *, is_paid: bool) -> None:
         """Remember leaves that we pay, or did not pay after all."""

@@ -22,6 +22,8 @@ from keeper.blame import guilty_instruction
 from keeper.costs import (
     UPDATE_PRICES_CU,
     UPDATE_PRICES_CU_PER_POOL,
+    UPDATE_PRICES_LOG_BYTES,
+    UPDATE_PRICES_LOG_BYTES_PER_POOL,
     update_prices_loaded_bytes,
 )
 from keeper.execute import Lane, Shipment, job_refs, ship
@@ -175,6 +177,7 @@ def _group(lane: Lane, reading: _Reading) -> Group:
         ),
         cu=ComputeUnits(UPDATE_PRICES_CU + UPDATE_PRICES_CU_PER_POOL * len(post.outcomes)),
         loaded_bytes=update_prices_loaded_bytes(len(post.outcomes)),
+        log_bytes=UPDATE_PRICES_LOG_BYTES + UPDATE_PRICES_LOG_BYTES_PER_POOL * len(post.outcomes),
     )
 
 

@@ -10,7 +10,7 @@ database, and the next start settles it before anything else.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,18 @@ from state.headroom import headroom_bps
 from state.learned import LearnedUnits
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Began:
+    """Where this run's own report begins."""
+
+    s: float
+    """On the trio clock."""
+    last_id: int
+    """Of the newest attempt before it."""
+    final_up_to: int
+    """The end of every attempt up to this id was final then."""
 
 
 async def run(config: Config, options: RunOptions) -> dict[str, Any]:
@@ -158,9 +170,14 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                     store=store,
                 )
                 _log_start(work, path)
-                first_id = await Attempts(store).last_id()
+                attempts = Attempts(store)
+                began = _Began(
+                    s=started_s,
+                    last_id=await attempts.last_id(),
+                    final_up_to=await attempts.final_up_to(),
+                )
                 await follow_transactions(work)
-            found = await _report(work, first_id, started_s, rpc.statistics())
+            found = await _report(work, began, rpc.statistics())
     log.info(
         "keeper.stopped",
         run_s=found["run_s"],
@@ -186,11 +203,13 @@ def _log_start(work: Work, path: Path) -> None:
 
 
 async def _report(
-    work: Work, first_id: int, started_s: float, endpoints: Sequence[EndpointStatistics]
+    work: Work, began: _Began, endpoints: Sequence[EndpointStatistics]
 ) -> dict[str, Any]:
     """Say what became of the run: its transactions by the database's word, the rest by the tally's."""
-    summary = await Attempts(work.store).summary(after_id=first_id)
-    headroom = partial(headroom_bps, after_id=first_id, percents=HEADROOM_PERCENTS)
+    summary = await Attempts(work.store).summary(
+        after_id=began.last_id, final_up_to=began.final_up_to
+    )
+    headroom = partial(headroom_bps, after_id=began.last_id, percents=HEADROOM_PERCENTS)
     return report(
         facts=work.facts,
         payer=work.payer,
@@ -199,7 +218,7 @@ async def _report(
         headroom_bps=await work.store.read(headroom),
         prices=work.board.statistics(),
         resends=work.kit.in_flight.statistics().resends,
-        run_s=trio.current_time() - started_s,
+        run_s=trio.current_time() - began.s,
         slot_ms=work.kit.slot_ms,
         endpoints=endpoints,
         spend=spend_json(work.lanes),

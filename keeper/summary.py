@@ -32,6 +32,10 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
             f"transactions   {transactions['landed']} landed, {transactions['failed']} failed, "
             f"{transactions['expired']} expired, {transactions['open']} open, {transactions['duplicates']} duplicates"
         ),
+        *(
+            f"failed         {count} for {why}"
+            for why, count in transactions["failed_because"].items()
+        ),
         _spent(transactions),
         f"due to landed  p50 {_ms(latency['due_to_landed_p50'])}, p99 {_ms(latency['due_to_landed_p99'])}",
         f"not done       {_counts(report['refusals'])}",

@@ -60,12 +60,15 @@ class Work:
     def marks(self) -> list[str]:
         """Say how this run differs from a keeper at work now: it sends nothing, or it drains."""
         found = []
-        if self.options.shadow is not None:
+        if self.kit.rehearsal is not None:
+            mode = "dry run" if self.options.shadow is None else "shadow"
+            lanes = self.kit.rehearsal.by_lane.values()
             found.append(
-                f"shadow: nothing is sent, all is written to {self.options.shadow.file.path}"
+                f"{mode}: nothing is sent; would have been: {sum(lane.transactions for lane in lanes)} transactions "
+                f"with {sum(lane.jobs for lane in lanes)} jobs, {sum(lane.simulated_badly for lane in lanes)} simulated badly"
             )
-        elif self.kit.rehearsal is not None:
-            found.append("dry run: nothing is sent")
+        if self.options.shadow is not None:
+            found.append(f"written to {self.options.shadow.file.path}")
         if self.options.is_once:
             found.append("one round")
         if self.stop.is_set():

@@ -87,7 +87,7 @@ class Book:
             elif len(self.names) > 1:
                 first = self.names[found[0]]
                 self._badness.note_failure(
-                    f"no endpoint is good: {first} is asked all the same, though {rank.name.lower()}"
+                    f"no endpoint is good: {first} is asked all the same ({rank.words})"
                 )
         return found
 

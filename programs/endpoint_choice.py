@@ -32,6 +32,19 @@ class Rank(IntEnum):
     OPEN = 3
     """Its breaker lets nothing through."""
 
+    @property
+    def words(self) -> str:
+        """What an operator is told of it."""
+        return _WORDS[self]
+
+
+_WORDS: Final = {
+    Rank.GOOD: "it answers, and keeps up",
+    Rank.LAGGING: "it lags behind the newest slot heard",
+    Rank.DUE: "its calls failed, and this one tries whether it is back",
+    Rank.OPEN: "its calls failed a moment ago",
+}
+
 
 def rank_of(standing: Standing, now_s: float, max_lag_slots: int) -> Rank:
     """Judge one endpoint."""

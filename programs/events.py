@@ -200,10 +200,10 @@ def placed_data(logs: Iterable[str], program: Pubkey) -> Iterator[tuple[int, byt
                 ValueError
             ) as error:  # binascii.Error is one; characters beyond ASCII are another
                 raise MalformedEventError(f"found {data!r}, expected base64") from error
-        elif invoked := _INVOKE.fullmatch(line):
+        elif line.endswith("]") and (invoked := _INVOKE.fullmatch(line)):
             invoked_before += not stack
             stack.append(invoked[1])
-        elif _RETURN.match(line) and stack:
+        elif stack and ("success" in line or "failed: " in line) and _RETURN.match(line):
             stack.pop()
         elif line == _TRUNCATED:
             is_truncated = True

@@ -128,6 +128,8 @@ class Group:
     instructions: tuple[Instruction, ...]
     cu: ComputeUnits
     loaded_bytes: int
+    log_bytes: int = 0
+    """Where what they log is read afterwards: a transaction's logs are cut at the limit, and its events with them."""
 
 
 T = TypeVar("T", bound=Target)
@@ -381,7 +383,7 @@ def _with_group(draft: Draft, group: Group, shelf: TableShelf) -> Draft:
         grown.add_tables(shelf.choose({meta.pubkey for meta in metas if not meta.is_signer}))
     for instruction in group.instructions:
         grown.add_instruction(instruction)
-    grown.add_cost(cu=group.cu, loaded_bytes=group.loaded_bytes)
+    grown.add_cost(cu=group.cu, loaded_bytes=group.loaded_bytes, log_bytes=group.log_bytes)
     return grown
 
 

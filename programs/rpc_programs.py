@@ -57,6 +57,7 @@ class ProgramReader:
                 parse=lambda found: read_program_accounts(found, program),
                 check=count,
                 timeout_s=self._pool.settings.scan_timeout_s,
+                is_bulky=True,
             ),
         )
 
@@ -92,6 +93,7 @@ class ProgramReader:
                 parse=_as_rows,
                 check=count,
                 timeout_s=self._pool.settings.scan_timeout_s,
+                is_bulky=True,
                 read=read_rows,
             ),
         )

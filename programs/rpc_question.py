@@ -41,6 +41,8 @@ class Question(Generic[T]):
     """Instead of the usual one."""
     read: ReadBody | None = None
     """Takes the body of the reply instead of a JSON parser; what it returns is parsed in its place."""
+    is_bulky: bool = False
+    """The reply may be hundreds of megabytes: it is asked of one endpoint at a time, for two replies at once are twice the memory."""
     is_send: bool = False
     """No answer about the chain: neither its age nor the endpoint's cluster matters."""
     is_visit: bool = False

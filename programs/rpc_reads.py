@@ -37,7 +37,7 @@ async def read(pool: Pool, question: Question[T]) -> T:
     return await read_with(
         pool,
         lambda number: pool.ask(number, question),
-        kind=question.method,
+        kind=None if question.is_bulky else question.method,
         extra_s=question.timeout_s or 0,
     )
 
@@ -46,7 +46,7 @@ async def read_with(
     pool: Pool,
     ask: Callable[[int], Awaitable[T]],
     *,
-    kind: str,
+    kind: str | None,
     extra_s: float = 0,
     is_proof: bool = False,
 ) -> T:
@@ -55,7 +55,7 @@ async def read_with(
     Args:
         pool: whom to ask.
         ask: one try, with the number of an endpoint.
-        kind: of question: how long such an answer takes is learned.
+        kind: of question: how long such an answer takes is learned, and one that takes longer gets company; None: never.
         extra_s: what is added to the deadline of a single call.
         is_proof: what is asked decides what is signed: refused while endpoints contradict each other.
 
@@ -75,6 +75,10 @@ async def read_with(
             asked.clear()
         waiting = unasked() or await _wait_allowed(pool)
         asked.add(waiting[0])
+        if kind is None:
+            found = await ask(waiting[0])
+            pool.book.prefer(waiting[0])
+            return found
         return await _ask_with_company(
             pool, ask, waiting[0], asked, kind, extra_s or pool.settings.try_timeout_s
         )

@@ -83,9 +83,20 @@ class Attempts:
         """Sum what lanes spent, by minute, since a minute or since a slot: it counts against the caps of this process."""
         return await self.store.read(lambda db: spent_by_minute(db, from_minute, from_slot))
 
-    async def summary(self, *, after_id: int = 0) -> AttemptSummary:
-        """Count the attempts recorded after `after_id`."""
-        return await self.store.read(lambda db: summarize(db, after_id))
+    async def final_up_to(self) -> int:
+        """Return the id up to which the end of every attempt is final."""
+
+        def find(db: Database) -> int:
+            oldest, newest = db.conn.execute(
+                "SELECT (SELECT min(id) FROM attempt WHERE is_finalized = 0), (SELECT max(id) FROM attempt)"
+            ).fetchone()
+            return (newest or 0) if oldest is None else oldest - 1
+
+        return await self.store.read(find)
+
+    async def summary(self, *, after_id: int = 0, final_up_to: int = 0) -> AttemptSummary:
+        """Count the attempts recorded after `after_id`; and the duplicates among all above `final_up_to` and older ones."""
+        return await self.store.read(lambda db: summarize(db, after_id, final_up_to))
 
 
 def _insert(db: Database, attempt: AttemptToRecord) -> None:

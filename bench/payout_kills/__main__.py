@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +61,9 @@ class Campaign:
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as JSON types."""
-        return {"passed": self.passed, **asdict(self)}
+        # asdict would make a Counter of a Counter's items.
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {"passed": self.passed, **plain}
 
 
 async def run_campaign(asked: argparse.Namespace, folder: Path) -> Campaign:

@@ -23,6 +23,7 @@ from programs.layout import AccountKind
 from programs.rpc import (
     Account,
     Accounts,
+    BlockTransaction,
     LatestBlockhash,
     ProgramAccounts,
     ProgramRows,
@@ -35,6 +36,8 @@ from programs.rpc import (
     Simulation,
     TransactionFacts,
 )
+from programs.rpc import Block as ConfirmedBlock
+from programs.units import Slot
 from tests.fakes import accounts_of
 from tests.keeper.scripted import (
     logs_of_liquidation,
@@ -143,7 +146,26 @@ class Nodes:
 
     async def get_transaction(self, signature: Any) -> TransactionFacts | None:
         """See `Rpc`."""
-        tip = await self._turn("get_transaction")
+        return self._facts(signature, await self._turn("get_transaction"))
+
+    async def get_block(self, slot: int, commitment: str) -> ConfirmedBlock | None:
+        """See `Rpc`."""
+        tip = await self._turn("get_block")
+        newest = self.cluster.block_at(self.cluster.height(commitment, tip))
+        found = [block for block in self.cluster.blocks if block.slot == slot <= newest.slot]
+        if not found:
+            raise RpcError(-32004, f"Block not available for slot {slot}")
+        every = ((each, self._facts(each, tip)) for each in found[0].executed)
+        return ConfirmedBlock(
+            slot=Slot(slot),
+            parent=Slot(slot - 1),
+            blockhash=found[0].blockhash,
+            transactions=tuple(
+                BlockTransaction(signature=each, facts=facts) for each, facts in every if facts
+            ),
+        )
+
+    def _facts(self, signature: Any, tip: Block) -> TransactionFacts | None:
         status = self.cluster.status(signature, tip, history=True)
         if status is None:
             return None

@@ -12,6 +12,7 @@ from incentives.cli.follow import follow_command
 from incentives.cli.payouts import payouts_command
 from incentives.cli.proof import proof_command
 from incentives.cli.publish import publish_command
+from incentives.cli.recompute import recompute_command
 from incentives.cli.reconcile import reconcile_command
 from incentives.cli.refusal import Commands
 from incentives.cli.season import season_command
@@ -19,6 +20,7 @@ from incentives.cli.serve import serve_command
 from incentives.cli.simulate import simulate_command
 from incentives.cli.sql import sql_command
 from incentives.cli.statement import statement_command
+from incentives.cli.verify import verify_command
 from incentives.config import ConfigError
 from incentives.ledger.errors import LedgerError
 from incentives.manifest_folder import ManifestConflictError
@@ -27,6 +29,8 @@ from incentives.publish.pack import PackError
 from incentives.reading.errors import ReadingError
 from incentives.roots import UnpayableError
 from incentives.rules.errors import RulebookError
+from incentives.rules.explain import NotExplainedError
+from programs.events import MalformedEventError
 from programs.rpc import RpcFailure
 from state.errors import StateError
 
@@ -36,6 +40,7 @@ Examples:
   incentives statement WALLET --table   what a wallet earned, line by line
   incentives explain SIGNATURE          why an amount is what it is
   incentives reconcile                  the ledger against the chain
+  incentives verify                     whether everything holds that must hold
   incentives payouts --stuck            what is not paid and should be
   incentives sql "SELECT …" -t          any other question
 \b
@@ -51,7 +56,9 @@ class _Incentives(Commands):
         ConfigError,
         LedgerError,
         PackError,
+        MalformedEventError,
         ManifestConflictError,
+        NotExplainedError,
         ParametersError,
         ReadingError,
         RpcFailure,
@@ -81,6 +88,8 @@ cli.add_command(epoch_command)
 cli.add_command(bootstrap_command)
 cli.add_command(payouts_command)
 cli.add_command(reconcile_command)
+cli.add_command(verify_command)
+cli.add_command(recompute_command)
 cli.add_command(simulate_command)
 cli.add_command(export_command)
 cli.add_command(sql_command)

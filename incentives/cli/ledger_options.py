@@ -3,6 +3,7 @@
 A command sees the ledger as of one commit, however long it reads, and cannot write: the file is opened read-only.
 """
 
+import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import wraps
@@ -21,8 +22,27 @@ from programs.units import I64_MAX
 from state.sqlite import sqlite3
 
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
-NUMBER: Final = click.IntRange(0, I64_MAX)
-"""Whatever SQLite can be asked for: a slot, an epoch, a count."""
+
+
+_DIGITS: Final = re.compile("[0-9]{1,19}")
+
+
+class _Number(click.ParamType[int]):
+    """A slot, an epoch or a count; click's own range would print its end in every help."""
+
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Read it."""
+        text = str(value)
+        if not _DIGITS.fullmatch(text) or int(text) > I64_MAX:
+            self.fail(f"{text!r}: expected a whole number from 0 to {I64_MAX}", param, ctx)
+        return int(text)
+
+
+NUMBER: Final = _Number()
 LEDGER_OPTION: Final = click.option(
     "--ledger", "ledger_file", type=_FILE, help="The ledger.  [default: that of keeper.toml]"
 )
@@ -40,8 +60,12 @@ def reads_ledger(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def reading(path: Path) -> Generator[Database]:
-    """Open a ledger as it is now; `mmt(base_units)` is a function of its SQL.
+def reading(path: Path, *, is_one_moment: bool = True) -> Generator[Database]:
+    """Open a ledger; `mmt(base_units)` is a function of its SQL.
+
+    Args:
+        path: the file.
+        is_one_moment: whether all that is read is as of one commit; else whoever reads sees to that.
 
     Raises:
         LedgerError: there is none, or it cannot be read.
@@ -52,7 +76,8 @@ def reading(path: Path) -> Generator[Database]:
         try:
             db.conn.create_function("mmt", 1, _mmt, deterministic=True)
             db.conn.execute("PRAGMA query_only = ON")
-            db.conn.execute("BEGIN")
+            if is_one_moment:
+                db.conn.execute("BEGIN")
             yield db
         finally:
             db.close()

@@ -69,6 +69,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--tsv", is_flag=True, help="Print the rows as TSV."),
         click.option("--csv", is_flag=True, help="Print the rows as CSV."),
         click.option("--nl", is_flag=True, help="Print the rows as JSON, one object a line."),
+        click.option("--json", is_flag=True, help="Print JSON, as without any of these."),
     ):
         told = option(told)
     return told
@@ -76,7 +77,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _chosen(given: dict[str, Any]) -> Form:
     """Take the options out of what a command was given."""
-    forms = [name for name in ("nl", "csv", "tsv", "table") if given.pop(name)]
+    forms = [name for name in ("json", "nl", "csv", "tsv", "table") if given.pop(name)]
     fmt, has_headers = given.pop("fmt"), not given.pop("no_headers")
     if fmt is not None:  # with --table or without, as in sqlite-utils
         forms = [name for name in forms if name != "table"] + ["fmt"]
@@ -111,8 +112,10 @@ def json_value(name: str, value: Value) -> object:
         return value
     if isinstance(value, int) and (name in AMOUNT_NAMES or abs(value) > _EXACT_MAX):
         return str(value)
-    if isinstance(value, Mapping):
-        return json_object(value, value.values())
+    if isinstance(
+        value, Mapping
+    ):  # of names that are not ours: an `amount` there may be of another token
+        return {key: json_value("", each) for key, each in value.items()}
     return value.hex() if isinstance(value, bytes) else value
 
 

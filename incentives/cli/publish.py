@@ -15,7 +15,7 @@ from incentives.publish.pack import write_pack
 _EXAMPLES: Final = """\b
 Examples:
   incentives publish /srv/www/rewards
-  python3 /srv/www/rewards/check.py /srv/www/rewards/epochs/000003/root-0.json RPC_URL
+  incentives publish /srv/www/rewards --ledger var/state/ledger.db
 """
 
 

@@ -11,6 +11,7 @@ from solders.pubkey import Pubkey
 from sqlite_utils import Database
 
 from incentives.chain_reading import read_chain
+from incentives.cli.cluster import require_same_chain
 from incentives.cli.config_options import CONFIG_OPTION, ledger_path, settings_of
 from incentives.cli.ledger_options import LEDGER_OPTION, reading
 from incentives.cli.output import Form, Report, output_options, show
@@ -18,7 +19,9 @@ from incentives.cli.queries import progress_slot
 from incentives.cli.refusal import Refusal
 from incentives.ledger.encoding import Identity
 from incentives.ledger.opened import read_identity
+from incentives.ledger.recorded import find_cause
 from incentives.reconciliation import Comparison, Holdings, compare
+from programs.events import decode
 from programs.rpc import RpcFailure
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
@@ -51,6 +54,7 @@ class _Reading:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
     found: tuple[Comparison, ...]
+    posted_unknown: int
     through_slot: int
     slots_behind: int
 
@@ -117,12 +121,7 @@ async def _ask(urls: tuple[str, ...], identity: Identity) -> _Reading | None:
     """
     try:
         async with open_rpc(urls, RpcSettings()) as rpc:
-            genesis_hash = str(await rpc.get_genesis_hash())
-            if genesis_hash != identity.genesis_hash:
-                raise Refusal(
-                    f"the cluster's genesis is {genesis_hash}, the ledger's {identity.genesis_hash}: "
-                    "check cluster.rpc_urls, or compare with what is recorded (--recorded)"
-                )
+            await require_same_chain(rpc, identity)
             seen = await read_chain(
                 rpc, Pubkey.from_string(identity.program), Pubkey.from_string(identity.mint)
             )
@@ -174,11 +173,27 @@ def _compare_now(db: Database, seen: _Reading) -> _Outcome:
         if through <= seen.slot
         else db.conn.execute(_BALANCES, [seen.slot])
     )
+    unknown = _posted_unknown(db, seen.slot)
     return _Outcome(
-        found=compare(dict(rows), seen.holdings),
+        found=compare(dict(rows), seen.holdings, posted_unknown=unknown),
+        posted_unknown=unknown,
         through_slot=through,
         slots_behind=max(seen.slot - through, 0),
     )
+
+
+def _posted_unknown(db: Database, through_slot: int) -> int:
+    """Return what roots come to that were posted and that this ledger did not compute: they are recorded, and owe nothing."""
+    causes = db.conn.execute(
+        "SELECT cause FROM anomaly WHERE kind = 'unknown_root' AND slot <= ?", [through_slot]
+    )
+    total = 0
+    for (cause,) in causes.fetchall():
+        (payload,) = db.conn.execute(
+            "SELECT payload FROM event WHERE seq = ?", [find_cause(db, cause)]
+        ).fetchone()
+        total += decode(payload).amount("total")
+    return total
 
 
 def _report(seen: _Reading, outcome: _Outcome) -> Report:
@@ -192,6 +207,7 @@ def _report(seen: _Reading, outcome: _Outcome) -> Report:
             "age_s": round(age.total_seconds()),
             "read_through_slot": outcome.through_slot,
             "slots_behind": outcome.slots_behind,
+            "posted_unknown": outcome.posted_unknown,
         },
         columns=("item", "ledger", "chain", "difference"),
         rows=[(one.item, one.ledger, one.chain, one.difference) for one in outcome.found],

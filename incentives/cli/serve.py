@@ -15,9 +15,8 @@ from incentives.ledger.opened import read_identity, read_ledger
 _LOOPBACK: Final = "127.0.0.1"
 _EXAMPLES: Final = """\b
 Examples:
-  make serve
+  incentives serve
   incentives serve --port 8002 --ledger var/state/ledger.db
-  ssh -L 8001:127.0.0.1:8001 keeper-host     then open http://127.0.0.1:8001/season
 """
 
 
@@ -30,7 +29,8 @@ Examples:
 def serve_command(*, port: int, ledger_file: Path | None, config_path: Path | None) -> None:
     """Open Datasette on the live ledger: the questions operators ask, and charts at /season.
 
-    Read-only, and on loopback alone: it asks nobody for a password. From elsewhere, go through ssh.
+    Read-only, and on loopback alone: it asks nobody for a password. From elsewhere, go through
+    ssh -L 8001:127.0.0.1:8001, then open http://127.0.0.1:8001/season.
     """
     try:
         from incentives.serve.app import serve  # noqa: PLC0415 - an extra that may not be there

@@ -13,6 +13,10 @@ class GapError(HistoryDisagreesError):
     """The program's running number says that events are missing."""
 
 
+class CutLogsError(HistoryDisagreesError):
+    """A node has cut the logs of a transaction of the program; another one may have them whole."""
+
+
 class RepeatedEventError(ReadingError):
     """A running number comes a second time: what is read contradicts what was read."""
 

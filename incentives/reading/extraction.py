@@ -11,7 +11,7 @@ from typing import Final
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from incentives.reading.errors import HistoryDisagreesError, UnreadableEventError
+from incentives.reading.errors import CutLogsError, HistoryDisagreesError, UnreadableEventError
 from incentives.sourced import Place, SourcedEvent
 from programs.event_layout import EventKind
 from programs.events import (
@@ -24,7 +24,7 @@ from programs.events import (
 from programs.rpc import Block, BlockTransaction
 
 _SILENT: Final = tuple(
-    Pubkey.from_string(name)
+    bytes(Pubkey.from_string(name))
     for name in (
         "Ed25519SigVerify111111111111111111111111111",
         "KeccakSecp256k11111111111111111111111111111",
@@ -51,8 +51,8 @@ def events_of(block: Block, program: Pubkey) -> Iterator[ReadEvent]:
     """Yield the program's events of a block, in order.
 
     Raises:
-        HistoryDisagreesError: the node left out logs, or an event names another slot than its block's.
-        UnreadableEventError: the program's logs were cut, or hold what is no event of the version that is known.
+        HistoryDisagreesError: the node left out logs or cut them, or an event names another slot than its block's.
+        UnreadableEventError: the program's logs hold what is no event of the version that is known.
     """
     name = f"Program {program} invoke ["
     for tx_index, transaction in enumerate(block.transactions):
@@ -91,9 +91,10 @@ def _events_of(
             place = Place(facts.slot, tx_index, instruction, inner)
             yield ReadEvent(head, SourcedEvent(place, signature, payload))
     except TruncatedLogsError as error:
-        raise UnreadableEventError(
-            f"the logs of {signature} in slot {facts.slot} were cut at the runtime's limit, and events of the program may "
-            "be among what is missing: nothing is reckoned from here on until it is known what they were"
+        raise CutLogsError(
+            f"the logs of {signature} in slot {facts.slot} were cut, and events of the program may be among what is "
+            "missing: read the history from a node that keeps whole logs (agave-validator --log-messages-bytes-limit), "
+            "named in incentives.rpc_urls; nothing is reckoned from here on until then"
         ) from error
     except MalformedEventError as error:
         raise UnreadableEventError(
@@ -108,12 +109,12 @@ def _names(transaction: BlockTransaction, program: Pubkey) -> bool:
 def _instruction_numbers(transaction: BlockTransaction) -> list[int] | None:
     """Return the instruction of each invocation in the logs; None where they are simply the same."""
     wire = transaction.facts.wire
-    if not any(bytes(program) in wire for program in _SILENT):
+    if _SILENT[0] not in wire and _SILENT[1] not in wire and _SILENT[2] not in wire:
         return None
     message = VersionedTransaction.from_bytes(wire).message
     keys = message.account_keys
     return [
         number
         for number, compiled in enumerate(message.instructions)
-        if keys[compiled.program_id_index] not in _SILENT
+        if bytes(keys[compiled.program_id_index]) not in _SILENT
     ]

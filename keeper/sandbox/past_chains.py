@@ -1,4 +1,4 @@
-"""The databases of sandbox chains that ended with their keeper: the newest few stay, for a look at what happened.
+"""What sandbox chains left that ended with their keeper, databases and manifests: the newest few stay, for a look at what happened.
 
 Shell. The chain of a sandbox that a keeper started dies with that keeper, so nothing in such a database can ever be
 settled. Databases of other clusters lie in another folder and are never touched.
@@ -16,6 +16,9 @@ SUBFOLDER: Final = "sandbox"
 _PATTERNS: Final = ("keeper-*.db", "incentives-*.db")
 _KEPT: Final = 5
 _BESIDE: Final = ("-wal", "-shm", ".lock")
+_MANIFESTS: Final = "payouts"
+"""Where the incentives put what the keeper pays, each file named after the first digits of its chain's genesis hash."""
+_GENESIS_NAMED: Final = 8
 
 log = structlog.get_logger()
 
@@ -39,7 +42,7 @@ def _changed_at_s(path: Path) -> float:
 
 
 def _delete_unheld(path: Path) -> None:
-    """Delete a database and what lies beside it, holding its lock meanwhile.
+    """Delete a database, what lies beside it and its chain's manifests, holding its lock meanwhile.
 
     Raises:
         OSError: a process holds it, or the folder cannot be written.
@@ -50,5 +53,8 @@ def _delete_unheld(path: Path) -> None:
         path.unlink(missing_ok=True)
         for ending in _BESIDE:
             Path(f"{path}{ending}").unlink(missing_ok=True)
+        _, _, genesis_hash = path.stem.partition("-")
+        for manifest in path.parent.glob(f"{_MANIFESTS}/{genesis_hash[:_GENESIS_NAMED]}-*.json"):
+            manifest.unlink(missing_ok=True)
     finally:
         os.close(lock)

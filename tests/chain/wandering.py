@@ -53,10 +53,11 @@ class Wandering(RuleBasedStateMachine):
     so: ClassVar[bytes] = PROGRAM_SO.read_bytes()
     landed: ClassVar[Counter[Tag]] = Counter()
     said: ClassVar[Counter[EventKind]] = Counter()
+    platform_type: ClassVar[type[WatchedPlatform]] = WatchedPlatform
 
     @initialize()
     def start(self) -> None:
-        self.platform = WatchedPlatform(so=self.so, landed=self.landed, said=self.said)
+        self.platform = self.platform_type(so=self.so, landed=self.landed, said=self.said)
         self.platform.initialize()
         self.people = [self.platform.user(20_000_000) for _ in range(4)]
         self.platform.stake(self.people[0], 500_000 * USD)

@@ -119,6 +119,7 @@ class Operator:
 
     def run(self, command, *options, payer=None):
         """Run a command in this process: exit code, stdout, stderr with the sentence of an error."""
+        self.chain.do(self.chain.bank.advance_slot, 2)  # what the test did is confirmed
         ended = CliRunner().invoke(cli, self.words(command, *options, payer=payer))
         if ended.exception is None or isinstance(ended.exception, SystemExit):
             return ended.exit_code, ended.stdout, ended.stderr

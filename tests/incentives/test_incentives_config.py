@@ -48,6 +48,12 @@ def test_the_ledger_of_a_sandbox_lies_apart_from_what_must_never_be_lost():
     assert settings.ledger_path("x" * 44).parent == Path("/etc/keeper/state/sandbox")
 
 
+def test_history_may_be_read_elsewhere_than_the_keeper_reads():
+    settings = parsed(incentives={"rpc_urls": ["https://archive.example"]})
+    assert settings.rpc_urls == ("https://archive.example",)
+    assert parsed().rpc_urls == ("http://127.0.0.1:8899",)
+
+
 def test_versions_of_the_rules_are_read_in_their_order():
     versions = [{"mining_rate_ppm": 500}, {"from_epoch": 7, "trade_reward_ppm": 0}]
     settings = parsed(incentives={"rules": versions})

@@ -157,6 +157,16 @@ def test_where_no_cluster_answers_the_last_reading_is_taken_and_its_age_said(led
         )
 
 
+def test_a_root_that_the_ledger_did_not_compute_is_counted_and_told(tmp_path):
+    season = played()
+    season.telling.at(1_211)
+    season.tell(season.telling.posted(0, 7, bytes(32), count=1, total=500, number=9))
+    reading = replace(AT_THE_END, slot=1_211, posted=POSTED + 500)
+    with being_written(tmp_path / "ledger.db", season), cluster(reading) as url:
+        found = json.loads(reconciled(tmp_path / "ledger.db", "--rpc-url", url).stdout)
+    assert (True, "500") == (found["agrees"], found["posted_unknown"])
+
+
 def test_another_cluster_is_refused(ledger):
     with cluster(AT_THE_END, genesis_hash=str(Pubkey.default())) as url:
         result = reconciled(ledger, "--rpc-url", url)

@@ -87,6 +87,14 @@ def test_bytes_are_hex():
     assert [{"head": "01ff"}] == json.loads("".join(texts_of(report, Form())))
 
 
+def test_named_values_are_an_object_and_none_of_their_names_means_mmt():
+    report = Report(columns=("event",), rows=[({"amount": 5, "large": LARGE},)])
+    found = {"amount": 5, "large": str(LARGE)}
+    assert [{"event": found}] == json.loads("".join(texts_of(report, Form())))
+    (row,) = csv.DictReader(io.StringIO("".join(texts_of(report, Form(name="csv")))))
+    assert found == json.loads(row["event"])
+
+
 def test_rows_are_printed_as_they_come():
     taken = []
 
@@ -113,6 +121,7 @@ def example(*, form, more):
     ("options", "text"),
     [
         ([], '[{"a": "yes"}]\n'),
+        (["--json"], '[{"a": "yes"}]\n'),
         (["--nl"], '{"a": "yes"}\n'),
         (["--csv"], "a\nyes\n"),
         (["--tsv", "--no-headers"], "yes\n"),

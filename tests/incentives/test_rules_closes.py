@@ -1,7 +1,7 @@
 """incentives/rules: genesis, epochs, and the end of the season."""
 
 from incentives.emission import emitted_between, emitted_by
-from incentives.lines import Anomaly, BoostedTrade, Code, EpochClose, EventLine
+from incentives.lines import Anomaly, BoostedTrade, Code, EpochClose, EventLine, Transfer
 from incentives.parameters import Parameters, Rules
 from programs.genesis import SINK_MMT, TREASURY_MMT
 from tests.incentives.told_events import Telling, balances
@@ -107,3 +107,10 @@ def test_after_the_season_what_has_no_number_leaves_its_event_alone():
     lines = fold(events)
     assert not of_type(lines, Anomaly)
     assert 3 == len(of_type(lines, EventLine))
+
+
+def test_an_epoch_that_emits_no_whole_base_unit_closes_without_an_emission():
+    lines = fold([Telling().genesis(season_slots=2**62)], to=1_099)
+    [close] = of_type(lines, EpochClose)
+    assert 0 == close.emitted
+    assert not [line for line in of_type(lines, Transfer) if line.code is Code.EMISSION]

@@ -1,24 +1,20 @@
 """incentives/rules: what holds of every history."""
 
 from collections import Counter
-from copy import deepcopy
 from itertools import groupby
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from solders.pubkey import Pubkey
 
 from incentives.emission import emitted_by
-from incentives.lines import BoostedTrade, Code, EpochClose, EventLine, Transfer
-from incentives.parameters import Parameters
+from incentives.lines import Code, EpochClose, EventLine, Transfer
 from incentives.rules.errors import RulebookError
 from incentives.rules.formulas import CLAIM_DENOMINATOR, mining_claim, share_out
 from incentives.rules.rulebook import Rulebook
 from programs.events import decode
 from programs.genesis import SINK_MMT, TREASURY_MMT
 from tests.incentives.invented_history import PARAMETERS, SEASON_SLOTS, histories
-from tests.incentives.told_events import Telling, address, balances
 
 LAST_SLOT = 1_600
 
@@ -30,7 +26,7 @@ def fold(events, parameters=PARAMETERS, to=LAST_SLOT):
 
 
 @given(histories, st.lists(st.booleans(), min_size=61), st.lists(st.integers(0, 40), min_size=61))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_lines_do_not_depend_on_how_events_are_delivered_or_where_the_fold_is_restarted(
     events, restarts, waits
 ):
@@ -59,7 +55,7 @@ def _is_event(lines):
 
 
 @given(histories, st.integers(0, 60))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_lines_are_only_ever_appended(events, cut):
     whole = fold(events)
     first = events[: cut + 1]
@@ -68,7 +64,7 @@ def test_lines_are_only_ever_appended(events, cut):
 
 
 @given(histories)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_every_sum_is_zero_and_nothing_but_mint_and_pot_is_ever_overdrawn(events):
     sums = Counter()
     for line in fold(events):
@@ -83,7 +79,7 @@ def test_every_sum_is_zero_and_nothing_but_mint_and_pot_is_ever_overdrawn(events
 
 
 @given(histories)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_a_close_leaves_no_accrual_and_its_parts_are_the_claims_or_the_whole_pot(events):
     sums = Counter()
     lines = fold(events)
@@ -125,7 +121,7 @@ def _is_of(line, close):
 
 
 @given(histories)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_what_a_wallet_mines_is_the_sum_over_slots_of_the_value_that_is_there(events):
     slots = _slot_by_slot(events)
     mined = {
@@ -197,38 +193,6 @@ class _Held:
     def value_at(self, slot):
         held = [held for since, held in self.held_since if since <= slot][-1]
         return self.value * held // self.liquidity
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=130, max_size=150), st.data()
-)
-@settings(deadline=None, max_examples=10)
-def test_the_first_100_trades_and_no_other_are_boosted_when_a_fork_unwinds_trade_57(opens, data):
-    told = Telling()
-    genesis = told.genesis()
-    before = [_open(told, i, *one) for i, one in enumerate(opens[:56])]
-    abandoned, kept = deepcopy(told), told
-    lost = abandoned.at(abandoned.slot + 1).opened("lost", "lost position")
-    assert 57 == decode(lost.payload).amount("trade_number")
-    reordered = data.draw(st.permutations(opens[56:]))
-    after = [_open(kept, 56 + i, *one) for i, one in enumerate(reordered)]
-    lines = fold([genesis, *before, *after], parameters=Parameters(epoch_slots=100, dwell_slots=10))
-    boosted = [line for line in lines if isinstance(line, BoostedTrade)]
-    assert list(range(1, 101)) == [line.trade_number for line in boosted]
-    assert {one.signature + ":0:0" for one in [*before, *after][:100]} == {
-        one.cause for one in boosted
-    }
-    doubled = [
-        one.cause for one in lines if isinstance(one, Transfer) and one.code is Code.TRADE_BOOSTED
-    ]
-    assert doubled == [line.cause for line in boosted]
-    assert str(Pubkey.from_bytes(address("lost"))) not in {line.wallet for line in boosted}
-    assert not any("lost" in account for account in balances(lines))
-
-
-def _open(told, number, market, wait):
-    told.at(told.slot + wait)
-    return told.opened(f"wallet {number % 7}", f"position {number}", market=market)
 
 
 claims = st.dictionaries(st.binary(min_size=2, max_size=2), st.integers(0, 10**18), max_size=20)

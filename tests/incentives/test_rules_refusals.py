@@ -119,3 +119,34 @@ def test_price_updates_are_passed_over_and_records_that_are_cut_are_refused():
         event = SourcedEvent(whole.place, whole.signature, whole.payload[:-cut])
         with pytest.raises(MalformedEventError, match="for POSITIONS_LIQUIDATED"):
             fold([Telling().genesis(), event])
+
+
+def test_what_a_wallet_mines_beyond_the_limit_is_a_recorded_exception():
+    told = Telling()
+    most = 2**64 - 1
+    rules = Rules(mining_rate_ppm=100_000)
+    parameters = Parameters(epoch_slots=9_000, dwell_slots=10, versions=(rules,))
+    lines = fold([told.genesis(), told.added("max", most, most)], to=10_000, parameters=parameters)
+    [anomaly] = of_type(lines, Anomaly)
+    assert ("claim_beyond_limit", "epoch:0") == (anomaly.kind, anomaly.cause)
+    assert not of_type(lines, EpochClose)[0].allocations
+
+
+def test_a_body_that_is_cut_is_refused():
+    told = Telling()
+    genesis, whole = told.genesis(), told.opened("ann", "p")
+    event = SourcedEvent(whole.place, whole.signature, whole.payload[:-1])
+    with pytest.raises(MalformedEventError, match="for POSITION_OPENED"):
+        fold([genesis, event])
+
+
+def test_a_snapshot_from_before_genesis_goes_on_with_it():
+    rulebook = Rulebook.from_json(Rulebook(SMALL).to_json(), SMALL)
+    assert -1 == rulebook.epoch
+    assert list(rulebook.take(Telling().genesis()))
+
+
+def test_events_that_no_rule_reads_are_recorded_alone():
+    told = Telling()
+    lines = fold([told.genesis(), told.event(EventKind.STAKED, VAULT_SERIES)])
+    assert isinstance(lines[-1], EventLine)

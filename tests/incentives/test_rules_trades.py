@@ -151,3 +151,13 @@ def test_a_close_that_leaves_all_shares_is_no_loss():
         told.at(1_002).closed("ann", "p", 9),
     ]
     assert not of_type(fold(events, to=1_010), Anomaly)
+
+
+def test_a_numbered_trade_below_what_the_rules_count_has_used_up_its_number():
+    told = Telling()
+    rules = Rules(notional_min=500 * USD)
+    parameters = Parameters(epoch_slots=100, dwell_slots=10, versions=(rules,))
+    events = [told.genesis(), told.opened("ann", "p", notional=499 * USD)]
+    lines = fold(events, to=1_099, parameters=parameters)
+    assert [True] == [line.is_voided for line in of_type(lines, BoostedTrade)]
+    assert not found(lines, Code.TRADE_BOOSTED)

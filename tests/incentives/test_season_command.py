@@ -12,7 +12,27 @@ from incentives.cli.commands import cli
 PROGRAM = str(Keypair.from_seed(sha256(b"betting-keeper sandbox program").digest()).pubkey())
 
 
-def test_the_season_is_read_from_the_chain(tmp_path):
+CONFIG = """
+[cluster]
+rpc_urls = ["{url}"]
+program_id = "{program}"
+slot_ms = 100
+[state]
+folder = "state"
+[incentives]
+epoch_slots = 100
+dwell_slots = 20
+"""
+
+
+def ask(tmp_path, *words):
+    """Run a command beside the sandbox; return what it printed as JSON."""
+    result = CliRunner().invoke(cli, [*words, "--config", str(tmp_path / "keeper.toml")])
+    assert 0 == result.exit_code, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_season_is_read_from_the_chain_and_a_ledger_of_it_agrees(tmp_path):
     ports = free_ports(2)
     world = ("sandbox", "--json", "--rpc-port", str(ports[0]), "--venue-port", str(ports[1]))
     arguments = ["season", "--rpc-url", f"http://127.0.0.1:{ports[0]}", "--program-id", PROGRAM]
@@ -24,7 +44,22 @@ def test_the_season_is_read_from_the_chain(tmp_path):
             )  # genesis is confirmed, and finalized some slots later
         found = json.loads(CliRunner().invoke(cli, [*arguments, "--json"]).stdout)
         table = CliRunner().invoke(cli, arguments)
+        url = f"http://127.0.0.1:{ports[0]}"
+        (tmp_path / "keeper.toml").write_text(CONFIG.format(url=url, program=PROGRAM))
+        followed = ask(tmp_path, "follow", "--once", "--json")
+        reconciled = ask(tmp_path, "reconcile", "--wait-s", "0")
+        again = ask(tmp_path, "recompute", "--from-chain")
+        verified = ask(tmp_path, "verify")
+        balance = ask(tmp_path, "trial-balance")["accounts"][-1]
 
+    assert (True, "live") == (reconciled["agrees"], reconciled["source"])
+    assert (True, "chain") == (again["same"], again["source"])
+    assert followed["head"] == again["head"] == verified["head"]
+    assert followed["events"] > 1
+    assert [] == verified["findings"]
+    assert "0" == balance["balance"]
+    recorded = ask(tmp_path, "reconcile", "--wait-s", "0")
+    assert (True, "recorded") == (recorded["agrees"], recorded["source"]), "the sandbox is gone"
     assert found["slot"] >= found["season_start_slot"]
     emitted = 257_201_646 * (found["slot"] - found["season_start_slot"])
     assert 0 <= int(found["emitted_base_units"]) - emitted <= found["slot"]

@@ -1,15 +1,27 @@
 """A chain that tells what a test wants: the few methods of `Rpc` that reading asks, over blocks made of events."""
 
 import hashlib
+import struct
 from base64 import b64encode
 from bisect import bisect_right
 
+import numpy as np
 import trio
 from solders.hash import Hash
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from programs.rpc import AddressSignature, Block, BlockTransaction, TransactionFacts
+from programs.addresses import global_address
+from programs.genesis import SINK_MMT, TREASURY_MMT
+from programs.layout import GLOBAL_DTYPE, LAYOUT_VERSION, AccountKind
+from programs.rpc import (
+    Account,
+    Accounts,
+    AddressSignature,
+    Block,
+    BlockTransaction,
+    TransactionFacts,
+)
 
 PROGRAM = Pubkey(bytes([9]) * 32)
 OTHER = Pubkey(bytes([8]) * 32)
@@ -104,3 +116,59 @@ class ToldChain:
         if before is not None:
             start = 1 + [each.signature for each in listed].index(before)
         return tuple(listed[start : start + limit])
+
+
+MINT = Pubkey(bytes([7]) * 32)
+
+
+class ToldPlatform(ToldChain):
+    """A told chain on which the program had its genesis: what the follower asks besides."""
+
+    genesis_hash = Hash(bytes([5]) * 32)
+    treasury = TREASURY_MMT
+    season_start_slot = 0
+    confirmed = None
+
+    async def get_genesis_hash(self):
+        """See `Rpc`."""
+        await self._turn("get_genesis_hash")
+        return self.genesis_hash
+
+    async def get_slot(self, commitment):
+        """See `Rpc`; what is confirmed is finalized by the time it is asked again."""
+        if commitment == "finalized":
+            return await super().get_slot(commitment)
+        await self._turn("get_slot")
+        self.finalized = max(self.finalized, self.confirmed or 0)
+        return self.finalized
+
+    def _global(self):
+        row = np.zeros(1, GLOBAL_DTYPE)
+        row["kind"], row["version"] = AccountKind.GLOBAL, LAYOUT_VERSION
+        row["season_start_slot"], row["season_slots"] = self.season_start_slot, 38_880_000
+        row["mmt_mint"] = np.frombuffer(bytes(MINT), row["mmt_mint"].dtype)
+        return _account(row.tobytes())
+
+    async def get_account(self, address, commitment):
+        """See `Rpc`."""
+        await self._turn("get_account")
+        assert (address, commitment) == (global_address(PROGRAM)[0], "finalized")
+        return self._global()
+
+    async def get_multiple_accounts(self, addresses, commitment):
+        """See `Rpc`."""
+        await self._turn("get_multiple_accounts")
+        assert (addresses[0], commitment) == (MINT, "finalized")
+        zero = bytes(32)
+        mint = struct.pack("<I32sQBBI32s", 0, zero, TREASURY_MMT + SINK_MMT, 9, 1, 0, zero)
+        held = [
+            struct.pack("<32s32sQI32sBIQQI32s", bytes(MINT), zero, amount, *rest)
+            for amount in (SINK_MMT, self.treasury)
+            for rest in [(0, zero, 1, 0, 0, 0, 0, zero)]
+        ]
+        found = (_account(mint), *map(_account, held), self._global())
+        return Accounts(slot=self.finalized, accounts=found)
+
+
+def _account(data):
+    return Account(owner=PROGRAM, lamports=1, data=data, is_executable=False)

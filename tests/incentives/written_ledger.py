@@ -127,7 +127,7 @@ def being_written(path, season, *, first=()):
 
     async def write():
         async with open_ledger(path, IDENTITY, season.parameters) as ledger:
-            await ledger.commit(season.batch(1_210))
+            await ledger.commit(season.batch(max(1_210, season.telling.slot)))
             for work in first:
                 await ledger.store.transaction(work)
             ready.set()

@@ -1,5 +1,7 @@
 """keeper/due.py."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,14 +16,15 @@ from programs.accounts import Side
 SLOT = 1_000
 
 
-def sight(positions, markets=(0,), **changes):
-    """A snapshot and what is due in it."""
+def sight(positions, markets=(0,), apart=None, **changes):
+    """A snapshot and what is due in it; `apart`: what is different in some of its markets, by their number."""
     rows, addresses, _ = take_positions(list(positions))
+    terms = {each: changes | (apart or {}).get(each, {}) for each in markets}
     snapshot = Snapshot(
         slot=SLOT,
         global_=None,
         vault=None,
-        markets=take_markets([market_row(each, slot=SLOT, **changes) for each in markets])[0],
+        markets=take_markets([market_row(each, slot=SLOT, **terms[each]) for each in markets])[0],
         positions=rows,
         addresses=addresses,
     )
@@ -82,7 +85,7 @@ def test_a_need_is_as_old_as_its_first_sight_even_while_it_makes_no_job():
 
 def test_ages_are_found_in_whatever_order_needs_come():
     since = DueSince()
-    for now_s, numbers in ((0.0, range(50)), (1.0, range(25, 75))):
+    for now_s, numbers in ((0.0, range(49, -1, -1)), (1.0, range(25, 75))):
         since.update(keys_of(*numbers), now_s)
     shuffled = [74, 25, 49, 50, 80]
     assert [1.0, 0.0, 0.0, 1.0, 2.0] == since.update(keys_of(*shuffled), 2.0).tolist()
@@ -124,15 +127,48 @@ def test_what_it_stands_to_lose_is_exact_over_all_of_u64(shares, debt, oracle_e6
 
 def test_a_side_is_valued_at_its_own_price():
     yes, no = jobs(
-        [position_row(1), side_no(2)], price_e6=400_000
+        [position_row(1), placed(2, side=Side.NO)], price_e6=400_000
     )  # YES at .40, NO at .60: debt 60 for 100 shares
     assert {position_address(1): 25 * USD, position_address(2): 5 * USD} == {
         job.target: job.at_risk for job in (yes, no)
     }
 
 
-def side_no(number):
-    address, data = position_row(number)
+def test_an_outcome_is_valued_at_its_own_price_in_its_own_market():
+    found = jobs(
+        [placed(1, market=1, pool=0), placed(2, market=1, pool=1), placed(3, pool=2)],
+        markets=(0, 1),
+        prices_e6=(250_000, 550_000, 200_000),
+        apart={1: {"prices_e6": (500_000, 300_000, 200_000)}},
+    )
+    assert {1: 15 * USD, 2: 35 * USD, 3: 45 * USD} == {
+        bytes(job.target)[1]: job.at_risk for job in found
+    }
+    assert {3} == {job.pools for job in found}
+
+
+def test_each_side_of_each_outcome_is_a_sale_of_its_own():
+    places = [(pool, side) for pool in range(3) for side in Side]
+    owing = {"debt": 80 * USD}  # more than either side of any is worth
+    rows = [placed(n, pool=pool, side=side, **owing) for n, (pool, side) in enumerate(places)]
+    found = jobs([*rows, placed(9, **owing)], prices_e6=(300_000, 300_000, 400_000))
+    assert 7 == len(found)
+    assert len(places) == len({job.sale for job in found})
+
+
+def test_a_position_inside_of_a_chain_is_known_as_one():
+    snapshot, found = sight([position_row(1), position_row(2)])
+    snapshot = replace(snapshot, chains={bytes(position_address(2)): b""})
+    made = jobs_of(snapshot, found, np.zeros(2, np.bool_), DueSince(), 0.0)
+    assert {position_address(1): False, position_address(2): True} == {
+        job.target: job.is_chain for job in made
+    }
+
+
+def placed(number, *, market=0, **fields):
+    """A position on another side, or of another outcome."""
+    address, data = position_row(number, market=market)
     row = take_positions([(address, data)])[0].copy()
-    row["side"] = Side.NO
+    for name, value in fields.items():
+        row[name] = value
     return address, row.tobytes()

@@ -31,7 +31,7 @@ from keeper.payer import PayerFacts
 from keeper.prices.board import PriceBoard
 from keeper.prices.feed_config import FeedConfig
 from keeper.prices.price import Price, PriceClass, Reason, Source
-from keeper.rehearsal import Rehearsal
+from keeper.rehearsal import LaneRehearsal, Rehearsal
 from keeper.reload import Settings
 from keeper.sandbox.config import SandboxConfig
 from keeper.work import Work
@@ -267,5 +267,7 @@ async def test_a_run_that_sends_nothing_or_drains_is_marked_as_such(autojump_clo
         mark.partition(";")[0] for mark in work.marks()
     ]
     work = replace(work, kit=replace(work.kit, rehearsal=Rehearsal()), orders=Orders())
-    assert ["dry run: nothing is sent", "one round"] == work.marks()
+    work.kit.rehearsal.by_lane["prices"] = LaneRehearsal(transactions=2, jobs=9, simulated_badly=1)
+    nothing = "nothing is sent; would have been: 2 transactions with 9 jobs, 1 simulated badly"
+    assert [f"dry run: {nothing}", "one round"] == work.marks()
     keeper.store.close()

@@ -11,7 +11,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from structlog.testing import capture_logs
 
-from keeper.errors import ClusterError
+from keeper.errors import ClusterError, KeypairError
 from keeper.execute import Shipment, job_refs, ship
 from keeper.lane_config import LaneConfig, LanesConfig
 from keeper.lanes import count_spent, day_before, open_lanes, spend_json
@@ -67,6 +67,24 @@ async def test_lanes_with_one_key_share_its_funds_and_are_checked_as_one(autojum
             for line in logs
             if line["event"] == "payer.low"
         ]
+
+
+async def test_roots_are_posted_from_the_payouts_lane_signed_by_the_authority_beside_its_payer(
+    autojump_clock, tmp_path
+):
+    async with open_world() as world:
+        lanes = open_lanes(world.kit, LanesConfig(), PAYER)
+        assert ((), PAYER.pubkey()) == (lanes.posting.signers, lanes.posting.authority)
+        own = keypair_file(tmp_path, OWN)
+        lanes = open_lanes(world.kit, LanesConfig(), PAYER, incentives_authority=own)
+        assert ((OWN,), OWN.pubkey()) == (lanes.posting.signers, lanes.posting.authority)
+        assert () == lanes.payouts.signers
+        assert lanes.posting.purse is lanes.payouts.purse
+        assert lanes.posting.room is lanes.payouts.room
+        with pytest.raises(KeypairError, match="nobody"):
+            open_lanes(
+                world.kit, LanesConfig(), PAYER, incentives_authority=tmp_path / "nobody.json"
+            )
 
 
 async def test_a_balance_that_cannot_be_read_stops_the_start_in_one_sentence(autojump_clock):

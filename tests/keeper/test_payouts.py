@@ -5,11 +5,14 @@ from harness import Platform
 from hypothesis import given
 from hypothesis import strategies as st
 from reward_desk import RewardDesk, deep_batch, wallet
+from solders.message import Message
+from solders.transaction import Transaction
 
-from keeper.costs import epoch_rent_lamports, pay_rewards_cu, post_epoch_cu
+from keeper.costs import epoch_rent_lamports, pay_rewards_cu, pay_rewards_log_bytes, post_epoch_cu
 from keeper.payouts import tight_batch, unpaid_subtrees, why_not
 from programs.accounts import Epoch
 from programs.addresses import epoch_address
+from programs.instructions import pay_rewards
 from programs.merkle import Reward, build_tree, verify
 
 LIMIT_INSTRUCTION_CU = 150
@@ -79,6 +82,14 @@ def test_a_single_leaf_needs_no_hashes_of_its_neighbours():
     assert (2, 4) == ((batch := tight_batch(tree_of(20), [5, 6])).height, batch.first_leaf)
 
 
+def logs_of(platform, desk, batch):
+    accounts = [desk.tokens_of(owner) for owner in batch.wallets]
+    instruction = pay_rewards(platform.program, batch, accounts)
+    message = Message([instruction], platform.admin.pubkey())
+    transaction = Transaction([platform.admin], message, platform.svm.latest_blockhash())
+    return sum(map(len, platform.svm.simulate_transaction(transaction).meta().logs()))
+
+
 @pytest.mark.parametrize("depth", [3, 16])
 def test_a_payments_bound_holds_and_wastes_less_than_half(depth):
     platform = Platform()
@@ -89,6 +100,8 @@ def test_a_payments_bound_holds_and_wastes_less_than_half(depth):
         rewards = [Reward(wallet=wallet(i), amount=1_000) for i in range(count)]
         batch, root = deep_batch(0, index, rewards, depth)
         desk.post_terms(epoch=0, index=index, root=root, leaf_count=1 << depth, total=1_000 * count)
+        logged = logs_of(platform, desk, batch)
+        assert logged <= pay_rewards_log_bytes(batch) <= logged * 3 / 2, (count, logged)
         used = desk.pay(batch).cu - LIMIT_INSTRUCTION_CU
         assert used <= pay_rewards_cu(batch) <= used * 3 / 2, (count, used)
 

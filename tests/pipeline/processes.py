@@ -42,7 +42,7 @@ def write_config(folder: Path, rpc_port: int, venue_port: int, **replaced: str) 
     text = (ROOT / "keeper.toml").read_text()
     text = text.replace("8899", str(rpc_port)).replace("8990", str(venue_port))
     text = text.replace(
-        "enabled = true", f"enabled = true\nrpc_port = {rpc_port}\nvenue_port = {venue_port}"
+        "[sandbox]\n", f"[sandbox]\nrpc_port = {rpc_port}\nvenue_port = {venue_port}\n"
     )
     for key, value in replaced.items():
         text, count = re.subn(rf"(?m)^{key} = .*$", f"{key} = {value}", text)

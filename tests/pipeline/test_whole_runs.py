@@ -44,6 +44,33 @@ def test_a_run_posts_scans_liquidates_and_reports(config):
     assert (fees, used) == (transactions["fees_lamports"], transactions["cu_used"])
 
 
+def test_a_run_closes_epochs_posts_their_roots_and_pays_them(tmp_path):
+    config = write_config(tmp_path, *free_ports(2), epoch_slots="20", dwell_slots="10")
+    with started("run", "--config", str(config), "--for", "12s", "--json") as keeper:
+        found = finish(keeper)
+
+    incentives = found["incentives"]
+    assert incentives["epochs_closed"] >= 3
+    assert (
+        1
+        <= incentives["epochs_paid"]
+        <= incentives["epochs_posted"]
+        <= found["payouts"]["roots_posted"]
+    )
+    assert incentives["paid"] == str(found["payouts"]["mmt_base_units"])
+    assert int(incentives["emitted"]) >= int(incentives["owed"]) >= int(incentives["paid"]) > 0
+    (database,) = (config.parent / "var").rglob("incentives-*.db")
+    assert incentives["ledger"] == str(database)
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+        (head,) = db.execute("SELECT lower(hex(head)) FROM progress").fetchone()
+        slot, treasury, through_slot = db.execute(
+            "SELECT slot, treasury, through_slot FROM last_chain_reading, progress"
+        ).fetchone()
+    assert head == incentives["head"]
+    assert slot <= through_slot
+    assert treasury == 10_000_000 * 10**9 - int(incentives["paid"])
+
+
 def test_a_replaying_venue_posts_the_recorded_price_and_names_its_body(config):
     if not RECORDED.exists():
         pytest.skip("no recorded Polymarket bodies beside the project")

@@ -9,6 +9,7 @@ import trio
 import trio.testing
 from solders.pubkey import Pubkey
 from solders.signature import Signature
+from structlog.testing import capture_logs
 
 from programs.rpc import (
     RpcBadReply,
@@ -208,6 +209,28 @@ async def test_a_refusal_of_the_second_does_not_bind_a_read_to_the_first_which_h
     assert await wire.rpc(nursery, ONE, TWO).get_slot("confirmed") == 7
     assert trio.current_time() - began == pytest.approx(1.5)
     assert wire.hosts() == ["one", "two", "two"]
+
+
+async def test_a_list_of_a_million_accounts_is_asked_of_one_endpoint_at_a_time(
+    autojump_clock, nursery
+):
+    began = trio.current_time()
+    rpc = Wire(one=[hang], two=[at(9, [])]).rpc(nursery, ONE, TWO, scan_timeout_s=20)
+    await rpc.get_program_accounts(KEY, "confirmed")
+    assert trio.current_time() - began == pytest.approx(20)
+    slow, fast = rpc.statistics()
+    assert (slow.failures, fast.asked_beside) == ({"timeout": 1}, 0)
+
+
+async def test_who_is_asked_although_nobody_is_good_is_named_with_what_is_wrong(
+    autojump_clock, nursery
+):
+    wire = Wire(one=[httpx.Response(429), result(7)], two=[httpx.Response(429)])
+    with capture_logs() as logs:
+        assert await wire.rpc(nursery, ONE, TWO, tries=3).get_slot("confirmed") == 7
+    told, *_ = [line["reason"] for line in logs if line["event"] == "endpoints.unread"]
+    assert told.startswith("no endpoint is good: https://")
+    assert told.endswith("is asked all the same (its calls failed a moment ago)")
 
 
 async def test_a_slow_send_gets_no_company_for_it_went_to_everybody_at_once(

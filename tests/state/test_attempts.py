@@ -237,6 +237,20 @@ async def test_the_same_effect_of_one_job_landing_twice_is_a_duplicate(attempts)
         await attempts.record_attempt(named(letter, jobs=(JobRow(effect=effect),)))
         await attempts.record_ends([end(letter, is_finalized=True)])
     assert (await attempts.summary()).duplicates == 1
+    assert (await attempts.summary(final_up_to=2)).duplicates == 1  # the third repeats the first
+    assert (await attempts.summary(final_up_to=3)).duplicates == 0
+
+
+async def test_what_an_earlier_run_left_open_counts_among_the_duplicates_of_the_one_that_settles_it(
+    attempts,
+):
+    for letter in "stu":
+        await attempts.record_attempt(named(letter, jobs=(JobRow(job_id=f"liquidate:{letter}"),)))
+        if letter == "s":
+            await attempts.record_ends([end(letter, is_finalized=True)])
+    assert (await attempts.final_up_to(), await attempts.last_id()) == (1, 3)
+    await attempts.record_ends([end("t", is_finalized=True), end("u", is_finalized=True)])
+    assert await attempts.final_up_to() == 3
 
 
 async def test_fees_since_a_slot_are_summed_by_lane_and_an_expired_attempt_cost_nothing(attempts):
