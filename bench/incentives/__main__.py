@@ -1,6 +1,6 @@
-"""The issue's figures for the incentives.
+"""The issue's figures for the incentives: all of them, or those named.
 
-python -m bench.incentives [epoch]
+python -m bench.incentives [epoch] [commit] [statement]
 """
 
 import argparse
@@ -8,17 +8,33 @@ import sys
 
 import trio
 
-from bench.incentives import epoch
+from bench.incentives import commit, epoch, statement
+
+BENCHES = ("epoch", "commit", "statement")
 
 
 def main() -> int:
     """Run the named benchmarks, or all; non-zero where a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("which", nargs="*", choices=["epoch", []], default=[])
-    parser.add_argument("--trades", type=int, default=1_000_000)
+    parser.add_argument("which", nargs="*", metavar="|".join(BENCHES), help="all if none is named")
+    parser.add_argument("--trades", type=int, default=1_000_000, help="of the epoch")
     parser.add_argument("--wallets", type=int, default=100_000)
+    parser.add_argument("--commits", type=int, default=20_000)
+    parser.add_argument(
+        "--transfers", type=int, default=10_000_000, help="in the ledger of the statement"
+    )
     asked = parser.parse_args()
-    return 0 if trio.run(epoch.run, asked.trades, asked.wallets) else 1
+    if unknown := set(asked.which) - set(BENCHES):
+        parser.error(f"no benchmark named {', '.join(sorted(unknown))}")
+    wanted = asked.which or BENCHES
+    is_met = True
+    if "epoch" in wanted:
+        is_met &= trio.run(epoch.run, asked.trades, asked.wallets)
+    if "commit" in wanted:
+        is_met &= trio.run(commit.run, asked.commits)
+    if "statement" in wanted:
+        is_met &= trio.run(statement.run, asked.transfers, asked.wallets)
+    return 0 if is_met else 1
 
 
 if __name__ == "__main__":

@@ -243,7 +243,7 @@ def _is_recorded(db: Database, lines: Sequence[Line]) -> bool:
 def _move(db: Database, batch: Batch, progress: Progress) -> None:
     db.conn.executemany(
         "INSERT INTO series (series, sequence) VALUES (?, ?) "
-        "ON CONFLICT (series) DO UPDATE SET sequence = excluded.sequence",
+        "ON CONFLICT (series) DO UPDATE SET sequence = excluded.sequence WHERE sequence <> excluded.sequence",
         batch.series.items(),
     )
     db.conn.execute(
