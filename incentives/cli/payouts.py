@@ -9,6 +9,7 @@ from incentives.cli.ledger_options import NUMBER, reads_ledger, wallet_named
 from incentives.cli.output import Form, output_options, show
 from incentives.cli.queries import select
 from incentives.cli.wallet_argument import WALLET
+from incentives.ledger.views import STUCK_SLOTS
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -18,8 +19,6 @@ Examples:
   incentives payouts --stuck --after-slots 1500
 """
 _STATES: Final = ("pending", "in_flight", "posted", "voided")
-_STUCK_SLOTS: Final = 750
-"""Five minutes of 400 ms, as in the view `payout_stuck`: a root is posted and paid in well under one."""
 
 
 @click.command("payouts", epilog=_EXAMPLES)
@@ -28,7 +27,7 @@ _STUCK_SLOTS: Final = 750
 )
 @click.option(
     "--after-slots",
-    default=_STUCK_SLOTS,
+    default=STUCK_SLOTS,
     show_default=True,
     type=NUMBER,
     help="With --stuck: how long is too long, since the epoch's end or since its root stands on chain.",
