@@ -47,3 +47,10 @@ def decimal(base_units: int) -> str:
     sign = "-" if base_units < 0 else ""
     whole, fraction = divmod(abs(base_units), 10**MMT_DECIMALS)
     return f"{sign}{whole}.{fraction:0{MMT_DECIMALS}d}"
+
+
+def in_mmt(base_units: int) -> str:
+    """Return an amount in MMT as pages have it: every digit but zeros at the end, thousands apart."""
+    whole, _, fraction = decimal(abs(base_units)).partition(".")
+    sign, digits = "-" if base_units < 0 else "", fraction.rstrip("0")
+    return f"{sign}{int(whole):,}" + (f".{digits}" if digits else "")

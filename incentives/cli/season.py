@@ -10,6 +10,7 @@ import click
 import trio
 from solders.pubkey import Pubkey
 
+from incentives.amounts import decimal
 from incentives.chain_reading import SeasonUnreadError
 from incentives.emission import emitted_by
 from programs.accounts import Global, MalformedAccountError
@@ -17,7 +18,7 @@ from programs.addresses import global_address
 from programs.rpc import RpcFailure
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
-from programs.units import MMT_DECIMALS, Slot
+from programs.units import Slot
 
 BOOSTED_TRADES: Final = 100
 """The first trades of the platform earn double MMT. Source: SPEC.md section 7."""
@@ -52,7 +53,7 @@ def season_command(rpc_url: str, program_id: Pubkey, *, as_json: bool) -> None:
         "season_end_slot": start + genesis.season_slots,
         # As text: jq and Node round integers above 2**53.
         "emitted_base_units": str(emitted),
-        "emitted_mmt": _decimal(emitted),
+        "emitted_mmt": decimal(emitted),
         "boosted_trades": genesis.trade_count,
         "boosted_trades_left": BOOSTED_TRADES - genesis.trade_count,
     }
@@ -85,8 +86,3 @@ async def read_season(rpc_url: str, program: Pubkey) -> tuple[Global, Slot]:
         raise SeasonUnreadError(
             f"the genesis account of {program} is unreadable: {error}"
         ) from error
-
-
-def _decimal(base_units: int) -> str:
-    whole, fraction = divmod(base_units, 10**MMT_DECIMALS)
-    return f"{whole}.{fraction:0{MMT_DECIMALS}d}"

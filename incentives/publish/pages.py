@@ -8,8 +8,8 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from incentives.amounts import in_mmt
 from incentives.publish.published import EpochRow, PublishedEpoch
-from programs.units import MMT_DECIMALS
 
 _LEAVES_SHOWN: Final = 1_000
 """On an epoch's page; the files have all of them."""
@@ -24,14 +24,6 @@ def index_page(epochs: Sequence[EpochRow], *, program: str, genesis: str) -> str
 def epoch_page(epoch: PublishedEpoch) -> str:
     """Return an epoch's page."""
     return _environment().get_template("epoch.html").render(epoch=epoch, shown=_LEAVES_SHOWN)
-
-
-def in_mmt(base_units: int) -> str:
-    """Write an amount of base units in MMT, every digit, thousands apart."""
-    sign = "-" if base_units < 0 else ""
-    whole, fraction = divmod(abs(base_units), 10**MMT_DECIMALS)
-    digits = f"{fraction:0{MMT_DECIMALS}d}".rstrip("0")
-    return f"{sign}{whole:,}" + (f".{digits}" if digits else "")
 
 
 def _environment() -> Environment:

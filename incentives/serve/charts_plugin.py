@@ -10,7 +10,7 @@ from datasette.app import Datasette
 from datasette.utils.asgi import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from incentives.publish.pages import in_mmt
+from incentives.amounts import in_mmt
 from incentives.serve.drawing import HEIGHT, WIDTH, draw_bars, draw_lines
 from incentives.serve.questions import DATABASE
 from programs.units import MMT_DECIMALS

@@ -13,6 +13,7 @@ from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
+from incentives.amounts import in_mmt
 from incentives.cli.commands import cli
 from incentives.emission import emitted_by
 from incentives.ledger.opened import read_ledger
@@ -20,7 +21,6 @@ from incentives.lines import EpochClose
 from incentives.manifests import Anchor
 from incentives.publish.from_ledger import published_epochs
 from incentives.publish.pack import PackError, write_pack
-from incentives.publish.pages import in_mmt
 from incentives.publish.published import PublishedEpoch, PublishedRoot
 from keeper.manifest import parse_manifest
 from programs import instructions
