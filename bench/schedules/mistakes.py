@@ -18,7 +18,7 @@ from bench.guards.guard import Guard
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _PARTS: Final = ("keeper", "programs", "state", "incentives", "bench", "tests")
-_SEEDS: Final = "80"
+_SEEDS: Final = "320"
 _TIMEOUT_S: Final = 900.0
 
 

@@ -59,6 +59,7 @@ async def run_follower(
     assert process.stderr is not None
     last_lines: deque[str] = deque(maxlen=_LAST_LINES)
     report: list[str] = []
+    is_early = False
     log.info("follower.started", pid=process.pid)
     try:
         with said:
@@ -67,9 +68,11 @@ async def run_follower(
                 nursery.start_soon(_keep_lines, process.stdout, report)
                 nursery.start_soon(_finish, process, finish, nursery.cancel_scope)
                 await process.wait()
-                if not finish.is_set():
-                    log.error("follower.ended", status=process.returncode, words=_words(last_lines))
+                is_early = not finish.is_set()
                 finish.set()
+            # Not before all of its words are heard.
+            if is_early:
+                log.error("follower.ended", status=process.returncode, words=_words(last_lines))
             said.send_nowait(_report(report, last_lines, process.returncode))
     finally:
         await end_process(process)

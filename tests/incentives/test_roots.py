@@ -1,7 +1,7 @@
 """incentives/roots.py: allocations as trees, each at a place of its own."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
@@ -52,6 +52,7 @@ def test_short_epochs_share_a_chain_epoch_and_have_indexes_of_their_own():
     assert RootPlace(1, 0) == place_of(90, 0, 100)
 
 
+@settings(deadline=None)  # of a busy machine
 @given(st.integers(0, 2**40), st.integers(0, PARTS_MAX - 1), st.sampled_from(DIVISORS))
 def test_a_place_tells_its_epoch_and_part_and_fits_the_programs_integers(epoch, part, epoch_slots):
     place = place_of(epoch, part, epoch_slots)

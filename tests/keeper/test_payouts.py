@@ -2,7 +2,7 @@
 
 import pytest
 from harness import Platform
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reward_desk import RewardDesk, deep_batch, wallet
 from solders.message import Message
@@ -49,6 +49,7 @@ def test_only_the_tree_that_was_posted_is_paid():
     assert "sum to 900 base units, on chain are 899" in why_not(tree, posted(tree, total=899))
 
 
+@settings(deadline=None)  # of a busy machine
 @given(st.integers(1, 70), st.data())
 def test_the_unpaid_subtrees_hold_every_unpaid_leaf_once_in_order(count, data):
     paid = data.draw(st.frozensets(st.integers(0, count - 1)))
@@ -63,6 +64,7 @@ def test_the_unpaid_subtrees_hold_every_unpaid_leaf_once_in_order(count, data):
     )
 
 
+@settings(deadline=None)  # of a busy machine
 @given(st.integers(1, 40), st.data())
 def test_a_batch_pays_exactly_the_payable_leaves_and_proves_them(count, data):
     tree = tree_of(count)
