@@ -82,7 +82,9 @@ def reading(path: Path, *, is_one_moment: bool = True) -> Generator[Database]:
         finally:
             db.close()
     except sqlite3.DatabaseError as error:
-        raise LedgerError(f"{path} cannot be read: {error}") from error
+        raise LedgerError(
+            f"{path} cannot be read as a reward ledger ({error}): check --ledger"
+        ) from error
 
 
 def _mmt(base_units: object) -> str | None:

@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Final
 
 import click
 
+from programs.rpc import RpcFailure
+
 
 class Refusal(click.ClickException):
     """What an operator has to mend."""
@@ -30,7 +32,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except self.expected as error:
-            raise Refusal(str(error)) from error
+            raise Refusal(_sentence(error)) from error
         except BaseExceptionGroup as group:
             raise Refusal("\n".join(dict.fromkeys(self._sentences(group)))) from group
 
@@ -39,6 +41,12 @@ class Commands(click.Group):
             for inner in error.exceptions:
                 yield from self._sentences(inner)
         elif isinstance(error, self.expected):
-            yield str(error)
+            yield _sentence(error)
         else:
             raise error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RpcFailure):
+        return f"the cluster cannot be read ({error}): check cluster.rpc_urls or --rpc-url"
+    return str(error)

@@ -1,16 +1,15 @@
 """`incentives serve`: the ledger in a browser."""
 
 import socket
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import click
 
 from incentives.cli.config_options import CONFIG_OPTION, ledger_path
-from incentives.cli.ledger_options import LEDGER_OPTION
+from incentives.cli.ledger_options import LEDGER_OPTION, reading
 from incentives.cli.refusal import Refusal
-from incentives.ledger.opened import read_identity, read_ledger
+from incentives.ledger.opened import read_identity
 
 _LOOPBACK: Final = "127.0.0.1"
 _EXAMPLES: Final = """\b
@@ -39,7 +38,7 @@ def serve_command(*, port: int, ledger_file: Path | None, config_path: Path | No
             f"Datasette is not installed ({error.name} is missing): `make serve`, or install the extra `serve`"
         ) from error
     path = ledger_file or ledger_path(config_path)
-    with closing(read_ledger(path)) as db:
+    with reading(path) as db:
         program = read_identity(db).program
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from processes import free_ports
 from written_ledger import being_written, played, wallet
 
 from incentives.cli.commands import cli
@@ -394,3 +395,22 @@ def test_other_rules_are_compared_wallet_by_wallet_and_epoch_by_epoch(ask, other
 )
 def test_rules_that_cannot_be_get_a_sentence(ask, other, text, reason):
     assert reason in ask(*other(text), exit_code=2)
+
+
+@pytest.mark.parametrize("words", [["epoch"], ["serve"]])
+def test_a_file_that_is_no_database_is_refused_with_what_to_check(tmp_path, words):
+    file = tmp_path / "notes.txt"
+    file.write_text("no ledger at all")
+    refused = CliRunner().invoke(cli, [*words, "--ledger", str(file)])
+    assert 2 == refused.exit_code
+    assert (
+        "cannot be read as a reward ledger (file is not a database): check --ledger"
+        in refused.output
+    )
+
+
+def test_a_cluster_that_does_not_answer_is_told_with_what_to_check(ledger):
+    words = ["recompute", "--from-chain", "--rpc-url", f"http://127.0.0.1:{free_ports(1)[0]}"]
+    refused = CliRunner().invoke(cli, [*words, "--ledger", str(ledger)])
+    assert 2 == refused.exit_code
+    assert "check cluster.rpc_urls or --rpc-url" in refused.output
