@@ -24,11 +24,12 @@ from programs.addresses import global_address
 from programs.layout import GLOBAL_DTYPE
 
 IN_A_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-"""Makes stdin the controlling terminal of a new session, as a terminal emulator does."""
+"""Makes stdin the controlling terminal of a new session, as a terminal emulator does; these tests may run under nohup."""
 
 
 @pytest.fixture(scope="module")
