@@ -25,6 +25,10 @@ class OwnLandings(Generic[K]):
         """Return how many things are remembered."""
         return len(self._slots)
 
+    def __contains__(self, about: K) -> bool:
+        """Tell whether a landing about a thing is remembered."""
+        return about in self._slots
+
     def note(self, about: K, slot: Slot) -> None:
         """Remember a landing."""
         self._slots[about] = slot

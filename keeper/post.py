@@ -58,6 +58,15 @@ class _Memory:
     """Markets with a post in flight."""
     posted: OwnLandings[Pubkey] = field(default_factory=OwnLandings)
     """Our newest post of each market."""
+    effects: dict[Pubkey, str] = field(default_factory=dict)
+    """What it did: planned once more, it is planned on a sight from before it, whatever slot that sight claims. A notification
+    that is lost leaves one for up to a scan's interval, which may be longer than the state holds the effect."""
+
+    def forget(self, seen_slot: Slot) -> None:
+        """Drop what no sight can be older than any more."""
+        self.posted.forget(seen_slot)
+        if len(self.effects) > len(self.posted):
+            self.effects = {at: done for at, done in self.effects.items() if at in self.posted}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +106,7 @@ async def post_prices(
                     slot=latest.slot,
                 )
                 memory.bisection.forget(trio.current_time())
-                memory.posted.forget(snapshot.slot)
+                memory.forget(snapshot.slot)
                 await memory.agenda.review(outlook, partial(_must_wait, memory, snapshot))
                 for batch, readings in _plan(lane, memory, outlook):
                     lane.room.acquire_nowait()
@@ -135,6 +144,9 @@ def _plan(
         if isinstance(decision, Post):
             chain_slot = outlook.snapshot.markets[address].price_update_slot
             effect = f"{chain_slot}:{decision.publish_slot}"
+            if memory.effects.get(address) == effect:
+                lane.kit.tally.refusals[f"{LANE}.seen_before_our_post"] += 1
+                continue
             readings[str(address)] = _Reading(market=address, post=decision, effect=effect)
     batches = _pack(lane, memory, readings)[: lane.room.value]
     return [(batch, [readings[group.job_id] for group in batch.jobs]) for batch in batches]
@@ -232,6 +244,7 @@ def _note_posted(lane: Lane, memory: _Memory, readings: Sequence[_Reading], slot
     for reading in readings:
         post = reading.post
         memory.posted.note(reading.market, slot)
+        memory.effects[reading.market] = reading.effect
         memory.agenda.drop(reading.market)
         tally.prices_posted += 1
         for price, (price_e6, _) in zip(post.prices, post.outcomes, strict=True):
