@@ -9,7 +9,7 @@ The tasks and the order of their end are in keeper/lifetimes.py. What is still o
 database, and the next start settles it before anything else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,8 @@ from keeper.keypair import load_keypair
 from keeper.lanes import open_lanes, spend_json
 from keeper.learning import recall_units
 from keeper.lifetimes import follow_transactions
+from keeper.monitor.child import command_line as monitor_command_line
+from keeper.monitor.child import run_monitor_child
 from keeper.newest import Newest
 from keeper.options import RunOptions
 from keeper.payer import check_payers
@@ -36,6 +38,7 @@ from keeper.sandbox.endpoints import SandboxEndpoints
 from keeper.sandbox.follower import command_line, run_follower
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.tally import Tally
+from keeper.telemetry.gather import SERVICE, Gatherer
 from keeper.work import Work
 from programs.betting_platform.build import PROGRAM_SO
 from programs.endpoint_counts import EndpointStatistics
@@ -45,6 +48,9 @@ from programs.rpc_http import open_rpc
 from state.attempts import Attempts
 from state.headroom import headroom_bps
 from state.learned import LearnedUnits
+from state.process_figures import Process
+from state.sample_socket import socket_path
+from state.systemd import tell_systemd
 
 log = structlog.get_logger()
 
@@ -73,6 +79,7 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any]:
     orders, in_file = Orders(), config
     async with trio.open_nursery() as nursery:
         nursery.start_soon(options.surroundings.obey_signals, orders)
+        nursery.start_soon(tell_systemd, orders.working, orders.stop)
         if config.sandbox.enabled:
             if options.console is not None:
                 options.console.print("starting the sandbox: network, venue and actors …")
@@ -80,6 +87,10 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any]:
             config = _inside(config, endpoints)
             forget_past_chains(config.state.folder)
         finish = trio.Event()
+        if _has_monitor(config, options):
+            has_incentives = _has_follower(config, options)
+            watching = monitor_command_line(config, options.path, has_incentives=has_incentives)
+            nursery.start_soon(run_monitor_child, watching, finish)
         follower_out, follower_in = trio.open_memory_channel[Mapping[str, Any]](1)
         if _has_follower(config, options):
             command = command_line(config, options.path)
@@ -97,6 +108,11 @@ def _has_follower(config: Config, options: RunOptions) -> bool:
     """Whether the run stands for the whole platform: the sandbox is ours, and what is owed shall be paid."""
     is_wanted = config.incentives.get("enabled") is True
     return config.sandbox.enabled and is_wanted and options.rehearsal is None
+
+
+def _has_monitor(config: Config, options: RunOptions) -> bool:
+    """Whether somebody is to watch the run: a rehearsal tells nothing, and one round is watched by whoever asked for it."""
+    return config.monitor.enabled and options.rehearsal is None and not options.is_once
 
 
 async def _last_words(
@@ -176,7 +192,11 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                     last_id=await attempts.last_id(),
                     final_up_to=await attempts.final_up_to(),
                 )
-                await follow_transactions(work)
+                over = trio.Event()
+                async with trio.open_nursery() as telling:
+                    telling.start_soon(_tell, work, path, rpc.statistics, over)
+                    await follow_transactions(work)
+                    over.set()
             found = await _report(work, began, rpc.statistics())
     log.info(
         "keeper.stopped",
@@ -188,6 +208,18 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
         because=orders.faults.get(),
     )
     return found
+
+
+async def _tell(
+    work: Work, path: Path, endpoints: Callable[[], Sequence[EndpointStatistics]], over: trio.Event
+) -> None:
+    """Tell the run's figures beside its database, until it is over."""
+    process = Process(
+        service=SERVICE, folder=path.parent, progress=work.progress, commits=work.store.commits
+    )
+    gatherer = Gatherer(work=work, process=process, endpoints=endpoints)
+    socket = socket_path(path.parent, SERVICE)
+    await work.options.surroundings.tell_samples(socket, gatherer.gather, process.lag, over)
 
 
 def _log_start(work: Work, path: Path) -> None:
