@@ -3,9 +3,10 @@
 import logging
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Final, Literal, TextIO
 
 import structlog
@@ -110,10 +111,22 @@ def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
         tokens: secrets out of files that it names.
     """
     cluster, venue = config.cluster, config.polymarket
-    urls = (*cluster.rpc_urls, *cluster.ws_urls)
-    return redaction_for(
-        urls, (*tokens, *credentials(venue.clob_url, venue.gamma_url, venue.stream_url))
-    )
+    found = [text for sink in config.monitor.sinks for text in _secrets_of(sink)]
+    urls = (*cluster.rpc_urls, *cluster.ws_urls, *(text for text in found if "://" in text))
+    public = credentials(venue.clob_url, venue.gamma_url, venue.stream_url)
+    return redaction_for(urls, (*tokens, *public, *(text for text in found if "://" not in text)))
+
+
+def _secrets_of(sink: Mapping[str, object]) -> Iterator[str]:
+    """Yield a sink's URLs and keys; those in files are read, a file that cannot be is its reader's to complain of."""
+    for name, value in sink.items():
+        if isinstance(value, str) and name.endswith("_file"):
+            with suppress(OSError, UnicodeDecodeError):
+                yield Path(value).read_text().strip()
+        elif isinstance(value, str) and name.endswith(
+            ("url", "key", "token", "secret", "password")
+        ):
+            yield value
 
 
 def _link(

@@ -14,7 +14,7 @@ import click
 import trio
 
 from keeper.cli.check import CONFIG_OPTION
-from keeper.cli.logs import open_logs, set_log_level, stderr_form
+from keeper.cli.logs import open_logs, redaction_of, set_log_level, stderr_form
 from keeper.config import Config, load_config
 from keeper.errors import MonitorError
 from keeper.monitor.run import Post, watch
@@ -69,9 +69,11 @@ def monitor_command(
     config = load_config(config_path)
     folder = folder or state_folder(config)
     services = (KEEPER,) if no_incentives else services_of(config)
-    with open_logs(sys.stderr, form=stderr_form(as_json=until_stdin_closes)):
+    token = load_token(config.monitor.token_file)
+    redaction = redaction_of(config, () if token is None else (token,))
+    form = stderr_form(as_json=until_stdin_closes)
+    with open_logs(sys.stderr, form=form, redaction=redaction):
         set_log_level(config.log.level)
-        token = load_token(config.monitor.token_file)
         post = Post(config=config.monitor, folder=folder, services=services, token=token)
         trio.run(partial(_run, post, is_child=until_stdin_closes))
 

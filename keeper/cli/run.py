@@ -128,7 +128,13 @@ def run_command(
             options = replace(options, console=Console(), notices=notices)
         else:
             stream = sys.stderr if as_json else sys.stdout
-            stack.enter_context(open_logs(stream, form="json", redaction=redaction_of(config)))
+            logs = open_logs(
+                stream,
+                form="json",
+                redaction=redaction_of(config),
+                explorer_url=None if config.sandbox.enabled else config.monitor.explorer_url,
+            )
+            stack.enter_context(logs)
             set_log_level(config.log.level)
             options = replace(options, set_log_level=set_log_level)
         result = trio.run(partial(run, config, options))

@@ -12,16 +12,27 @@ from keeper.config import parse_config
 
 KEY = "f00dfeedc0ffee123456"
 URL = f"https://rpc.example/v2/{KEY}"
+HOOK = "T0000000/B0000000/XYZXYZXYZ"
 KEYPAIR = Keypair.from_seed(bytes(32))
 SIGNATURE = str(KEYPAIR.sign_message(b""))
 
 
 @pytest.fixture
 def config(tmp_path):
+    secret_file = tmp_path / "sink-url"
+    secret_file.write_text("https://hooks.example/xyz/IN-A-FILE-ONLY\n")
     raw = {
         "cluster": {"rpc_urls": [URL], "program_id": str(KEYPAIR.pubkey())},
         "keys": {"keeper": "key.json"},
         "state": {"folder": "state"},
+        "monitor": {
+            "sinks": [
+                {"kind": "webhook", "url": f"https://hooks.example/services/{HOOK}"},
+                {"kind": "pagerduty", "routing_key": "R0UTING-KEY-OF-OURS"},
+                {"kind": "webhook", "url_file": str(secret_file)},
+                {"kind": "webhook", "url_file": str(tmp_path / "missing")},
+            ]
+        },
         "polymarket": {"clob_url": "https://ann:hunter2222@proxy.example/clob"},
     }
     return parse_config(raw, tmp_path / "keeper.toml")
@@ -56,8 +67,19 @@ def test_a_log_has_no_secret_and_every_signature(tmp_path, config, form):
     ):
         say_all()
         structlog.get_logger().info("token.read", header="x a-status-token")
+        sinks = f"https://hooks.example/services/{HOOK} R0UTING-KEY-OF-OURS IN-A-FILE-ONLY"
+        structlog.get_logger().info("sink.failed", reason=sinks)
     text = path.read_text()
-    for secret in (KEY, "hunter2222", str(KEYPAIR), "a-status-token", repr(bytes(KEYPAIR))[2:-1]):
+    for secret in (
+        "XYZXYZXYZ",
+        "R0UTING",
+        "IN-A-FILE",
+        KEY,
+        "hunter2222",
+        str(KEYPAIR),
+        "a-status-token",
+        repr(bytes(KEYPAIR))[2:-1],
+    ):
         assert secret not in text
     assert 2 == text.count(SIGNATURE)
     assert f"https://explorer.example/tx/{SIGNATURE}?cluster=devnet" in text
