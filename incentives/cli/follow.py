@@ -18,6 +18,7 @@ from incentives.config import Settings, load_settings
 from incentives.follow import Wishes, follow
 from incentives.ledger.opened import read_ledger
 from incentives.standing import standing
+from programs.redaction import redaction_for
 
 _STDIN: Final = 0
 _EXAMPLES: Final = """\b
@@ -78,7 +79,7 @@ def follow_command(
         folder=folder or settings.folder,
         manifests=manifests or settings.manifests,
     )
-    open_logs()
+    open_logs(redaction_for(settings.rpc_urls))
     path = trio.run(partial(_run, settings, is_once=is_once, until_stdin_closes=until_stdin_closes))
     if as_json and path is not None:
         with closing(read_ledger(path)) as db:

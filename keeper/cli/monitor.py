@@ -14,7 +14,8 @@ import click
 import trio
 
 from keeper.cli.check import CONFIG_OPTION
-from keeper.cli.logs import open_logs, set_log_level, stderr_form
+from keeper.cli.logs import open_logs, redaction_of, set_log_level, stderr_form
+from keeper.cli.monitor_files import monitor_files_command
 from keeper.config import Config, load_config
 from keeper.errors import MonitorError
 from keeper.monitor.run import Post, watch
@@ -30,6 +31,7 @@ _EXAMPLES: Final = """\b
 Examples:
   keeper monitor
   keeper monitor --config /etc/keeper/keeper.toml
+  keeper monitor files install/
 """
 
 
@@ -45,7 +47,8 @@ def services_of(config: Config) -> tuple[str, ...]:
     return (KEEPER, INCENTIVES) if has_incentives else (KEEPER,)
 
 
-@click.command("monitor", epilog=_EXAMPLES)
+@click.group("monitor", epilog=_EXAMPLES, invoke_without_command=True)
+@click.pass_context
 @CONFIG_OPTION
 @click.option(
     "--folder",
@@ -59,21 +62,33 @@ def services_of(config: Config) -> tuple[str, ...]:
     help="End with the keeper that holds our stdin; stay for monitor.linger_s when it was killed.",
 )
 def monitor_command(
-    config_path: Path, folder: Path | None, *, no_incentives: bool, until_stdin_closes: bool
+    context: click.Context,
+    config_path: Path,
+    folder: Path | None,
+    *,
+    no_incentives: bool,
+    until_stdin_closes: bool,
 ) -> None:
     """Watch the keeper and `incentives follow`: /metrics, /live, /ready, /health, the status page, alerts.
 
     Reads what the services tell on their sockets, changes nothing, and outlives a keeper that dies. `keeper run` starts it
     by itself when monitor.enabled is true.
     """
+    if context.invoked_subcommand is not None:
+        return
     config = load_config(config_path)
     folder = folder or state_folder(config)
     services = (KEEPER,) if no_incentives else services_of(config)
-    with open_logs(sys.stderr, form=stderr_form(as_json=until_stdin_closes)):
+    token = load_token(config.monitor.token_file)
+    redaction = redaction_of(config, () if token is None else (token,))
+    form = stderr_form(as_json=until_stdin_closes)
+    with open_logs(sys.stderr, form=form, redaction=redaction):
         set_log_level(config.log.level)
-        token = load_token(config.monitor.token_file)
         post = Post(config=config.monitor, folder=folder, services=services, token=token)
         trio.run(partial(_run, post, is_child=until_stdin_closes))
+
+
+monitor_command.add_command(monitor_files_command)
 
 
 async def _run(post: Post, *, is_child: bool) -> None:
