@@ -12,7 +12,7 @@ import trio
 
 from keeper.errors import MonitorError
 from keeper.monitor.config import MonitorConfig
-from keeper.monitor.guards import OPEN_MAX, WAITING_MAX, Door
+from keeper.monitor.guards import Bounds, Door
 
 _BACKLOG: Final = 1_024
 _RETRY_S: Final = 0.5
@@ -63,9 +63,9 @@ async def _listen(config: MonitorConfig, *, is_patient: bool) -> list[trio.Socke
         await trio.sleep(_RETRY_S)
 
 
-def allow_connections() -> None:
+def allow_connections(bounds: Bounds) -> None:
     """Raise the limit of open files as far as the port needs it, and this user may."""
-    wanted = OPEN_MAX + WAITING_MAX + _OTHER_FILES
+    wanted = bounds.open_max + bounds.waiting_max + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

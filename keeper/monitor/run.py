@@ -22,7 +22,7 @@ from keeper.monitor.page.shown import Shown
 from keeper.monitor.port import allow_connections, serve_port
 from keeper.monitor.server import application, server
 from keeper.monitor.sightings import Sightings
-from keeper.monitor.view import KEEPER, MONITOR, Seen, View
+from keeper.monitor.view import KEEPER, MONITOR, SILENT_S, Seen, View
 from keeper.newest import Newest
 from state import metrics as m
 from state.sample import Figures, Sample
@@ -72,19 +72,21 @@ async def watch(post: Post, alarms: Alarms | None = None) -> None:
     Raises:
         MonitorError: the port cannot be had, and nobody's monitor is expected to give it up.
     """
-    allow_connections()
     sightings = Sightings(post.services, time.monotonic(), _left(post))
     board, shown = Newest[Moment](), Newest[Shown]()
     page = Page(shown)
     door = Door(server(application(board, page.routes())), post.token)
+    allow_connections(door.bounds)
     async with trio.open_nursery() as nursery:
         for service in post.services:
             nursery.start_soon(_hear, socket_path(post.folder, service), sightings)
         nursery.start_soon(page.encode)
         nursery.start_soon(_serve, post, door)
         own = _Own(post=post, sightings=sightings, door=door, page=page, alarms=alarms)
-        nursery.start_soon(_look, own, board, shown)
-        await _wait_over(post, sightings)
+        async with trio.open_nursery() as looking:
+            looking.start_soon(_look, own, board, shown)
+            await _wait_over(post, sightings)
+            own.over.set()
         nursery.cancel_scope.cancel(reason="the keeper that we watched has ended")
 
 
@@ -124,6 +126,8 @@ class _Own:
     door: Door
     page: Page
     alarms: Alarms | None
+    over: trio.Event = field(default_factory=trio.Event)
+    """Set when there is nothing left to watch: one more look, and that was the last one."""
     sequence: int = 0
     began_s: float = field(default_factory=time.monotonic)
 
@@ -156,7 +160,9 @@ class _Own:
 async def _look(own: _Own, board: Newest[Moment], shown: Newest[Shown]) -> None:
     history = History()
     next_s = trio.current_time()
-    while True:
+    is_last = False
+    while not is_last:
+        is_last = own.over.is_set()
         view = own.view()
         if own.alarms is not None:
             await own.alarms.take(view)
@@ -175,7 +181,8 @@ async def _look(own: _Own, board: Newest[Moment], shown: Newest[Shown]) -> None:
             )
         )
         next_s = max(next_s + LOOK_S, trio.current_time())
-        await trio.sleep_until(next_s)
+        with trio.move_on_at(next_s):
+            await own.over.wait()
 
 
 def _fresh(view: View) -> Mapping[str, Sample]:
@@ -194,7 +201,7 @@ async def _wait_over(post: Post, sightings: Sightings) -> None:
     gone_s = time.monotonic()
     while not sightings.has_stopped(KEEPER):
         lingered_s = time.monotonic() - gone_s
-        if lingered_s > post.config.linger_s:
+        if lingered_s > SILENT_S + post.config.linger_s:
             log.warning(
                 "monitor.ended", reason="the keeper was killed", lingered_s=round(lingered_s, 1)
             )
@@ -203,6 +210,4 @@ async def _wait_over(post: Post, sightings: Sightings) -> None:
             log.info("monitor.ended", reason="another keeper runs, with a monitor of its own")
             return
         await trio.sleep(LOOK_S / 4)
-    # One more look, so that whoever watches hears of the end.
-    await trio.sleep(LOOK_S)
     log.info("monitor.ended", reason="the keeper ended in order")
