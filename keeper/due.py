@@ -32,6 +32,8 @@ class DueSince:
 
     _keys: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     _since_s: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    newest_s: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """As last returned."""
 
     def update(self, addresses: npt.NDArray[np.void], now_s: float) -> npt.NDArray[np.float64]:
         """Take what is due now, and return since when each of it is; what is missing is forgotten."""
@@ -44,6 +46,7 @@ class DueSince:
             since_s[is_known] = self._since_s[at[is_known]]
         order = np.argsort(keys)
         self._keys, self._since_s = keys[order], since_s[order]
+        self.newest_s = since_s
         return since_s
 
 

@@ -25,7 +25,7 @@ from keeper.purse import Ask, Purse
 from keeper.rehearsal import Rehearsal
 from keeper.room import Room
 from keeper.spend import SpentRow
-from keeper.tally import Tally
+from keeper.tally import LandedTransaction, Tally
 from programs.attempt_log import AttemptLog
 from programs.cu_model import CuModel
 from programs.flight import TellBlock, ignore_block
@@ -44,10 +44,12 @@ from programs.transaction import (
 )
 from programs.units import ComputeUnits, Lamports, MicroLamports
 from state.errors import AlreadyOpen
+from state.progress import beat
 
 _NONCES = 64
 """More than a lane signs alike on one blockhash: a newer one comes every two slots."""
-_MINUTE_MS: Final = 60_000
+_MILLISECONDS: Final = 1_000
+_MINUTE_MS: Final = 60 * _MILLISECONDS
 _NOTHING: Final = Lamports(0)
 _FREE: Final = MicroLamports(0)
 log = structlog.get_logger()
@@ -173,6 +175,7 @@ async def watch_blockhashes(
     """
     outage = Outage(subject="blockhash")
     while True:
+        beat()
         try:
             latest = await rpc.get_latest_blockhash("confirmed")
         except RpcOtherCluster as other:
@@ -237,6 +240,7 @@ async def ship(
         tell = log.debug if pledge.is_of_the_lane else log.info
         tell("batch.withheld", lane=name, jobs=count, kind=pledge.kind, reason=pledge.reason)
         return pledge
+    tally.lane(name).cu_price_micro_lamports = pledge.cu_price_micro_lamports
     budget = _budget(shipment, pledge.cu_price_micro_lamports)
     signed, latest = _signed(lane, shipment, budget)
     batch = SignedBatch(
@@ -279,7 +283,7 @@ async def ship(
     finally:
         tally.jobs_in_flight[name] -= count
     purse.settle(pledge, lane.funds, outcome, latest.slot)
-    _tally(tally, name, shipment, outcome)
+    _tally(kit, name, shipment, outcome)
     return outcome
 
 
@@ -343,18 +347,25 @@ def _budget(shipment: Shipment, cu_price: MicroLamports) -> Budget:
     )
 
 
-def _tally(tally: Tally, lane: str, shipment: Shipment, outcome: Outcome) -> None:
+def _tally(kit: Kit, lane: str, shipment: Shipment, outcome: Outcome) -> None:
+    tally, counts = kit.tally, kit.tally.lane(lane)
     match outcome:
         case Landed():
+            jobs, now_s = len(shipment.jobs), trio.current_time()
             tally.landed[lane] += 1
-            tally.jobs_landed[lane] += len(shipment.jobs)
+            tally.jobs_landed[lane] += jobs
             tally.fees_lamports[lane] += outcome.fee_lamports
-            now_s = trio.current_time()
+            counts.note_landed(outcome, shipment.cu_limit, shipment.rent_lamports, now_s)
+            wall_s = kit.wall_ms() / _MILLISECONDS
+            tally.newest_landed.append(
+                LandedTransaction(lane=lane, jobs=jobs, wall_s=wall_s, landed=outcome)
+            )
             for due_at_s in shipment.due_at_s:
                 tally.note_latency(lane, (now_s - due_at_s) * 1_000)
         case Failed():
             tally.failed[lane] += 1
             tally.fees_lamports[lane] += outcome.fee_lamports
+            counts.note_failed(outcome, shipment.cu_limit)
         case Expired():
             tally.expired[lane] += 1
 

@@ -38,6 +38,7 @@ from programs.outcomes import Expired, Failed, Landed
 from programs.pack import Batch, Group
 from programs.rpc import RpcFailure
 from programs.units import QUOTE_DECIMALS, ComputeUnits, Lamports, Slot
+from state.progress import beat
 
 KIND: Final = "chain"
 _CHAINS_PER_TRANSACTION_MAX: Final = 12
@@ -107,6 +108,7 @@ async def execute_chains(
     sequence = 0
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
+            beat()
             snapshot: Snapshot | None = None
             # Wakes at least once a slot, so that a stop is noticed while the cluster is silent.
             with trio.move_on_after(kit.slot_s):
@@ -122,6 +124,8 @@ async def execute_chains(
                 Slot(max(snapshot.slot, latest.slot) + 1),
                 partial(memory.must_wait, snapshot.slot),
             )
+            due_at_s = memory.agenda.due_at_s
+            kit.tally.lane(LANE).note_due(len(due_at_s), min(due_at_s.values(), default=None))
             for load, claim in _plan(lane, memory, ready):
                 about = frozenset(
                     each for one in load.portions for each in (one.address, one.chain.market)

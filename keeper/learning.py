@@ -6,8 +6,9 @@ import structlog
 import trio
 
 from programs.cu_model import CuModel
+from state.progress import beat
 
-_SAVE_EVERY_S: Final = 60.0
+SAVE_EVERY_S: Final = 60.0
 log = structlog.get_logger()
 
 
@@ -33,7 +34,8 @@ async def keep_units(kept: UnitsLog, model: CuModel) -> None:
     saved: dict[str, list[tuple[int, int]]] = {}
     try:
         while True:
-            await trio.sleep(_SAVE_EVERY_S)
+            beat()
+            await trio.sleep(SAVE_EVERY_S)
             saved = await _save(kept, model, saved)
     finally:
         with trio.move_on_after(2, shield=True):

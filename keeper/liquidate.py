@@ -44,6 +44,7 @@ from programs.units import (
     Lamports,
     Slot,
 )
+from state.progress import beat
 
 _QUEUE_MAX: Final = 100_000
 _REFILLS_PER_SLOT: Final = 4
@@ -159,6 +160,7 @@ async def liquidate_positions(
         sequence, not_before_s = 0, -float("inf")
         async with trio.open_nursery() as sending:
             while not stop.is_set():
+                beat()
                 # Wakes at least once a slot, so that a stop is noticed while the cluster is silent.
                 with trio.move_on_after(kit.slot_s / _REFILLS_PER_SLOT):
                     await memory.news.wait()
@@ -201,11 +203,13 @@ def _refill(lane: Lane, memory: _Memory, sight: Sight) -> None:
     found = due_now(snapshot)
     tally.liquidations_due = len(found.index)
     tally.verdicts = found.counts
-    waits = memory.permits.spare(sight, found)
+    barred = waits = memory.permits.spare(sight, found)
     busy = memory.busy_markets
     resting = memory.queue.resting(now_s)
     if len(found.index):
-        waits = waits | _shut(memory, sight, found, busy)[found.market_row]
+        is_busy, is_barred = _shut(memory, sight, found, busy)
+        barred = barred | is_barred[found.market_row]
+        waits = barred | is_busy[found.market_row]
     if resting:
         asleep = np.array([bytes(job.target) for job in resting], dtype="V32")
         waits = waits | np.isin(snapshot.addresses[found.index].view("V32").reshape(-1), asleep)
@@ -215,6 +219,9 @@ def _refill(lane: Lane, memory: _Memory, sight: Sight) -> None:
     per_market = JOBS_PER_MARKET if is_many else JOBS_PER_MARKET_UNTABLED
     at_most = per_market * min(_TRANSACTIONS_AT_A_LOOK, 2 * lane.room.value + 1)
     jobs = jobs_of(snapshot, found, waits, memory.since, now_s, at_most, per_market=per_market)
+    # What we may not do is not late; what is on its way or rests after a failure is.
+    late_s = memory.since.newest_s[~barred]
+    tally.lane(LANE).note_due(len(late_s), float(late_s.min()) if len(late_s) else None)
     kept = {job.job_id for job in jobs} | {job.job_id for job in resting}
     memory.queue.withdraw_others(kept)
     for _, reason in memory.queue.offer(jobs, now_s):
@@ -233,14 +240,16 @@ def _note_waiting(tally: Tally, memory: _Memory) -> None:
 
 def _shut(
     memory: _Memory, sight: Sight, found: Assessment, busy: Collection[Pubkey]
-) -> npt.NDArray[np.bool_]:
-    """Tell of each market whether nothing of it may go now."""
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Tell of each market whether something of it is on its way, and whether, as we see it, nothing of it may go."""
     addresses = sight.snapshot.markets.addresses
-    shut = np.zeros(len(addresses), np.bool_)
+    is_busy = np.zeros(len(addresses), np.bool_)
+    is_barred = is_busy.copy()
     for row in np.unique(found.market_row).tolist():
         address = addresses[row]
-        shut[row] = address in busy or not memory.permits.allows(sight, address)
-    return shut
+        is_busy[row] = address in busy
+        is_barred[row] = not is_busy[row] and not memory.permits.allows(sight, address)
+    return is_busy, is_barred
 
 
 def _dispatch(lane: Lane, memory: _Memory) -> Sequence[_Passage]:

@@ -18,6 +18,7 @@ from keeper.tally import Tally
 from programs.outage import Outage
 from programs.rpc import AddressSignature, Rpc, RpcFailure
 from programs.units import Slot
+from state.progress import beat
 
 _LISTED_MAX: Final = 1_000
 """Source: agave rpc, MAX_GET_CONFIRMED_SIGNATURES_FOR_ADDRESS2_LIMIT."""
@@ -43,6 +44,7 @@ async def watch_other_signers(
     seen: dict[Pubkey, Signature | None] = dict.fromkeys(payers)
     told_s = -_TELL_AGAIN_S
     while True:
+        beat()
         await trio.sleep(interval_s)
         try:
             foreign = [

@@ -23,6 +23,7 @@ from keeper.payout_roots import LANE, AbsentRoot, OpenRoot, Roots
 from keeper.payouts import Subtree, unpaid_subtrees
 from keeper.post_roots import Posting, posts
 from programs.rpc import RpcFailure
+from state.progress import beat
 
 _WALLETS_PER_PLACE: Final = 64
 """Whose accounts are read in one round for each transaction that may be sent: more than any transaction pays."""
@@ -68,6 +69,7 @@ async def pay_due_rewards(
     memory = Memory(Roots(lane.kit.program, tally, genesis_hash), PayoutAccounts(mint, tally))
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
+            beat()
             memory.news = trio.Event()
             try:
                 loads = await _plan(lane, rules, memory, posting)
@@ -116,6 +118,8 @@ async def _plan(lane: Lane, rules: PayRules, memory: Memory, posting: Posting | 
                     due += await _dues(lane, rules, memory, found, chosen)
     posted = await posts(posting, memory, absent)
     memory.note_due([*posted, *due])
+    ages_s = [memory.due_at_s[each.job.job_id] for each in (*posted, *due)]
+    lane.kit.tally.lane(LANE).note_due(len(ages_s), min(ages_s, default=None))
     lane.kit.tally.jobs_queued[LANE] = len(posted) + len(due)
     loads = list[Load]()
     if posting is not None:

@@ -17,6 +17,7 @@ from programs.accounts import Global
 from programs.outage import Outage
 from programs.rpc import Rpc, RpcFailure
 from programs.units import Lamports
+from state.progress import beat
 
 _START_MIN: Final = Lamports(3_000_000)
 """The rent of the bounty account (2_039_280), of the payer itself (890_880), and a few signatures."""
@@ -60,6 +61,7 @@ async def watch_balances(rpc: Rpc, payers: Sequence[Funds], interval_s: float) -
     """Read every payer's balance now and then, until cancelled."""
     outage = Outage(subject="balances")
     while True:
+        beat()
         await trio.sleep(interval_s)
         try:
             found = await rpc.get_multiple_accounts([each.address for each in payers], "confirmed")

@@ -25,6 +25,7 @@ from programs.addresses import global_address
 from programs.loader import LOADER, NotProgramData, decode_program_data, program_data_address
 from programs.outage import Outage
 from programs.rpc import Account, Rpc, RpcFailure
+from state.progress import beat
 
 _FIXED: Final = (
     "season_start_slot",
@@ -58,6 +59,7 @@ async def watch_platform(
     outage = Outage(subject="platform")
     suspicion = ""
     while not orders.stop.is_set():
+        beat()
         with trio.move_on_after(slot_s * _LOOK_AGAIN_SLOTS if suspicion else interval_s):
             await _wait_suspect(facts, chain)
             await trio.sleep(slot_s * _LOOK_AGAIN_SLOTS)  # to be finalized, if it ever is

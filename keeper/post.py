@@ -41,6 +41,7 @@ from programs.instructions import update_prices
 from programs.outcomes import Expired, Failed, Landed
 from programs.pack import Batch, Group, pack_groups
 from programs.units import ComputeUnits, Slot
+from state.progress import beat
 
 KIND: Final = "update_prices"
 _POSTS_PER_TRANSACTION_MAX: Final = 20
@@ -95,6 +96,7 @@ async def post_prices(
     memory = _Memory(agenda=Agenda(tally=kit.tally, publish_slots=PublishSlots(kit.slot_s)))
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
+            beat()
             snapshot, known, latest = chain.get(), following.get(), kit.blockhashes.get()
             assert latest is not None, "lanes start after the first blockhash"
             if snapshot is not None and known is not None:
@@ -108,6 +110,8 @@ async def post_prices(
                 memory.bisection.forget(trio.current_time())
                 memory.forget(snapshot.slot)
                 await memory.agenda.review(outlook, partial(_must_wait, memory, snapshot))
+                due_at_s = memory.agenda.due_at_s
+                kit.tally.lane(LANE).note_due(len(due_at_s), min(due_at_s.values(), default=None))
                 for batch, readings in _plan(lane, memory, outlook):
                     lane.room.acquire_nowait()
                     memory.posting.update(reading.market for reading in readings)

@@ -9,7 +9,7 @@ The tasks and the order of their end are in keeper/lifetimes.py. What is still o
 database, and the next start settles it before anything else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from keeper.sandbox.endpoints import SandboxEndpoints
 from keeper.sandbox.follower import command_line, run_follower
 from keeper.sandbox.past_chains import SUBFOLDER, forget_past_chains
 from keeper.tally import Tally
+from keeper.telemetry.gather import SERVICE, Gatherer
 from keeper.work import Work
 from programs.betting_platform.build import PROGRAM_SO
 from programs.endpoint_counts import EndpointStatistics
@@ -45,6 +46,9 @@ from programs.rpc_http import open_rpc
 from state.attempts import Attempts
 from state.headroom import headroom_bps
 from state.learned import LearnedUnits
+from state.process_figures import Process
+from state.sample_socket import socket_path
+from state.systemd import tell_systemd
 
 log = structlog.get_logger()
 
@@ -73,6 +77,7 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any]:
     orders, in_file = Orders(), config
     async with trio.open_nursery() as nursery:
         nursery.start_soon(options.surroundings.obey_signals, orders)
+        nursery.start_soon(tell_systemd, orders.working, orders.stop)
         if config.sandbox.enabled:
             if options.console is not None:
                 options.console.print("starting the sandbox: network, venue and actors …")
@@ -176,7 +181,11 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
                     last_id=await attempts.last_id(),
                     final_up_to=await attempts.final_up_to(),
                 )
-                await follow_transactions(work)
+                over = trio.Event()
+                async with trio.open_nursery() as telling:
+                    telling.start_soon(_tell, work, path, rpc.statistics, over)
+                    await follow_transactions(work)
+                    over.set()
             found = await _report(work, began, rpc.statistics())
     log.info(
         "keeper.stopped",
@@ -188,6 +197,18 @@ async def _keep(settings: Settings, options: RunOptions, orders: Orders) -> dict
         because=orders.faults.get(),
     )
     return found
+
+
+async def _tell(
+    work: Work, path: Path, endpoints: Callable[[], Sequence[EndpointStatistics]], over: trio.Event
+) -> None:
+    """Tell the run's figures beside its database, until it is over."""
+    process = Process(
+        service=SERVICE, folder=path.parent, progress=work.progress, commits=work.store.commits
+    )
+    gatherer = Gatherer(work=work, process=process, endpoints=endpoints)
+    socket = socket_path(path.parent, SERVICE)
+    await work.options.surroundings.tell_samples(socket, gatherer.gather, process.lag, over)
 
 
 def _log_start(work: Work, path: Path) -> None:

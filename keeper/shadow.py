@@ -25,6 +25,7 @@ from keeper.rehearsal import WouldSend, simulation_in_words
 from programs.outage import Outage
 from programs.rpc import AddressSignature, Rpc, RpcFailure, TransactionFacts
 from programs.units import Slot
+from state.progress import beat
 
 _BYTES_MAX: Final = 1 << 30
 """A shadow that is forgotten must not fill the disk of the keeper it watches."""
@@ -147,6 +148,7 @@ async def watch_landings(
     outage = Outage(subject="landings")
     until: dict[Pubkey, Signature | None] = dict.fromkeys(payers)
     while True:
+        beat()
         await trio.sleep(interval_s)
         try:
             slot = await rpc.get_slot("confirmed")

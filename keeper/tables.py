@@ -44,6 +44,7 @@ from programs.table_plan import (
     plan_tables,
 )
 from programs.units import Lamports, Slot
+from state.progress import beat
 
 SendStep = Callable[[TableStep], Awaitable[Outcome | NoBid]]
 """Lands one step exactly once and says how it ended; never raises for an ordinary end."""
@@ -118,6 +119,7 @@ async def tend_tables(
     outage = Outage(subject="lookup_tables")
     sequence, wanted = await wants.wait_newer(0)
     while True:
+        beat()
         pause_s = _ROUND_S
         try:
             reading = await read_tables(rpc, authority)

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from programs.outcomes import Expired, Move
+from keeper.lane_counts import LaneCounts
+from programs.outcomes import Expired, Landed, Move
 
 MARKET_RESOLVED: Final = "market_resolved"
+_MILLISECONDS: Final = 1_000
 _LATENCIES_KEPT: Final = 100_000
 """Newest ones; a keeper runs for months."""
 _POSTED_KEPT: Final = 4_096
 """Tokens come and go with their markets; and the report lists each."""
+_LANDINGS_SHOWN: Final = 20
 
 
 @dataclass(slots=True)
@@ -77,6 +80,17 @@ class Tally:
     jobs_queued: Counter[str] = field(default_factory=Counter)
     fees_lamports: Counter[str] = field(default_factory=Counter)
     due_to_landed_ms: dict[str, deque[float]] = field(default_factory=dict)
+    lanes: dict[str, LaneCounts] = field(default_factory=dict)
+    """What operators are shown of each."""
+    newest_landed: deque["LandedTransaction"] = field(
+        default_factory=lambda: deque(maxlen=_LANDINGS_SHOWN)
+    )
+    scanned_at_s: float | None = None
+    """The end of the newest full scan, trio clock."""
+    slot_at_s: float | None = None
+    """When the platform was last seen at a newer slot, trio clock."""
+    duplicates: int = 0
+    """Landings beyond the first of one effect, as last looked up."""
     ends_moved: Counter[str] = field(default_factory=Counter)
     """Ends that a fork changed after they had been counted above, by lane."""
     ends_undone: Counter[str] = field(default_factory=Counter)
@@ -87,6 +101,10 @@ class Tally:
     """Transactions signed with our keys by somebody else."""
     settled_attempts: int = 0
     """Open attempts of an earlier process, settled from the chain at the start."""
+
+    def lane(self, name: str) -> LaneCounts:
+        """Return a lane's counts."""
+        return self.lanes.setdefault(name, LaneCounts())
 
     def note_move(self, move: Move) -> None:
         """Count an end that a fork changed after its lane had heard it; what is due follows from the chain, not from here."""
@@ -103,11 +121,23 @@ class Tally:
     def note_latency(self, lane: str, latency_ms: float) -> None:
         """Remember how long a job took from due to landed."""
         self.due_to_landed_ms.setdefault(lane, deque(maxlen=_LATENCIES_KEPT)).append(latency_ms)
+        self.lane(lane).due_to_landed_s.note(latency_ms / _MILLISECONDS)
 
     def latencies_ms(self, lanes: Iterable[str] | None = None) -> list[float]:
         """Return all latencies, sorted; of these lanes, or of all."""
         chosen = self.due_to_landed_ms if lanes is None else lanes
         return sorted(ms for lane in chosen for ms in self.due_to_landed_ms.get(lane, ()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandedTransaction:
+    """One that did its work."""
+
+    lane: str
+    jobs: int
+    wall_s: float
+    """Unix seconds."""
+    landed: Landed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from keeper.prices.board import PriceBoard
 from keeper.prices.price import Price, PriceClass, TokenId
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally, percentile
+from state.progress import beat
 
 _REFRESH_S: Final = 0.5
 _REFUSALS_SHOWN: Final = 6
@@ -80,6 +81,7 @@ async def show(
     sequence = 0
     with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
+            beat()
             now_s = trio.current_time()
             if chain.sequence > sequence:
                 sequence, scanned_s = chain.sequence, now_s

@@ -23,6 +23,7 @@ from keeper.tally import Tally
 from programs.layout import AccountKind
 from programs.outage import Outage
 from programs.rpc import Rpc, RpcFailure
+from state.progress import beat
 
 _GATHER_S: Final = 0.02
 """How long news is gathered before it is published: blocks are told of in bursts."""
@@ -121,6 +122,8 @@ class _Watch:
         slot = self.continuity.known_slot
         # What was known of a slot stays known, even where the next scan comes from a node that is behind it.
         slot = slot if newest is None else max(slot, newest.slot)
+        if newest is None or slot > newest.slot:
+            self.tally.slot_at_s = trio.current_time()
         self.chain.publish(self.state.snapshot(slot))
         self.tally.scan_slot = slot
         self.tally.positions_now = self.state.positions
@@ -141,6 +144,7 @@ async def _take_in_news(watch: _Watch) -> None:
 async def _scan_steadily(rpc: Rpc, program: Pubkey, watch: _Watch, pace: ScanPace) -> None:
     outage = Outage(subject="scan")
     while True:
+        beat()
         started_s = trio.current_time()
         try:
             await _scan(rpc, program, watch)
@@ -179,6 +183,7 @@ async def _scan(rpc: Rpc, program: Pubkey, watch: _Watch) -> None:
 def _note(watch: _Watch) -> None:
     tally, state = watch.tally, watch.state
     tally.scans += 1
+    tally.scanned_at_s = trio.current_time()
     tally.positions_scanned += state.positions
     if state.skipped != tally.accounts_skipped:  # told when it changes, not at every scan
         log.warning("accounts.skipped", **{str(why): count for why, count in state.skipped.items()})

@@ -18,6 +18,7 @@ from keeper.prices.price import TokenId
 from keeper.reload import Settings
 from keeper.snapshot import Snapshot
 from programs.in_flight import Pace
+from state.progress import Progress
 from state.store import Store
 
 
@@ -33,6 +34,8 @@ class Work:
     payer: PayerFacts
     orders: Orders
     store: Store
+    progress: Progress = field(default_factory=Progress)
+    """Its tasks, by name."""
     board: PriceBoard = field(default_factory=PriceBoard)
     chain: Newest[Snapshot] = field(default_factory=Newest)
     following: Newest[Following] = field(default_factory=Newest)

@@ -19,6 +19,7 @@ The rules (SPEC.md section 6), each one broken by some keeper in use:
   a poll shows that a fork took it back, its jobs are held again until it is in a block or has expired.
 """
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 import trio
@@ -90,6 +91,10 @@ def ignore_move(_move: Move) -> None:
     """Leave it at the log and the count."""
 
 
+def ignore_turn() -> None:
+    """Let nobody know."""
+
+
 async def land(
     rpc: Rpc,
     attempts: AttemptLog,
@@ -97,6 +102,7 @@ async def land(
     pace: ReadPace,
     *,
     tell_move: TellMove = ignore_move,
+    tell_turn: Callable[[], None] = ignore_turn,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Send, confirm and record every attempt in flight, until cancelled.
@@ -109,6 +115,7 @@ async def land(
         in_flight: shared with `submit` and `settle_open_attempts`.
         pace: how eagerly, from now on.
         tell_move: hears of ends that a fork changed after `submit` returned them.
+        tell_turn: called at each turn of the loop, while there are attempts.
         task_status: started once attempts may be submitted.
     """
     expiry = Expiry(rpc, pace)
@@ -120,6 +127,7 @@ async def land(
         while True:
             while in_flight.is_empty():
                 await in_flight.wait_launched()
+            tell_turn()
             now_s = trio.current_time()
             asked = in_flight.to_poll(now_s)
             try:

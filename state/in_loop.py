@@ -4,6 +4,7 @@ A virtual clock cannot see threads, so whatever runs on one uses this store. The
 keeper on a real clock has its writer on a thread (`store.py`).
 """
 
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TypeVar
 import trio
 from sqlite_utils import Database
 
+from state.commit_counts import CommitCounts
 from state.schema import STATE, check_library, migrate
 from state.store import commit, configure
 
@@ -22,6 +24,7 @@ class InLoopStore:
     """A `Store` in memory."""
 
     def __init__(self) -> None:
+        self.commits = CommitCounts()
         self.db = Database(memory=True)
         configure(self.db)
         migrate(self.db, ":memory:", STATE)
@@ -29,7 +32,10 @@ class InLoopStore:
     async def transaction(self, work: Callable[[Database], T]) -> T:
         """Run `work` in one IMMEDIATE transaction; commit, or roll back and raise."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        return commit(self.db, work)
+        began_s = time.monotonic()
+        result = commit(self.db, work)
+        self.commits.note(began_s)
+        return result
 
     async def read(self, work: Callable[[Database], T]) -> T:
         """Run `work` on the same connection: it sees what is committed, for nothing else ever is."""

@@ -27,7 +27,7 @@ from keeper.rehearsal import Rehearsal
 from keeper.run import run
 from keeper.shadow import Shadow, open_shadow
 from keeper.summary import summary_lines
-from keeper.surroundings import Surroundings
+from keeper.surroundings import Surroundings, tell_nobody
 from state.in_loop import InLoopStores
 
 T = TypeVar("T")
@@ -167,7 +167,9 @@ def _rehearsing(options: RunOptions, config: Config, path: Path | None) -> Gener
             options,
             rehearsal=Rehearsal(witness=shadow),
             shadow=shadow,
-            surroundings=Surroundings(open_store=stores.open_store, hold_payers=no_lock),
+            surroundings=Surroundings(
+                open_store=stores.open_store, hold_payers=no_lock, tell_samples=tell_nobody
+            ),
         )
 
 

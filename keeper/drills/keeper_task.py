@@ -24,7 +24,7 @@ from keeper.options import RunOptions
 from keeper.payer_lock import no_lock
 from keeper.prices.recorder import FileRecorder
 from keeper.run import run
-from keeper.surroundings import Surroundings
+from keeper.surroundings import Surroundings, tell_nobody
 from state.errors import StateError
 from state.in_loop import InLoopStores
 
@@ -98,6 +98,7 @@ class KeeperTask:
             wall_ms=self.wall_ms,
             obey_signals=self._obey,
             hold_payers=no_lock,
+            tell_samples=tell_nobody,
         )
         with self._life, closing(FileRecorder(self.recording)) as recorder:
             options = RunOptions(recorder=recorder, surroundings=surroundings)

@@ -153,6 +153,21 @@ class PriceBoard:
         """Return how many rounds of a source went unanswered since the last answer."""
         return self._failures_in_a_row[source]
 
+    @property
+    def prices(self) -> Mapping[TokenId, Price]:
+        """Every price, as it changes: to be looked through at once, never across a checkpoint."""
+        return MappingProxyType(self._prices)
+
+    @property
+    def misses(self) -> Mapping[SourceName, int]:
+        """Rounds without an answer since the last one, by source."""
+        return MappingProxyType(self._failures_in_a_row)
+
+    @property
+    def errors(self) -> Mapping[str, int]:
+        """Failed calls so far, as `source.kind`."""
+        return MappingProxyType(self._errors)
+
     def statistics(self) -> PriceStatistics:
         """Return the counts as of now."""
         prices = self._prices.values()

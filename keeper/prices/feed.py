@@ -21,6 +21,7 @@ from keeper.prices.recorder import Recorder
 from keeper.prices.source import PriceSource
 from keeper.prices.unix_time import unix_ms
 from keeper.prices.venue_http import VenueHttp, open_venue
+from state.progress import beat
 
 _AGEING_SLOTS: Final = 5
 _AGEING_MAX_S: Final = 1.0
@@ -92,6 +93,7 @@ async def _age_prices(config: FeedConfig, appraiser: Appraiser) -> None:
     """Let prices age although no source speaks."""
     interval_s = min(config.slot_ms * _AGEING_SLOTS / 1_000, _AGEING_MAX_S)
     while True:
+        beat()
         for number, _ in enumerate(appraiser.pass_time()):
             if number % _AGEING_CHUNK == _AGEING_CHUNK - 1:
                 await trio.lowlevel.checkpoint()

@@ -1,0 +1,101 @@
+"""The prices' figures: how many of which class by whom, and how old; the worst of them by name.
+
+Core.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from heapq import nsmallest
+from operator import attrgetter
+from typing import Any, Final
+
+import numpy as np
+
+from keeper.prices.price import Price, PriceClass, Reason, TokenId
+from keeper.tally import Withheld
+from state.metrics import PRICE_AGE, PRICES, PRICES_WITHHELD
+from state.sample import Figures
+
+ROWS_SHOWN: Final = 50
+_QUANTILES: Final = ("0.5", "0.99", "1")
+_class_and_source = attrgetter("price_class", "source")
+_received = attrgetter("received_at_s")
+
+
+def put_prices(figures: Figures, prices: Collection[Price], now_s: float) -> None:
+    """Put in every followed price, by source and class, and how old they are."""
+    by_class = Counter(map(_class_and_source, prices))
+    for (price_class, source), count in by_class.items():
+        figures.put(PRICES, count, str(source), str(price_class))
+    if not prices:
+        return
+    ages_s = now_s - np.fromiter(map(_received, prices), np.float64, len(prices))
+    ranks = [int(np.ceil(float(quantile) * len(ages_s))) - 1 for quantile in _QUANTILES]
+    found = np.partition(ages_s, ranks)
+    for quantile, rank in zip(_QUANTILES, ranks, strict=True):
+        figures.put(PRICE_AGE, max(0.0, float(found[rank])), quantile)
+
+
+def put_withheld(figures: Figures, withheld: Mapping[int, Withheld]) -> None:
+    """Put in the markets whose price is not posted, by reason; those that are over are no outage."""
+    for reason, count in Counter(
+        each.reason for each in withheld.values() if not each.is_over
+    ).items():
+        figures.put(PRICES_WITHHELD, count, reason)
+
+
+def price_rows(
+    names: Mapping[TokenId, str],
+    prices: Mapping[TokenId, Price],
+    why_unpriced: Callable[[TokenId], Reason | None],
+    now_s: float,
+) -> list[dict[str, Any]]:
+    """Return the worst prices as JSON types: those without one first, then by class, the oldest first."""
+    missing = sorted(names.keys() - prices.keys())[:ROWS_SHOWN]
+    worst = _worst(prices.values(), ROWS_SHOWN - len(missing))
+    return [
+        _row(names[token], None, why_unpriced(token) or Reason.NO_SOURCE, now_s)
+        for token in missing
+    ] + [
+        _row(names.get(price.token_id, price.token_id[:12]), price, price.reason, now_s)
+        for price in worst
+    ]
+
+
+def _row(market: str, price: Price | None, reason: Reason, now_s: float) -> dict[str, Any]:
+    return {
+        "market": market,
+        "price_e6": None if price is None else price.price_e6,
+        "price_class": None if price is None else str(price.price_class),
+        "source": None if price is None else str(price.source),
+        "age_s": None if price is None else round(max(0.0, now_s - price.received_at_s), 3),
+        "reason": str(reason),
+    }
+
+
+def _worst(prices: Iterable[Price], at_most: int) -> Sequence[Price]:
+    by_class: dict[PriceClass, list[Price]] = {each: [] for each in PriceClass}
+    for price in prices:
+        by_class[price.price_class].append(price)
+    found: list[Price] = []
+    for price_class in reversed(PriceClass):
+        left = at_most - len(found)
+        if left <= 0:
+            break
+        found += nsmallest(left, by_class[price_class], key=_received)
+    return found
+
+
+def withheld_rows(withheld: Mapping[int, Withheld], now_s: float) -> list[dict[str, Any]]:
+    """Return the markets that are withheld for the longest, as JSON types."""
+    outages = [(number, each) for number, each in withheld.items() if not each.is_over]
+    outages.sort(key=lambda item: (item[1].since_s, item[0]))
+    return [
+        {
+            "market": number,
+            "outcome": each.outcome,
+            "reason": each.reason,
+            "since_s": round(now_s - each.since_s, 3),
+        }
+        for number, each in outages[:ROWS_SHOWN]
+    ]
