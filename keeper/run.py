@@ -219,7 +219,7 @@ async def _tell(
     )
     gatherer = Gatherer(work=work, process=process, endpoints=endpoints)
     socket = socket_path(path.parent, SERVICE)
-    await work.options.surroundings.tell_samples(socket, gatherer.gather, process.lag, over)
+    await work.options.surroundings.tell_samples(socket, gatherer.gather, process, over)
 
 
 def _log_start(work: Work, path: Path) -> None:
