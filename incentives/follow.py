@@ -22,10 +22,12 @@ from incentives.reading.errors import HistoryChangedError, HistoryDisagreesError
 from incentives.reading.extraction import events_of
 from incentives.reading.reader import Delivery, Reader
 from incentives.resuming import Resumed, resume
+from incentives.telemetry import LedgerWatch
 from programs.accounts import Global
 from programs.rpc import Rpc, RpcError, RpcFailure
 from programs.rpc_http import open_rpc
 from programs.units import Slot
+from state.progress import beat
 
 DISAGREEMENTS_MAX: Final = 6
 """Rounds in a row that contradict each other before it is taken for the chain's own fault; their pauses double."""
@@ -47,6 +49,8 @@ class Wishes:
     """End when all that was finalized at the start is in the ledger."""
     finish: trio.Event = field(default_factory=trio.Event)
     """Once set: read on until what has happened by then is finalized, and end."""
+    watch: LedgerWatch | None = None
+    """Told how far reading gets; None: nobody watches."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,6 +136,8 @@ async def follow_with(
             through_slot=resumed.through_slot,
             epoch=resumed.rulebook.epoch,
         )
+        if wishes.watch is not None:
+            wishes.watch.begin(ledger.store, resumed.through_slot)
         await books.write_missing_manifests()
         task_status.started(path)
         follower = _Follower(
@@ -217,6 +223,7 @@ async def _try_round(follower: _Follower, *, is_patient: bool) -> bool:
         HistoryDisagreesError: for the last of several times in a row.
         RpcFailure: the cluster does not answer, and is not waited for.
     """
+    beat()
     try:
         await _round(follower)
     except HistoryDisagreesError as error:
@@ -240,6 +247,7 @@ async def _round(follower: _Follower) -> None:
     books, has_closed = follower.books, False
     async with aclosing(follower.reader.read_round()) as deliveries:
         async for delivery in deliveries:
+            beat()
             has_closed |= await books.take(delivery)
             _tell(follower, delivery)
     if has_closed:
@@ -248,6 +256,8 @@ async def _round(follower: _Follower) -> None:
 
 def _tell(follower: _Follower, delivery: Delivery) -> None:
     """Say now and then how far a long way has been gone."""
+    if follower.wishes.watch is not None:
+        follower.wishes.watch.note(delivery)
     now_s, left = trio.current_time(), delivery.finalized_slot - delivery.through_slot
     if left and now_s >= follower.told_at_s + _TOLD_EVERY_S:
         follower.told_at_s = now_s

@@ -14,7 +14,7 @@ from solders.pubkey import Pubkey
 from keeper.interrupt import Orders, obey_signals
 from keeper.payer_lock import hold_payers
 from keeper.prices.unix_time import unix_ms
-from state.loop_lag import LoopLag
+from state.process_figures import Process
 from state.store import Store, open_store
 from state.telling import Gather, tell_samples
 
@@ -31,9 +31,9 @@ class Surroundings:
     """Fills in the run's orders, until cancelled."""
     hold_payers: Callable[[str, Sequence[Pubkey]], AbstractContextManager[None]] = hold_payers
     """Keeps others from these payers on the cluster with this genesis hash."""
-    tell_samples: Callable[[Path, Gather, LoopLag, trio.Event], Awaitable[None]] = tell_samples
+    tell_samples: Callable[[Path, Gather, Process, trio.Event], Awaitable[None]] = tell_samples
     """Tells the run's figures beside the state, until its end."""
 
 
-async def tell_nobody(_path: Path, _gather: Gather, _lag: LoopLag, _over: trio.Event) -> None:
+async def tell_nobody(_path: Path, _gather: Gather, _process: Process, _over: trio.Event) -> None:
     """Tell no figures: nobody watches this run, or another keeper beside it is watched there."""

@@ -177,6 +177,9 @@ LOOP_LAG: Final = _gauge(
     "event_loop_lag_seconds", "Worst delay of a wake-up since the last sample.", "service"
 )
 CPU_SECONDS: Final = _counter("process_cpu_seconds_total", "Used, all threads.", "service")
+TELLING_CPU_SECONDS: Final = _counter(
+    "telling_cpu_seconds_total", "Of it, what gathering and writing these figures took.", "service"
+)
 RESIDENT_BYTES: Final = _gauge("process_resident_memory_bytes", "Resident.", "service")
 TASK_RUNNING: Final = _gauge("task_is_running", "0 once a task has ended.", "service", "task")
 TASK_AGE: Final = _gauge(

@@ -24,6 +24,7 @@ from state.metrics import (
     TASK_AGE,
     TASK_AGE_MAX,
     TASK_RUNNING,
+    TELLING_CPU_SECONDS,
     UPTIME,
 )
 from state.progress import Progress
@@ -33,7 +34,7 @@ _STATM: Final = Path("/proc/self/statm")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Process:
     """One service's process, as long as it runs."""
 
@@ -42,9 +43,12 @@ class Process:
     """Where its database lies."""
     progress: Progress
     commits: CommitCounts
+    """Of that database."""
     lag: LoopLag = field(default_factory=LoopLag)
     began_s: float = field(default_factory=trio.current_time)
     """On the trio clock."""
+    telling_cpu_s: float = 0.0
+    """What telling all this took so far."""
 
     def put(self, figures: Figures, *, is_draining: bool) -> None:
         """Put in what the process is like now; a task that ended because the process drains is no news."""
@@ -53,6 +57,7 @@ class Process:
         figures.put(IS_DRAINING, is_draining, service)
         figures.put(LOOP_LAG, self.lag.take_s(), service)
         figures.put(CPU_SECONDS, time.process_time(), service)
+        figures.put(TELLING_CPU_SECONDS, self.telling_cpu_s, service)
         figures.put(RESIDENT_BYTES, resident_bytes(), service)
         figures.put(DISK_FREE_BYTES, free_bytes(self.folder), service)
         figures.put_histogram(COMMIT, self.commits.latency_s.frozen(), service)

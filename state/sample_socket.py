@@ -100,6 +100,7 @@ async def _listen(path: Path) -> tuple[trio.SocketListener, int]:
     """Make the socket, readable by its owner only, in the place of one that a dead process left; return its inode too."""
     if await _is_alive(path):
         raise SocketTakenError(f"{path}: another process tells its figures there")
+    _make_folder(path.parent)
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     aside.unlink(missing_ok=True)
     listening = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
@@ -115,6 +116,10 @@ async def _listen(path: Path) -> tuple[trio.SocketListener, int]:
         aside.unlink(missing_ok=True)
         raise
     return trio.SocketListener(listening), inode
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 async def _is_alive(path: Path) -> bool:

@@ -3,6 +3,7 @@
 Shell.
 """
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Final, Protocol
 import structlog
 import trio
 
-from state.loop_lag import LoopLag
+from state.process_figures import Process
 from state.sample import Sample
 from state.sample_board import SampleBoard
 from state.sample_socket import SAMPLE_INTERVAL_S, serve_samples
@@ -30,7 +31,7 @@ class Gather(Protocol):
         ...
 
 
-async def tell_samples(path: Path, gather: Gather, lag: LoopLag, over: trio.Event) -> None:
+async def tell_samples(path: Path, gather: Gather, process: Process, over: trio.Event) -> None:
     """Tell a sample a second at `path` until `over` is set, and then the last one.
 
     A socket that cannot be made stops no service: it is logged, and nothing is told.
@@ -43,22 +44,24 @@ async def tell_samples(path: Path, gather: Gather, lag: LoopLag, over: trio.Even
             log.warning("figures.untold", path=str(path), reason=str(error))
             return
         async with trio.open_nursery() as napping:
-            napping.start_soon(lag.measure)
+            napping.start_soon(process.lag.measure)
             sequence = 1
             while not over.is_set():
-                _publish(board, partial(gather, sequence, is_last=False))
+                _publish(board, partial(gather, sequence, is_last=False), process)
                 sequence += 1
                 with trio.move_on_after(SAMPLE_INTERVAL_S):
                     await over.wait()
             napping.cancel_scope.cancel(reason="nothing is told any more")
-        _publish(board, partial(gather, sequence, is_last=True))
+        _publish(board, partial(gather, sequence, is_last=True), process)
         serving.cancel_scope.deadline = trio.current_time() + _GIVE_UP_S
 
 
-def _publish(board: SampleBoard, gather: Callable[[], Sample]) -> None:
+def _publish(board: SampleBoard, gather: Callable[[], Sample], process: Process) -> None:
+    began_s = time.thread_time()
     try:
         board.publish(gather())
     except (
         Exception
-    ):  # no task below: a figure that cannot be told must not stop who keeps, and silence is seen
+    ):  # no task lies below: what cannot be told stops nobody who keeps, and silence is seen
         log.exception("figures.ungathered")
+    process.telling_cpu_s += time.thread_time() - began_s

@@ -18,8 +18,15 @@ from incentives.config import Settings, load_settings
 from incentives.follow import Wishes, follow
 from incentives.ledger.opened import read_ledger
 from incentives.standing import standing
+from incentives.telemetry import SERVICE, LedgerWatch
+from programs.redaction import redaction_for
+from state.sample_socket import socket_path
+from state.systemd import tell_systemd
+from state.telling import tell_samples
 
 _STDIN: Final = 0
+_STUCK_S: Final = 60.0
+"""Rounds are a second or two apart, and their calls have deadlines."""
 _EXAMPLES: Final = """\b
 Examples:
   incentives follow
@@ -78,7 +85,7 @@ def follow_command(
         folder=folder or settings.folder,
         manifests=manifests or settings.manifests,
     )
-    open_logs()
+    open_logs(redaction_for(settings.rpc_urls))
     path = trio.run(partial(_run, settings, is_once=is_once, until_stdin_closes=until_stdin_closes))
     if as_json and path is not None:
         with closing(read_ledger(path)) as db:
@@ -86,13 +93,30 @@ def follow_command(
 
 
 async def _run(settings: Settings, *, is_once: bool, until_stdin_closes: bool) -> Path | None:
-    wishes = Wishes(now_text=_now_text, is_once=is_once)
+    slot_s = settings.slot_ms / 1_000
+    watch = LedgerWatch(folder=settings.folder, slot_s=slot_s)
+    wishes = Wishes(now_text=_now_text, is_once=is_once, finish=watch.stopping, watch=watch)
     path: Path | None = None
+
+    async def read() -> None:
+        nonlocal path
+        path = await follow(settings, wishes)
+
+    over = trio.Event()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_cancel_on_signal, nursery.cancel_scope)
         if until_stdin_closes:
             nursery.start_soon(_finish_at_end_of_stdin, wishes.finish)
-        path = await follow(settings, wishes)
+        nursery.start_soon(tell_systemd, watch.ready, watch.stopping)
+        async with trio.open_nursery() as telling:
+            if not is_once:
+                socket = socket_path(settings.folder, SERVICE)
+                telling.start_soon(tell_samples, socket, watch.gather, watch.process, over)
+                nursery.start_soon(watch.look)
+            with trio.CancelScope() as reading:
+                nursery.start_soon(_cancel_on_signal, reading)
+                await watch.progress.run("reading", _STUCK_S, read)
+            watch.stopping.set()
+            over.set()
         nursery.cancel_scope.cancel(reason="all that was asked for is read")
     return path
 

@@ -78,7 +78,7 @@ def _figures(view: View, deadline_s: float) -> Iterator[str]:
         elif seen.sample.is_last:
             yield f"{service} said that it stops"
         elif seen.age_s > deadline_s:
-            yield f"{service} has been silent for {seen.age_s:.1f} s"
+            yield f"{service} has been silent for {seen.age_s:.1f} s, at most {deadline_s:g} s"
 
 
 def _tasks(view: View, _deadline_s: float) -> Iterator[str]:
@@ -100,13 +100,13 @@ def _draining(view: View, _deadline_s: float) -> Iterator[str]:
 def _loop(view: View, deadline_s: float) -> Iterator[str]:
     for (service,), lag_s in view.of(m.LOOP_LAG):
         if lag_s > deadline_s:
-            yield f"{service}'s event loop was {lag_s:.2f} s late"
+            yield f"{service}'s event loop was {lag_s:.2f} s late, at most {deadline_s:g} s"
 
 
 def _oldest_due(view: View, deadline_s: float) -> Iterator[str]:
     for (lane,), age_s in view.of(m.OLDEST_DUE):
         if age_s > deadline_s:
-            yield f"the oldest job of {lane} has been due for {age_s:.1f} s"
+            yield f"the oldest job of {lane} has been due for {age_s:.1f} s, at most {deadline_s:g} s"
 
 
 def _stalls(view: View, deadline_s: float) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _stalls(view: View, deadline_s: float) -> Iterator[str]:
     for (lane,), age_s in view.of(m.LAST_LANDED_AGE):
         oldest_s = view.get(m.OLDEST_DUE, lane) or 0.0
         if oldest_s > deadline_s and age_s > deadline_s:
-            yield f"{lane} has work and has landed nothing for {age_s:.1f} s"
+            yield f"{lane} has work and has landed nothing for {age_s:.1f} s, at most {deadline_s:g} s"
 
 
 def _prices(view: View, deadline_s: float) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _prices(view: View, deadline_s: float) -> Iterator[str]:
     if median_s is None:
         yield "nothing says how old prices are"
     elif median_s > deadline_s:
-        yield f"half of the prices are older than {median_s:.1f} s"
+        yield f"half of the prices are {median_s:.1f} s old or older, at most {deadline_s:g} s"
 
 
 def _scan(view: View, deadline_s: float) -> Iterator[str]:
@@ -141,14 +141,14 @@ def _age(view: View, metric: Metric, deadline_s: float, words: str) -> Iterator[
     if age_s is None:
         yield f"{words} yet"
     elif age_s > deadline_s:
-        yield f"{words} for {age_s:.1f} s"
+        yield f"{words} for {age_s:.1f} s, at most {deadline_s:g} s"
 
 
 def _commits(view: View, deadline_s: float) -> Iterator[str]:
     """With transactions open something is written down before their blockhash is over: at the latest that it is."""
     age_s = view.get(m.LAST_COMMIT_AGE, KEEPER)
     if view.get(m.TRANSACTIONS_OPEN) and age_s is not None and age_s > deadline_s:
-        yield f"transactions are open, and nothing has been committed for {age_s:.1f} s"
+        yield f"transactions are open, and nothing has been committed for {age_s:.1f} s, at most {deadline_s:g} s"
 
 
 def _rpc(view: View, _deadline_s: float) -> Iterator[str]:
@@ -189,7 +189,9 @@ def _disk(view: View, _deadline_s: float) -> Iterator[str]:
 
 
 CHECKS: Final = (
-    Check(name="figures", look=_figures, deadline_s=SILENT_S, well="every service tells its figures"),
+    Check(
+        name="figures", look=_figures, deadline_s=SILENT_S, well="every service tells its figures"
+    ),
     Check(name="tasks", look=_tasks, well="every task runs and moves"),
     Check(name="draining", look=_draining, well="nothing was told to stop"),
     Check(name="event_loop", look=_loop, deadline_s=LOOP_LAG_MAX_S, well="event loops turn"),
@@ -202,8 +204,15 @@ CHECKS: Final = (
     Check(name="lanes", look=_stalls, deadline_slots=LIFE_SLOTS, well="every lane with work lands"),
     Check(name="prices", look=_prices, deadline_slots=LIFE_SLOTS, well="prices are fresh"),
     Check(name="scan", look=_scan, deadline_slots=SCAN_SLOTS, well="the program is scanned"),
-    Check(name="slots", look=_slots, deadline_slots=LIFE_SLOTS, well="the platform is seen to move"),
-    Check(name="commits", look=_commits, deadline_slots=LIFE_SLOTS, well="what is open is written down"),
+    Check(
+        name="slots", look=_slots, deadline_slots=LIFE_SLOTS, well="the platform is seen to move"
+    ),
+    Check(
+        name="commits",
+        look=_commits,
+        deadline_slots=LIFE_SLOTS,
+        well="what is open is written down",
+    ),
     Check(name="rpc", look=_rpc, well="an endpoint answers and keeps up"),
     Check(name="program", look=_program, well="program and configuration are those of the start"),
     Check(name="payers", look=_payers, well="every payer can pay"),
@@ -222,11 +231,10 @@ def _look(check: Check, view: View) -> Checked:
     found = list(check.look(view, deadline_s))
     shown = "; ".join(found[:_NAMED_MAX])
     more = f"; and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
-    within = f" (at most {deadline_s:g} s)" if found and deadline_s else ""
     return Checked(
         name=check.name,
         passed=not found,
-        words=f"{shown}{more}{within}" if found else check.well,
+        words=f"{shown}{more}" if found else check.well,
         deadline_s=deadline_s,
     )
 

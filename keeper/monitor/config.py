@@ -28,7 +28,7 @@ class MonitorConfig:
     explorer_url: str = "https://explorer.solana.com/tx/{signature}"
     """Where a transaction can be looked at."""
     linger_s: float = 60.0
-    """How long the monitor of a keeper that was killed stays, to say so."""
+    """How long the monitor of a keeper that was killed stays once that is plain, to say so."""
     sinks: tuple[dict[str, Any], ...] = ()
     """Where alerts go; docs/monitor.md names the kinds."""
 

@@ -13,10 +13,11 @@ from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
+)
+from prometheus_client.metrics_core import (
     Metric as Family,
 )
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from keeper.monitor.view import View
 from state.metrics import METRICS, Kind, Metric
@@ -54,7 +55,7 @@ class ViewCollector(Collector):
 
 def _histogram(metric: Metric, found: dict[Labels, Histogram]) -> HistogramMetricFamily:
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-    bounds = [*(floatToGoString(bound) for bound in metric.buckets), "+Inf"]
+    bounds = [*(repr(bound) for bound in metric.buckets), "+Inf"]
     for labels, each in found.items():
         family.add_metric(
             labels, list(zip(bounds, accumulate(each.counts), strict=True)), sum_value=each.sum

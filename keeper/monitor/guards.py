@@ -20,16 +20,8 @@ from keeper.monitor.heads import CROWDED, HEAD_BYTES_MAX, LONG, SLOW, Refusal
 from state import metrics as m
 from state.sample import Figures
 
-HEAD_S: Final = 5.0
-"""For a whole head, from the connection's first moment on."""
 SEND_S: Final = 10.0
 """For the peer to take what one write has."""
-WAITING_MAX: Final = 128
-"""Connections without a head; one more ends the oldest."""
-OPEN_MAX: Final = 1_280
-"""Connections that are being answered: a thousand open pages, and room for everybody else."""
-PEER_MAX: Final = 64
-"""Connections of one other machine."""
 _LINGER_S: Final = 1.0
 """For the peer to read why it is refused, while it may still be sending."""
 _LINGER_BYTES: Final = 256 * 1024
@@ -39,12 +31,28 @@ _TELL_S: Final = 60.0
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How many, and for how long."""
+
+    head_s: float = 5.0
+    """For a whole head, from the connection's first moment on."""
+    send_s: float = SEND_S
+    waiting_max: int = 128
+    """Connections without a head; one more ends the oldest."""
+    open_max: int = 1_280
+    """Connections that are being answered: a thousand open pages, and room for everybody else."""
+    peer_max: int = 64
+    """Connections of one other machine."""
+
+
 class HeadFirst(trio.abc.HalfCloseableStream):
     """A connection whose one request has been read: the server reads it from here, and then only the end."""
 
-    def __init__(self, stream: trio.SocketStream, head: bytes) -> None:
+    def __init__(self, stream: trio.SocketStream, head: bytes, send_s: float = SEND_S) -> None:
         self._stream = stream
         self._head = head
+        self._send_s = send_s
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -57,7 +65,7 @@ class HeadFirst(trio.abc.HalfCloseableStream):
         Raises:
             trio.BrokenResourceError: the peer is gone, or does not read.
         """
-        with trio.move_on_after(SEND_S) as patience:
+        with trio.move_on_after(self._send_s) as patience:
             await self._stream.send_all(data)
         if patience.cancelled_caught:
             # The server shields its writes: this is what ends one.
@@ -96,6 +104,7 @@ class Door:
     serve: Serve
     """Answers whoever was let in; returns when that connection is over."""
     token: str | None = None
+    bounds: Bounds = field(default_factory=Bounds)
     refused: Counter[str] = field(default_factory=Counter)
     """Connections that were not answered, by reason."""
     _waiting: dict[trio.CancelScope, None] = field(default_factory=dict)
@@ -103,6 +112,11 @@ class Door:
     _open: int = 0
     _peers: Counter[str] = field(default_factory=Counter)
     _told_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a connection is being answered."""
+        return self._open > 0
 
     async def welcome(self, stream: trio.SocketStream) -> None:
         """Take one connection from its first byte to its last."""
@@ -123,7 +137,7 @@ class Door:
     async def _hear(self, stream: trio.SocketStream, *, is_welcome: bool) -> None:
         found = await self._head(stream) if is_welcome else CROWDED
         refusal = found if isinstance(found, Refusal) else heads.judge(found, self.token)
-        if refusal is None and self._open >= OPEN_MAX:
+        if refusal is None and self._open >= self.bounds.open_max:
             refusal = CROWDED
         if refusal is not None:
             self._note(refusal.reason, stream)
@@ -132,14 +146,14 @@ class Door:
         assert isinstance(found, bytes)
         self._open += 1
         try:
-            await self.serve(HeadFirst(stream, found))
+            await self.serve(HeadFirst(stream, found, self.bounds.send_s))
         finally:
             self._open -= 1
 
     async def _head(self, stream: trio.SocketStream) -> bytes | Refusal:
         """Read up to the empty line; give the place up to whoever comes later."""
-        with trio.move_on_after(HEAD_S) as scope:
-            if len(self._waiting) >= WAITING_MAX:
+        with trio.move_on_after(self.bounds.head_s) as scope:
+            if len(self._waiting) >= self.bounds.waiting_max:
                 oldest = next(iter(self._waiting))
                 del self._waiting[oldest]
                 oldest.cancel(reason="somebody else wants the place")
@@ -158,7 +172,7 @@ class Door:
             return
         self._peers[peer] += 1
         try:
-            yield self._peers[peer] <= PEER_MAX
+            yield self._peers[peer] <= self.bounds.peer_max
         finally:
             self._peers[peer] -= 1
             if not self._peers[peer]:

@@ -35,6 +35,11 @@ class Alert(Protocol):
         ...
 
     @property
+    def value(self) -> float:
+        """What its expression is worth now."""
+        ...
+
+    @property
     def summary(self) -> str:
         """What is wrong, in one sentence."""
         ...
@@ -79,6 +84,7 @@ def _json(alert: Alert) -> dict[str, Any]:
         "level": str(alert.level),
         "labels": dict(alert.labels),
         "since_wall_s": round(alert.since_wall_s, 3),
+        "value": alert.value,
         "summary": alert.summary,
         "already_did": alert.already_did,
         "runbook": alert.runbook,

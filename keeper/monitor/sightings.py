@@ -70,4 +70,3 @@ class Sightings:
             figures.put(m.SERVICE_UP, float(is_up), service)
             figures.put(m.SERVICE_SILENT, self.silent_s(service, now_s), service)
             figures.put(m.SERVICE_FAILED, float(self.has_failed(service, now_s)), service)
-

@@ -1,6 +1,6 @@
 """The token that whoever asks from elsewhere has to know.
 
-Shell: reads a file.
+Edge: reads a file.
 """
 
 import stat

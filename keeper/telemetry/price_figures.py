@@ -6,6 +6,7 @@ Core.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from heapq import nsmallest
+from itertools import chain
 from operator import attrgetter
 from typing import Any, Final
 
@@ -18,18 +19,29 @@ from state.sample import Figures
 
 ROWS_SHOWN: Final = 50
 _QUANTILES: Final = ("0.5", "0.99", "1")
-_class_and_source = attrgetter("price_class", "source")
+_source = attrgetter("source")
 _received = attrgetter("received_at_s")
 
 
-def put_prices(figures: Figures, prices: Collection[Price], now_s: float) -> None:
+def by_class(prices: Iterable[Price]) -> dict[PriceClass, list[Price]]:
+    """Sort prices into their classes."""
+    found: dict[PriceClass, list[Price]] = {each: [] for each in PriceClass}
+    for price in prices:
+        found[price.price_class].append(price)
+    return found
+
+
+def put_prices(
+    figures: Figures, prices: Mapping[PriceClass, Collection[Price]], now_s: float
+) -> None:
     """Put in every followed price, by source and class, and how old they are."""
-    by_class = Counter(map(_class_and_source, prices))
-    for (price_class, source), count in by_class.items():
-        figures.put(PRICES, count, str(source), str(price_class))
-    if not prices:
+    for price_class, of_class in prices.items():
+        for source, count in Counter(map(_source, of_class)).items():
+            figures.put(PRICES, count, str(source), str(price_class))
+    every = [*map(_received, chain.from_iterable(prices.values()))]
+    if not every:
         return
-    ages_s = now_s - np.fromiter(map(_received, prices), np.float64, len(prices))
+    ages_s = now_s - np.array(every)
     ranks = [int(np.ceil(float(quantile) * len(ages_s))) - 1 for quantile in _QUANTILES]
     found = np.partition(ages_s, ranks)
     for quantile, rank in zip(_QUANTILES, ranks, strict=True):
@@ -47,12 +59,13 @@ def put_withheld(figures: Figures, withheld: Mapping[int, Withheld]) -> None:
 def price_rows(
     names: Mapping[TokenId, str],
     prices: Mapping[TokenId, Price],
+    classes: Mapping[PriceClass, Collection[Price]],
     why_unpriced: Callable[[TokenId], Reason | None],
     now_s: float,
 ) -> list[dict[str, Any]]:
     """Return the worst prices as JSON types: those without one first, then by class, the oldest first."""
     missing = sorted(names.keys() - prices.keys())[:ROWS_SHOWN]
-    worst = _worst(prices.values(), ROWS_SHOWN - len(missing))
+    worst = _worst(classes, ROWS_SHOWN - len(missing))
     return [
         _row(names[token], None, why_unpriced(token) or Reason.NO_SOURCE, now_s)
         for token in missing
@@ -73,16 +86,13 @@ def _row(market: str, price: Price | None, reason: Reason, now_s: float) -> dict
     }
 
 
-def _worst(prices: Iterable[Price], at_most: int) -> Sequence[Price]:
-    by_class: dict[PriceClass, list[Price]] = {each: [] for each in PriceClass}
-    for price in prices:
-        by_class[price.price_class].append(price)
+def _worst(classes: Mapping[PriceClass, Collection[Price]], at_most: int) -> Sequence[Price]:
     found: list[Price] = []
     for price_class in reversed(PriceClass):
         left = at_most - len(found)
         if left <= 0:
             break
-        found += nsmallest(left, by_class[price_class], key=_received)
+        found += nsmallest(left, classes[price_class], key=_received)
     return found
 
 
