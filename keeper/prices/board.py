@@ -50,6 +50,7 @@ class PriceBoard:
     def __init__(self) -> None:
         self._prices: dict[TokenId, Price] = {}
         self._unpriced: dict[TokenId, Reason] = {}
+        self._census: Counter[tuple[PriceClass, SourceName]] = Counter()
         self._sequence = 0
         self._changed = trio.Event()
         self._is_awaited = False
@@ -71,12 +72,24 @@ class PriceBoard:
     def publish(self, price: Price) -> None:
         """Replace a token's price and wake every reader."""
         self._unpriced.pop(price.token_id, None)
+        former = self._prices.get(price.token_id)
         self._prices[price.token_id] = price
+        if (
+            former is None
+            or former.price_class is not price.price_class
+            or former.source != price.source
+        ):
+            self._count(price, 1)
+            if former is not None:
+                self._count(former, -1)
         self._sequence += 1
         if self._is_awaited:  # Thousands of prices a second come between two looks of a reader.
             self._is_awaited = False
             self._changed.set()
             self._changed = trio.Event()
+
+    def _count(self, price: Price, step: int) -> None:
+        self._census[price.price_class, price.source] += step
 
     def note_unpriced(self, token_id: TokenId, reason: Reason) -> None:
         """Say why a token has no price at all."""
@@ -92,7 +105,9 @@ class PriceBoard:
 
     def forget(self, token_id: TokenId) -> None:
         """Drop a token that is followed no longer: its price would only grow old."""
-        self._prices.pop(token_id, None)
+        former = self._prices.pop(token_id, None)
+        if former is not None:
+            self._count(former, -1)
         self._unpriced.pop(token_id, None)
 
     def tell_heard_by(self, tell: Callable[[TokenId], tuple[SourceView, ...]]) -> None:
@@ -157,6 +172,11 @@ class PriceBoard:
     def prices(self) -> Mapping[TokenId, Price]:
         """Every price, as it changes: to be looked through at once, never across a checkpoint."""
         return MappingProxyType(self._prices)
+
+    @property
+    def census(self) -> Mapping[tuple[PriceClass, SourceName], int]:
+        """How many prices there are of each class by each source; kept up, for there may be 21,000."""
+        return MappingProxyType(self._census)
 
     @property
     def misses(self) -> Mapping[SourceName, int]:

@@ -4,44 +4,36 @@ Core.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from heapq import nsmallest
-from itertools import chain
+from itertools import islice
 from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
 
-from keeper.prices.price import Price, PriceClass, Reason, TokenId
+from keeper.prices.price import Price, PriceClass, Reason, SourceName, TokenId
 from keeper.tally import Withheld
 from state.metrics import PRICE_AGE, PRICES, PRICES_WITHHELD
 from state.sample import Figures
 
 ROWS_SHOWN: Final = 50
 _QUANTILES: Final = ("0.5", "0.99", "1")
-_source = attrgetter("source")
 _received = attrgetter("received_at_s")
 
 
-def by_class(prices: Iterable[Price]) -> dict[PriceClass, list[Price]]:
-    """Sort prices into their classes."""
-    found: dict[PriceClass, list[Price]] = {each: [] for each in PriceClass}
-    for price in prices:
-        found[price.price_class].append(price)
-    return found
-
-
 def put_prices(
-    figures: Figures, prices: Mapping[PriceClass, Collection[Price]], now_s: float
+    figures: Figures,
+    census: Mapping[tuple[PriceClass, SourceName], int],
+    prices: Collection[Price],
+    now_s: float,
 ) -> None:
-    """Put in every followed price, by source and class, and how old they are."""
-    for price_class, of_class in prices.items():
-        for source, count in Counter(map(_source, of_class)).items():
-            figures.put(PRICES, count, str(source), str(price_class))
-    every = [*map(_received, chain.from_iterable(prices.values()))]
-    if not every:
+    """Put in how many followed prices there are by source and class, and how old they are."""
+    for (price_class, source), count in census.items():
+        figures.put(PRICES, count, str(source), str(price_class))
+    if not prices:
         return
-    ages_s = now_s - np.array(every)
+    ages_s = now_s - np.array([*map(_received, prices)])
     ranks = [int(np.ceil(float(quantile) * len(ages_s))) - 1 for quantile in _QUANTILES]
     found = np.partition(ages_s, ranks)
     for quantile, rank in zip(_QUANTILES, ranks, strict=True):
@@ -59,13 +51,12 @@ def put_withheld(figures: Figures, withheld: Mapping[int, Withheld]) -> None:
 def price_rows(
     names: Mapping[TokenId, str],
     prices: Mapping[TokenId, Price],
-    classes: Mapping[PriceClass, Collection[Price]],
     why_unpriced: Callable[[TokenId], Reason | None],
     now_s: float,
 ) -> list[dict[str, Any]]:
     """Return the worst prices as JSON types: those without one first, then by class, the oldest first."""
     missing = sorted(names.keys() - prices.keys())[:ROWS_SHOWN]
-    worst = _worst(classes, ROWS_SHOWN - len(missing))
+    worst = _worst(prices.values(), ROWS_SHOWN - len(missing))
     return [
         _row(names[token], None, why_unpriced(token) or Reason.NO_SOURCE, now_s)
         for token in missing
@@ -86,14 +77,19 @@ def _row(market: str, price: Price | None, reason: Reason, now_s: float) -> dict
     }
 
 
-def _worst(classes: Mapping[PriceClass, Collection[Price]], at_most: int) -> Sequence[Price]:
+def _worst(prices: Collection[Price], at_most: int) -> list[Price]:
+    valid = PriceClass.VALID  # looked up once: there may be 21,000 prices
+    bad = [price for price in prices if price.price_class is not valid]
     found: list[Price] = []
     for price_class in reversed(PriceClass):
         left = at_most - len(found)
-        if left <= 0:
+        if left <= 0 or price_class is valid:
             break
-        found += nsmallest(left, classes[price_class], key=_received)
-    return found
+        found += nsmallest(
+            left, [price for price in bad if price.price_class is price_class], key=_received
+        )
+    good = (price for price in prices if price.price_class is valid)
+    return found + sorted(islice(good, at_most - len(found)), key=_received)
 
 
 def withheld_rows(withheld: Mapping[int, Withheld], now_s: float) -> list[dict[str, Any]]:
