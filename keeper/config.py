@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from keeper.cluster_config import Address, ClusterConfig
 from keeper.errors import ConfigError
 from keeper.lane_config import LaneConfig, LanesConfig
+from keeper.monitor.config import MonitorConfig
 from keeper.pay import PayRules
 from keeper.posting import PostingRules
 from keeper.prices.feed_config import FeedConfig
@@ -121,6 +122,7 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     genesis: GenesisConfig = field(default_factory=GenesisConfig)
+    monitor: MonitorConfig = field(default_factory=MonitorConfig)
     incentives: dict[str, Any] = field(default_factory=dict)
     """What `incentives follow` reads in the same file, strictly; of it only `enabled` is looked at here."""
 
@@ -219,6 +221,12 @@ def _anchored(config: Config, folder: Path) -> Config:
         sandbox=replace(
             config.sandbox,
             replay=None if config.sandbox.replay is None else folder / config.sandbox.replay,
+        ),
+        monitor=replace(
+            config.monitor,
+            token_file=None
+            if config.monitor.token_file is None
+            else folder / config.monitor.token_file,
         ),
     )
 

@@ -33,6 +33,10 @@ class DrillError(KeeperError):
     """A drill cannot be run: its world or its keeper did not come up."""
 
 
+class MonitorError(KeeperError):
+    """The monitor cannot do what keeper.toml asks of it."""
+
+
 class PayerTakenError(KeeperError):
     """Another keeper on this machine pays with the same key."""
 

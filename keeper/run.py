@@ -26,6 +26,8 @@ from keeper.keypair import load_keypair
 from keeper.lanes import open_lanes, spend_json
 from keeper.learning import recall_units
 from keeper.lifetimes import follow_transactions
+from keeper.monitor.child import command_line as monitor_command_line
+from keeper.monitor.child import run_monitor_child
 from keeper.newest import Newest
 from keeper.options import RunOptions
 from keeper.payer import check_payers
@@ -85,6 +87,10 @@ async def run(config: Config, options: RunOptions) -> dict[str, Any]:
             config = _inside(config, endpoints)
             forget_past_chains(config.state.folder)
         finish = trio.Event()
+        if _has_monitor(config, options):
+            has_incentives = _has_follower(config, options)
+            watching = monitor_command_line(config, options.path, has_incentives=has_incentives)
+            nursery.start_soon(run_monitor_child, watching, finish)
         follower_out, follower_in = trio.open_memory_channel[Mapping[str, Any]](1)
         if _has_follower(config, options):
             command = command_line(config, options.path)
@@ -102,6 +108,11 @@ def _has_follower(config: Config, options: RunOptions) -> bool:
     """Whether the run stands for the whole platform: the sandbox is ours, and what is owed shall be paid."""
     is_wanted = config.incentives.get("enabled") is True
     return config.sandbox.enabled and is_wanted and options.rehearsal is None
+
+
+def _has_monitor(config: Config, options: RunOptions) -> bool:
+    """Whether somebody is to watch the run: a rehearsal tells nothing, and one round is watched by whoever asked for it."""
+    return config.monitor.enabled and options.rehearsal is None and not options.is_once
 
 
 async def _last_words(

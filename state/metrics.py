@@ -224,6 +224,13 @@ SINK_FAILURES: Final = _counter(
     "alert_sink_failures_total", "Notices that a sink did not take.", "sink"
 )
 SINK_QUEUED: Final = _gauge("alert_sink_queued", "Notices that wait for a sink.", "sink")
+PORT_CONNECTIONS: Final = _gauge(
+    "monitor_connections", "Connections to the port: waiting for their request, or open.", "state"
+)
+PORT_REFUSED: Final = _counter(
+    "monitor_requests_refused_total", "Connections that were not answered, by reason.", "reason"
+)
+PORT_STREAMS: Final = _gauge("monitor_streams", "Status pages that are open.")
 ALERTS_FIRING: Final = _gauge("alerts_firing", "Alerts that fire, by level.", "level")
 
 METRICS: Final[tuple[Metric, ...]] = tuple(

@@ -19,6 +19,7 @@ from incentives.follow import Wishes, follow
 from incentives.ledger.opened import read_ledger
 from incentives.standing import standing
 from incentives.telemetry import SERVICE, LedgerWatch
+from programs.redaction import redaction_for
 from state.sample_socket import socket_path
 from state.systemd import tell_systemd
 from state.telling import tell_samples
@@ -84,7 +85,7 @@ def follow_command(
         folder=folder or settings.folder,
         manifests=manifests or settings.manifests,
     )
-    open_logs()
+    open_logs(redaction_for(settings.rpc_urls))
     path = trio.run(partial(_run, settings, is_once=is_once, until_stdin_closes=until_stdin_closes))
     if as_json and path is not None:
         with closing(read_ledger(path)) as db:

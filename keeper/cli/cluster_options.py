@@ -20,6 +20,7 @@ from keeper.errors import ClusterError, KeeperError, KeypairError
 from keeper.keypair import load_keypair
 from programs.betting_platform.build import PROGRAM_SO
 from programs.in_flight import Pace
+from programs.redaction import redaction_for
 from programs.rpc import Rpc, RpcFailure
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
@@ -191,7 +192,8 @@ def on_cluster(target: Target, work: Callable[[Rpc], Awaitable[T]]) -> T:
                     f"the cluster cannot be read ({failure}): check that it runs and that {target.correction} is right"
                 ) from failure
 
-    with open_logs(sys.stderr, form="text", least=logging.WARNING):
+    redaction = redaction_for(target.urls)
+    with open_logs(sys.stderr, form="text", least=logging.WARNING, redaction=redaction):
         return trio.run(main)
 
 

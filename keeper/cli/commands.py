@@ -12,11 +12,13 @@ from keeper.cli.drill import drill_group
 from keeper.cli.genesis import genesis_command
 from keeper.cli.idl import idl_command
 from keeper.cli.localnet import localnet_command
+from keeper.cli.monitor import monitor_command
 from keeper.cli.prices import prices_command
 from keeper.cli.profile import profile_command
 from keeper.cli.run import run_command
 from keeper.cli.sandbox import sandbox_command
 from keeper.cli.shadow import shadow_command
+from keeper.cli.status import status_command
 from keeper.cli.verify import verify_command
 from keeper.errors import AbandonedError, KeeperError, PlatformChangedError, UndoneError
 from programs.deploy import DeploymentFailed
@@ -47,6 +49,8 @@ Examples:
   keeper prices                  every market by source: age, class, band, reason
   keeper profile                 what every instruction costs, beside what was aimed at
   keeper decode SIGNATURE        a transaction or an account of the program, by name
+  keeper monitor                 metrics, health, status page and alerts of a running keeper
+  keeper status                  is it well? what a person has to know now
   keeper idl                     the program's interface as Codama JSON
 """
 
@@ -75,6 +79,8 @@ cli.add_command(prices_command)
 cli.add_command(profile_command)
 cli.add_command(decode_command)
 cli.add_command(idl_command)
+cli.add_command(monitor_command)
+cli.add_command(status_command)
 
 _EXPECTED = (KeeperError, StateError, ListenError, DeploymentFailed, GenesisRefused)
 """Errors that are an operator's to mend: one sentence, no traceback."""

@@ -3,22 +3,33 @@
 import logging
 import sys
 from collections import deque
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
 from typing import Final, Literal, TextIO
 
 import structlog
 
 from keeper.cli.log_outlet import open_outlet
+from keeper.config import Config
 from keeper.view import Notice
+from programs.redaction import Redaction, credentials, redaction_for
 
 _FIRST_KEYS: Final = ("timestamp", "level", "event")
 _NOTICES_KEPT: Final = 50
+_WHOEVER_TELLS: Final = Redaction()
+"""Hides what is secret in itself; the configuration's own secrets are added by whoever has read it."""
 
 
 @contextmanager
 def open_logs(
-    stream: TextIO, *, form: Literal["json", "text"], least: int = logging.INFO
+    stream: TextIO,
+    *,
+    form: Literal["json", "text"],
+    least: int = logging.INFO,
+    redaction: Redaction = _WHOEVER_TELLS,
+    explorer_url: str | None = None,
 ) -> Generator[None]:
     """Send the log to a stream until the block ends; nothing that happens to the stream stops the process.
 
@@ -26,6 +37,8 @@ def open_logs(
         stream: where to.
         form: how.
         least: the least severe level that is told; a command with progress of its own tells warnings only.
+        redaction: hides secrets, in every line and last.
+        explorer_url: where a signature can be looked at, with `{signature}` in it; lines with one get the link.
     """
     with open_outlet(stream) as outlet:
         renderers: list[structlog.typing.Processor] = (
@@ -39,6 +52,8 @@ def open_logs(
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.format_exc_info,
+                partial(_link, explorer_url),
+                partial(_redact, redaction),
                 *renderers,
             ],
             wrapper_class=structlog.make_filtering_bound_logger(least),
@@ -56,7 +71,7 @@ def set_log_level(name: str) -> None:
 
 
 @contextmanager
-def keep_notices() -> Generator[deque[Notice]]:
+def keep_notices(redaction: Redaction = _WHOEVER_TELLS) -> Generator[deque[Notice]]:
     """Keep the newest warnings for the live view, which owns the terminal until the block ends."""
     notices: deque[Notice] = deque(maxlen=_NOTICES_KEPT)
 
@@ -67,7 +82,7 @@ def keep_notices() -> Generator[deque[Notice]]:
         raise structlog.DropEvent
 
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, keep],
+        processors=[structlog.contextvars.merge_contextvars, partial(_redact, redaction), keep],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         cache_logger_on_first_use=False,
     )
@@ -86,6 +101,47 @@ class _IntoOurs(logging.Handler):
 
 def _adopt_libraries() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[_IntoOurs()], force=True)
+
+
+def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
+    """Return what hides the credentials that stand in keeper.toml.
+
+    Args:
+        config: with every URL that is called.
+        tokens: secrets out of files that it names.
+    """
+    cluster, venue = config.cluster, config.polymarket
+    found = [text for sink in config.monitor.sinks for text in _secrets_of(sink)]
+    urls = (*cluster.rpc_urls, *cluster.ws_urls, *(text for text in found if "://" in text))
+    public = credentials(venue.clob_url, venue.gamma_url, venue.stream_url)
+    return redaction_for(urls, (*tokens, *public, *(text for text in found if "://" not in text)))
+
+
+def _secrets_of(sink: Mapping[str, object]) -> Iterator[str]:
+    """Yield a sink's URLs and keys; those in files are read, a file that cannot be is its reader's to complain of."""
+    for name, value in sink.items():
+        if isinstance(value, str) and name.endswith("_file"):
+            with suppress(OSError, UnicodeDecodeError):
+                yield Path(value).read_text().strip()
+        elif isinstance(value, str) and name.endswith(
+            ("url", "key", "token", "secret", "password")
+        ):
+            yield value
+
+
+def _link(
+    explorer_url: str | None, _logger: object, _name: str, entry: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    signature = entry.get("signature")
+    if explorer_url is not None and signature is not None:
+        entry["explorer_url"] = explorer_url.replace("{signature}", str(signature))
+    return entry
+
+
+def _redact(
+    redaction: Redaction, _logger: object, _name: str, entry: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {key: redaction.value(value) for key, value in entry.items()}
 
 
 def _first_things_first(

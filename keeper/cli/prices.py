@@ -18,7 +18,7 @@ from rich.live import Live
 
 from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.duration import Duration
-from keeper.cli.logs import keep_notices, open_logs
+from keeper.cli.logs import keep_notices, open_logs, redaction_of
 from keeper.config import Config, load_config
 from keeper.errors import VenueUnreachableError
 from keeper.newest import Newest
@@ -128,7 +128,7 @@ def prices_command(
         if wish.is_once:
             stack.enter_context(open_logs(sys.stderr, form="text", least=logging.CRITICAL))
         else:
-            stack.enter_context(keep_notices())
+            stack.enter_context(keep_notices(redaction_of(config)))
         trio.run(_show, config, wish, watch, board, names)
 
 

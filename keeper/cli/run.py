@@ -16,7 +16,7 @@ from rich.console import Console
 
 from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.duration import Duration
-from keeper.cli.logs import keep_notices, open_logs, set_log_level
+from keeper.cli.logs import keep_notices, open_logs, redaction_of, set_log_level
 from keeper.config import Config, load_config
 from keeper.errors import PlatformChangedError, ReportError, UndoneError
 from keeper.once import undone
@@ -124,10 +124,17 @@ def run_command(
         if is_dry_run or shadow_path is not None:
             options = stack.enter_context(_rehearsing(options, config, shadow_path))
         if live:
-            notices = stack.enter_context(keep_notices())
+            notices = stack.enter_context(keep_notices(redaction_of(config)))
             options = replace(options, console=Console(), notices=notices)
         else:
-            stack.enter_context(open_logs(sys.stderr if as_json else sys.stdout, form="json"))
+            stream = sys.stderr if as_json else sys.stdout
+            logs = open_logs(
+                stream,
+                form="json",
+                redaction=redaction_of(config),
+                explorer_url=None if config.sandbox.enabled else config.monitor.explorer_url,
+            )
+            stack.enter_context(logs)
             set_log_level(config.log.level)
             options = replace(options, set_log_level=set_log_level)
         result = trio.run(partial(run, config, options))

@@ -41,6 +41,8 @@ def write_config(folder: Path, rpc_port: int, venue_port: int, **replaced: str) 
     """The shipped keeper.toml at other ports, with its state in `folder`."""
     text = (ROOT / "keeper.toml").read_text()
     text = text.replace("8899", str(rpc_port)).replace("8990", str(venue_port))
+    # Its monitor stays for a minute after a keeper that a test kills: tests/pipeline/test_monitor.py has that.
+    text = text.replace("[monitor]\nenabled = true", "[monitor]\nenabled = false")
     text = text.replace(
         "[sandbox]\n", f"[sandbox]\nrpc_port = {rpc_port}\nvenue_port = {venue_port}\n"
     )

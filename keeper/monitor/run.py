@@ -1,0 +1,213 @@
+"""The monitor's wiring: hear what services tell, look at it once a second, answer whoever asks.
+
+Shell.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+import trio
+
+from keeper.monitor.checks import look_at
+from keeper.monitor.config import MonitorConfig
+from keeper.monitor.guards import Door
+from keeper.monitor.moment import Alert, Moment
+from keeper.monitor.page.app import Page
+from keeper.monitor.page.history import History
+from keeper.monitor.page.shown import Shown
+from keeper.monitor.port import allow_connections, serve_port
+from keeper.monitor.server import application, server
+from keeper.monitor.sightings import Sightings
+from keeper.monitor.view import KEEPER, MONITOR, SILENT_S, Seen, View
+from keeper.newest import Newest
+from state import metrics as m
+from state.sample import Figures, Sample
+from state.sample_socket import read_samples, socket_path
+
+LOOK_S: Final = 1.0
+"""Between two looks."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What a monitor watches, and for whom."""
+
+    config: MonitorConfig
+    folder: Path
+    """Of state: where services have their sockets."""
+    services: tuple[str, ...]
+    token: str | None = None
+    keeper_gone: trio.Event | None = None
+    """Set once the keeper that started us has let go of us; None where nobody did."""
+    opened: Callable[[str], None] = field(default=lambda _url: None)
+    """Told the port's URL."""
+
+
+class Alarms(Protocol):
+    """Judges every second by the rules, and wakes people."""
+
+    @property
+    def firing(self) -> Sequence[Alert]:
+        """What fires now."""
+        ...
+
+    async def take(self, view: View) -> None:
+        """Judge one second; what has to be told is on its way when this returns, and no sink was waited for."""
+        ...
+
+    def put(self, figures: Figures) -> None:
+        """Say of alerts and sinks what figures there are."""
+        ...
+
+
+async def watch(post: Post, alarms: Alarms | None = None) -> None:
+    """Watch until cancelled; or, when a keeper started us, until it has ended and everybody was told.
+
+    Raises:
+        MonitorError: the port cannot be had, and nobody's monitor is expected to give it up.
+    """
+    sightings = Sightings(post.services, time.monotonic(), _left(post))
+    board, shown = Newest[Moment](), Newest[Shown]()
+    page = Page(shown)
+    door = Door(server(application(board, page.routes())), post.token)
+    allow_connections(door.bounds)
+    async with trio.open_nursery() as nursery:
+        for service in post.services:
+            nursery.start_soon(_hear, socket_path(post.folder, service), sightings)
+        nursery.start_soon(page.encode)
+        nursery.start_soon(_serve, post, door)
+        own = _Own(post=post, sightings=sightings, door=door, page=page, alarms=alarms)
+        async with trio.open_nursery() as looking:
+            looking.start_soon(_look, own, board, shown)
+            await _wait_over(post, sightings)
+            own.over.set()
+        nursery.cancel_scope.cancel(reason="the keeper that we watched has ended")
+
+
+def _left(post: Post) -> frozenset[str]:
+    return frozenset(
+        service for service in post.services if socket_path(post.folder, service).exists()
+    )
+
+
+async def _hear(path: Path, sightings: Sightings) -> None:
+    def refused(words: str) -> None:
+        log.warning("sample.refused", reason=words)
+
+    async with read_samples(path, refused) as samples:
+        async for sample in samples:
+            sightings.hear(sample, time.monotonic())
+
+
+async def _serve(post: Post, door: Door) -> None:
+    async with trio.open_nursery() as nursery:
+        url = await nursery.start(_serve_port, post, door)
+        log.info("monitor.opened", url=url, folder=str(post.folder), services=list(post.services))
+        post.opened(url)
+
+
+async def _serve_port(post: Post, door: Door, task_status: trio.TaskStatus[str]) -> None:
+    is_patient = post.keeper_gone is not None
+    await serve_port(post.config, door, is_patient=is_patient, task_status=task_status)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Own:
+    """What the monitor says of itself, and of the others' silence."""
+
+    post: Post
+    sightings: Sightings
+    door: Door
+    page: Page
+    alarms: Alarms | None
+    over: trio.Event = field(default_factory=trio.Event)
+    """Set when there is nothing left to watch: one more look, and that was the last one."""
+    sequence: int = 0
+    began_s: float = field(default_factory=time.monotonic)
+
+    def view(self) -> View:
+        """Return this moment."""
+        now_s = time.monotonic()
+        self.sequence += 1
+        figures = Figures()
+        self.sightings.put(figures, now_s)
+        self.door.put(figures)
+        figures.put(m.PORT_STREAMS, self.page.streams)
+        figures.put(m.UPTIME, now_s - self.began_s, MONITOR)
+        figures.put(m.CPU_SECONDS, time.process_time(), MONITOR)
+        if self.alarms is not None:
+            self.alarms.put(figures)
+        own = Sample(
+            service=MONITOR,
+            sequence=self.sequence,
+            figures=figures.values,
+            histograms=figures.histograms,
+        )
+        return View(
+            wall_s=time.time(),
+            now_s=now_s,
+            services=self.post.services,
+            samples=self.sightings.seen(now_s) | {MONITOR: Seen(sample=own, age_s=0.0)},
+        )
+
+
+async def _look(own: _Own, board: Newest[Moment], shown: Newest[Shown]) -> None:
+    history = History()
+    next_s = trio.current_time()
+    is_last = False
+    while not is_last:
+        is_last = own.over.is_set()
+        view = own.view()
+        if own.alarms is not None:
+            await own.alarms.take(view)
+        alerts = () if own.alarms is None else tuple(own.alarms.firing)
+        moment = Moment(view=view, checks=look_at(view), alerts=alerts)
+        history.take(view.wall_s, _fresh(view))
+        board.publish(moment)
+        shown.publish(
+            Shown(
+                wall_s=view.wall_s,
+                samples=view.samples,
+                alerts=alerts,
+                checks=moment.checks,
+                history=history,
+                explorer_url=own.post.config.explorer_url,
+            )
+        )
+        next_s = max(next_s + LOOK_S, trio.current_time())
+        with trio.move_on_at(next_s):
+            await own.over.wait()
+
+
+def _fresh(view: View) -> Mapping[str, Sample]:
+    return {service: seen.sample for service, seen in view.samples.items() if seen.is_fresh}
+
+
+async def _wait_over(post: Post, sightings: Sightings) -> None:
+    """Wait for the end of the keeper that started us; stay on for a while when it was killed, and make room for the next one's."""
+    if post.keeper_gone is None:
+        await trio.sleep_forever()
+        return
+    await post.keeper_gone.wait()
+    if KEEPER in sightings.unheard():
+        log.info("monitor.ended", reason="the keeper ended before it told anything")
+        return
+    gone_s = time.monotonic()
+    while not sightings.has_stopped(KEEPER):
+        lingered_s = time.monotonic() - gone_s
+        if lingered_s > SILENT_S + post.config.linger_s:
+            log.warning(
+                "monitor.ended", reason="the keeper was killed", lingered_s=round(lingered_s, 1)
+            )
+            return
+        if lingered_s > LOOK_S and sightings.silent_s(KEEPER, time.monotonic()) < LOOK_S:
+            log.info("monitor.ended", reason="another keeper runs, with a monitor of its own")
+            return
+        await trio.sleep(LOOK_S / 4)
+    log.info("monitor.ended", reason="the keeper ended in order")
