@@ -67,9 +67,7 @@ def measure_sample() -> dict[str, float]:
         steps: dict[str, Callable[[], object]] = {
             "platform": lambda: put_platform(figures, snapshot, counts),
             "prices": lambda: put_prices(figures, board.census, board.prices.values(), 60.0),
-            "rows": lambda: details.update(
-                prices=price_rows(names, board.prices, board.why_unpriced, 60.0)
-            ),
+            "rows": lambda: details.update(prices=price_rows(names, board, 60.0)),
             "line": lambda: lines.append(
                 to_line(
                     Sample(service="keeper", sequence=1, figures=figures.values, details=details)

@@ -114,7 +114,7 @@ class Gatherer:
                 "trades_max": _BOOTSTRAP_TRADES,
                 "is_over": snapshot.global_.trade_count >= _BOOTSTRAP_TRADES,
             },
-            "prices": price_rows(names, work.board.prices, work.board.why_unpriced, now_s),
+            "prices": price_rows(names, work.board, now_s),
             "withheld": withheld_rows(tally.withheld, now_s),
             "stuck_chains": self._stuck_chains(),
             "landed": [

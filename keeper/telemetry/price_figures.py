@@ -4,11 +4,11 @@ Core.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from heapq import nsmallest
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from state.metrics import PRICE_AGE, PRICES, PRICES_WITHHELD
 from state.sample import Figures
 
 ROWS_SHOWN: Final = 50
+_LOOKED_THROUGH: Final = 500
 _QUANTILES: Final = ("0.5", "0.99", "1")
 _received = attrgetter("received_at_s")
 
@@ -48,17 +49,29 @@ def put_withheld(figures: Figures, withheld: Mapping[int, Withheld]) -> None:
         figures.put(PRICES_WITHHELD, count, reason)
 
 
-def price_rows(
-    names: Mapping[TokenId, str],
-    prices: Mapping[TokenId, Price],
-    why_unpriced: Callable[[TokenId], Reason | None],
-    now_s: float,
-) -> list[dict[str, Any]]:
+class Prices(Protocol):
+    """Where prices are published."""
+
+    @property
+    def prices(self) -> Mapping[TokenId, Price]:
+        """Every price."""
+        ...
+
+    def tokens_of(self, price_class: PriceClass) -> Collection[TokenId]:
+        """Return the tokens whose price has a class."""
+        ...
+
+    def why_unpriced(self, token_id: TokenId) -> Reason | None:
+        """Return why a token has no price."""
+        ...
+
+
+def price_rows(names: Mapping[TokenId, str], board: Prices, now_s: float) -> list[dict[str, Any]]:
     """Return the worst prices as JSON types: those without one first, then by class, the oldest first."""
-    missing = sorted(names.keys() - prices.keys())[:ROWS_SHOWN]
-    worst = _worst(prices.values(), ROWS_SHOWN - len(missing))
+    missing = sorted(names.keys() - board.prices.keys())[:ROWS_SHOWN]
+    worst = _worst(board, ROWS_SHOWN - len(missing))
     return [
-        _row(names[token], None, why_unpriced(token) or Reason.NO_SOURCE, now_s)
+        _row(names[token], None, board.why_unpriced(token) or Reason.NO_SOURCE, now_s)
         for token in missing
     ] + [
         _row(names.get(price.token_id, price.token_id[:12]), price, price.reason, now_s)
@@ -77,19 +90,16 @@ def _row(market: str, price: Price | None, reason: Reason, now_s: float) -> dict
     }
 
 
-def _worst(prices: Collection[Price], at_most: int) -> list[Price]:
-    valid = PriceClass.VALID  # looked up once: there may be 21,000 prices
-    bad = [price for price in prices if price.price_class is not valid]
+def _worst(board: Prices, at_most: int) -> list[Price]:
     found: list[Price] = []
     for price_class in reversed(PriceClass):
-        left = at_most - len(found)
-        if left <= 0 or price_class is valid:
+        # Of thousands alike, the oldest of those that came to their class first.
+        tokens = islice(board.tokens_of(price_class), _LOOKED_THROUGH)
+        alike = [board.prices[token] for token in tokens]
+        found += nsmallest(at_most - len(found), alike, key=_received)
+        if len(found) >= at_most:
             break
-        found += nsmallest(
-            left, [price for price in bad if price.price_class is price_class], key=_received
-        )
-    good = (price for price in prices if price.price_class is valid)
-    return found + sorted(islice(good, at_most - len(found)), key=_received)
+    return found
 
 
 def withheld_rows(withheld: Mapping[int, Withheld], now_s: float) -> list[dict[str, Any]]:

@@ -76,13 +76,16 @@ def test_no_price_has_no_age():
 
 
 def test_the_worst_prices_come_first_and_no_more_than_fit_a_page():
-    prices = {str(number): price_of(str(number), received_at_s=number) for number in range(200)}
-    prices["halted"] = price_of("halted", PriceClass.HALTED, 500)
-    names = {token: f"market {token}" for token in prices} | {"unheard": "market unheard"}
-    rows = price_rows(names, prices, lambda _: Reason.NO_SOURCE, 600.0)
+    board = PriceBoard()
+    for number in range(200):
+        board.publish(price_of(str(number), received_at_s=number))
+    board.publish(price_of("halted", PriceClass.HALTED, 500))
+    board.note_unpriced("unheard", Reason.EMPTY_BOOK)
+    names = {token: f"market {token}" for token in [*board.prices, "unheard"]}
+    rows = price_rows(names, board, 600.0)
     assert len(rows) == ROWS_SHOWN
     assert [row["market"] for row in rows[:3]] == ["market unheard", "market halted", "market 0"]
-    assert rows[0]["price_e6"] is None
+    assert (rows[0]["price_e6"], rows[0]["reason"]) == (None, "empty_book")
     assert rows[2]["age_s"] == 600.0
 
 
@@ -107,3 +110,6 @@ def test_the_board_s_census_is_what_counting_its_prices_gives():
             board.publish(price_of(token, draws.choice([*PriceClass]), source=source))
     counted = Counter((each.price_class, each.source) for each in board.prices.values())
     assert {key: count for key, count in board.census.items() if count} == counted
+    for price_class in PriceClass:
+        tokens = {token for token, each in board.prices.items() if each.price_class is price_class}
+        assert {*board.tokens_of(price_class)} == tokens
