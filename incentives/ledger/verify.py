@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sqlite_utils import Database
 
-from incentives.ledger.verifying.file import check_file, check_schema
+from incentives.ledger.verifying.file import check_file, check_schema, check_snapshot
 from incentives.ledger.verifying.finding import Finding, limited
 from incentives.ledger.verifying.lines import LineCheck, check_balances
 from incentives.ledger.verifying.payouts import check_payouts
@@ -27,7 +27,7 @@ def verify(db: Database, anchors: Mapping[int, str] | None = None) -> Iterator[F
     """
     db.conn.execute("BEGIN")
     try:
-        for check in (check_file, check_schema):
+        for check in (check_file, check_schema, check_snapshot):
             yield from _finished(check.__name__, lambda check=check: check(db))  # type: ignore[misc]  # a default binds the loop's
         yield from _check_contents(db, anchors or {})
     finally:
