@@ -4,6 +4,7 @@ Shell. Reads only. A check that cannot be finished is a finding too. What the fi
 the rules make of the events, recompute.py does.
 """
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 
 from sqlite_utils import Database
@@ -58,5 +59,5 @@ def _finished(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Fin
     """Yield a check's findings; that it could not be finished is one."""
     try:
         yield from limited(check())
-    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError, struct.error) as error:
         yield Finding(name.removeprefix("check_"), f"this could not be checked to the end: {error}")
