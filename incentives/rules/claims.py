@@ -72,6 +72,8 @@ class Deposit:
     counted_to: int
     """The first slot that mining has not counted."""
     has_dwelt: bool = False
+    chain: bytes = b""
+    """The chain whose step it was; empty for a maker's."""
 
     def to_state(self) -> list[Any]:
         """Return what a snapshot keeps."""
@@ -85,13 +87,14 @@ class Deposit:
             self.improvement_bps,
             self.counted_to,
             self.has_dwelt,
+            name_of(self.chain) if self.chain else "",
         ]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> "Deposit":
         """Restore what `to_state` returned."""
         place, cause, wallet, market, pool, liquidity, held, value, *rest = state
-        improvement_bps, counted_to, has_dwelt = rest
+        improvement_bps, counted_to, has_dwelt, chain = rest
         return cls(
             Place(*place),
             cause,
@@ -104,6 +107,7 @@ class Deposit:
             improvement_bps,
             counted_to,
             has_dwelt,
+            address_of(chain) if chain else b"",
         )
 
 
