@@ -83,7 +83,7 @@ class Unread:
 
     @property
     def leaves(self) -> Iterator[tuple[int, bytes, int]]:
-        """Of PAY_REWARDS: number, wallet and amount of every leaf that was paid."""
+        """Of PAY_REWARDS: number, token account and amount of every leaf that was paid."""
         return _LEAF.iter_unpack(self.tail[_ROOT.size :])
 
     @property
@@ -129,7 +129,7 @@ def posting_tail(epoch: int, index: int, count: int, total: int, root: bytes) ->
 
 
 def paying_tail(epoch: int, index: int, leaves: list[tuple[int, bytes, int]]) -> bytes:
-    """Return what PAY_REWARDS has beside: number, wallet and amount of each leaf that was paid."""
+    """Return what PAY_REWARDS has beside: number, token account and amount of each leaf that was paid."""
     return _ROOT.pack(epoch, index, len(leaves)) + b"".join(_LEAF.pack(*leaf) for leaf in leaves)
 
 

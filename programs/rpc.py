@@ -294,8 +294,6 @@ class Calls:
 
     inner: tuple[InnerCall, ...]
     """In the order of their execution."""
-    token_owners: Mapping[int, Pubkey]
-    """Of token accounts, by their numbers among the transaction's accounts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

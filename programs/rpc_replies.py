@@ -295,12 +295,6 @@ def _calls(meta: Any) -> Calls | None:  # noqa: ANN401 - JSON
             for group in groups
             for each in group["instructions"]
         ),
-        token_owners={
-            read_number(each["accountIndex"]): Pubkey.from_string(each["owner"])
-            for name in ("preTokenBalances", "postTokenBalances")
-            for each in meta.get(name) or ()
-            if each.get("owner")
-        },
     )
 
 

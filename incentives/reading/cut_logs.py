@@ -4,6 +4,7 @@ Core. The rule is that of log_limit.py, whatever the node keeps: from a node tha
 seen to keep less is refused.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,21 +121,29 @@ def _evidence(transaction: BlockTransaction, program: Pubkey) -> tuple[list[Call
             )
             for ordinal, (outer, height, number, accounts, data) in enumerate(listed)
         ]
-        owners = {keys[number]: bytes(owner) for number, owner in recorded.token_owners.items()}
     except IndexError as error:
         raise HistoryDisagreesError(
             f"what {transaction.signature} called names accounts that the transaction does not"
         ) from error
 
-    def pool_of_maker(market: bytes, owner: bytes, maker: bytes) -> int | None:
-        addresses = (Pubkey.from_bytes(market), Pubkey.from_bytes(owner))
-        for pool in range(_POOLS_MAX):
-            if bytes(maker_address(program, addresses[0], pool, addresses[1])[0]) == maker:
-                return pool
-        return None
+    return calls, Evidence(
+        calls=calls,
+        pool_of_maker=lambda market, owner, maker: _pool_of(program, market, owner, maker),
+    )
 
-    evidence = Evidence(calls=calls, token_owners=owners, pool_of_maker=pool_of_maker)
-    return calls, evidence
+
+def _pool_of(program: Pubkey, market: bytes, owner: bytes, maker: bytes) -> int | None:
+    """Find the pool by the seeds of a maker's address: any bump that its owner may have chosen, the usual one first."""
+    addresses = (Pubkey.from_bytes(market), Pubkey.from_bytes(owner))
+    for pool in range(_POOLS_MAX):
+        if bytes(maker_address(program, addresses[0], pool, addresses[1])[0]) == maker:
+            return pool
+    for bump in reversed(range(256)):
+        for pool in range(_POOLS_MAX):
+            seeds = b"maker" + market + bytes([pool]) + owner + bytes([bump])
+            if hashlib.sha256(seeds + bytes(program) + b"ProgramDerivedAddress").digest() == maker:
+                return pool
+    return None
 
 
 def _require_default_limit(transaction: BlockTransaction, calls: int) -> None:

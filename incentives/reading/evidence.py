@@ -91,8 +91,6 @@ class Evidence:
 
     calls: Sequence[Call]
     """All that the transaction made, in order."""
-    token_owners: dict[bytes, bytes]
-    """Wallets by their token accounts, as far as the transaction moved their tokens."""
     pool_of_maker: Callable[[bytes, bytes, bytes], int | None]
     """Market, owner, maker's account -> the pool, by the seeds of its address."""
 
@@ -212,7 +210,11 @@ def _found(found: Mapping[bytes, _Found], account: bytes, what: str) -> _Found:
 
 
 def _leaves(call: Call, evidence: Evidence) -> list[tuple[int, bytes, int]]:
-    """Return the leaves that were paid, by the transfers: those listed and paid before are passed over by the program."""
+    """Return the leaves that were paid, and to which token accounts, by the transfers below.
+
+    Those that were listed and paid before are passed over by the program. To whom a token account belonged right then nothing
+    says for certain, for its owner may change within a transaction: who knows the tree knows the wallet.
+    """
     _, mask, first = _PAID.unpack_from(call.data)
     transfers = list(_transfers(call, evidence.calls))
     paid = list[tuple[int, bytes, int]]()
@@ -224,20 +226,12 @@ def _leaves(call: Call, evidence: Evidence) -> list[tuple[int, bytes, int]]:
         (amount,), to = _U64.unpack_from(call.data, at), next(listed)
         at += _U64.size
         if len(paid) < len(transfers) and transfers[len(paid)] == (to, amount):
-            paid.append((first + number, _owner(to, evidence), amount))
+            paid.append((first + number, to, amount))
     if len(paid) != len(transfers):
         raise HistoryDisagreesError(
             f"pay_rewards transferred {len(transfers)} times, and its data explains {len(paid)} of them"
         )
     return paid
-
-
-def _owner(tokens: bytes, evidence: Evidence) -> bytes:
-    if tokens not in evidence.token_owners:
-        raise HistoryDisagreesError(
-            f"the metadata does not say to whom the token account {tokens.hex()} belongs"
-        )
-    return evidence.token_owners[tokens]
 
 
 def _transfers(call: Call, calls: Sequence[Call]) -> Iterator[tuple[bytes, int]]:

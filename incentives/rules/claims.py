@@ -25,6 +25,8 @@ class Trade:
     shares: int
     held: int
     """Of the shares, still; 0: voided."""
+    is_doubted: bool = False
+    """Somebody may have liquidated it unread: perhaps it is gone."""
 
     def to_state(self) -> list[Any]:
         """Return what a snapshot keeps."""
@@ -35,12 +37,13 @@ class Trade:
             str(self.notional),
             str(self.shares),
             str(self.held),
+            self.is_doubted,
         ]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> "Trade":
         """Restore what `to_state` returned."""
-        place, cause, wallet, position, number, *amounts = state
+        place, cause, wallet, position, number, *amounts, is_doubted = state
         notional, shares, held = map(int, amounts)
         return cls(
             Place(*place),
@@ -51,6 +54,7 @@ class Trade:
             notional,
             shares,
             held,
+            is_doubted,
         )
 
 

@@ -49,7 +49,9 @@ class Trading:
         if holding:  # a chain's ARBITRAGE step: it has no number and no reward
             return
         running, slot = self._running, event.place.slot
-        if position in self._trades:
+        if (before := self._trades.get(position)) and before.is_doubted:
+            yield from self._shrink(position, 0, event, "liquidated unread, and opened again")
+        elif before:
             raise RulebookError(
                 f"found {event.source_id} open {name_of(position)}, which is open: an event is missing"
             )
@@ -104,8 +106,12 @@ class Trading:
         """Take a liquidation of nobody knows what among its targets: what its signer owns of them is void, that of others stands."""
         for position in unread.targets:
             trade = self._trades.get(position)
-            if trade is not None and trade.wallet == unread.signer:
+            if trade is None:
+                continue
+            if trade.wallet == unread.signer:
                 yield from self._shrink(position, 0, event, "perhaps liquidated by its owner")
+            else:
+                trade.is_doubted = True
 
     def count(self, trade: Trade) -> Iterator[Line]:
         """Let a trade count: its qualifying slot has come, and some of it is held."""

@@ -80,7 +80,15 @@ class Unseen:
         yield from self._paying.post_root(event, RootPlace(*unread.root_place), *unread.posted)
 
     def _pay(self, unread: Unread, event: SourcedEvent) -> Iterator[Line]:
-        yield from self._paying.pay_leaves(event, RootPlace(*unread.root_place), unread.leaves)
+        """Take what was paid: the program pays a leaf to its own wallet only, which the tree says."""
+        place = RootPlace(*unread.root_place)
+        owed = self._paying.book.find(place)
+        wallets = [] if owed is None else owed.wallets
+        leaves = [
+            (leaf, wallets[leaf] if leaf < len(wallets) else tokens, amount)
+            for leaf, tokens, amount in unread.leaves
+        ]
+        yield from self._paying.pay_leaves(event, place, leaves)
 
 
 def _of_whom(unread: Unread) -> str:

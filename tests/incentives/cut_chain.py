@@ -67,12 +67,8 @@ def _flat(steps, height):
         yield from _flat(step.inner, height + 1)
 
 
-def long_transaction(steps, owners=()):
-    """Return the whole logs of a transaction, its bytes, and what a node records of its calls.
-
-    Args:
-        owners: wallets by token accounts.
-    """
+def long_transaction(steps):
+    """Return the whole logs of a transaction, its bytes, and what a node records of its calls."""
     everyone = [each for _, each in _flat(steps, 1)]
     used = {a: None for each in everyone for a in (*each.accounts, bytes(each.program))}
     # Whatever is called is named by the transaction.
@@ -105,17 +101,12 @@ def long_transaction(steps, owners=()):
         for outer, step in enumerate(steps)
         for height, each in _flat(step.inner, 2)
     )
-    owned = {
-        keys.index(tokens): Pubkey.from_bytes(wallet)
-        for tokens, wallet in dict(owners).items()
-        if tokens in keys
-    }
     logs = [line for step in steps for line in _lines(step, 1)]
     wire = bytes(VersionedTransaction(message, [PAYER]))
-    return logs, wire, Calls(inner=inner, token_owners=owned)
+    return logs, wire, Calls(inner=inner)
 
 
-def land(chain, slot, steps, *, limit=LIMIT, owners=()):
+def land(chain, slot, steps, *, limit=LIMIT):
     """Land a transaction on a told chain, its logs as a node with a limit keeps them."""
-    logs, wire, calls = long_transaction(steps, owners)
+    logs, wire, calls = long_transaction(steps)
     return chain.land(slot, as_kept(logs, limit), wire=wire, calls=calls)
