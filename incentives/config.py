@@ -45,7 +45,8 @@ class IncentivesConfig:
     ledger: Path | None = None
     """The ledger's file; without it one per cluster, named after its genesis hash, in state.folder."""
     rpc_urls: tuple[str, ...] = ()
-    """Where history is read, instead of cluster.rpc_urls: nodes that keep all of it, with whole logs."""
+    """Where history is read, instead of cluster.rpc_urls: nodes that keep all of it, with what programs
+    called, and at least 10,000 bytes of a transaction's logs."""
     poll_slots: int = 4
     """Between two looks at what has been finalized."""
     drain_s: int = 60

@@ -21,6 +21,7 @@ from incentives.ledger.encoding import Identity
 from incentives.ledger.opened import read_identity
 from incentives.ledger.recorded import find_cause
 from incentives.reconciliation import Comparison, Holdings, compare
+from incentives.unread import Unread, is_unread
 from programs.events import decode
 from programs.rpc import RpcFailure
 
@@ -197,8 +198,15 @@ def _unknown_roots(db: Database, through_slot: int) -> _UnknownRoots:
             "SELECT payload FROM event WHERE seq = ?", [find_cause(db, cause)]
         ).fetchone()
         roots += 1
-        total += decode(payload).amount("total")
+        total += _total(payload)
     return _UnknownRoots(roots, total)
+
+
+def _total(payload: bytes) -> int:
+    """Return what a root comes to, by the event that told of it or the instruction that stands for it."""
+    if is_unread(payload):
+        return Unread.from_payload(payload).posted[1]
+    return decode(payload).amount("total")
 
 
 def _report(seen: _Reading, outcome: _Outcome) -> Report:
