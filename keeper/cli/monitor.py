@@ -76,6 +76,8 @@ def monitor_command(
     """
     if context.invoked_subcommand is not None:
         return
+    if context.invoked_subcommand is not None:
+        return
     config = load_config(config_path)
     folder = folder or state_folder(config)
     services = (KEEPER,) if no_incentives else services_of(config)
@@ -86,6 +88,9 @@ def monitor_command(
         set_log_level(config.log.level)
         post = Post(config=config.monitor, folder=folder, services=services, token=token)
         trio.run(partial(_run, post, is_child=until_stdin_closes))
+
+
+monitor_command.add_command(monitor_files_command)
 
 
 monitor_command.add_command(monitor_files_command)

@@ -1,0 +1,202 @@
+"""The monitor's port under load: `python -m bench.monitor_port`.
+
+scrape   /metrics of a monitor process, with every name at the most label values it may have (goal: 100 ms)
+streams  the sandbox's keeper with and without 1,000 open status pages: from due to landed (goal: not slower)
+"""
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from itertools import product
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any, Final
+
+import httpx
+import trio
+
+from keeper.monitor.guards import Bounds
+from keeper.monitor.port import allow_connections
+from state.metrics import LABEL_VALUES_MAX, METRICS, Kind
+from state.sample import Figures, Histogram, Sample
+from state.sample_board import SampleBoard
+from state.sample_socket import serve_samples, socket_path
+
+SCRAPE_MS_GOAL: Final = 100.0
+SCRAPES: Final = 20
+STREAMS: Final = 1_000
+PAIR_VALUES: Final = 16
+"""Of each of a metric's two labels: lanes and reasons, sources and classes, endpoints and kinds."""
+_ROOT: Final = Path(__file__).parent.parent
+_KEEPER: Final = [sys.executable, "-m", "keeper.cli.main"]
+_PATIENCE_S: Final = 60
+
+
+def largest_sample(sequence: int) -> Sample:
+    """Return a value for every name with as many labels as it may have: markets are not among them, whatever their number."""
+    figures = Figures()
+    for metric in METRICS:
+        most = LABEL_VALUES_MAX if len(metric.labels) == 1 else PAIR_VALUES
+        for labels in product(*([f"{label}-{n}" for n in range(most)] for label in metric.labels)):
+            if metric.kind is Kind.HISTOGRAM:
+                counts = tuple(range(len(metric.buckets) + 1))
+                figures.put_histogram(metric, Histogram(counts=counts, sum=1.5), *labels)
+            else:
+                figures.put(metric, sequence + 0.123456, *labels)
+    return Sample(
+        service="keeper",
+        sequence=sequence,
+        figures=figures.values,
+        histograms=figures.histograms,
+        details={"prices": [{"market": f"market {n}", "age_s": 1.0} for n in range(50)]},
+    )
+
+
+async def measure_scrape() -> dict[str, float]:
+    """Scrape a monitor, each time another second."""
+    took_ms, text = [], b""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "state").mkdir()
+        config = _written(folder, re.sub(r"(?s)\[monitor\].*?\n\n", "", _shipped()))
+        board = SampleBoard()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_samples, socket_path(folder / "state", "keeper"), board)
+            nursery.start_soon(_publish, board)
+            options = ["--folder", str(folder / "state"), "--no-incentives"]
+            command = [*_KEEPER, "monitor", "--config", str(config), *options]
+            process = await trio.lowlevel.open_process(command, stderr=PIPE)
+            url = await _url(process)
+            async with httpx.AsyncClient() as client:
+                while b"vault_coverage" not in text:
+                    await trio.sleep(0.2)
+                    text = (await client.get(f"{url}/metrics")).content
+                for _ in range(SCRAPES):
+                    await trio.sleep(1.0)
+                    began_s = time.perf_counter()
+                    text = (await client.get(f"{url}/metrics")).content
+                    took_ms.append((time.perf_counter() - began_s) * 1_000)
+            process.terminate()
+            await process.wait()
+            nursery.cancel_scope.cancel()
+    took_ms.sort()
+    return {
+        "series": sum(not line.startswith(b"#") for line in text.splitlines()),
+        "bytes": len(text),
+        "ms_p50": round(took_ms[len(took_ms) // 2], 2),
+        "ms_max": round(took_ms[-1], 2),
+    }
+
+
+async def _publish(board: SampleBoard) -> None:
+    sequence = 0
+    while True:
+        sequence += 1
+        board.publish(largest_sample(sequence))
+        await trio.sleep(1.0)
+
+
+async def measure_streams(seconds: int, streams: int) -> dict[str, Any]:
+    """Run the sandbox with so many pages open, and return what its report says of the lanes."""
+    with tempfile.TemporaryDirectory() as name:
+        config = _written(Path(name), _shipped())
+        command = [*_KEEPER, "run", "--config", str(config), "--for", f"{seconds}s", "--json"]
+        process = await trio.lowlevel.open_process(command, stdout=PIPE, stderr=PIPE)
+        heard = {"bytes": 0, "open": 0}
+        report: list[bytes] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_keep, process.stdout, report)
+            async with trio.open_nursery() as pages:
+                url = await _url(process, pages)
+                for _ in range(streams):
+                    pages.start_soon(_look, url, heard)
+                    await trio.sleep(0.002)
+                await process.wait()
+                pages.cancel_scope.cancel()
+    found = json.loads(b"".join(report))
+    liquidations = found["liquidations"]
+    return {
+        "streams": heard["open"],
+        "stream_kib": heard["bytes"] // 1_024,
+        "prices_posted": found["prices_posted"],
+        "liquidations_landed": liquidations["landed"],
+        "due_to_landed_ms_p50": liquidations["due_to_landed_ms_p50"],
+        "due_to_landed_ms_p99": liquidations["due_to_landed_ms_p99"],
+    }
+
+
+async def _look(url: str, heard: dict[str, int]) -> None:
+    """Keep one page open."""
+    port = int(url.rpartition(":")[2])
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        heard["open"] += 1
+        async for chunk in stream:
+            heard["bytes"] += len(chunk)
+
+
+async def _keep(stream: trio.abc.ReceiveStream | None, kept: list[bytes]) -> None:
+    assert stream is not None
+    kept += [chunk async for chunk in stream]
+
+
+async def _url(process: trio.Process, nursery: trio.Nursery | None = None) -> str:
+    """Wait for the log line that names the port; go on reading the log."""
+    assert process.stderr is not None
+    held = b""
+    with trio.fail_after(_PATIENCE_S):
+        while not (found := re.search(rb'"monitor.opened", .*?"url": "(.*?)"', held)):
+            chunk = await process.stderr.receive_some()
+            assert chunk, held[-500:]
+            held += chunk
+    if nursery is not None:
+        nursery.start_soon(_keep, process.stderr, [])
+    return found.group(1).decode()
+
+
+def _shipped() -> str:
+    text = (_ROOT / "keeper.toml").read_text()
+    ports = "rpc_port = 0\nvenue_port = 0\n"
+    text = text.replace("[sandbox]\n", f"[sandbox]\n{ports}")
+    return text.replace("[monitor]\n", "[monitor]\nport = 0\n")
+
+
+def _written(folder: Path, text: str) -> Path:
+    if "[monitor]" not in text:
+        text += "\n[monitor]\nport = 0\n"
+    path = folder / "keeper.toml"
+    path.write_text(text)
+    return path
+
+
+def main() -> int:
+    """Print what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", choices=("scrape", "streams"))
+    parser.add_argument("--for", dest="seconds", type=int, default=40)
+    asked = parser.parse_args()
+    allow_connections(Bounds())
+    is_met = True
+    if asked.part in {None, "scrape"}:
+        scraped = _run(measure_scrape)
+        is_met = scraped["ms_max"] <= SCRAPE_MS_GOAL
+        print(json.dumps({"scrape": scraped | {"goal_ms": SCRAPE_MS_GOAL}}), flush=True)
+    if asked.part in {None, "streams"}:
+        for streams in (0, STREAMS):
+            found = _run(partial(measure_streams, asked.seconds, streams))
+            print(json.dumps({"streams": found}), flush=True)
+    return not is_met
+
+
+def _run(measure: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    found: dict[str, Any] = trio.run(measure)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
