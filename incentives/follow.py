@@ -87,6 +87,7 @@ async def follow(
     """
     async with open_rpc(settings.rpc_urls, settings.rpc_settings) as rpc:
         while True:
+            beat()
             try:
                 return await follow_with(rpc, settings, wishes, task_status=task_status)
             except RpcFailure as failure:
