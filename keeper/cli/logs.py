@@ -5,6 +5,7 @@ import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TextIO
@@ -13,6 +14,7 @@ import structlog
 
 from keeper.cli.log_outlet import open_outlet
 from keeper.config import Config
+from keeper.monitor.sink_config import SinkConfig
 from keeper.view import Notice
 from programs.redaction import Redaction, credentials, redaction_for
 
@@ -117,12 +119,13 @@ def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
     return redaction_for(urls, (*tokens, *public, *(text for text in found if "://" not in text)))
 
 
-def _secrets_of(sink: Mapping[str, object]) -> Iterator[str]:
+def _secrets_of(sink: SinkConfig | Mapping[str, object]) -> Iterator[str]:
     """Yield a sink's URLs and keys; those in files are read, a file that cannot be is its reader's to complain of."""
-    for name, value in sink.items():
-        if isinstance(value, str) and name.endswith("_file"):
+    told = asdict(sink) if isinstance(sink, SinkConfig) else sink
+    for name, value in told.items():
+        if value is not None and name.endswith("_file"):
             with suppress(OSError, UnicodeDecodeError):
-                yield Path(value).read_text().strip()
+                yield Path(str(value)).read_text().strip()
         elif isinstance(value, str) and name.endswith(
             ("url", "key", "token", "secret", "password")
         ):
