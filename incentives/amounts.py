@@ -20,6 +20,7 @@ AMOUNT_NAMES: Final = frozenset(
         "difference",
         "earned",
         "emitted",
+        "foreign",
         "in_flight",
         "ledger",
         "ledger_unallocated",
