@@ -5,6 +5,7 @@ import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TextIO
@@ -111,7 +112,7 @@ def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
         tokens: secrets out of files that it names.
     """
     cluster, venue = config.cluster, config.polymarket
-    found = [text for sink in config.monitor.sinks for text in _secrets_of(sink)]
+    found = [text for sink in config.monitor.sinks for text in _secrets_of(asdict(sink))]
     urls = (*cluster.rpc_urls, *cluster.ws_urls, *(text for text in found if "://" in text))
     public = credentials(venue.clob_url, venue.gamma_url, venue.stream_url)
     return redaction_for(urls, (*tokens, *public, *(text for text in found if "://" not in text)))
@@ -120,9 +121,9 @@ def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
 def _secrets_of(sink: Mapping[str, object]) -> Iterator[str]:
     """Yield a sink's URLs and keys; those in files are read, a file that cannot be is its reader's to complain of."""
     for name, value in sink.items():
-        if isinstance(value, str) and name.endswith("_file"):
+        if isinstance(value, Path):
             with suppress(OSError, UnicodeDecodeError):
-                yield Path(value).read_text().strip()
+                yield value.read_text().strip()
         elif isinstance(value, str) and name.endswith(
             ("url", "key", "token", "secret", "password")
         ):

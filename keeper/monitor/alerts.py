@@ -222,11 +222,7 @@ def _escalate(fire: _Fire, wall_s: float, notices: list[Notice]) -> None:
     """Tell again of an alert that nobody acknowledged: one step up, or at the top as it is."""
     alert = fire.alert
     after_s = ESCALATE_AFTER_S.get(alert.level)
-    if (
-        after_s is None
-        or alert.acknowledged_by is not None
-        or wall_s - alert.told_wall_s < after_s
-    ):
+    if after_s is None or alert.acknowledged_by is not None or wall_s - alert.told_wall_s < after_s:
         return
     if alert.level is Level.EMERGENCY:
         kind = NoticeKind.REMINDED
