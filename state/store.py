@@ -37,8 +37,8 @@ T = TypeVar("T")
 
 _IDLE_CHECKPOINT_S: Final = 0.5
 """A WAL is folded back once the writer has been idle this long, off every caller's path."""
-_COMMITS_BETWEEN_CHECKPOINTS_MAX: Final = 10_000
-"""A writer that is never idle folds the WAL back this often: about 160 MB of WAL at 4 pages a commit."""
+_WAL_PAGES_MAX: Final = 32_768
+"""A writer that is never idle folds the WAL back at this length: 128 MiB."""
 _GROUP_MAX: Final = 256
 """Functions that share one commit: enough to hide the fsync, few enough that the first is soon answered."""
 _BUSY_TIMEOUT_S: Final = 0.25
@@ -52,7 +52,7 @@ class Store(Protocol):
     """Where facts are committed and read."""
 
     @property
-    def commits(self) -> CommitCounts:
+    def commit_counts(self) -> CommitCounts:
         """How long commits took so far."""
         ...
 
@@ -82,7 +82,7 @@ class SqliteStore:
     """The `Store` on a file; made by `open_store`."""
 
     path: Path
-    commits: CommitCounts = field(default_factory=CommitCounts)
+    commit_counts: CommitCounts = field(default_factory=CommitCounts)
     _errands: "queue.SimpleQueue[_Errand | None]" = field(default_factory=queue.SimpleQueue)
 
     async def transaction(self, work: Callable[[Database], T]) -> T:
@@ -152,7 +152,7 @@ def _connect_writer(path: Path, schema: Schema) -> Database:
             db = Database(connection)
             configure(db)
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES_MAX}")
             connection.execute(f"PRAGMA cache_size = {-1024 * schema.cache_mib}")
             migrate(db, str(path), schema)
         except BaseException:
@@ -184,28 +184,26 @@ def commit(db: Database, work: Callable[[Database], T]) -> T:
 
 def _write(db: Database, store: SqliteStore) -> None:
     """Serve errands, first come first served, until told to stop; checkpoint when idle."""
-    commits = 0
+    has_written = False
     errands = store._errands  # noqa: SLF001 - its own thread
     with closing(db):
         while True:
             try:
-                first = errands.get(timeout=_IDLE_CHECKPOINT_S if commits else None)
+                first = errands.get(timeout=_IDLE_CHECKPOINT_S if has_written else None)
             except queue.Empty:
-                commits = 0 if _checkpoint(db) else commits
+                has_written = not _checkpoint(db)
                 continue
             group, is_over = _gather(first, errands)
             began_s = time.monotonic()
             results = _commit_group(db, store.path, [errand.work for errand in group])
             if group:
-                store.commits.note(began_s)
+                store.commit_counts.note(began_s)
             for errand, result in zip(group, results, strict=True):
                 errand.deliver(result)
             if is_over:
                 _checkpoint(db)
                 return
-            commits += 1
-            if commits % _COMMITS_BETWEEN_CHECKPOINTS_MAX == 0:
-                _checkpoint(db)
+            has_written = True
 
 
 def _gather(
