@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
@@ -14,6 +14,7 @@ import structlog
 
 from keeper.cli.log_outlet import open_outlet
 from keeper.config import Config
+from keeper.monitor.sink_config import SinkConfig
 from keeper.view import Notice
 from programs.redaction import Redaction, credentials, redaction_for
 
@@ -112,15 +113,15 @@ def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
         tokens: secrets out of files that it names.
     """
     cluster, venue = config.cluster, config.polymarket
-    found = [text for sink in config.monitor.sinks for text in _secrets_of(asdict(sink))]
+    found = [text for sink in config.monitor.sinks for text in _secrets_of(sink)]
     urls = (*cluster.rpc_urls, *cluster.ws_urls, *(text for text in found if "://" in text))
     public = credentials(venue.clob_url, venue.gamma_url, venue.stream_url)
     return redaction_for(urls, (*tokens, *public, *(text for text in found if "://" not in text)))
 
 
-def _secrets_of(sink: Mapping[str, object]) -> Iterator[str]:
+def _secrets_of(sink: SinkConfig) -> Iterator[str]:
     """Yield a sink's URLs and keys; those in files are read, a file that cannot be is its reader's to complain of."""
-    for name, value in sink.items():
+    for name, value in asdict(sink).items():
         if isinstance(value, Path):
             with suppress(OSError, UnicodeDecodeError):
                 yield value.read_text().strip()
