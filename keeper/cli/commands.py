@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import click
 
+from keeper.cli.alerts import alerts_group
 from keeper.cli.check import check_command
 from keeper.cli.decode import decode_command
 from keeper.cli.deploy import deploy_command
@@ -50,6 +51,7 @@ Examples:
   keeper profile                 what every instruction costs, beside what was aimed at
   keeper decode SIGNATURE        a transaction or an account of the program, by name
   keeper monitor                 metrics, health, status page and alerts of a running keeper
+  keeper alerts                  what fires; take it; every rule there is
   keeper status                  is it well? what a person has to know now
   keeper idl                     the program's interface as Codama JSON
 """
@@ -81,6 +83,7 @@ cli.add_command(decode_command)
 cli.add_command(idl_command)
 cli.add_command(monitor_command)
 cli.add_command(status_command)
+cli.add_command(alerts_group)
 
 _EXPECTED = (KeeperError, StateError, ListenError, DeploymentFailed, GenesisRefused)
 """Errors that are an operator's to mend: one sentence, no traceback."""

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
@@ -119,13 +119,12 @@ def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
     return redaction_for(urls, (*tokens, *public, *(text for text in found if "://" not in text)))
 
 
-def _secrets_of(sink: SinkConfig | Mapping[str, object]) -> Iterator[str]:
+def _secrets_of(sink: SinkConfig) -> Iterator[str]:
     """Yield a sink's URLs and keys; those in files are read, a file that cannot be is its reader's to complain of."""
-    told = asdict(sink) if isinstance(sink, SinkConfig) else sink
-    for name, value in told.items():
-        if value is not None and name.endswith("_file"):
+    for name, value in asdict(sink).items():
+        if isinstance(value, Path):
             with suppress(OSError, UnicodeDecodeError):
-                yield Path(str(value)).read_text().strip()
+                yield value.read_text().strip()
         elif isinstance(value, str) and name.endswith(
             ("url", "key", "token", "secret", "password")
         ):

@@ -120,7 +120,7 @@ class AlertStore:
             marks = ", ".join("?" for _sink in sinks)
             db.conn.execute(
                 "UPDATE delivery SET state = 'given_up', words = 'the sink is not configured any more' "
-                f"WHERE state = 'queued' AND sink NOT IN ({marks})",  # noqa: S608 - question marks only
+                f"WHERE state = 'queued' AND sink NOT IN ({marks})",
                 list(sinks),
             )
             db.conn.execute(
