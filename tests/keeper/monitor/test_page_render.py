@@ -9,7 +9,8 @@ import pytest
 
 from keeper.monitor.page.blocks import SIGNS
 from keeper.monitor.page.overview import overview
-from keeper.monitor.page.render import page, panels
+from keeper.monitor.page.render import page, panels, runbook
+from keeper.monitor.page.runbooks import runbook_html
 from keeper.monitor.page.shown import Shown
 from state import metrics as m
 
@@ -173,3 +174,14 @@ def test_a_state_is_told_by_a_sign_and_never_by_colour_alone():
 def test_a_landing_is_linked_only_where_an_explorer_is_set():
     assert f"https://explorer.solana.com/tx/{moments.SIGNATURE}" in page(moments.moment(), "hour")
     assert "explorer" not in page(moments.moment(explorer_url=None), "hour")
+
+
+def test_a_runbook_is_its_markdown_and_html_in_it_is_text(tmp_path):
+    text = "# Stuck\n\n- run `keeper status`\n\n| a |\n|---|\n| b |\n\n<script>alert(1)</script>\n"
+    (tmp_path / "stuck.md").write_text(text)
+    html = runbook("stuck", runbook_html("stuck", tmp_path))
+    assert "stuck · runbook Status Stuck run keeper status a b" in Reader(html).text
+    assert "<code>keeper status</code>" in html
+    assert "<td>b</td>" in html
+    assert "<script" not in html
+    assert runbook_html("../stuck", tmp_path / "x") is None
