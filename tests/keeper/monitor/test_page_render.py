@@ -89,6 +89,17 @@ def test_whatever_is_wrong_comes_first(changed, expected):
     assert verdict(moments.moment(**changed)) == ("bad", expected)
 
 
+def test_what_is_read_aloud_changes_when_the_alert_does_and_not_with_its_figures():
+    told = {
+        overview(moments.moment(alerts=[moments.Firing(summary=f"due for {age} s")])).verdict.spoken
+        for age in range(5)
+    }
+    assert {"1 alert fires, the worst is critical: coverage low"} == told
+    html = panels(moments.moment(alerts=[moments.Firing()]), "hour")["top"]
+    assert 1 == html.count('role="status"')
+    assert told.pop() in html
+
+
 def test_a_keeper_that_stopped_in_order_is_no_alarm():
     stopped = moments.keeper_sample(is_last=True)
     state, sentence = verdict(moments.moment(sample=stopped, age_s=600.0))
