@@ -227,6 +227,7 @@ def _anchored(config: Config, folder: Path) -> Config:
             token_file=None
             if config.monitor.token_file is None
             else folder / config.monitor.token_file,
+            sinks=tuple(sink.anchored(folder) for sink in config.monitor.sinks),
         ),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import click
 
+from keeper.cli.alerts import alerts_group
 from keeper.cli.check import check_command
 from keeper.cli.decode import decode_command
 from keeper.cli.deploy import deploy_command
@@ -48,6 +49,7 @@ Examples:
   keeper verify                  audit a deployment against the specification
   keeper prices                  every market by source: age, class, band, reason
   keeper profile                 what every instruction costs, beside what was aimed at
+  keeper alerts                  what fires, who has taken it, what was told
   keeper decode SIGNATURE        a transaction or an account of the program, by name
   keeper monitor                 metrics, health, status page and alerts of a running keeper
   keeper status                  is it well? what a person has to know now
@@ -69,6 +71,7 @@ def cli() -> None:
 cli.add_command(run_command)
 cli.add_command(check_command)
 cli.add_command(shadow_command)
+cli.add_command(alerts_group)
 cli.add_command(deploy_command)
 cli.add_command(genesis_command)
 cli.add_command(verify_command)

@@ -3,16 +3,16 @@
 import logging
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Final, Literal, TextIO
 
 import structlog
 
 from keeper.cli.log_outlet import open_outlet
 from keeper.config import Config
+from keeper.monitor.sink_config import SinkConfig
 from keeper.view import Notice
 from programs.redaction import Redaction, credentials, redaction_for
 
@@ -117,16 +117,14 @@ def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
     return redaction_for(urls, (*tokens, *public, *(text for text in found if "://" not in text)))
 
 
-def _secrets_of(sink: Mapping[str, object]) -> Iterator[str]:
-    """Yield a sink's URLs and keys; those in files are read, a file that cannot be is its reader's to complain of."""
-    for name, value in sink.items():
-        if isinstance(value, str) and name.endswith("_file"):
+def _secrets_of(sink: SinkConfig) -> Iterator[str]:
+    """Yield a sink's URL and keys; those in files are read, a file that cannot be is its reader's to complain of."""
+    if sink.url is not None:
+        yield sink.url
+    for file in (sink.url_file, sink.routing_key_file):
+        if file is not None:
             with suppress(OSError, UnicodeDecodeError):
-                yield Path(value).read_text().strip()
-        elif isinstance(value, str) and name.endswith(
-            ("url", "key", "token", "secret", "password")
-        ):
-            yield value
+                yield file.read_text().strip()
 
 
 def _link(

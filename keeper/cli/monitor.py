@@ -93,9 +93,6 @@ def monitor_command(
 monitor_command.add_command(monitor_files_command)
 
 
-monitor_command.add_command(monitor_files_command)
-
-
 async def _run(post: Post, *, is_child: bool) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)

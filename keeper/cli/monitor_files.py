@@ -26,8 +26,17 @@ _SOURCE: Final = Path(__file__).parents[2]
     help="keeper.toml on that machine.",
 )
 @click.option("--user", default="keeper", show_default=True, help="Who runs the services.")
-def monitor_files_command(folder: Path, source: Path, config: Path, user: str) -> None:
+@click.option(
+    "--slot-ms",
+    type=click.IntRange(1, 60_000),
+    default=400,
+    show_default=True,
+    help="Nominal length of a slot, as cluster.slot_ms: how far back Prometheus' rules look.",
+)
+def monitor_files_command(
+    folder: Path, source: Path, config: Path, user: str, slot_ms: int
+) -> None:
     """Write systemd units, a container file, a Grafana dashboard and Prometheus' rules into FOLDER."""
-    site = Site(source=source, config=config, user=user)
+    site = Site(source=source, config=config, user=user, slot_ms=slot_ms)
     for path in write_files(shipped_files(site), folder):
         click.echo(path)

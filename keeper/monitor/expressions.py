@@ -127,7 +127,10 @@ class Figure(Expression):
         if not self.where:
             return self.name
         return (
-            self.name + "{" + ",".join(f"{label}={_quoted(value)}" for label, value in self.where) + "}"
+            self.name
+            + "{"
+            + ",".join(f"{label}={_quoted(value)}" for label, value in self.where)
+            + "}"
         )
 
     def labels(self) -> tuple[str, ...]:
@@ -240,9 +243,7 @@ class When(Expression):
 
     def promql(self) -> str:
         """Return `and`."""
-        return (
-            f"{_within(self.left)} and on ({_listed(self.right.labels())}) {_within(self.right)}"
-        )
+        return f"{_within(self.left)} and on ({_listed(self.right.labels())}) {_within(self.right)}"
 
     def labels(self) -> tuple[str, ...]:
         """Return the left side's."""
