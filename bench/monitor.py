@@ -8,22 +8,22 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 from subprocess import DEVNULL
 from typing import Final
 
 import numpy as np
 import trio
 
-from bench.scan import NOW, _markets, _positions, _reading, _take
+from bench.scan import NOW, _markets, _positions, _reading, _take, _timed
 from keeper.platform_state import PlatformState
 from keeper.prices.board import PriceBoard
 from keeper.prices.price import Price, PriceClass, Reason
 from keeper.telemetry.platform_figures import put_platform
-from keeper.telemetry.price_figures import by_class, price_rows, put_prices
+from keeper.telemetry.price_figures import price_rows, put_prices
 from programs.units import Slot
 from state.metrics import CPU_SECONDS, TELLING_CPU_SECONDS, UPTIME
 from state.sample import Figures, Sample, to_line
@@ -60,45 +60,29 @@ def measure_sample() -> dict[str, float]:
             )
         )
     names = {token: f"market {number}" for number, token in enumerate(board.prices)}
-    took: dict[str, list[float]] = {"platform": [], "prices": [], "rows": [], "line": []}
+    counts = snapshot.assessed.counts
 
-    def timed(what: str, work: Callable[[], object]) -> None:
-        began_s = time.perf_counter()
-        work()
-        took[what].append((time.perf_counter() - began_s) * 1_000)
+    def measure() -> dict[str, float]:
+        figures, details = Figures(), dict[str, object]()
+        steps: dict[str, Callable[[], object]] = {
+            "platform": lambda: put_platform(figures, snapshot, counts),
+            "prices": lambda: put_prices(figures, board.census, board.prices.values(), 60.0),
+            "rows": lambda: details.update(prices=price_rows(names, board, 60.0)),
+            "line": lambda: lines.append(
+                to_line(
+                    Sample(service="keeper", sequence=1, figures=figures.values, details=details)
+                )
+            ),
+        }
+        return {name: _timed(step) for name, step in steps.items()}
 
-    size = 0
-    for number in range(ROUNDS):
-        figures = Figures()
-        details: dict[str, object] = {}
-        classes: dict[PriceClass, list[Price]] = {}
-
-        def count(
-            figures: Figures = figures, classes: dict[PriceClass, list[Price]] = classes
-        ) -> None:
-            classes |= by_class(board.prices.values())
-            put_prices(figures, classes, 60.0)
-
-        def rows(
-            details: dict[str, object] = details, classes: dict[PriceClass, list[Price]] = classes
-        ) -> None:
-            details["prices"] = price_rows(names, board.prices, classes, board.why_unpriced, 60.0)
-
-        timed(
-            "platform",
-            lambda figures=figures: put_platform(figures, snapshot, snapshot.assessed.counts),
-        )
-        timed("prices", count)
-        timed("rows", rows)
-        sample = Sample(service="keeper", sequence=number, figures=figures.values, details=details)
-        timed("line", lambda sample=sample: to_line(sample))
-        size = len(to_line(sample))
-    found = {f"{name}_ms_p50": round(float(np.median(each)), 3) for name, each in took.items()}
-    whole = np.sum([np.array(each) for each in took.values()], axis=0)
-    return found | {
-        "ms_p50": round(float(np.median(whole)), 3),
-        "ms_max": round(float(whole.max()), 3),
-        "line_bytes": size,
+    lines: list[bytes] = []
+    took = [measure() for _ in range(ROUNDS)]
+    whole = [sum(each.values()) for each in took]
+    return {f"{name}_ms_p50": round(median(each[name] for each in took), 3) for name in took[0]} | {
+        "ms_p50": round(median(whole), 3),
+        "ms_max": round(max(whole), 3),
+        "line_bytes": len(lines[-1]),
     }
 
 

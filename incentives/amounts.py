@@ -20,6 +20,7 @@ AMOUNT_NAMES: Final = frozenset(
         "difference",
         "earned",
         "emitted",
+        "foreign",
         "in_flight",
         "ledger",
         "ledger_unallocated",
@@ -44,13 +45,27 @@ AMOUNT_NAMES: Final = frozenset(
 
 def decimal(base_units: int) -> str:
     """Return an amount in MMT, all nine decimals: exact, never a float."""
-    sign = "-" if base_units < 0 else ""
-    whole, fraction = divmod(abs(base_units), 10**MMT_DECIMALS)
-    return f"{sign}{whole}.{fraction:0{MMT_DECIMALS}d}"
+    return _exact(base_units, MMT_DECIMALS)
+
+
+def in_words(base_units: int, decimals: int) -> str:
+    """Return an amount as people read it, of any scale: every digit but zeros at the end, thousands apart.
+
+    Args:
+        base_units: exact, never a float.
+        decimals: how many of its digits stand behind the point.
+    """
+    whole, _, fraction = _exact(abs(base_units), decimals).partition(".")
+    sign, digits = "-" if base_units < 0 else "", fraction.rstrip("0")
+    return f"{sign}{int(whole):,}" + (f".{digits}" if digits else "")
 
 
 def in_mmt(base_units: int) -> str:
-    """Return an amount in MMT as pages have it: every digit but zeros at the end, thousands apart."""
-    whole, _, fraction = decimal(abs(base_units)).partition(".")
-    sign, digits = "-" if base_units < 0 else "", fraction.rstrip("0")
-    return f"{sign}{int(whole):,}" + (f".{digits}" if digits else "")
+    """Return an amount in MMT as people read it."""
+    return in_words(base_units, MMT_DECIMALS)
+
+
+def _exact(base_units: int, decimals: int) -> str:
+    sign = "-" if base_units < 0 else ""
+    whole, fraction = divmod(abs(base_units), 10**decimals)
+    return f"{sign}{whole}.{fraction:0{decimals}d}"

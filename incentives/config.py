@@ -186,7 +186,7 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{path} does not exist: name the file with --config, or run from the folder that has keeper.toml"
+            f"{path} does not exist: name another, or run from the folder that has keeper.toml"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error

@@ -30,12 +30,15 @@ class Comparison:
 
     item: str
     ledger: int
+    """What this ledger computed."""
+    foreign: int = 0
+    """What it recorded of roots that it did not compute, and of their payments."""
     chain: int
 
     @property
     def difference(self) -> int:
-        """Chain less ledger."""
-        return self.chain - self.ledger
+        """Chain less what the ledger knows of."""
+        return self.chain - self.ledger - self.foreign
 
 
 def compare(
@@ -46,7 +49,8 @@ def compare(
     Args:
         balances: by role, of all wallets together: credits less debits as of the chain's slot.
         chain: read at one slot.
-        posted_unknown: of roots that the ledger saw posted and did not compute.
+        posted_unknown: of roots that the ledger recorded as posted and did not compute. One that it has not recorded is
+            a difference.
     """
     held = {
         role: balances.get(role, 0)
@@ -61,12 +65,14 @@ def compare(
         ),
         Comparison(
             item="posted",
-            ledger=held["in_flight"] + held["paid"] + posted_unknown,
+            ledger=held["in_flight"] + held["paid"],
+            foreign=posted_unknown,
             chain=chain.posted,
         ),
         Comparison(
             item="paid",
-            ledger=held["paid"] + held["unexplained"],
+            ledger=held["paid"],
+            foreign=held["unexplained"],
             chain=TREASURY_MMT - chain.treasury,
         ),
     )

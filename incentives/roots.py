@@ -10,13 +10,14 @@ of ours may be shorter, so long as a whole number of them, k, makes a chain epoc
 Each root of each epoch has a place of its own, for ever: what stands there can never be posted a second time.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from solders.pubkey import Pubkey
 
-from incentives.lines import EpochClose
+from incentives.lines import Allocation, EpochClose
 from incentives.parameters import CHAIN_EPOCH_SLOTS
 from programs.merkle import LEAVES_MAX, Reward, RewardTree, build_tree
 from programs.units import BaseUnits
@@ -74,27 +75,34 @@ def epoch_and_part(place: RootPlace, epoch_slots: int) -> tuple[int, int] | None
     return None if within >= k else (place.epoch * k + within, part)
 
 
+def parts_of(allocations: Iterable[Allocation]) -> Iterator[list[Allocation]]:
+    """Yield the leaves of each root of an epoch: what is above zero, in the order given, 65_536 to a root."""
+    leaves = [each for each in allocations if each.amount]
+    for first in range(0, len(leaves), LEAVES_MAX):
+        yield leaves[first : first + LEAVES_MAX]
+
+
 def roots_of(close: EpochClose, epoch_slots: int) -> tuple[RewardTree, ...]:
     """Hash the trees of a closed epoch, in order; none if it owes nothing. 65_536 wallets take a fifth of a second.
 
     Raises:
         UnpayableError: the allocations are not in order of their wallets' bytes, or an amount is below zero.
     """
-    rewards = [
-        Reward(wallet=Pubkey.from_string(each.wallet), amount=BaseUnits(each.amount))
-        for each in close.allocations
-        if each.amount
-    ]
-    wallets = [bytes(reward.wallet) for reward in rewards]
+    parts = [[_reward(each) for each in leaves] for leaves in parts_of(close.allocations)]
+    wallets = [bytes(reward.wallet) for rewards in parts for reward in rewards]
     if any(one >= other for one, other in pairwise(wallets)):
         raise UnpayableError(
             f"epoch {close.epoch}: its allocations are not one for each wallet, in order of wallet bytes"
         )
     trees = list[RewardTree]()
-    for part, first in enumerate(range(0, len(rewards), LEAVES_MAX)):
+    for part, rewards in enumerate(parts):
         place = place_of(close.epoch, part, epoch_slots)
         try:
-            trees.append(build_tree(place.epoch, place.index, rewards[first : first + LEAVES_MAX]))
+            trees.append(build_tree(place.epoch, place.index, rewards))
         except ValueError as error:
             raise UnpayableError(f"epoch {close.epoch}, part {part}: {error}") from error
     return tuple(trees)
+
+
+def _reward(leaf: Allocation) -> Reward:
+    return Reward(wallet=Pubkey.from_string(leaf.wallet), amount=BaseUnits(leaf.amount))

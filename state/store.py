@@ -37,8 +37,8 @@ T = TypeVar("T")
 
 _IDLE_CHECKPOINT_S: Final = 0.5
 """A WAL is folded back once the writer has been idle this long, off every caller's path."""
-_COMMITS_BETWEEN_CHECKPOINTS_MAX: Final = 10_000
-"""A writer that is never idle folds the WAL back this often: about 160 MB of WAL at 4 pages a commit."""
+_WAL_PAGES_MAX: Final = 32_768
+"""A writer that is never idle folds the WAL back at this length: 128 MiB."""
 _GROUP_MAX: Final = 256
 """Functions that share one commit: enough to hide the fsync, few enough that the first is soon answered."""
 _BUSY_TIMEOUT_S: Final = 0.25
@@ -152,7 +152,7 @@ def _connect_writer(path: Path, schema: Schema) -> Database:
             db = Database(connection)
             configure(db)
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES_MAX}")
             connection.execute(f"PRAGMA cache_size = {-1024 * schema.cache_mib}")
             migrate(db, str(path), schema)
         except BaseException:
@@ -184,14 +184,14 @@ def commit(db: Database, work: Callable[[Database], T]) -> T:
 
 def _write(db: Database, store: SqliteStore) -> None:
     """Serve errands, first come first served, until told to stop; checkpoint when idle."""
-    commits = 0
+    has_written = False
     errands = store._errands  # noqa: SLF001 - its own thread
     with closing(db):
         while True:
             try:
-                first = errands.get(timeout=_IDLE_CHECKPOINT_S if commits else None)
+                first = errands.get(timeout=_IDLE_CHECKPOINT_S if has_written else None)
             except queue.Empty:
-                commits = 0 if _checkpoint(db) else commits
+                has_written = not _checkpoint(db)
                 continue
             group, is_over = _gather(first, errands)
             began_s = time.monotonic()
@@ -203,9 +203,7 @@ def _write(db: Database, store: SqliteStore) -> None:
             if is_over:
                 _checkpoint(db)
                 return
-            commits += 1
-            if commits % _COMMITS_BETWEEN_CHECKPOINTS_MAX == 0:
-                _checkpoint(db)
+            has_written = True
 
 
 def _gather(

@@ -20,11 +20,10 @@ from incentives.ledger.verify import verify
 from incentives.ledger.writer import Batch
 from incentives.lines import EpochClose, Line
 from incentives.parameters import Parameters
+from incentives.reading.reader import EVENTS_PER_DELIVERY
 from incentives.roots import roots_of
 from incentives.rules.rulebook import Rulebook
 from programs.merkle import RewardTree
-
-BATCH_EVENTS = 10_000
 
 
 class Stages:
@@ -99,7 +98,7 @@ async def _follow(path: Path, trades: int, wallets: int, stages: Stages) -> Epoc
     async with open_ledger(path, IDENTITY, parameters) as ledger:
         while True:
             with stages.stage(MAKING_UP):
-                delivered = list(islice(source, BATCH_EVENTS))
+                delivered = list(islice(source, EVENTS_PER_DELIVERY))
             if not delivered:
                 break
             with stages.stage("rules"):

@@ -24,6 +24,8 @@ from state.sqlite import sqlite3
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
+_NAMED: Final = 3
+"""Wallets that an ambiguous beginning is answered with."""
 _DIGITS: Final = re.compile("[0-9]{1,19}")
 
 
@@ -97,7 +99,7 @@ def wallet_named(db: Database, text: str) -> str:
     Raises:
         Refusal: none, or several.
     """
-    found = wallets_from(db, text, limit=3)
+    found = wallets_from(db, text, limit=_NAMED + 1)
     if text in found:
         return text
     if not found:
@@ -105,7 +107,8 @@ def wallet_named(db: Database, text: str) -> str:
             f"{text} has no line in this ledger: expected the address of a wallet, or how one begins"
         )
     if len(found) > 1:
-        raise Refusal(f"{text} begins several wallets ({', '.join(found)}, …): give more of it")
+        named = [*found[:_NAMED], *("…" for _ in found[_NAMED:])]
+        raise Refusal(f"{text} begins several wallets ({', '.join(named)}): give more of it")
     return found[0]
 
 

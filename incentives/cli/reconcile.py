@@ -51,10 +51,17 @@ class _Reading:
     holdings: Holdings
 
 
+@dataclass(frozen=True, slots=True)
+class _UnknownRoots:
+    roots: int
+    total: int
+    """MMT base units that they promise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
     found: tuple[Comparison, ...]
-    posted_unknown: int
+    unknown: _UnknownRoots
     through_slot: int
     slots_behind: int
 
@@ -93,6 +100,9 @@ def reconcile_command(
 
     The chain is read finalized and at one slot, and the ledger as of that slot. Where no cluster answers, what `incentives follow`
     last recorded of the chain takes its place; `source` and `age_s` say so. Exit code 1 where anything differs.
+
+    `foreign` is what the ledger recorded, as an anomaly each, of roots that it did not compute and of what they paid: it explains
+    the chain's figure, and is no difference. A root that the ledger has not recorded is one.
     """
     path = ledger_file or ledger_path(config_path)
     with reading(path) as db:
@@ -173,27 +183,28 @@ def _compare_now(db: Database, seen: _Reading) -> _Outcome:
         if through <= seen.slot
         else db.conn.execute(_BALANCES, [seen.slot])
     )
-    unknown = _posted_unknown(db, seen.slot)
+    unknown = _unknown_roots(db, seen.slot)
     return _Outcome(
-        found=compare(dict(rows), seen.holdings, posted_unknown=unknown),
-        posted_unknown=unknown,
+        found=compare(dict(rows), seen.holdings, posted_unknown=unknown.total),
+        unknown=unknown,
         through_slot=through,
         slots_behind=max(seen.slot - through, 0),
     )
 
 
-def _posted_unknown(db: Database, through_slot: int) -> int:
-    """Return what roots come to that were posted and that this ledger did not compute: they are recorded, and owe nothing."""
+def _unknown_roots(db: Database, through_slot: int) -> _UnknownRoots:
+    """Count roots that were posted and that this ledger did not compute: they are recorded, and owe nothing."""
     causes = db.conn.execute(
         "SELECT cause FROM anomaly WHERE kind = 'unknown_root' AND slot <= ?", [through_slot]
     )
-    total = 0
+    roots = total = 0
     for (cause,) in causes.fetchall():
         (payload,) = db.conn.execute(
             "SELECT payload FROM event WHERE seq = ?", [find_cause(db, cause)]
         ).fetchone()
+        roots += 1
         total += decode(payload).amount("total")
-    return total
+    return _UnknownRoots(roots, total)
 
 
 def _report(seen: _Reading, outcome: _Outcome) -> Report:
@@ -207,9 +218,12 @@ def _report(seen: _Reading, outcome: _Outcome) -> Report:
             "age_s": round(age.total_seconds()),
             "read_through_slot": outcome.through_slot,
             "slots_behind": outcome.slots_behind,
-            "posted_unknown": outcome.posted_unknown,
+            "foreign_roots": outcome.unknown.roots,
+            "posted_unknown": outcome.unknown.total,
         },
-        columns=("item", "ledger", "chain", "difference"),
-        rows=[(one.item, one.ledger, one.chain, one.difference) for one in outcome.found],
+        columns=("item", "ledger", "foreign", "chain", "difference"),
+        rows=[
+            (one.item, one.ledger, one.foreign, one.chain, one.difference) for one in outcome.found
+        ],
         rows_name="items",
     )

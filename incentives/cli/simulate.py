@@ -11,7 +11,8 @@ from incentives.cli.config_options import ledger_path
 from incentives.cli.ledger_options import LEDGER_OPTION, reading
 from incentives.cli.output import Form, Report, Value, output_options, show
 from incentives.cli.queries import progress_slot
-from incentives.config import load_parameters
+from incentives.cli.refusal import Refusal
+from incentives.config import ConfigError, load_parameters
 from incentives.ledger.promised import read_parameters
 from incentives.ledger.recorded import read_events
 from incentives.simulation import Outcome, simulate
@@ -33,16 +34,33 @@ Examples:
 )
 @click.option("--by-epoch", is_flag=True, help="Compare epochs, not wallets.")
 @LEDGER_OPTION
+@click.option(
+    "--keeper-config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Names the ledger, unless --ledger does.  [default: keeper.toml]",
+)
 @output_options
 def simulate_command(
-    *, form: Form, rules_path: Path, by_epoch: bool, ledger_file: Path | None
+    *,
+    form: Form,
+    rules_path: Path,
+    by_epoch: bool,
+    ledger_file: Path | None,
+    config_path: Path | None,
 ) -> None:
     """Fold the recorded events again under other rules, and compare what every wallet is owed.
 
     Compared are closed epochs: `ledger` is what was allocated, `simulated` what would have been. Nobody would have traded as
     they did under other rules: read it as an upper bound of what a change gives or takes.
     """
-    with reading(ledger_file or ledger_path(None)) as db:
+    try:
+        path = ledger_file or ledger_path(config_path)
+    except ConfigError as error:
+        raise Refusal(
+            f"no ledger to begin from (--config names the other rules; --ledger or --keeper-config the ledger): {error}"
+        ) from error
+    with reading(path) as db:
         recorded = read_parameters(db)
         parameters = load_parameters(rules_path, recorded)
         outcome = simulate(read_events(db), progress_slot(db) or 0, parameters)

@@ -10,9 +10,9 @@ from solders.pubkey import Pubkey
 
 from incentives.ledger.encoding import event_id
 from incentives.lines import EpochClose
+from incentives.roots import parts_of
 from incentives.sourced import SourcedEvent
 from programs.event_layout import HEAD
-from programs.merkle import LEAVES_MAX
 
 Row = tuple[Any, ...]
 
@@ -82,18 +82,19 @@ def allocation_rows(close: EpochClose) -> list[Row]:
 
 
 def payout_rows(close: EpochClose, mint: str) -> list[Row]:
-    """Return the leaves of a close's roots: 65_536 to a root, in the order of the allocations."""
-    payable = [each for each in close.allocations if each.amount]
+    """Return the leaves of a close's roots, each with its part and its number in it."""
     mint_address = Pubkey.from_string(mint)
     return [
         (
             payout_id(close.epoch, Pubkey.from_string(each.wallet), mint_address),
             close.epoch,
             each.wallet,
-            *divmod(number, LEAVES_MAX),
+            part,
+            leaf,
             each.amount,
         )
-        for number, each in enumerate(payable)
+        for part, leaves in enumerate(parts_of(close.allocations))
+        for leaf, each in enumerate(leaves)
     ]
 
 

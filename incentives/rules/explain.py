@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from incentives.amounts import in_mmt, in_words
 from incentives.emission import emitted_between
 from incentives.lines import Code, Transfer
 from incentives.parameters import Parameters, Rules
@@ -20,7 +21,7 @@ from incentives.rules.formulas import (
 )
 from incentives.sourced import SourcedEvent
 from programs.events import Event, decode
-from programs.units import MMT_DECIMALS, QUOTE_DECIMALS, Slot
+from programs.units import QUOTE_DECIMALS, Slot
 
 Inputs = tuple[tuple[str, str], ...]
 """Names in words, and values as an operator reads them."""
@@ -135,14 +136,14 @@ def _mining(transfer: Transfer, parameters: Parameters) -> Explanation:
     return Explanation(
         sentence=(
             f"The wallet's liquidity, its value added up over the slots that count in epoch {transfer.epoch}, "
-            f"mines {_decimal(rules.mining_rate_ppm, 6)} MMT per quote unit and 432_000 slots; "
+            f"mines {in_words(rules.mining_rate_ppm, 6)} MMT per quote unit and 432_000 slots; "
             f"slots of the bootstrap count {rules.mining_multiplier} times."
         ),
         formula="floor((value-slots + (multiplier - 1) * value-slots of the bootstrap) * mining rate / 432_000)",
         inputs=(
-            ("value-slots", f"{_decimal(value_slots, QUOTE_DECIMALS)} quote units times slots"),
-            ("value-slots of the bootstrap", _decimal(first, QUOTE_DECIMALS)),
-            ("mining rate", f"{_decimal(rules.mining_rate_ppm, 6)} MMT per quote unit"),
+            ("value-slots", f"{in_words(value_slots, QUOTE_DECIMALS)} quote units times slots"),
+            ("value-slots of the bootstrap", in_words(first, QUOTE_DECIMALS)),
+            ("mining rate", f"{in_words(rules.mining_rate_ppm, 6)} MMT per quote unit"),
             ("multiplier", str(rules.mining_multiplier)),
             ("rules version", str(transfer.rules_version)),
         ),
@@ -223,18 +224,13 @@ _OF_EVENTS: Final[dict[Code, Callable[[Transfer, Event, Parameters], Explanation
 }
 
 
-def _decimal(amount: int, decimals: int) -> str:
-    whole, fraction = divmod(amount, 10**decimals)
-    return f"{whole:_}.{fraction:0{decimals}d}".rstrip("0").rstrip(".")
-
-
 def _usd(amount: int) -> str:
-    return f"${_decimal(amount, QUOTE_DECIMALS)}"
+    return f"${in_words(amount, QUOTE_DECIMALS)}"
 
 
 def _mmt(amount: int) -> str:
-    return f"{_decimal(amount, MMT_DECIMALS)} MMT"
+    return f"{in_mmt(amount)} MMT"
 
 
 def _rate(rules: Rules) -> str:
-    return f"{_decimal(rules.trade_reward_ppm * 100, 6)} MMT per $100"
+    return f"{in_words(rules.trade_reward_ppm * 100, 6)} MMT per $100"

@@ -11,9 +11,9 @@ from typing import Any
 from solders.pubkey import Pubkey
 
 from incentives.lines import Allocation
-from incentives.roots import RootPlace, place_of
+from incentives.roots import RootPlace, parts_of, place_of
 from incentives.rules.accounts import address_of, name_of
-from programs.merkle import LEAVES_MAX, Reward, build_tree
+from programs.merkle import Reward, build_tree
 from programs.units import BaseUnits
 
 
@@ -54,12 +54,10 @@ class RootBook:
     _owed: dict[RootPlace, Root] = field(default_factory=dict)
 
     def owe(self, epoch: int, epoch_slots: int, allocations: Iterable[Allocation]) -> None:
-        """Take in what a close allocated: its leaves above zero, in their order, 65_536 to a root."""
-        leaves = [allocation for allocation in allocations if allocation.amount]
-        for part, first in enumerate(range(0, len(leaves), LEAVES_MAX)):
-            listed = leaves[first : first + LEAVES_MAX]
-            wallets = [address_of(leaf.wallet) for leaf in listed]
-            root = Root(epoch, wallets, [leaf.amount for leaf in listed])
+        """Take in what a close allocated."""
+        for part, leaves in enumerate(parts_of(allocations)):
+            wallets = [address_of(leaf.wallet) for leaf in leaves]
+            root = Root(epoch, wallets, [leaf.amount for leaf in leaves])
             self._owed[place_of(epoch, part, epoch_slots)] = root
 
     def find(self, place: RootPlace) -> Root | None:

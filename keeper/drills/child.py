@@ -7,7 +7,7 @@ happens to the drill, it is not left behind.
 import json
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import trio
 
+from keeper.drills.alarms import DrillMonitor
 from keeper.drills.model import Notice
 from keeper.drills.recording import notice_of
 from keeper.errors import DrillError
@@ -34,8 +35,8 @@ class KeeperChild:
 
     config: Path
     recording: Path
-    now_s: Callable[[], float]
-    """Seconds since the drill's start."""
+    monitor: DrillMonitor
+    """Has the drill's clock."""
     notices: list[Notice] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
     """What each life that ended in order said last."""
@@ -102,7 +103,7 @@ class KeeperChild:
         assert process.stderr is not None  # a pipe, as asked for
         async with aclosing(_lines(process.stderr)) as lines:
             async for line in lines:
-                notice = notice_of(line, self.now_s())
+                notice = notice_of(line, self.monitor.now_s())
                 if notice is not None:
                     self.notices.append(notice)
                     if notice.event == _READY_EVENT:

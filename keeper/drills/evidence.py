@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keeper.drills.faults import Family
-from keeper.drills.model import Belief, Heard, Notice, Phase, Truth
+from keeper.drills.model import Alarm, Belief, Heard, Notice, Phase, Truth
 from programs.accounts import Side
 
 
@@ -99,6 +99,7 @@ class Evidence:
     heard: Sequence[Heard]
     beliefs: Sequence[Belief]
     notices: Sequence[Notice]
+    alarms: Sequence[Alarm]
     deeds: Sequence[Deed]
     """What the keeper's transactions did to the chain, in their order."""
     landed: Mapping[str, bool]

@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from keeper.config import load_config
+from keeper.drills.alarms import DrillMonitor
 from keeper.drills.model import Notice
 from keeper.drills.recording import notice_of
 from keeper.errors import DrillError, KeeperError
@@ -24,7 +25,7 @@ from keeper.options import RunOptions
 from keeper.payer_lock import no_lock
 from keeper.prices.recorder import FileRecorder
 from keeper.run import run
-from keeper.surroundings import Surroundings, tell_nobody
+from keeper.surroundings import Surroundings
 from state.errors import StateError
 from state.in_loop import InLoopStores
 
@@ -42,8 +43,8 @@ class KeeperTask:
     """keeper.toml, as a process would be given it."""
     recording: Path
     wall_ms: Callable[[], int]
-    now_s: Callable[[], float]
-    """Seconds since the drill's start."""
+    monitor: DrillMonitor
+    """Is told its figures, and has the drill's clock."""
     stores: InLoopStores = field(default_factory=InLoopStores)
     """What survives a life."""
     notices: list[Notice] = field(default_factory=list)
@@ -98,7 +99,7 @@ class KeeperTask:
             wall_ms=self.wall_ms,
             obey_signals=self._obey,
             hold_payers=no_lock,
-            tell_samples=tell_nobody,
+            tell_samples=self.monitor.tell,
         )
         with self._life, closing(FileRecorder(self.recording)) as recorder:
             options = RunOptions(recorder=recorder, surroundings=surroundings)
@@ -109,7 +110,9 @@ class KeeperTask:
                 self.exit_status = _REFUSED
                 for error in _sentences(group):
                     self.notices.append(
-                        Notice(at_s=self.now_s(), level="error", event="refused", text=error)
+                        Notice(
+                            at_s=self.monitor.now_s(), level="error", event="refused", text=error
+                        )
                     )
         self._ready.set()  # it ended: whoever waits for it looks
 
@@ -139,7 +142,7 @@ class KeeperTask:
     def _take(
         self, _logger: object, _level: str, entry: structlog.typing.EventDict
     ) -> structlog.typing.EventDict:
-        notice = notice_of(json.dumps(entry, default=str), self.now_s())
+        notice = notice_of(json.dumps(entry, default=str), self.monitor.now_s())
         if notice is not None:
             self.notices.append(notice)
             if notice.event == _READY_EVENT:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import trio
 from solders.keypair import Keypair
 
+from keeper.drills.alarms import DrillMonitor
 from keeper.drills.attempts import AttemptsRead, read_attempts
 from keeper.drills.child import KeeperChild
 from keeper.drills.model import Notice
@@ -56,10 +57,8 @@ class KeeperUnderDrill(Protocol):
 class MakeKeeper(Protocol):
     """How a keeper comes to be."""
 
-    def __call__(
-        self, *, config: Path, recording: Path, now_s: Callable[[], float]
-    ) -> KeeperUnderDrill:
-        """Return a keeper that is not alive yet; `now_s` is the drill's own clock."""
+    def __call__(self, *, config: Path, recording: Path, monitor: DrillMonitor) -> KeeperUnderDrill:
+        """Return a keeper that is not alive yet; the monitor has the drill's own clock."""
         ...
 
 

@@ -98,6 +98,19 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An alert that went off: of what the operator would have been told, and when it was over."""
+
+    rule: str
+    level: str
+    labels: tuple[tuple[str, str], ...]
+    text: str
+    fired_s: float
+    resolved_s: float | None
+    """None: it fires when the drill ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """One stated expectation, and what was seen."""
 
@@ -131,6 +144,7 @@ class DrillResult:
     beliefs: tuple[Belief, ...]
     actions: tuple[Action, ...]
     notices: tuple[Notice, ...]
+    alarms: tuple[Alarm, ...]
     took_s: float
     """Real time, whatever clock the drill ran on."""
 

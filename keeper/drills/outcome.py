@@ -49,6 +49,7 @@ def outcome_of(scenario: Scenario, evidence: Evidence, *, is_virtual: bool) -> D
         beliefs=tuple(evidence.beliefs),
         actions=actions,
         notices=tuple(evidence.notices),
+        alarms=tuple(evidence.alarms),
         took_s=evidence.took_s,
     )
 

@@ -6,17 +6,19 @@ Shell.
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import trio
 from solders.pubkey import Pubkey
 
+from keeper.drills.alarms import DrillMonitor
 from keeper.drills.attempts import AttemptsRead
 from keeper.drills.chain_books import ChainAccounts, ledger_faults
 from keeper.drills.chain_log import ChainLog
 from keeper.drills.evidence import Evidence, Request, Said
 from keeper.drills.machine import KeeperUnderDrill, Machine, real_machine
-from keeper.drills.model import DrillResult, Truth
+from keeper.drills.model import Alarm, DrillResult, Truth
 from keeper.drills.outcome import outcome_of
 from keeper.drills.platform import PROGRAM
 from keeper.drills.recording import read_recording
@@ -57,11 +59,12 @@ async def _play(
     config = _write_config(world, scenario, folder)
     slot_at_start, started_ms, started_s = bank.slot, machine.wall_ms(), trio.current_time()
     recording = folder / "recording.jsonl"
-    keeper = machine.make_keeper(
-        config=config,
-        recording=recording,
+    monitor = DrillMonitor(
+        slot_s=settings.slot_ms / 1_000,
         now_s=lambda: trio.current_time() - started_s,
+        wall_ms=machine.wall_ms,
     )
+    keeper = machine.make_keeper(config=config, recording=recording, monitor=monitor)
     async with trio.open_nursery() as nursery:
 
         async def restart(down_s: float) -> None:
@@ -82,6 +85,9 @@ async def _play(
         )
         await nursery.start(keeper.live)
         nursery.start_soon(stage.watch)
+        nursery.start_soon(monitor.watch)
+        if not machine.is_virtual:
+            nursery.start_soon(monitor.listen, folder / "state")
         try:
             with trio.fail_after(machine.play_timeout_s):
                 await scenario.play(stage)
@@ -99,6 +105,7 @@ async def _play(
         keeper,
         recording,
         machine.read_attempts(folder / "state"),
+        monitor.alarms,
         slot_at_start,
         started_ms,
         began_s,
@@ -111,6 +118,7 @@ def _evidence(
     keeper: KeeperUnderDrill,
     recording: Path,
     attempts: AttemptsRead,
+    alarms: Sequence[Alarm],
     slot_at_start: int,
     started_ms: int,
     began_s: float,
@@ -148,6 +156,7 @@ def _evidence(
         heard=heard,
         beliefs=beliefs,
         notices=keeper.notices,
+        alarms=alarms,
         deeds=stage.chain.deeds,
         landed=stage.chain.landed,
         attempts=attempts.ends,

@@ -64,6 +64,7 @@ def unplayable(scenario: Scenario, reason: str, took_s: float) -> DrillResult:
         beliefs=(),
         actions=(),
         notices=(),
+        alarms=(),
         took_s=took_s,
     )
 

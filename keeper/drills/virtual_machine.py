@@ -4,7 +4,6 @@ Shell. The venue, the network, the proxies, the keeper and every byte between th
 follows from the seed is everything: the same seed gives the same actions, bit for bit, in a process made repeatable.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final
 import trio
 from solders.keypair import Keypair
 
+from keeper.drills.alarms import DrillMonitor
 from keeper.drills.attempts import AttemptsRead, attempts_in
 from keeper.drills.keeper_task import KeeperTask
 from keeper.drills.machine import Machine
@@ -74,9 +74,13 @@ def _wall_ms() -> int:
 class _TaskMaker:
     stores: InLoopStores
 
-    def __call__(self, *, config: Path, recording: Path, now_s: Callable[[], float]) -> KeeperTask:
+    def __call__(self, *, config: Path, recording: Path, monitor: DrillMonitor) -> KeeperTask:
         return KeeperTask(
-            config=config, recording=recording, now_s=now_s, wall_ms=_wall_ms, stores=self.stores
+            config=config,
+            recording=recording,
+            monitor=monitor,
+            wall_ms=_wall_ms,
+            stores=self.stores,
         )
 
 

@@ -5,7 +5,7 @@ what is newer than what it has seen and always gets the present.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -50,6 +50,8 @@ class PriceBoard:
     def __init__(self) -> None:
         self._prices: dict[TokenId, Price] = {}
         self._unpriced: dict[TokenId, Reason] = {}
+        self._census: Counter[tuple[PriceClass, SourceName]] = Counter()
+        self._tokens: dict[PriceClass, dict[TokenId, None]] = {each: {} for each in PriceClass}
         self._sequence = 0
         self._changed = trio.Event()
         self._is_awaited = False
@@ -71,12 +73,29 @@ class PriceBoard:
     def publish(self, price: Price) -> None:
         """Replace a token's price and wake every reader."""
         self._unpriced.pop(price.token_id, None)
+        former = self._prices.get(price.token_id)
         self._prices[price.token_id] = price
+        if (
+            former is None
+            or former.price_class is not price.price_class
+            or former.source != price.source
+        ):
+            if former is not None:
+                self._leave(former)
+            self._enter(price)
         self._sequence += 1
         if self._is_awaited:  # Thousands of prices a second come between two looks of a reader.
             self._is_awaited = False
             self._changed.set()
             self._changed = trio.Event()
+
+    def _leave(self, price: Price) -> None:
+        self._census[price.price_class, price.source] -= 1
+        del self._tokens[price.price_class][price.token_id]
+
+    def _enter(self, price: Price) -> None:
+        self._census[price.price_class, price.source] += 1
+        self._tokens[price.price_class][price.token_id] = None
 
     def note_unpriced(self, token_id: TokenId, reason: Reason) -> None:
         """Say why a token has no price at all."""
@@ -92,7 +111,9 @@ class PriceBoard:
 
     def forget(self, token_id: TokenId) -> None:
         """Drop a token that is followed no longer: its price would only grow old."""
-        self._prices.pop(token_id, None)
+        former = self._prices.pop(token_id, None)
+        if former is not None:
+            self._leave(former)
         self._unpriced.pop(token_id, None)
 
     def tell_heard_by(self, tell: Callable[[TokenId], tuple[SourceView, ...]]) -> None:
@@ -157,6 +178,15 @@ class PriceBoard:
     def prices(self) -> Mapping[TokenId, Price]:
         """Every price, as it changes: to be looked through at once, never across a checkpoint."""
         return MappingProxyType(self._prices)
+
+    @property
+    def census(self) -> Mapping[tuple[PriceClass, SourceName], int]:
+        """How many prices there are of each class by each source; kept up, for there may be 21,000."""
+        return MappingProxyType(self._census)
+
+    def tokens_of(self, price_class: PriceClass) -> Collection[TokenId]:
+        """Return the tokens whose price has a class, as they change; those that came to it first stand first."""
+        return self._tokens[price_class].keys()
 
     @property
     def misses(self) -> Mapping[SourceName, int]:

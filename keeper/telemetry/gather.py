@@ -3,7 +3,7 @@
 Shell. Nothing waits and nothing is asked of the cluster: counters are read where they were counted, and columns are summed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
@@ -11,11 +11,9 @@ from typing import Any, Final
 import trio
 
 from keeper.platform_watch import changed_parameters
-from keeper.prices.price import Price, PriceClass
 from keeper.telemetry.endpoint_figures import put_endpoints, put_sources
 from keeper.telemetry.platform_figures import put_platform
 from keeper.telemetry.price_figures import (
-    by_class,
     price_rows,
     put_prices,
     put_withheld,
@@ -57,8 +55,7 @@ class Gatherer:
         tally, lanes = kit.tally, tuple(work.lanes)
         self.process.put(figures, is_draining=work.stop.is_set())
         self._put_sight(figures, now_s)
-        classes = by_class(board.prices.values())
-        put_prices(figures, classes, now_s)
+        put_prices(figures, board.census, board.prices.values(), now_s)
         put_withheld(figures, tally.withheld)
         figures.put(PRICES_PUBLISHED, board.sequence)
         put_sources(figures, board.misses, board.errors, board.clock_skew_ms)
@@ -72,7 +69,7 @@ class Gatherer:
             is_last=is_last,
             figures=figures.values,
             histograms=figures.histograms,
-            details=self._details(classes, now_s),
+            details=self._details(now_s),
         )
 
     def _put_sight(self, figures: Figures, now_s: float) -> None:
@@ -97,9 +94,7 @@ class Gatherer:
             changed += changed_parameters(self.work.facts.parameters, snapshot.global_)
         return changed
 
-    def _details(
-        self, classes: Mapping[PriceClass, Sequence[Price]], now_s: float
-    ) -> dict[str, Any]:
+    def _details(self, now_s: float) -> dict[str, Any]:
         work, tally = self.work, self.work.kit.tally
         following, snapshot = work.following.get(), work.chain.get()
         names = {} if following is None else following.names
@@ -119,7 +114,7 @@ class Gatherer:
                 "trades_max": _BOOTSTRAP_TRADES,
                 "is_over": snapshot.global_.trade_count >= _BOOTSTRAP_TRADES,
             },
-            "prices": price_rows(names, work.board.prices, classes, work.board.why_unpriced, now_s),
+            "prices": price_rows(names, work.board, now_s),
             "withheld": withheld_rows(tally.withheld, now_s),
             "stuck_chains": self._stuck_chains(),
             "landed": [

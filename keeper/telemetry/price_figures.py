@@ -4,44 +4,37 @@ Core.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from heapq import nsmallest
-from itertools import chain
+from itertools import islice
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
-from keeper.prices.price import Price, PriceClass, Reason, TokenId
+from keeper.prices.price import Price, PriceClass, Reason, SourceName, TokenId
 from keeper.tally import Withheld
 from state.metrics import PRICE_AGE, PRICES, PRICES_WITHHELD
 from state.sample import Figures
 
 ROWS_SHOWN: Final = 50
+_LOOKED_THROUGH: Final = 500
 _QUANTILES: Final = ("0.5", "0.99", "1")
-_source = attrgetter("source")
 _received = attrgetter("received_at_s")
 
 
-def by_class(prices: Iterable[Price]) -> dict[PriceClass, list[Price]]:
-    """Sort prices into their classes."""
-    found: dict[PriceClass, list[Price]] = {each: [] for each in PriceClass}
-    for price in prices:
-        found[price.price_class].append(price)
-    return found
-
-
 def put_prices(
-    figures: Figures, prices: Mapping[PriceClass, Collection[Price]], now_s: float
+    figures: Figures,
+    census: Mapping[tuple[PriceClass, SourceName], int],
+    prices: Collection[Price],
+    now_s: float,
 ) -> None:
-    """Put in every followed price, by source and class, and how old they are."""
-    for price_class, of_class in prices.items():
-        for source, count in Counter(map(_source, of_class)).items():
-            figures.put(PRICES, count, str(source), str(price_class))
-    every = [*map(_received, chain.from_iterable(prices.values()))]
-    if not every:
+    """Put in how many followed prices there are by source and class, and how old they are."""
+    for (price_class, source), count in census.items():
+        figures.put(PRICES, count, str(source), str(price_class))
+    if not prices:
         return
-    ages_s = now_s - np.array(every)
+    ages_s = now_s - np.array([*map(_received, prices)])
     ranks = [int(np.ceil(float(quantile) * len(ages_s))) - 1 for quantile in _QUANTILES]
     found = np.partition(ages_s, ranks)
     for quantile, rank in zip(_QUANTILES, ranks, strict=True):
@@ -56,18 +49,29 @@ def put_withheld(figures: Figures, withheld: Mapping[int, Withheld]) -> None:
         figures.put(PRICES_WITHHELD, count, reason)
 
 
-def price_rows(
-    names: Mapping[TokenId, str],
-    prices: Mapping[TokenId, Price],
-    classes: Mapping[PriceClass, Collection[Price]],
-    why_unpriced: Callable[[TokenId], Reason | None],
-    now_s: float,
-) -> list[dict[str, Any]]:
+class Prices(Protocol):
+    """Where prices are published."""
+
+    @property
+    def prices(self) -> Mapping[TokenId, Price]:
+        """Every price."""
+        ...
+
+    def tokens_of(self, price_class: PriceClass) -> Collection[TokenId]:
+        """Return the tokens whose price has a class."""
+        ...
+
+    def why_unpriced(self, token_id: TokenId) -> Reason | None:
+        """Return why a token has no price."""
+        ...
+
+
+def price_rows(names: Mapping[TokenId, str], board: Prices, now_s: float) -> list[dict[str, Any]]:
     """Return the worst prices as JSON types: those without one first, then by class, the oldest first."""
-    missing = sorted(names.keys() - prices.keys())[:ROWS_SHOWN]
-    worst = _worst(classes, ROWS_SHOWN - len(missing))
+    missing = sorted(names.keys() - board.prices.keys())[:ROWS_SHOWN]
+    worst = _worst(board, ROWS_SHOWN - len(missing))
     return [
-        _row(names[token], None, why_unpriced(token) or Reason.NO_SOURCE, now_s)
+        _row(names[token], None, board.why_unpriced(token) or Reason.NO_SOURCE, now_s)
         for token in missing
     ] + [
         _row(names.get(price.token_id, price.token_id[:12]), price, price.reason, now_s)
@@ -86,13 +90,15 @@ def _row(market: str, price: Price | None, reason: Reason, now_s: float) -> dict
     }
 
 
-def _worst(classes: Mapping[PriceClass, Collection[Price]], at_most: int) -> Sequence[Price]:
+def _worst(board: Prices, at_most: int) -> list[Price]:
     found: list[Price] = []
     for price_class in reversed(PriceClass):
-        left = at_most - len(found)
-        if left <= 0:
+        # Of thousands alike, the oldest of those that came to their class first.
+        tokens = islice(board.tokens_of(price_class), _LOOKED_THROUGH)
+        alike = [board.prices[token] for token in tokens]
+        found += nsmallest(at_most - len(found), alike, key=_received)
+        if len(found) >= at_most:
             break
-        found += nsmallest(left, classes[price_class], key=_received)
     return found
 
 

@@ -48,7 +48,7 @@ def test_a_boosted_trade_is_explained_in_words():
     [transfer] = [x for x in lines if isinstance(x, Transfer) and x.code is Code.TRADE_BOOSTED]
     explained = explain(transfer, opened, parameters)
     assert explained.sentence == (
-        "A trade of $1_234.56789, held for 150 slots, earns 1 MMT per $100 of the $1_234.56789 that count, "
+        "A trade of $1,234.56789, held for 150 slots, earns 1 MMT per $100 of the $1,234.56789 that count, "
         "times 2 as trade number 1 of the first 100."
     )
     assert ("qualifying slot", "1150, in epoch 0") in explained.inputs

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from processes import free_ports
+from sqlite_utils import Database
 from written_ledger import being_written, played, wallet
 
 from incentives.cli.commands import cli
+from incentives.cli.ledger_options import wallet_named
+from incentives.cli.refusal import Refusal
 from state.sqlite import sqlite3
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +96,29 @@ def test_a_wallet_is_named_by_how_its_address_begins_where_that_is_unique(ask):
     assert "expected the address of a wallet" in ask("payouts", "--wallet", "0", exit_code=2)
 
 
+def test_an_ambiguous_beginning_is_answered_with_its_wallets_and_says_whether_there_are_more():
+    db = Database(memory=True)
+    db["account"].insert_all({"wallet": f"same{letter}"} for letter in "abc")
+    with pytest.raises(Refusal, match=r"several wallets \(samea, sameb, samec\): give"):
+        wallet_named(db, "same")
+    db["account"].insert({"wallet": "samed"})
+    with pytest.raises(Refusal, match=r"several wallets \(samea, sameb, samec, …\): give"):
+        wallet_named(db, "same")
+    assert "samed" == wallet_named(db, "samed")
+
+
+def test_simulate_says_which_of_its_two_files_is_wrong(tmp_path):
+    """--config names the other rules, so the file that names the ledger has an option of its own."""
+    rules, config = tmp_path / "rules.toml", tmp_path / "keeper.toml"
+    rules.write_text("")
+    config.write_text("cluster = 1")
+    words = ["simulate", "--config", str(rules), "--keeper-config", str(config)]
+    refused = CliRunner().invoke(cli, words)
+    assert 2 == refused.exit_code
+    assert f"--keeper-config the ledger): {config} has" in refused.output
+    assert str(rules) not in refused.output
+
+
 def test_balances_come_in_order_of_what_was_earned(ask):
     found = ask("balances")
     assert found == sorted(found, key=lambda row: -int(row["earned"]))
@@ -159,7 +185,7 @@ def test_a_transfer_is_explained_by_its_number_and_by_its_cause(ask, season):
     line = ask("statement", wallet("alice"))["lines"][1]
     (found,) = ask("explain", str(line["seq"]))
     assert found["sentence"].startswith(
-        "A trade of $2_000, held for 20 slots, earns 1 MMT per $100"
+        "A trade of $2,000, held for 20 slots, earns 1 MMT per $100"
     )
     assert (line["amount"], line["amount"], True) == (
         found["amount"],

@@ -163,8 +163,21 @@ def test_a_root_that_the_ledger_did_not_compute_is_counted_and_told(tmp_path):
     season.tell(season.telling.posted(0, 7, bytes(32), count=1, total=500, number=9))
     reading = replace(AT_THE_END, slot=1_211, posted=POSTED + 500)
     with being_written(tmp_path / "ledger.db", season), cluster(reading) as url:
-        found = json.loads(reconciled(tmp_path / "ledger.db", "--rpc-url", url).stdout)
-    assert (True, "500") == (found["agrees"], found["posted_unknown"])
+        result = reconciled(tmp_path / "ledger.db", "--rpc-url", url)
+        table = reconciled(tmp_path / "ledger.db", "--rpc-url", url, "--table").stdout
+    found, posted = json.loads(result.stdout), items(result)["posted"]
+    assert (0, True) == (result.exit_code, found["agrees"])
+    assert (1, "500") == (found["foreign_roots"], found["posted_unknown"])
+    assert (str(POSTED), "500", "0") == (posted["ledger"], posted["foreign"], posted["difference"])
+    assert "foreign" in table
+    assert "0.000000500" in table
+
+
+def test_a_root_that_the_ledger_never_recorded_is_a_difference(ledger):
+    with cluster(replace(AT_THE_END, posted=POSTED + 500)) as url:
+        result = reconciled(ledger, "--rpc-url", url)
+    posted = items(result)["posted"]
+    assert (1, "0", "500") == (result.exit_code, posted["foreign"], posted["difference"])
 
 
 def test_another_cluster_is_refused(ledger):

@@ -46,7 +46,9 @@ def test_the_season_is_read_from_the_chain_and_a_ledger_of_it_agrees(tmp_path):
         table = CliRunner().invoke(cli, arguments)
         url = f"http://127.0.0.1:{ports[0]}"
         (tmp_path / "keeper.toml").write_text(CONFIG.format(url=url, program=PROGRAM))
-        followed = ask(tmp_path, "follow", "--once", "--json")
+        followed = {"events": 0}
+        while followed["events"] < 2:  # markets are made once the season has begun
+            followed = ask(tmp_path, "follow", "--once", "--json")
         reconciled = ask(tmp_path, "reconcile", "--wait-s", "0")
         again = ask(tmp_path, "recompute", "--from-chain")
         verified = ask(tmp_path, "verify")
@@ -55,7 +57,6 @@ def test_the_season_is_read_from_the_chain_and_a_ledger_of_it_agrees(tmp_path):
     assert (True, "live") == (reconciled["agrees"], reconciled["source"])
     assert (True, "chain") == (again["same"], again["source"])
     assert followed["head"] == again["head"] == verified["head"]
-    assert followed["events"] > 1
     assert [] == verified["findings"]
     assert "0" == balance["balance"]
     recorded = ask(tmp_path, "reconcile", "--wait-s", "0")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from keeper.monitor.page.words import UNKNOWN
+
 State: TypeAlias = Literal["", "good", "note", "warning", "bad"]
 SIGNS: Final[dict[str, str]] = {"good": "✓", "note": "•", "warning": "▲", "bad": "✗"}
 
@@ -40,6 +42,11 @@ class Cell:
     state: State = ""
     href: str | None = None
     is_code: bool = False
+
+    @property
+    def is_figure(self) -> bool:
+        """Whether it stands under others by its last digit."""
+        return not self.is_code and (self.text[:1].isdigit() or self.text == UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Curves as SVG paths, and what they say in words for those who cannot see them.
 
-Core. A picture is 360 by 100 and stretched to its place; text stands outside of it, as HTML.
+Core. A picture is a column for each step of time by 100, and stretched to its place; text stands outside of it, as HTML.
 """
 
 import math
@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keeper.monitor.page import words
-from keeper.monitor.page.history import COLUMN_S, COLUMNS, LANES, History, Span
+from keeper.monitor.page.history import COLUMN_S, LANES, History, Span
 
 HEIGHT: Final = 100
-WIDTH: Final = COLUMNS
 SPAN_WORDS: Final = {"hour": "the last hour", "day": "the last day"}
 _LAMPORTS_PER_SOL: Final = 1e9
 _ROUND: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -48,6 +47,8 @@ class Chart:
 
     id: str
     title: str
+    width: int
+    """How many columns."""
     lines: tuple[Line, ...]
     thresholds: tuple[Threshold, ...]
     top: str
@@ -168,10 +169,11 @@ def charts(history: History, span: Span) -> tuple[Chart, ...]:
 
 
 def _draw(plan: _Plan, history: History, span: Span, end_s: float) -> Chart | None:
+    columns = history.columns(span)
     found = [
         (name, values)
         for name, key in plan.curves
-        if not np.isnan(values := history.curve(key, span)).all()
+        if not np.isnan(values := history.curve(key, span)[-columns:]).all()
     ]
     if not found:
         return None
@@ -195,6 +197,7 @@ def _draw(plan: _Plan, history: History, span: Span, end_s: float) -> Chart | No
     return Chart(
         id=plan.id,
         title=plan.title,
+        width=columns - 1,
         lines=lines,
         thresholds=tuple(
             Threshold(value=each.value, words=each.words, y=HEIGHT * (1 - each.value / top))
@@ -203,7 +206,7 @@ def _draw(plan: _Plan, history: History, span: Span, end_s: float) -> Chart | No
         ),
         top=plan.write(top),
         bottom=plan.write(0.0),
-        start=words.clock(end_s - COLUMNS * COLUMN_S[span]).removesuffix(" UTC")[:5],
+        start=words.clock(end_s - columns * COLUMN_S[span]).removesuffix(" UTC")[:5],
         summary=f"{plan.title} over {SPAN_WORDS[span]}: {said}.",
     )
 

@@ -22,6 +22,7 @@ COLUMNS: Final = 360
 Span: TypeAlias = Literal["hour", "day"]
 COLUMN_S: Final[Mapping[Span, float]] = {"hour": 10.0, "day": 240.0}
 """How much time one column holds."""
+COLUMNS_MIN: Final = 30
 _RATE_S: Final = 60.0
 """Rates and quantiles are of this long."""
 
@@ -63,6 +64,8 @@ class _Ring:
     )
     column: int | None = None
     """Number of the newest column: unix time by its length."""
+    first: int | None = None
+    """Number of the first one that anything was told in."""
 
     def note(self, wall_s: float, row: NDArray[np.float64]) -> None:
         column = int(wall_s // self.column_s)
@@ -76,6 +79,8 @@ class _Ring:
         self.column = column
         kept = self.values[column % COLUMNS]
         kept[:] = np.where(_IS_LOW, np.fmin(kept, row), np.fmax(kept, row))
+        if self.first is None and not np.isnan(row).all():
+            self.first = column
 
     def read(self, index: int) -> NDArray[np.float64]:
         start = 0 if self.column is None else (self.column + 1) % COLUMNS
@@ -112,6 +117,13 @@ class History:
         """Return a curve, oldest column first, NaN where nothing is known."""
         return self._rings[span].read(_INDEX[name])
 
+    def columns(self, span: Span) -> int:
+        """Return how many columns are worth showing: those since the first figures, some minutes at the least."""
+        ring = self._rings[span]
+        if ring.column is None or ring.first is None:
+            return COLUMNS_MIN
+        return min(COLUMNS, max(COLUMNS_MIN, ring.column - ring.first + 1))
+
     def end_wall_s(self, span: Span) -> float | None:
         """Return when the newest column ends; None before the first."""
         ring = self._rings[span]
@@ -128,8 +140,10 @@ class History:
         passed_s = wall_s - since_s
 
         def rate(metric: Metric) -> float | None:
-            grown = _total(sample, metric) - _total(before, metric)
-            return grown / passed_s if passed_s > 0 and grown >= 0 else None
+            was, now = _total(before, metric), _total(sample, metric)
+            if was is None or now is None or passed_s <= 0 or now < was:
+                return None
+            return (now - was) / passed_s
 
         classes: dict[str, float] = {}
         for (_source, name), count in sample.of(m.PRICES):
@@ -148,7 +162,7 @@ class History:
             "loop_lag": sample.get(m.LOOP_LAG, "keeper"),
             "rpc_lag": max((value for _labels, value in sample.of(m.RPC_LAG)), default=None),
             "price_age": sample.get(m.PRICE_AGE, "0.99"),
-            "spend_hour": sum(value for _labels, value in sample.of(m.SPEND_HOUR_LAMPORTS)),
+            "spend_hour": _total(sample, m.SPEND_HOUR_LAMPORTS),
         } | {
             name: value
             for lane in LANES
@@ -187,5 +201,6 @@ def recent_quantile(share: float, before: Sample, now: Sample, lane: str) -> flo
     return quantile(share, counts, m.DUE_TO_LANDED.buckets)
 
 
-def _total(sample: Sample, metric: Metric) -> float:
-    return sum(value for _labels, value in sample.of(metric))
+def _total(sample: Sample, metric: Metric) -> float | None:
+    values = [value for _labels, value in sample.of(metric)]
+    return sum(values) if values else None

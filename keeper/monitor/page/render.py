@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from keeper.monitor.page import words
 from keeper.monitor.page.blocks import SIGNS, Cell, Section
-from keeper.monitor.page.charts import HEIGHT, SPAN_WORDS, WIDTH, charts
+from keeper.monitor.page.charts import HEIGHT, SPAN_WORDS, charts
 from keeper.monitor.page.history import Span
 from keeper.monitor.page.machinery import endpoints, processes
 from keeper.monitor.page.money import rewards, spend, vault
@@ -73,7 +73,6 @@ def panels(shown: Shown, span: Span, *, with_charts: bool = True) -> dict[str, M
         found["charts"] = _CHARTS.render(
             charts=charts(shown.history, span),
             span_words=SPAN_WORDS[span],
-            width=WIDTH,
             height=HEIGHT,
         )
     for section in sections(shown):

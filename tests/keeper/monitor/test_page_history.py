@@ -115,3 +115,16 @@ def test_a_chart_says_in_words_what_it_shows():
     (coverage,) = [each for each in charts(moments.an_hour(), "hour") if each.id == "coverage"]
     assert coverage.summary.startswith("Coverage over the last hour: coverage now 0.")
     assert ["critical below 0.5", "warning below 1"] == [each.words for each in coverage.thresholds]
+
+
+def test_a_young_monitor_shows_its_minutes_and_no_empty_hour():
+    history = History()
+    for column in range(40):
+        history.take(
+            START_S + column * COLUMN_S["hour"],
+            {"keeper": told(column, COVERAGE=1.0)} if column > 4 else {},
+        )
+    (coverage,) = charts(history, "hour")
+    assert 35 == history.columns("hour") == coverage.width + 1
+    assert "M0 " == coverage.lines[0].path[:3]
+    assert COLUMNS == moments.an_hour().columns("hour")

@@ -1,0 +1,103 @@
+"""The monitor's rules over a drill: of what people would have been told, and when it was over.
+
+Shell. The rules, the judging and the view of services are the monitor's own; only the sockets between are left out where the
+keeper is a task of the drill's loop. It goes on while the keeper is dead: that is when people most need to be told.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from keeper.drills.model import Alarm
+from keeper.monitor.alerts import Engine, Notice, NoticeKind
+from keeper.monitor.rules import rules_for
+from keeper.monitor.sightings import Sightings
+from keeper.monitor.view import KEEPER, MONITOR, Seen, View
+from state.process_figures import Process
+from state.sample import Figures, Sample
+from state.sample_socket import read_samples, socket_path
+from state.telling import Gather
+
+LOOK_S: Final = 1.0
+"""Between two looks, as in a monitor at work."""
+
+
+@dataclass(slots=True, kw_only=True)
+class DrillMonitor:
+    """Who watches the keeper under drill."""
+
+    slot_s: float
+    now_s: Callable[[], float]
+    """Seconds since the drill's start."""
+    wall_ms: Callable[[], int]
+    alarms: list[Alarm] = field(default_factory=list)
+    """In the order in which they went off."""
+    _sightings: Sightings = field(init=False)
+    _engine: Engine = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to look."""
+        self._sightings = Sightings((KEEPER,), self.now_s())
+        self._engine = Engine(rules_for(self.slot_s))
+
+    async def watch(self) -> None:
+        """Judge every second, until cancelled."""
+        sequence = 0
+        while True:
+            sequence += 1
+            for notice in self._engine.take(self._view(sequence)):
+                self._note(notice)
+            await trio.sleep(LOOK_S)
+
+    async def listen(self, folder: Path) -> None:
+        """Hear a keeper that is a process of its own, until cancelled."""
+        async with read_samples(socket_path(folder, KEEPER), lambda _refusal: None) as samples:
+            async for sample in samples:
+                self._hear(sample)
+
+    async def tell(self, _path: Path, gather: Gather, _process: Process, over: trio.Event) -> None:
+        """Be told by a keeper of the same loop: `Surroundings.tell_samples`."""
+        sequence = 1
+        while not over.is_set():
+            self._hear(gather(sequence, is_last=False))
+            sequence += 1
+            with trio.move_on_after(LOOK_S):
+                await over.wait()
+        self._hear(gather(sequence, is_last=True))
+
+    def _hear(self, sample: Sample) -> None:
+        self._sightings.hear(sample, self.now_s())
+
+    def _view(self, sequence: int) -> View:
+        now_s, figures = self.now_s(), Figures()
+        self._sightings.put(figures, now_s)
+        own = Sample(service=MONITOR, sequence=sequence, figures=figures.values)
+        return View(
+            wall_s=self.wall_ms() / 1_000,
+            now_s=now_s,
+            samples=self._sightings.seen(now_s) | {MONITOR: Seen(sample=own, age_s=0.0)},
+        )
+
+    def _note(self, notice: Notice) -> None:
+        alert, now_s = notice.alert, self.now_s()
+        if notice.kind is NoticeKind.FIRED:
+            self.alarms.append(
+                Alarm(
+                    rule=alert.rule,
+                    level=alert.level,
+                    labels=tuple(alert.labels.items()),
+                    text=alert.summary,
+                    fired_s=now_s,
+                    resolved_s=None,
+                )
+            )
+        elif notice.kind is NoticeKind.RESOLVED:
+            place, alarm = next(
+                (place, each)
+                for place, each in reversed(list(enumerate(self.alarms)))
+                if (each.rule, each.labels) == (alert.rule, tuple(alert.labels.items()))
+            )
+            self.alarms[place] = replace(alarm, resolved_s=now_s)
