@@ -76,7 +76,7 @@ class LedgerWatch:
     def begin(self, store: Store, through_slot: int) -> None:
         """Take the ledger, which is read up to a slot."""
         self.store, self.through_slot = store, through_slot
-        self.process.commits = store.commits
+        self.process.commits = store.commit_counts
         self.ready.set()
 
     def note(self, delivery: Delivery) -> None:

@@ -222,13 +222,7 @@ def _anchored(config: Config, folder: Path) -> Config:
             config.sandbox,
             replay=None if config.sandbox.replay is None else folder / config.sandbox.replay,
         ),
-        monitor=replace(
-            config.monitor,
-            token_file=None
-            if config.monitor.token_file is None
-            else folder / config.monitor.token_file,
-            sinks=tuple(sink.anchored(folder) for sink in config.monitor.sinks),
-        ),
+        monitor=config.monitor.anchored(folder),
     )
 
 

@@ -24,6 +24,7 @@ JOBS_PER_MARKET_UNTABLED: Final = 32
 """Without any the fullest holds 23."""
 Amounts = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -32,22 +33,35 @@ class DueSince:
 
     _keys: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     _since_s: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    newest_s: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    """As last returned."""
+    _late_s: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """Since when it also could be liquidated, as far as we may."""
+    _order: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Of the keys, in the order that they were last given in."""
 
     def update(self, addresses: npt.NDArray[np.void], now_s: float) -> npt.NDArray[np.float64]:
         """Take what is due now, and return since when each of it is; what is missing is forgotten."""
         # Addresses are hashes: the first word tells them apart but for one pair in 2**64.
         keys = np.ascontiguousarray(addresses).view("<u8").reshape(-1, 4)[:, 0].copy()
         since_s = np.full(len(keys), now_s)
+        late_s = since_s.copy()
         if len(self._keys) and len(keys):
             at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
             is_known = self._keys[at] == keys
             since_s[is_known] = self._since_s[at[is_known]]
-        order = np.argsort(keys)
-        self._keys, self._since_s = keys[order], since_s[order]
-        self.newest_s = since_s
+            late_s[is_known] = self._late_s[at[is_known]]
+        order = self._order = np.argsort(keys)
+        self._keys, self._since_s, self._late_s = keys[order], since_s[order], late_s[order]
         return since_s
+
+    def bar(self, barred: Flags, now_s: float) -> float | None:
+        """Take which of those last given we may not liquidate; return since when the oldest of the others is late.
+
+        None: there is no other. What we may not do is not late, and is due anew from when we may.
+        """
+        is_barred = barred[self._order]
+        self._late_s[is_barred] = now_s
+        others_s = self._late_s[~is_barred]
+        return float(others_s.min()) if len(others_s) else None
 
 
 def jobs_of(

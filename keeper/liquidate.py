@@ -219,9 +219,8 @@ def _refill(lane: Lane, memory: _Memory, sight: Sight) -> None:
     per_market = JOBS_PER_MARKET if is_many else JOBS_PER_MARKET_UNTABLED
     at_most = per_market * min(_TRANSACTIONS_AT_A_LOOK, 2 * lane.room.value + 1)
     jobs = jobs_of(snapshot, found, waits, memory.since, now_s, at_most, per_market=per_market)
-    # What we may not do is not late; what is on its way or rests after a failure is.
-    late_s = memory.since.newest_s[~barred]
-    tally.lane(LANE).note_due(len(late_s), float(late_s.min()) if len(late_s) else None)
+    # What is on its way or rests after a failure is late as well.
+    tally.lane(LANE).note_due(int((~barred).sum()), memory.since.bar(barred, now_s))
     kept = {job.job_id for job in jobs} | {job.job_id for job in resting}
     memory.queue.withdraw_others(kept)
     for _, reason in memory.queue.offer(jobs, now_s):

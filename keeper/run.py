@@ -215,7 +215,10 @@ async def _tell(
 ) -> None:
     """Tell the run's figures beside its database, until it is over."""
     process = Process(
-        service=SERVICE, folder=path.parent, progress=work.progress, commits=work.store.commits
+        service=SERVICE,
+        folder=path.parent,
+        progress=work.progress,
+        commits=work.store.commit_counts,
     )
     gatherer = Gatherer(work=work, process=process, endpoints=endpoints)
     socket = socket_path(path.parent, SERVICE)

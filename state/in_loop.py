@@ -24,7 +24,7 @@ class InLoopStore:
     """A `Store` in memory."""
 
     def __init__(self) -> None:
-        self.commits = CommitCounts()
+        self.commit_counts = CommitCounts()
         self.db = Database(memory=True)
         configure(self.db)
         migrate(self.db, ":memory:", STATE)
@@ -34,7 +34,7 @@ class InLoopStore:
         await trio.lowlevel.checkpoint_if_cancelled()
         began_s = time.monotonic()
         result = commit(self.db, work)
-        self.commits.note(began_s)
+        self.commit_counts.note(began_s)
         return result
 
     async def read(self, work: Callable[[Database], T]) -> T:

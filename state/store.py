@@ -52,7 +52,7 @@ class Store(Protocol):
     """Where facts are committed and read."""
 
     @property
-    def commits(self) -> CommitCounts:
+    def commit_counts(self) -> CommitCounts:
         """How long commits took so far."""
         ...
 
@@ -82,7 +82,7 @@ class SqliteStore:
     """The `Store` on a file; made by `open_store`."""
 
     path: Path
-    commits: CommitCounts = field(default_factory=CommitCounts)
+    commit_counts: CommitCounts = field(default_factory=CommitCounts)
     _errands: "queue.SimpleQueue[_Errand | None]" = field(default_factory=queue.SimpleQueue)
 
     async def transaction(self, work: Callable[[Database], T]) -> T:
@@ -197,7 +197,7 @@ def _write(db: Database, store: SqliteStore) -> None:
             began_s = time.monotonic()
             results = _commit_group(db, store.path, [errand.work for errand in group])
             if group:
-                store.commits.note(began_s)
+                store.commit_counts.note(began_s)
             for errand, result in zip(group, results, strict=True):
                 errand.deliver(result)
             if is_over:

@@ -23,6 +23,7 @@ from keeper.config import load_config
 from keeper.options import RunOptions
 from keeper.run import run
 from keeper.surroundings import Surroundings
+from state.commit_counts import CommitCounts
 from state.store import Store, open_store
 
 T = TypeVar("T")
@@ -36,6 +37,11 @@ class MortalStore:
     point: Point
     times: int
     _seen: str = field(default="")
+
+    @property
+    def commit_counts(self) -> CommitCounts:
+        """How long commits took."""
+        return self.inner.commit_counts
 
     async def transaction(self, work: Callable[[Database], T]) -> T:
         """Commit, unless this is where it ends."""

@@ -52,6 +52,7 @@ Examples:
   keeper alerts                  what fires, who has taken it, what was told
   keeper decode SIGNATURE        a transaction or an account of the program, by name
   keeper monitor                 metrics, health, status page and alerts of a running keeper
+  keeper alerts                  what fires; take it; every rule there is
   keeper status                  is it well? what a person has to know now
   keeper idl                     the program's interface as Codama JSON
 """
@@ -84,6 +85,7 @@ cli.add_command(decode_command)
 cli.add_command(idl_command)
 cli.add_command(monitor_command)
 cli.add_command(status_command)
+cli.add_command(alerts_group)
 
 _EXPECTED = (KeeperError, StateError, ListenError, DeploymentFailed, GenesisRefused)
 """Errors that are an operator's to mend: one sentence, no traceback."""

@@ -5,7 +5,9 @@ import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Final, Literal, TextIO
 
 import structlog
@@ -118,13 +120,15 @@ def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
 
 
 def _secrets_of(sink: SinkConfig) -> Iterator[str]:
-    """Yield a sink's URL and keys; those in files are read, a file that cannot be is its reader's to complain of."""
-    if sink.url is not None:
-        yield sink.url
-    for file in (sink.url_file, sink.routing_key_file):
-        if file is not None:
+    """Yield a sink's URLs and keys; those in files are read, a file that cannot be is its reader's to complain of."""
+    for name, value in asdict(sink).items():
+        if isinstance(value, Path):
             with suppress(OSError, UnicodeDecodeError):
-                yield file.read_text().strip()
+                yield value.read_text().strip()
+        elif isinstance(value, str) and name.endswith(
+            ("url", "key", "token", "secret", "password")
+        ):
+            yield value
 
 
 def _link(

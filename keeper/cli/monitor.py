@@ -76,8 +76,6 @@ def monitor_command(
     """
     if context.invoked_subcommand is not None:
         return
-    if context.invoked_subcommand is not None:
-        return
     config = load_config(config_path)
     folder = folder or state_folder(config)
     services = (KEEPER,) if no_incentives else services_of(config)
@@ -86,7 +84,13 @@ def monitor_command(
     form = stderr_form(as_json=until_stdin_closes)
     with open_logs(sys.stderr, form=form, redaction=redaction):
         set_log_level(config.log.level)
-        post = Post(config=config.monitor, folder=folder, services=services, token=token)
+        post = Post(
+            config=config.monitor,
+            folder=folder,
+            services=services,
+            slot_s=config.cluster.slot_ms / 1_000,
+            token=token,
+        )
         trio.run(partial(_run, post, is_child=until_stdin_closes))
 
 

@@ -4,7 +4,7 @@ Edge.
 """
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,7 @@ class MonitorConfig:
     linger_s: float = 60.0
     """How long the monitor of a keeper that was killed stays once that is plain, to say so."""
     sinks: tuple[SinkConfig, ...] = ()
-    """Where alerts go; without any, the log has them. docs/monitor.md names the kinds."""
+    """Where alerts go; without any, into the monitor's log."""
 
     def __post_init__(self) -> None:
         """Refuse what would let strangers look, and what cannot be listened on."""
@@ -59,3 +59,11 @@ class MonitorConfig:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    def anchored(self, folder: Path) -> "MonitorConfig":
+        """Return it with relative paths taken from a folder."""
+        return replace(
+            self,
+            token_file=None if self.token_file is None else folder / self.token_file,
+            sinks=tuple(sink.anchored(folder) for sink in self.sinks),
+        )

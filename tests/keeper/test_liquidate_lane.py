@@ -67,6 +67,12 @@ def due(world, numbers, *, market=0):
     )
 
 
+def due_of(world):
+    """What the lane tells of its due jobs: how many, and since when the oldest is."""
+    counts = world.tally.lane("liquidations")
+    return counts.due, counts.due_since_s
+
+
 async def test_what_is_due_lands_in_one_batch_and_is_counted_from_the_programs_own_events(
     autojump_clock,
 ):
@@ -127,11 +133,15 @@ async def test_one_batch_of_a_market_is_in_flight_at_a_time_the_most_urgent_firs
         world.cluster.drops = 1
         world.price()
         rows = [position_row(n, debt=(60 + n) * USD) for n in range(40)]
+        began_s = trio.current_time()
         for _ in range(4):
             world.scan(markets=[market_row(0, slot=world.cluster.slot)], positions=rows)
             await world.slots(1)
         (batch,) = world.batches()
         assert len(batch) < 40
+        # What is on its way and what waits behind it are due alike, since they were seen.
+        count, since_s = due_of(world)
+        assert (40, began_s) == (count, since_s)
         assert [position_address(n) for n in range(39, 39 - len(batch), -1)] == batch
         for _ in range(30):
             gone = {bytes(each) for each in landed(world)}
@@ -270,8 +280,16 @@ async def test_a_price_we_do_not_trust_now_withholds_what_the_chain_would_do(
             await world.slots(1)
         assert [] == world.batches()
         assert {f"liquidations.{price_class}:fallback": 1} == world.tally.refusals
+        # Due, but not ours to do: no operator is woken for it, nor for the time that it waited once it may go.
+        assert 1 == world.tally.liquidations_due
+        assert (0, None) == due_of(world)
         due(world, [1])
-        await world.slots(4)
+        allowed_s = trio.current_time()
+        await world.slots(1)
+        count, since_s = due_of(world)
+        assert 1 == count
+        assert allowed_s - SLOT_S <= since_s
+        await world.slots(3)
         assert 1 == len(world.batches())
 
 

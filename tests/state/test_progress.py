@@ -160,7 +160,7 @@ def test_values_are_counted_below_the_bound_they_reach():
 
 async def test_commits_are_counted_by_whoever_commits(store, process):
     await store.transaction(lambda db: db.conn.execute("CREATE TABLE noted (id INTEGER)"))
-    found = sample_of(process(progress=Progress(), commits=store.commits))
+    found = sample_of(process(progress=Progress(), commits=store.commit_counts))
     assert sum(found.histograms["sqlite_commit_seconds", ("keeper",)].counts) == 1
     assert 0 <= found.get(LAST_COMMIT_AGE, "keeper") < 60
     assert found.get(RESIDENT_BYTES, "keeper") > 1_000_000

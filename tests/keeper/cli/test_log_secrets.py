@@ -30,7 +30,11 @@ def config(tmp_path):
         "monitor": {
             "sinks": [
                 {"kind": "webhook", "url": f"https://hooks.example/services/{HOOK}"},
-                {"kind": "webhook", "shape": "pagerduty", "routing_key_file": str(key_file)},
+                {
+                    "kind": "webhook",
+                    "shape": "pagerduty",
+                    "routing_key_file": str(key_file),
+                },
                 {"kind": "webhook", "url_file": str(secret_file)},
                 {"kind": "webhook", "url_file": str(tmp_path / "missing")},
             ]

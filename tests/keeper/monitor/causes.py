@@ -41,6 +41,7 @@ CALM = {
     (m.TASK_RUNNING.name, ("keeper", "prices")): 1.0,
     (m.TASK_AGE.name, ("keeper", "prices")): 0.5,
     (m.TASK_AGE_MAX.name, ("keeper", "prices")): 10.0,
+    (m.IS_DRAINING.name, ("keeper",)): 0.0,
     (m.LOOP_LAG.name, ("keeper",)): 0.01,
     (m.DISK_FREE_BYTES.name, ("keeper",)): 1e11,
     (m.LEDGER_LAG.name, ()): 40.0,

@@ -97,6 +97,14 @@ def test_a_killed_keeper_is_told_once_and_by_one_alert():
     assert notices[0].alert.level is Level.EMERGENCY
 
 
+def test_a_keeper_that_drains_may_know_less_and_less():
+    engine = Engine(tuple(RULES.values()))
+    old = figures() | {("process_is_draining", ("keeper",)): 1.0}
+    for name in ("platform_unseen", "scan_late", "prices_stale", "prices_halted", "work_overdue"):
+        old |= CAUSES[name].gauges
+    assert [n for second in range(60) for n in engine.take(view_of(old, float(second)))] == []
+
+
 def test_an_alert_that_nobody_takes_rises_one_step_and_no_further():
     engine, alert = fired("rpc_behind")
     after_s = ESCALATE_AFTER_S[Level.WARNING]

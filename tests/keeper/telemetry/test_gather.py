@@ -41,7 +41,7 @@ OF_INCENTIVES = {
 
 def gatherer_of(work, tmp_path):
     process = Process(
-        service="keeper", folder=tmp_path, progress=work.progress, commits=work.store.commits
+        service="keeper", folder=tmp_path, progress=work.progress, commits=work.store.commit_counts
     )
     return Gatherer(work=work, process=process, endpoints=lambda: (ENDPOINT,), version="1")
 
