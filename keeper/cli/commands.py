@@ -49,6 +49,7 @@ Examples:
   keeper verify                  audit a deployment against the specification
   keeper prices                  every market by source: age, class, band, reason
   keeper profile                 what every instruction costs, beside what was aimed at
+  keeper alerts                  what fires, who has taken it, what was told
   keeper decode SIGNATURE        a transaction or an account of the program, by name
   keeper monitor                 metrics, health, status page and alerts of a running keeper
   keeper alerts                  what fires; take it; every rule there is
@@ -71,6 +72,7 @@ def cli() -> None:
 cli.add_command(run_command)
 cli.add_command(check_command)
 cli.add_command(shadow_command)
+cli.add_command(alerts_group)
 cli.add_command(deploy_command)
 cli.add_command(genesis_command)
 cli.add_command(verify_command)

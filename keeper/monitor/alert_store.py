@@ -117,11 +117,10 @@ class AlertStore:
         """
 
         def prepare(db: Database) -> tuple[Alert, ...]:
-            marks = ", ".join("?" for _sink in sinks)
             db.conn.execute(
                 "UPDATE delivery SET state = 'given_up', words = 'the sink is not configured any more' "
-                f"WHERE state = 'queued' AND sink NOT IN ({marks})",
-                list(sinks),
+                "WHERE state = 'queued' AND sink NOT IN (SELECT value FROM json_each(?))",
+                [json.dumps(list(sinks))],
             )
             db.conn.execute(
                 "DELETE FROM alert WHERE resolved_ms IS NOT NULL AND id <= (SELECT max(id) FROM alert) - ?",
