@@ -37,7 +37,9 @@ async def test_that_it_dies_stops_nothing_and_is_said():
     )
 
 
+# It is meant to outlive the run that started it, whose handles on it nobody closes.
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 async def test_a_keeper_that_breaks_leaves_it_to_say_so(tmp_path):
     said = tmp_path / "said"
     command = [sys.executable, "-c", OUTLIVES, str(said)]

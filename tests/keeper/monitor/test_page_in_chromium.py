@@ -47,6 +47,7 @@ class Site:
         self.page = Page(self.board)
         self.sequence = 9_000
         self.history = moments.an_hour()
+        self.places = 100
 
     def tell(self, *, equity=None, **changed):
         self.sequence += 1
@@ -58,7 +59,7 @@ class Site:
 
     async def serve(self, task_status=trio.TASK_STATUS_IGNORED):
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        bounded = BoundedListener(listener, trio.Semaphore(100))
+        bounded = BoundedListener(listener, trio.Semaphore(self.places))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.page.encode)
             app = Starlette(routes=self.page.routes())
