@@ -94,7 +94,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
             expression=increase(m.FOREIGN_SIGNATURES, 600.0) > 0,
             keep_s=0.0,
             summary="somebody else signed {value:.0f} transactions with our keys within 10 minutes",
-            already_did="logs each signature as signer.foreign; it goes on working with the keys it has",
+            already_did="logs each signature as payer.shared; it goes on working with the keys it has",
         ),
         Rule(
             name="spend_near_cap",
