@@ -222,12 +222,7 @@ def _anchored(config: Config, folder: Path) -> Config:
             config.sandbox,
             replay=None if config.sandbox.replay is None else folder / config.sandbox.replay,
         ),
-        monitor=replace(
-            config.monitor,
-            token_file=None
-            if config.monitor.token_file is None
-            else folder / config.monitor.token_file,
-        ),
+        monitor=config.monitor.anchored(folder),
     )
 
 

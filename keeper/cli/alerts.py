@@ -49,9 +49,7 @@ def alerts_group() -> None:
 @JSON_OPTION
 def list_command(config_path: Path, *, as_json: bool) -> None:
     """List the alerts that fire, the worst first, as they were last told."""
-    found = sorted(
-        _store(load_config(config_path)).firing(), key=lambda alert: -alert.level.rank
-    )
+    found = sorted(_store(load_config(config_path)).firing(), key=lambda alert: -alert.level.rank)
     if as_json:
         click.echo(json.dumps({"alerts": [messages.as_json(alert) for alert in found]}))
         return

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import click
 
+from keeper.cli.alerts import alerts_group
 from keeper.cli.check import check_command
 from keeper.cli.decode import decode_command
 from keeper.cli.deploy import deploy_command
@@ -48,8 +49,10 @@ Examples:
   keeper verify                  audit a deployment against the specification
   keeper prices                  every market by source: age, class, band, reason
   keeper profile                 what every instruction costs, beside what was aimed at
+  keeper alerts                  what fires, who has taken it, what was told
   keeper decode SIGNATURE        a transaction or an account of the program, by name
   keeper monitor                 metrics, health, status page and alerts of a running keeper
+  keeper alerts                  what fires; take it; every rule there is
   keeper status                  is it well? what a person has to know now
   keeper idl                     the program's interface as Codama JSON
 """
@@ -69,6 +72,7 @@ def cli() -> None:
 cli.add_command(run_command)
 cli.add_command(check_command)
 cli.add_command(shadow_command)
+cli.add_command(alerts_group)
 cli.add_command(deploy_command)
 cli.add_command(genesis_command)
 cli.add_command(verify_command)
@@ -81,6 +85,7 @@ cli.add_command(decode_command)
 cli.add_command(idl_command)
 cli.add_command(monitor_command)
 cli.add_command(status_command)
+cli.add_command(alerts_group)
 
 _EXPECTED = (KeeperError, StateError, ListenError, DeploymentFailed, GenesisRefused)
 """Errors that are an operator's to mend: one sentence, no traceback."""

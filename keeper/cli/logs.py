@@ -3,8 +3,9 @@
 import logging
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TextIO
@@ -13,6 +14,7 @@ import structlog
 
 from keeper.cli.log_outlet import open_outlet
 from keeper.config import Config
+from keeper.monitor.sink_config import SinkConfig
 from keeper.view import Notice
 from programs.redaction import Redaction, credentials, redaction_for
 
@@ -103,6 +105,11 @@ def _adopt_libraries() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[_IntoOurs()], force=True)
 
 
+def explorer_of(config: Config) -> str | None:
+    """Return where signatures can be looked at; nowhere for a sandbox's, which no explorer has heard of."""
+    return None if config.sandbox.enabled else config.monitor.explorer_url
+
+
 def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
     """Return what hides the credentials that stand in keeper.toml.
 
@@ -117,12 +124,12 @@ def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
     return redaction_for(urls, (*tokens, *public, *(text for text in found if "://" not in text)))
 
 
-def _secrets_of(sink: Mapping[str, object]) -> Iterator[str]:
+def _secrets_of(sink: SinkConfig) -> Iterator[str]:
     """Yield a sink's URLs and keys; those in files are read, a file that cannot be is its reader's to complain of."""
-    for name, value in sink.items():
-        if isinstance(value, str) and name.endswith("_file"):
+    for name, value in asdict(sink).items():
+        if isinstance(value, Path):
             with suppress(OSError, UnicodeDecodeError):
-                yield Path(value).read_text().strip()
+                yield value.read_text().strip()
         elif isinstance(value, str) and name.endswith(
             ("url", "key", "token", "secret", "password")
         ):

@@ -14,7 +14,7 @@ import click
 import trio
 
 from keeper.cli.check import CONFIG_OPTION
-from keeper.cli.logs import open_logs, redaction_of, set_log_level, stderr_form
+from keeper.cli.logs import explorer_of, open_logs, redaction_of, set_log_level, stderr_form
 from keeper.cli.monitor_files import monitor_files_command
 from keeper.config import Config, load_config
 from keeper.errors import MonitorError
@@ -76,8 +76,6 @@ def monitor_command(
     """
     if context.invoked_subcommand is not None:
         return
-    if context.invoked_subcommand is not None:
-        return
     config = load_config(config_path)
     folder = folder or state_folder(config)
     services = (KEEPER,) if no_incentives else services_of(config)
@@ -86,11 +84,15 @@ def monitor_command(
     form = stderr_form(as_json=until_stdin_closes)
     with open_logs(sys.stderr, form=form, redaction=redaction):
         set_log_level(config.log.level)
-        post = Post(config=config.monitor, folder=folder, services=services, token=token)
+        post = Post(
+            config=config.monitor,
+            folder=folder,
+            services=services,
+            slot_s=config.cluster.slot_ms / 1_000,
+            token=token,
+            explorer_url=explorer_of(config),
+        )
         trio.run(partial(_run, post, is_child=until_stdin_closes))
-
-
-monitor_command.add_command(monitor_files_command)
 
 
 monitor_command.add_command(monitor_files_command)

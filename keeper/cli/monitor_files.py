@@ -26,8 +26,17 @@ _SOURCE: Final = Path(__file__).parents[2]
     help="keeper.toml on that machine.",
 )
 @click.option("--user", default="keeper", show_default=True, help="Who runs the services.")
-def monitor_files_command(folder: Path, source: Path, config: Path, user: str) -> None:
+@click.option(
+    "--slot-ms",
+    type=click.IntRange(10, 10_000),
+    default=400,
+    show_default=True,
+    help="Nominal length of a slot on the cluster that is kept: rules that count slots need it.",
+)
+def monitor_files_command(
+    folder: Path, source: Path, config: Path, user: str, slot_ms: int
+) -> None:
     """Write systemd units, a container file, a Grafana dashboard and Prometheus' rules into FOLDER."""
-    site = Site(source=source, config=config, user=user)
+    site = Site(source=source, config=config, user=user, slot_s=slot_ms / 1_000)
     for path in write_files(shipped_files(site), folder):
         click.echo(path)

@@ -56,7 +56,7 @@ class Alarms:
         try:
             taken = await trio.to_thread.run_sync(self.store.acknowledgements)
         except StateError as error:
-            log.error("alerts.unreadable", words=str(error))
+            log.error("alerts.unreadable", words=str(error))  # noqa: TRY400 - its sentence says all
             taken = {}
         found = [self.engine.acknowledge(each, by, view.wall_s) for each, by in taken.items()]
         self.unwritten += [notice for notice in found if notice is not None]
@@ -86,7 +86,7 @@ class Alarms:
                 self.store.record, tuple(self.unwritten), self._told
             )
         except StateError as error:
-            log.error("alerts.unwritten", words=str(error), notices=len(self.unwritten))
+            log.error("alerts.unwritten", words=str(error), notices=len(self.unwritten))  # noqa: TRY400 - its sentence says all
             return
         self.unwritten.clear()
         for sink, count in given_up.items():

@@ -117,11 +117,10 @@ class AlertStore:
         """
 
         def prepare(db: Database) -> tuple[Alert, ...]:
-            marks = ", ".join("?" for _sink in sinks)
             db.conn.execute(
                 "UPDATE delivery SET state = 'given_up', words = 'the sink is not configured any more' "
-                f"WHERE state = 'queued' AND sink NOT IN ({marks})",  # noqa: S608 - question marks only
-                list(sinks),
+                "WHERE state = 'queued' AND sink NOT IN (SELECT value FROM json_each(?))",
+                [json.dumps(list(sinks))],
             )
             db.conn.execute(
                 "DELETE FROM alert WHERE resolved_ms IS NOT NULL AND id <= (SELECT max(id) FROM alert) - ?",
@@ -247,7 +246,9 @@ class AlertStore:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.path.touch(mode=0o600)
             with closing(
-                sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_TIMEOUT_S)
+                sqlite3.connect(
+                    f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_TIMEOUT_S
+                )
             ) as connection:
                 db = Database(connection)
                 configure(db)

@@ -149,21 +149,18 @@ class Engine:
                 alert = _alert(rule, dict(labels), value, since_wall_s, view.wall_s)
                 self._fires[key] = _Fire(alert)
                 notices.append(Notice(kind=NoticeKind.FIRED, alert=alert, wall_s=view.wall_s))
-        is_unknown = self._is_unknown(rule, view)
         for key in [key for key in self._pending if key[0] == rule.name and key[1] not in holds]:
             del self._pending[key]
         for key in [key for key in self._fires if key[0] == rule.name]:
             if key[1] not in holds:
-                self._end(key, rule, view, notices, is_unknown=is_unknown)
+                self._end(key, rule, view, notices)
             if key in self._fires:
                 _escalate(self._fires[key], view.wall_s, notices)
 
-    def _end(
-        self, key: _Key, rule: Rule, view: View, notices: list[Notice], *, is_unknown: bool
-    ) -> None:
+    def _end(self, key: _Key, rule: Rule, view: View, notices: list[Notice]) -> None:
         """End an alert whose condition has not held for long enough."""
         fire = self._fires[key]
-        if is_unknown:
+        if self._is_unknown(rule, view):
             fire.over_since_s = None
             return
         if fire.over_since_s is None:
@@ -222,11 +219,7 @@ def _escalate(fire: _Fire, wall_s: float, notices: list[Notice]) -> None:
     """Tell again of an alert that nobody acknowledged: one step up, or at the top as it is."""
     alert = fire.alert
     after_s = ESCALATE_AFTER_S.get(alert.level)
-    if (
-        after_s is None
-        or alert.acknowledged_by is not None
-        or wall_s - alert.told_wall_s < after_s
-    ):
+    if after_s is None or alert.acknowledged_by is not None or wall_s - alert.told_wall_s < after_s:
         return
     if alert.level is Level.EMERGENCY:
         kind = NoticeKind.REMINDED

@@ -57,12 +57,14 @@ async def run_monitor_child(command: list[str], finish: trio.Event) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(forward_log, process.stderr, last_lines, "monitor.said")
             nursery.start_soon(_tell_url, process.stdout)
-            nursery.start_soon(_finish, process, finish)
-            await process.wait()
-            if not finish.is_set():
-                words = last_lines[-1] if last_lines else "it said nothing"
-                log.error("monitor.lost", status=process.returncode, words=words)
-            nursery.cancel_scope.cancel(reason="the monitor has ended")
+            async with trio.open_nursery() as ending:
+                ending.start_soon(_finish, process, finish)
+                await process.wait()
+                ending.cancel_scope.cancel(reason="the monitor has ended")
+        # Not before all of its words are heard.
+        if not finish.is_set():
+            words = last_lines[-1] if last_lines else "it said nothing"
+            log.error("monitor.lost", status=process.returncode, words=words)
     finally:
         if finish.is_set() or process.returncode is not None:
             await end_process(process)

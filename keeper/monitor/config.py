@@ -1,12 +1,14 @@
 """The table [monitor] of keeper.toml.
 
-Edge. Sinks are read strictly by whoever delivers to them.
+Edge.
 """
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from keeper.monitor.sink_config import SinkConfig
 
 PORT: Final = 9184
 _PORT_MAX: Final = 65_535
@@ -29,8 +31,8 @@ class MonitorConfig:
     """Where a transaction can be looked at."""
     linger_s: float = 60.0
     """How long the monitor of a keeper that was killed stays once that is plain, to say so."""
-    sinks: tuple[dict[str, Any], ...] = ()
-    """Where alerts go; docs/monitor.md names the kinds."""
+    sinks: tuple[SinkConfig, ...] = ()
+    """Where alerts go; without any, into the monitor's log."""
 
     def __post_init__(self) -> None:
         """Refuse what would let strangers look, and what cannot be listened on."""
@@ -57,3 +59,11 @@ class MonitorConfig:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    def anchored(self, folder: Path) -> "MonitorConfig":
+        """Return it with relative paths taken from a folder."""
+        return replace(
+            self,
+            token_file=None if self.token_file is None else folder / self.token_file,
+            sinks=tuple(sink.anchored(folder) for sink in self.sinks),
+        )

@@ -67,7 +67,7 @@ async def deliver(
         try:
             is_taken = await _tell_queued(sink, store, errands)
         except StateError as error:
-            log.error("alerts.unreadable", sink=sink.name, words=str(error))
+            log.error("alerts.unreadable", sink=sink.name, words=str(error))  # noqa: TRY400 - its sentence says all
             is_taken = False
         failed_in_a_row = 0 if is_taken else failed_in_a_row + 1
         if failed_in_a_row:

@@ -87,6 +87,10 @@ class Expression(ABC):
         """Keep the values for whose labels a condition holds too."""
         return When(left=self, right=condition)
 
+    def unless(self, condition: "Expression") -> "When":
+        """Keep the values for whose labels a condition does not hold."""
+        return When(left=self, right=condition, is_negated=True)
+
     def summed(self, *by: str) -> "Summed":
         """Add the values that agree in these labels."""
         return Summed(inner=self, by=by)
@@ -127,7 +131,10 @@ class Figure(Expression):
         if not self.where:
             return self.name
         return (
-            self.name + "{" + ",".join(f"{label}={_quoted(value)}" for label, value in self.where) + "}"
+            self.name
+            + "{"
+            + ",".join(f"{label}={_quoted(value)}" for label, value in self.where)
+            + "}"
         )
 
     def labels(self) -> tuple[str, ...]:
@@ -224,10 +231,11 @@ class Pair(Expression):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When(Expression):
-    """The left side's values where the right side has one."""
+    """The left side's values where the right side has one; or, negated, where it has none."""
 
     left: Expression
     right: Expression
+    is_negated: bool = False
 
     def evaluate(self, window: Window) -> Vector:
         """Return what is left of the left side."""
@@ -235,13 +243,14 @@ class When(Expression):
         return {
             labels: value
             for labels, value in self.left.evaluate(window).items()
-            if _of(labels, self.right.labels()) in holds
+            if (_of(labels, self.right.labels()) in holds) is not self.is_negated
         }
 
     def promql(self) -> str:
-        """Return `and`."""
+        """Return `and` or `unless`."""
+        word = "unless" if self.is_negated else "and"
         return (
-            f"{_within(self.left)} and on ({_listed(self.right.labels())}) {_within(self.right)}"
+            f"{_within(self.left)} {word} on ({_listed(self.right.labels())}) {_within(self.right)}"
         )
 
     def labels(self) -> tuple[str, ...]:

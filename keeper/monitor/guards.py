@@ -5,6 +5,7 @@ byte of it; whoever has not sent one yet holds one of a few places, and the newe
 answered however many sockets stand open without one. A write that the peer does not take ends the connection.
 """
 
+import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -38,8 +39,11 @@ class Bounds:
     head_s: float = 5.0
     """For a whole head, from the connection's first moment on."""
     send_s: float = SEND_S
-    waiting_max: int = 128
-    """Connections without a head; one more ends the oldest."""
+    waiting_max: int = 1_024
+    """Connections without a head; one more ends the oldest. So many that in a burst nobody loses the place before the request,
+    which follows the connection, has come."""
+    refusing_max: int = 128
+    """Connections that are told why they are refused; more are closed without a word."""
     open_max: int = 1_280
     """Connections that are being answered: a thousand open pages, and room for everybody else."""
     peer_max: int = 64
@@ -110,6 +114,7 @@ class Door:
     _waiting: dict[trio.CancelScope, None] = field(default_factory=dict)
     """Of those without a head, the oldest first."""
     _open: int = 0
+    _refusing: int = 0
     _peers: Counter[str] = field(default_factory=Counter)
     _told_s: dict[str, float] = field(default_factory=dict)
 
@@ -141,7 +146,7 @@ class Door:
             refusal = CROWDED
         if refusal is not None:
             self._note(refusal.reason, stream)
-            await _refuse(stream, refusal)
+            await self._refuse(stream, refusal)
             return
         assert isinstance(found, bytes)
         self._open += 1
@@ -150,8 +155,18 @@ class Door:
         finally:
             self._open -= 1
 
+    async def _refuse(self, stream: trio.SocketStream, refusal: Refusal) -> None:
+        """Say why, unless so many are being told already that their sockets would be all there are."""
+        if self._refusing < self.bounds.refusing_max:
+            self._refusing += 1
+            try:
+                await _tell(stream, refusal)
+            finally:
+                self._refusing -= 1
+
     async def _head(self, stream: trio.SocketStream) -> bytes | Refusal:
         """Read up to the empty line; give the place up to whoever comes later."""
+        held = bytearray()
         with trio.move_on_after(self.bounds.head_s) as scope:
             if len(self._waiting) >= self.bounds.waiting_max:
                 oldest = next(iter(self._waiting))
@@ -159,10 +174,13 @@ class Door:
                 oldest.cancel(reason="somebody else wants the place")
             self._waiting[scope] = None
             try:
-                return await _read_head(stream)
+                return await _read_head(stream, held)
             finally:
                 self._waiting.pop(scope, None)
-        return SLOW if trio.current_time() >= scope.deadline else CROWDED
+        # In a crowd a whole request may lie there that nobody had time to read.
+        return _whole_head(stream, held) or (
+            SLOW if trio.current_time() >= scope.deadline else CROWDED
+        )
 
     @contextmanager
     def _counted(self, peer: str | None) -> Generator[bool]:
@@ -191,8 +209,7 @@ class Door:
             )
 
 
-async def _read_head(stream: trio.SocketStream) -> bytes | Refusal:
-    held = bytearray()
+async def _read_head(stream: trio.SocketStream, held: bytearray) -> bytes | Refusal:
     while not (end := heads.end_of(held)):
         if len(held) > HEAD_BYTES_MAX:
             return LONG
@@ -203,7 +220,17 @@ async def _read_head(stream: trio.SocketStream) -> bytes | Refusal:
     return bytes(held[:end]) if end <= HEAD_BYTES_MAX else LONG
 
 
-async def _refuse(stream: trio.SocketStream, refusal: Refusal) -> None:
+def _whole_head(stream: trio.SocketStream, held: bytearray) -> bytes | None:
+    """Return a head that has arrived by now; None of a part of one."""
+    try:
+        held += os.read(stream.socket.fileno(), HEAD_BYTES_MAX)
+    except OSError:
+        return None
+    end = heads.end_of(held)
+    return bytes(held[:end]) if 0 < end <= HEAD_BYTES_MAX else None
+
+
+async def _tell(stream: trio.SocketStream, refusal: Refusal) -> None:
     """Say why, and hear the peer out: a socket closed with bytes unread takes the reply back."""
     with trio.move_on_after(_LINGER_S):
         await stream.send_all(heads.answer(refusal))

@@ -74,9 +74,7 @@ def line(notice: Notice) -> str:
 def slack(notice: Notice, page_url: str | None = None) -> dict[str, Any]:
     """Return the body of an incoming webhook."""
     alert = notice.alert
-    mark = (
-        ":white_check_mark:" if notice.kind is NoticeKind.RESOLVED else _MARKS[alert.level]
-    )
+    mark = ":white_check_mark:" if notice.kind is NoticeKind.RESOLVED else _MARKS[alert.level]
     url = runbook_url(alert, page_url)
     runbook = alert.runbook if url is None else f"<{url}|{alert.runbook}>"
     facts = [
@@ -90,7 +88,9 @@ def slack(notice: Notice, page_url: str | None = None) -> dict[str, Any]:
     text = "\n".join(facts)
     return {
         "text": f"{mark} {_escaped(line(notice))}",
-        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": f"{mark} {text}"[:3_000]}}],
+        "blocks": [
+            {"type": "section", "text": {"type": "mrkdwn", "text": f"{mark} {text}"[:3_000]}}
+        ],
     }
 
 
@@ -135,7 +135,9 @@ def alertmanager(
 def timestamp(wall_s: float) -> str:
     """Return unix time as RFC 3339 with milliseconds."""
     return (
-        datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        datetime.fromtimestamp(wall_s, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
     )
 
 

@@ -4,18 +4,19 @@ Shell.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 import trio
 
+from keeper.monitor.alarms import Alarms, open_alarms
 from keeper.monitor.checks import look_at
 from keeper.monitor.config import MonitorConfig
 from keeper.monitor.guards import Door
-from keeper.monitor.moment import Alert, Moment
+from keeper.monitor.moment import Moment
 from keeper.monitor.page.app import Page
 from keeper.monitor.page.history import History
 from keeper.monitor.page.shown import Shown
@@ -30,6 +31,8 @@ from state.sample_socket import read_samples, socket_path
 
 LOOK_S: Final = 1.0
 """Between two looks."""
+_LAST_WORDS_S: Final = 5.0
+"""For sinks to be told of the end."""
 
 log = structlog.get_logger()
 
@@ -42,36 +45,29 @@ class Post:
     folder: Path
     """Of state: where services have their sockets."""
     services: tuple[str, ...]
+    slot_s: float
+    """Nominal length of a slot."""
     token: str | None = None
+    explorer_url: str | None = None
+    """Where a transaction can be looked at, with `{signature}` in it."""
     keeper_gone: trio.Event | None = None
     """Set once the keeper that started us has let go of us; None where nobody did."""
     opened: Callable[[str], None] = field(default=lambda _url: None)
     """Told the port's URL."""
 
 
-class Alarms(Protocol):
-    """Judges every second by the rules, and wakes people."""
-
-    @property
-    def firing(self) -> Sequence[Alert]:
-        """What fires now."""
-        ...
-
-    async def take(self, view: View) -> None:
-        """Judge one second; what has to be told is on its way when this returns, and no sink was waited for."""
-        ...
-
-    def put(self, figures: Figures) -> None:
-        """Say of alerts and sinks what figures there are."""
-        ...
-
-
-async def watch(post: Post, alarms: Alarms | None = None) -> None:
+async def watch(post: Post) -> None:
     """Watch until cancelled; or, when a keeper started us, until it has ended and everybody was told.
 
     Raises:
         MonitorError: the port cannot be had, and nobody's monitor is expected to give it up.
+        StateError: the database of alerts cannot be used.
     """
+    async with open_alarms(post.config.sinks, post.folder, post.slot_s) as alarms:
+        await _watch(post, alarms)
+
+
+async def _watch(post: Post, alarms: Alarms) -> None:
     sightings = Sightings(post.services, time.monotonic(), _left(post))
     board, shown = Newest[Moment](), Newest[Shown]()
     page = Page(shown)
@@ -87,6 +83,9 @@ async def watch(post: Post, alarms: Alarms | None = None) -> None:
             looking.start_soon(_look, own, board, shown)
             await _wait_over(post, sightings)
             own.over.set()
+        # What is not told by then stays in the database, for the next monitor.
+        with trio.move_on_after(_LAST_WORDS_S):
+            await alarms.wait_delivered()
         nursery.cancel_scope.cancel(reason="the keeper that we watched has ended")
 
 
@@ -125,7 +124,7 @@ class _Own:
     sightings: Sightings
     door: Door
     page: Page
-    alarms: Alarms | None
+    alarms: Alarms
     over: trio.Event = field(default_factory=trio.Event)
     """Set when there is nothing left to watch: one more look, and that was the last one."""
     sequence: int = 0
@@ -141,8 +140,7 @@ class _Own:
         figures.put(m.PORT_STREAMS, self.page.streams)
         figures.put(m.UPTIME, now_s - self.began_s, MONITOR)
         figures.put(m.CPU_SECONDS, time.process_time(), MONITOR)
-        if self.alarms is not None:
-            self.alarms.put(figures)
+        self.alarms.put(figures)
         own = Sample(
             service=MONITOR,
             sequence=self.sequence,
@@ -164,9 +162,8 @@ async def _look(own: _Own, board: Newest[Moment], shown: Newest[Shown]) -> None:
     while not is_last:
         is_last = own.over.is_set()
         view = own.view()
-        if own.alarms is not None:
-            await own.alarms.take(view)
-        alerts = () if own.alarms is None else tuple(own.alarms.firing)
+        await own.alarms.take(view)
+        alerts = own.alarms.firing
         moment = Moment(view=view, checks=look_at(view), alerts=alerts)
         history.take(view.wall_s, _fresh(view))
         board.publish(moment)
@@ -177,7 +174,7 @@ async def _look(own: _Own, board: Newest[Moment], shown: Newest[Shown]) -> None:
                 alerts=alerts,
                 checks=moment.checks,
                 history=history,
-                explorer_url=own.post.config.explorer_url,
+                explorer_url=own.post.explorer_url,
             )
         )
         next_s = max(next_s + LOOK_S, trio.current_time())

@@ -112,7 +112,9 @@ def read_secret(path: Path) -> str:
             raise SinkSecretError(f"{path} is larger than {_SECRET_BYTES_MAX} bytes: not one line")
         text = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError as error:
-        raise SinkSecretError(f"{path} does not exist: write the secret into it, mode 0600") from error
+        raise SinkSecretError(
+            f"{path} does not exist: write the secret into it, mode 0600"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SinkSecretError(f"{path} cannot be read: {error}") from error
     if not text or any(character.isspace() for character in text):

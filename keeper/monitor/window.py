@@ -61,7 +61,9 @@ class Window:
         """Return a series' values of now."""
         return self._now.get(name, {})
 
-    def past(self, name: str, range_s: float) -> Iterator[tuple[LabelSet, list[tuple[float, float]]]]:
+    def past(
+        self, name: str, range_s: float
+    ) -> Iterator[tuple[LabelSet, list[tuple[float, float]]]]:
         """Yield the points of the last `range_s` seconds, both ends included, by labels; only of what `ranges_s` names."""
         start_s = self.now_s - range_s
         for labels, points in self._past.get(name, {}).items():

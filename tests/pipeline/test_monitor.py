@@ -81,6 +81,22 @@ def test_a_keeper_is_ready_then_hangs_then_lives_then_is_killed_and_the_monitor_
         wait_until(port.is_closed, "the monitor ends once it has lingered")
 
 
+def test_the_monitor_of_a_killed_keeper_makes_room_for_the_next_one_s(config):
+    text = config.read_text()
+    config.write_text(text.replace(f"linger_s = {LINGER_S}", "linger_s = 600"))
+    options = ("run", "--json", "--config", str(config))
+    with started(*options) as killed:
+        old = Port(killed)
+        wait_until(old.is_status("/live", 200), "alive")
+        killed.process.kill()
+    with started(*options) as keeper:
+        new = Port(keeper)
+        wait_until(new.is_status("/live", 200), "the next one is watched")
+        assert old.is_closed()
+        keeper.process.send_signal(signal.SIGTERM)
+        finish(keeper)
+
+
 def test_a_monitor_ends_with_a_keeper_that_ends_in_order_and_status_hears_the_keeper_itself(config):
     status = ("status", "--config", str(config), "--json", "--folder")
     with started("run", "--json", "--config", str(config)) as keeper:

@@ -3,6 +3,7 @@
 Core.
 """
 
+from keeper.monitor.catalog.draining import drains
 from keeper.monitor.expressions import figure, highest, lowest
 from keeper.monitor.level import Level
 from keeper.monitor.rule import Rule
@@ -66,7 +67,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(
             name="platform_unseen",
             level=Level.CRITICAL,
-            expression=figure(m.SLOT_AGE) > 50 * slot_seconds,
+            expression=(figure(m.SLOT_AGE) > 50 * slot_seconds).unless(drains()),
             for_s=2.0,
             summary="the platform has not been seen to move for {value:.0f} s, more than 50 slots",
             already_did="asks every endpoint in turn, and subscribes anew",
@@ -74,7 +75,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(
             name="scan_late",
             level=Level.WARNING,
-            expression=figure(m.LAST_SCAN_AGE) > 750 * slot_seconds,
+            expression=(figure(m.LAST_SCAN_AGE) > 750 * slot_seconds).unless(drains()),
             for_s=5.0,
             summary="the program's accounts were last read whole {value:.0f} s ago, more than 750 slots",
             already_did="works on from notifications, and repeats the scan until it succeeds",

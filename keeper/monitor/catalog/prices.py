@@ -5,6 +5,7 @@ Core.
 
 from typing import Final
 
+from keeper.monitor.catalog.draining import drains
 from keeper.monitor.expressions import Magnitude, figure
 from keeper.monitor.level import Level
 from keeper.monitor.rule import Rule
@@ -22,7 +23,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(  # Source: SPEC section 6
             name="prices_halted",
             level=Level.EMERGENCY,
-            expression=figure(m.PRICES, price_class="halted").summed() > 0,
+            expression=(figure(m.PRICES, price_class="halted").summed() > 0).unless(drains()),
             for_s=5 * slot_s,
             summary="{value:.0f} prices are halted: unknown for 750 slots, or every source failed five times in a row",
             already_did="posts, liquidates and opens nothing in these markets, and keeps asking every source",
@@ -30,7 +31,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(
             name="prices_stale",
             level=Level.WARNING,
-            expression=figure(m.PRICES, price_class="stale").summed() > 0,
+            expression=(figure(m.PRICES, price_class="stale").summed() > 0).unless(drains()),
             for_s=50 * slot_s,
             summary="{value:.0f} prices are stale: nobody has told them for 150 slots",
             already_did="acts on none of them: no post, no liquidation, no step of a chain",
@@ -38,7 +39,9 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(
             name="prices_degraded",
             level=Level.WARNING,
-            expression=100 * figure(m.PRICES, price_class="degraded").summed() / followed > 50,
+            expression=(
+                100 * figure(m.PRICES, price_class="degraded").summed() / followed > 50
+            ).unless(drains()),
             for_s=150 * slot_s,
             summary="{value:.0f} % of prices come from a fallback: their first source does not answer, or is not trusted yet",
             already_did="posts them with their band, liquidates only where the band leaves no doubt, opens nothing",
@@ -46,7 +49,9 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(
             name="prices_uncertain",
             level=Level.INFO,
-            expression=100 * figure(m.PRICES, price_class="uncertain").summed() / followed > 50,
+            expression=(
+                100 * figure(m.PRICES, price_class="uncertain").summed() / followed > 50
+            ).unless(drains()),
             for_s=750 * slot_s,
             keep_s=300.0,
             summary="{value:.0f} % of prices are uncertain: books are wide or one-sided, or sources disagree",
@@ -55,7 +60,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(  # Source: SPEC section 6
             name="price_source_failing",
             level=Level.WARNING,
-            expression=failures >= FAILURES_MAX,
+            expression=(failures >= FAILURES_MAX).unless(drains()),
             for_s=5.0,
             summary="price source {source} has not answered {value:.0f} times in a row",
             already_did="uses the next best source, and trusts this one again after three agreeing probes",
@@ -63,7 +68,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(  # Source: SPEC section 6
             name="price_sources_all_failing",
             level=Level.EMERGENCY,
-            expression=failures.least() >= FAILURES_MAX,
+            expression=(failures.least() >= FAILURES_MAX).unless(drains()),
             for_s=2.0,
             summary="no price source answers: each failed {value:.0f} times in a row or more",
             already_did="counts every price as halted, acts on none, and keeps asking every source",

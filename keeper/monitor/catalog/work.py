@@ -5,6 +5,7 @@ Core.
 
 from typing import Final
 
+from keeper.monitor.catalog.draining import drains
 from keeper.monitor.expressions import figure, increase, lowest
 from keeper.monitor.level import Level
 from keeper.monitor.rule import Rule
@@ -31,7 +32,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(  # Source: SPEC section 6
             name="work_overdue",
             level=Level.CRITICAL,
-            expression=oldest_due > 25 * slot_seconds,
+            expression=(oldest_due > 25 * slot_seconds).unless(drains()),
             for_s=2 * slot_s,
             keep_s=30.0,
             summary="the oldest job of {lane} has been due for {value:.1f} s, more than 25 slots",
@@ -40,9 +41,11 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(
             name="lane_stalled",
             level=Level.EMERGENCY,
-            expression=(figure(m.LAST_LANDED_AGE) > 150 * slot_seconds).when(
-                oldest_due > 150 * slot_seconds
-            ),
+            expression=(
+                (figure(m.LAST_LANDED_AGE) > 150 * slot_seconds).when(
+                    oldest_due > 150 * slot_seconds
+                )
+            ).unless(drains()),
             for_s=2 * slot_s,
             summary="{lane} has work and has landed nothing for {value:.0f} s, more than a transaction lives",
             already_did="signs anew whatever has provably expired; the other lanes go on with payers of their own",
@@ -91,7 +94,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
             expression=increase(m.FOREIGN_SIGNATURES, 600.0) > 0,
             keep_s=0.0,
             summary="somebody else signed {value:.0f} transactions with our keys within 10 minutes",
-            already_did="logs each signature as signer.foreign; it goes on working with the keys it has",
+            already_did="logs each signature as payer.shared; it goes on working with the keys it has",
         ),
         Rule(
             name="spend_near_cap",

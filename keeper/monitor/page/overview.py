@@ -5,7 +5,7 @@ Core.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from keeper.monitor.page import words
 from keeper.monitor.page.blocks import State
@@ -23,12 +23,19 @@ STATES: Final[dict[str, State]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The one sentence that is read aloud when it changes."""
+    """The one sentence that comes first."""
 
     state: State
     sentence: str
+    spoken: str
+    """The same without figures that move: it is read aloud whenever it changes, and only then."""
     title: str
     """Of the browser's tab."""
+
+    @classmethod
+    def plain(cls, state: State, sentence: str, title: str) -> Self:
+        """Return one whose sentence stands still by itself."""
+        return cls(state=state, sentence=sentence, spoken=sentence, title=title)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +97,20 @@ def _verdict(shown: Shown, alerts: Sequence[Alert], failed: Sequence[Check]) -> 
     if alerts:
         worst = level_of(alerts[0])
         many = "1 alert fires" if len(alerts) == 1 else f"{len(alerts)} alerts fire"
-        sentence = f"{many}, the worst is {worst}: {alerts[0].summary}"
-        state: State = "bad" if failed else STATES[worst]
-        return Verdict(state=state, sentence=sentence, title=f"({len(alerts)}) {worst}")
+        begin = f"{many}, the worst is {worst}:"
+        return Verdict(
+            state="bad" if failed else STATES[worst],
+            sentence=f"{begin} {alerts[0].summary}",
+            spoken=f"{begin} {words.plain(alerts[0].rule)}",
+            title=f"({len(alerts)}) {worst}",
+        )
     if failed:
         others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
         sentence = f"not ready: {words.plain(failed[0].name)}{others}"
-        return Verdict(state="bad", sentence=sentence, title="not ready")
+        return Verdict.plain("bad", sentence, "not ready")
     count = len(shown.checks)
     sentence = f"all is well: {count} of {count} checks pass, no alert fires"
-    return Verdict(state="good", sentence=sentence, title="all is well")
+    return Verdict.plain("good", sentence, "all is well")
 
 
 def _word(shown: Shown) -> Verdict | None:
@@ -107,14 +118,14 @@ def _word(shown: Shown) -> Verdict | None:
     seen = shown.samples.get(KEEPER)
     if seen is None:
         sentence = "no word from the keeper yet: nothing is known of it"
-        return Verdict(state="bad", sentence=sentence, title="no keeper")
+        return Verdict.plain("bad", sentence, "no keeper")
     if seen.sample.is_last:
         sentence = "the keeper has stopped in order; figures are those of its end"
-        return Verdict(state="note", sentence=sentence, title="stopped")
+        return Verdict.plain("note", sentence, "stopped")
     if seen.age_s > SILENT_S:
         told = words.clock(shown.wall_s - seen.age_s)
         sentence = f"the keeper is silent since {told}: figures below are old"
-        return Verdict(state="bad", sentence=sentence, title="keeper silent")
+        return Verdict.plain("bad", sentence, "keeper silent")
     return None
 
 

@@ -1,6 +1,6 @@
 """What to do about an alert, out of docs/alerts, as HTML.
 
-Shell. Files stand beside the package where it runs from its source, and inside of it where it was installed.
+Shell: reads the pages where the keeper's source is, as everything that ships does.
 """
 
 import re
@@ -10,19 +10,14 @@ from typing import Final
 from markdown_it import MarkdownIt
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_FOLDERS: Final = (
-    Path(__file__).with_name("runbooks"),
-    Path(__file__).parents[3] / "docs" / "alerts",
-)
+_FOLDER: Final = Path(__file__).parents[3] / "docs" / "alerts"
 
 
-def runbook_html(name: str) -> str | None:
+def runbook_html(name: str, folder: Path = _FOLDER) -> str | None:
     """Return an alert's page; None where there is none of that name."""
-    if _NAME.fullmatch(name) is None:
+    file = folder / f"{name}.md"
+    if _NAME.fullmatch(name) is None or not file.is_file():
         return None
-    for folder in _FOLDERS:
-        file = folder / f"{name}.md"
-        if file.is_file():
-            # Its own HTML is shown as text: runbooks are ours, but nothing needs to be trusted.
-            return str(MarkdownIt("js-default").render(file.read_text(encoding="utf-8")))
-    return None
+    # HTML in it is shown as text: runbooks are ours, but nothing needs to be trusted.
+    markdown = MarkdownIt("js-default").enable("table")
+    return str(markdown.render(file.read_text(encoding="utf-8")))

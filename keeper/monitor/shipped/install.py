@@ -12,6 +12,7 @@ from typing import Final
 
 from keeper.errors import MonitorError
 from keeper.monitor.shipped.grafana import dashboard
+from keeper.monitor.shipped.prometheus import RULE_FILE, rule_file
 
 _UNITS: Final = ("keeper.service", "keeper-monitor.service", "incentives.service")
 
@@ -26,6 +27,8 @@ class Site:
     """keeper.toml."""
     user: str
     """Who runs the services; no other right than to its own state."""
+    slot_s: float = 0.4
+    """Nominal length of a slot on the cluster."""
 
     def __post_init__(self) -> None:
         """Refuse what a unit file would read as something else."""
@@ -50,6 +53,7 @@ def shipped_files(site: Site) -> dict[str, str]:
         "container/Containerfile": texts["Containerfile"],
         "grafana/keeper.json": json.dumps(dashboard(), indent=2) + "\n",
         "prometheus/prometheus.yml": texts["prometheus.yml"],
+        f"prometheus/{RULE_FILE}": rule_file(site.slot_s),
     }
 
 

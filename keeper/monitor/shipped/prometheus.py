@@ -1,4 +1,4 @@
-"""The same rules for a Prometheus: a rule file, tests of it for promtool, and what to scrape.
+"""The same rules for a Prometheus: a rule file, and tests of it for promtool.
 
 Core. Escalation and acknowledgement are not in it: a Prometheus hands alerts to an Alertmanager, which has its own of both.
 """
@@ -12,9 +12,8 @@ from keeper.monitor.rule import Rule, go_template
 from keeper.monitor.rules import rules_for
 
 RULE_FILE: Final = "keeper.rules.yml"
-SCRAPE_FILE: Final = "prometheus.yml"
 INTERVAL_S: Final = 1
-"""Between two evaluations, and two scrapes: what is counted in slots of 0.4 s cannot be seen any more slowly."""
+"""Between two evaluations, as in the monitor."""
 
 
 def rule_file(slot_s: float, rules: Sequence[Rule] | None = None) -> str:
@@ -35,22 +34,6 @@ def rule_file(slot_s: float, rules: Sequence[Rule] | None = None) -> str:
         "# Needs Prometheus 2.42 or newer.\n"
     )
     return head + yaml({"groups": [group]})
-
-
-def scrape_file(target: str) -> str:
-    """Return a configuration that scrapes a monitor and evaluates the rules."""
-    return yaml(
-        {
-            "global": {
-                "scrape_interval": duration(INTERVAL_S),
-                "evaluation_interval": duration(INTERVAL_S),
-            },
-            "rule_files": [RULE_FILE],
-            "scrape_configs": [
-                {"job_name": "keeper", "static_configs": [{"targets": [target]}]},
-            ],
-        }
-    )
 
 
 def promtool_file(

@@ -21,6 +21,8 @@ SIGNATURE = str(KEYPAIR.sign_message(b""))
 def config(tmp_path):
     secret_file = tmp_path / "sink-url"
     secret_file.write_text("https://hooks.example/xyz/IN-A-FILE-ONLY\n")
+    key_file = tmp_path / "routing-key"
+    key_file.write_text("R0UTING-KEY-OF-OURS\n")
     raw = {
         "cluster": {"rpc_urls": [URL], "program_id": str(KEYPAIR.pubkey())},
         "keys": {"keeper": "key.json"},
@@ -28,7 +30,11 @@ def config(tmp_path):
         "monitor": {
             "sinks": [
                 {"kind": "webhook", "url": f"https://hooks.example/services/{HOOK}"},
-                {"kind": "pagerduty", "routing_key": "R0UTING-KEY-OF-OURS"},
+                {
+                    "kind": "webhook",
+                    "shape": "pagerduty",
+                    "routing_key_file": str(key_file),
+                },
                 {"kind": "webhook", "url_file": str(secret_file)},
                 {"kind": "webhook", "url_file": str(tmp_path / "missing")},
             ]

@@ -1,5 +1,6 @@
 """The page in a real Chromium: what it shows, that it lives, that everybody can use it."""
 
+import itertools
 from dataclasses import replace
 
 import httpx
@@ -9,10 +10,15 @@ import trio
 import webdriver
 from starlette.applications import Starlette
 
+from keeper.monitor.config import MonitorConfig
 from keeper.monitor.page.app import Page
+from keeper.monitor.run import Post, watch
 from keeper.newest import Newest
 from programs.localnet.connections import serve_connections
 from programs.localnet.listen import BoundedListener
+from state import metrics as m
+from state.sample_board import SampleBoard
+from state.sample_socket import serve_samples, socket_path
 
 pytestmark = pytest.mark.skipif(
     webdriver.CHROMIUM is None or webdriver.DRIVER is None,
@@ -47,6 +53,7 @@ class Site:
         self.page = Page(self.board)
         self.sequence = 9_000
         self.history = moments.an_hour()
+        self.places = 100
 
     def tell(self, *, equity=None, **changed):
         self.sequence += 1
@@ -58,7 +65,7 @@ class Site:
 
     async def serve(self, task_status=trio.TASK_STATUS_IGNORED):
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        bounded = BoundedListener(listener, trio.Semaphore(100))
+        bounded = BoundedListener(listener, trio.Semaphore(self.places))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.page.encode)
             app = Starlette(routes=self.page.routes())
@@ -137,6 +144,46 @@ async def test_a_page_that_is_told_nothing_more_says_that_it_is_old(tab, site, u
     site.tell()
     await tab.wait_for("return document.querySelector('#live').textContent === 'live'")
     await tab.wait_for("return document.title === 'all is well · keeper'")
+
+
+async def test_an_alert_of_the_rules_appears_on_the_page_of_a_real_monitor_and_goes(
+    tab, nursery, tmp_path
+):
+    """Figures over a socket, judged by the shipped rules, shown through the guarded port: only the keeper is a fake."""
+    opened_send, opened = trio.open_memory_channel(1)
+    board = SampleBoard()
+    halted = trio.Event()
+
+    async def tell():
+        for second in itertools.count(1):
+            sample = moments.keeper_sample(second, second=float(second))
+            is_halted = float(halted.is_set())
+            figures = {**sample.figures, (m.IS_HALTED.name, ()): is_halted}
+            board.publish(replace(sample, figures=figures))
+            await trio.sleep(0.5)
+
+    await nursery.start(serve_samples, socket_path(tmp_path, "keeper"), board)
+    nursery.start_soon(tell)
+    post = Post(
+        config=MonitorConfig(port=0),
+        folder=tmp_path,
+        services=("keeper",),
+        slot_s=0.4,
+        opened=opened_send.send_nowait,
+    )
+    nursery.start_soon(watch, post)
+    with trio.fail_after(webdriver.HANG_S):
+        await tab.open(await opened.receive())
+    await tab.wait_for("return stream?.readyState === 1")
+    assert await tab.run("return !document.getElementById('alert-1-platform_halted')")
+    halted.set()
+    await tab.wait_text("#alerts", "the platform was halted by its halt authority")
+    assert "platform_halted" in await tab.text("#alerts")
+    halted = trio.Event()
+    await tab.wait_for(
+        "return !document.querySelector('#alerts').textContent.includes('was halted')"
+    )
+    assert [] == await tab.complaints()
 
 
 async def test_the_first_key_leads_past_the_navigation(tab, url):

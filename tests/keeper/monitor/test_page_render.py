@@ -9,7 +9,8 @@ import pytest
 
 from keeper.monitor.page.blocks import SIGNS
 from keeper.monitor.page.overview import overview
-from keeper.monitor.page.render import page, panels
+from keeper.monitor.page.render import page, panels, runbook
+from keeper.monitor.page.runbooks import runbook_html
 from keeper.monitor.page.shown import Shown
 from state import metrics as m
 
@@ -86,6 +87,17 @@ def test_all_is_well_only_while_the_keeper_speaks_every_check_passes_and_no_aler
 )
 def test_whatever_is_wrong_comes_first(changed, expected):
     assert verdict(moments.moment(**changed)) == ("bad", expected)
+
+
+def test_what_is_read_aloud_changes_when_the_alert_does_and_not_with_its_figures():
+    told = {
+        overview(moments.moment(alerts=[moments.Firing(summary=f"due for {age} s")])).verdict.spoken
+        for age in range(5)
+    }
+    assert {"1 alert fires, the worst is critical: coverage low"} == told
+    html = panels(moments.moment(alerts=[moments.Firing()]), "hour")["top"]
+    assert 1 == html.count('role="status"')
+    assert told.pop() in html
 
 
 def test_a_keeper_that_stopped_in_order_is_no_alarm():
@@ -173,3 +185,14 @@ def test_a_state_is_told_by_a_sign_and_never_by_colour_alone():
 def test_a_landing_is_linked_only_where_an_explorer_is_set():
     assert f"https://explorer.solana.com/tx/{moments.SIGNATURE}" in page(moments.moment(), "hour")
     assert "explorer" not in page(moments.moment(explorer_url=None), "hour")
+
+
+def test_a_runbook_is_its_markdown_and_html_in_it_is_text(tmp_path):
+    text = "# Stuck\n\n- run `keeper status`\n\n| a |\n|---|\n| b |\n\n<script>alert(1)</script>\n"
+    (tmp_path / "stuck.md").write_text(text)
+    html = runbook("stuck", runbook_html("stuck", tmp_path))
+    assert "stuck · runbook Status Stuck run keeper status a b" in Reader(html).text
+    assert "<code>keeper status</code>" in html
+    assert "<td>b</td>" in html
+    assert "<script" not in html
+    assert runbook_html("../stuck", tmp_path / "x") is None
