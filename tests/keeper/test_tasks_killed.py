@@ -28,7 +28,7 @@ async def tell(keeper, folder, board):
     """What the keeper tells and the monitor makes of it, once a second each."""
     work = keeper.work_of_run
     process = Process(
-        service="keeper", folder=folder, progress=work.progress, commits=work.store.commits
+        service="keeper", folder=folder, progress=work.progress, commits=work.store.commit_counts
     )
     gatherer = Gatherer(work=work, process=process, endpoints=lambda: (), version="1")
     sightings, sequence = Sightings(("keeper",), trio.current_time()), 0
