@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from incentives.ledger.recorded import read_events, read_progress
+from incentives.ledger.recorded import read_events, read_progress, read_snapshot
 from incentives.parameters import Parameters, ParametersError
 from incentives.reading.known import TEACHING, Known
 from incentives.rules.rulebook import Rulebook
@@ -40,6 +40,7 @@ def resume(db: Database, parameters: Parameters, begun_epoch: int) -> Resumed:
         begun_epoch: the epoch that runs on chain by now, -1 before the season.
 
     Raises:
+        LedgerError: the snapshot is not what was written.
         ParametersError: the parameters change what is already promised.
         RulebookError: the snapshot is of another formula version, or cannot be read.
     """
@@ -54,14 +55,14 @@ def resume(db: Database, parameters: Parameters, begun_epoch: int) -> Resumed:
             last=None,
         )
     _check_recorded(db, parameters)
-    row = db.conn.execute("SELECT seq, body FROM snapshot").fetchone()
-    if row is None:
+    snapshot = read_snapshot(db)
+    if snapshot is None:
         after_seq, rulebook = 0, Rulebook(parameters)
     else:
-        after_seq = row[0]
-        recorded = Parameters.from_json(json.loads(row[1])["parameters"])
+        after_seq, _, body = snapshot
+        recorded = Parameters.from_json(json.loads(body)["parameters"])
         parameters.require_extends(recorded, begun_epoch)
-        rulebook = Rulebook.from_json(row[1], parameters)
+        rulebook = Rulebook.from_json(body, parameters)
     for event in read_events(db, after_seq):
         for _ in rulebook.take(event):
             pass

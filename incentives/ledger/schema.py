@@ -206,7 +206,8 @@ BEGIN SELECT RAISE(ABORT, 'the ledger only moves forward'); END;
 CREATE TABLE snapshot (
     seq INTEGER PRIMARY KEY,
     through_slot INTEGER NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
 -- What the chain was seen to hold, finalized; beside the ledger, not in its chain of hashes.

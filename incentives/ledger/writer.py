@@ -38,6 +38,7 @@ from incentives.ledger.rows import (
     epoch_row,
     event_row,
     payout_rows,
+    snapshot_row,
 )
 from incentives.lines import (
     Anomaly,
@@ -257,8 +258,8 @@ def _move(db: Database, batch: Batch, progress: Progress) -> None:
     if batch.snapshot is not None:
         db.conn.execute("DELETE FROM snapshot")
         db.conn.execute(
-            "INSERT INTO snapshot (seq, through_slot, body) VALUES (?, ?, ?)",
-            [progress.seq, progress.through_slot, batch.snapshot],
+            "INSERT INTO snapshot (seq, through_slot, body, hash) VALUES (?, ?, ?, ?)",
+            snapshot_row(progress.seq, progress.through_slot, batch.snapshot),
         )
 
 

@@ -129,7 +129,10 @@ class LineCheck:
                 "order",
                 f"an event of slot {self._place[0]} is recorded, but the ledger says it is read through slot {progress.through_slot}",
             )
-        for series, sequence in self._db.conn.execute("SELECT series, sequence FROM series"):
+        read = dict(self._db.conn.execute("SELECT series, sequence FROM series"))
+        for series in self._sequences.keys() - read.keys():
+            yield Finding("order", f"nothing says how far series {series} is read")
+        for series, sequence in read.items():
             last = self._sequences.get(series, 0)
             if last > sequence or (series >= REWARDS_SERIES and last != sequence):
                 yield Finding(
