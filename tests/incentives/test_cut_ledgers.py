@@ -5,7 +5,10 @@ import struct
 from contextlib import closing, suppress
 
 import pytest
+import trio
+from click.testing import CliRunner
 
+from incentives.cli.commands import cli
 from incentives.cli.recompute import compute_again
 from incentives.ledger.opened import read_ledger
 from incentives.ledger.verify import verify
@@ -89,3 +92,22 @@ async def test_a_gap_that_no_cut_explains_still_stops_reading_after_a_restart(tm
     chain.finalized = 1_020
     with pytest.raises(GapError):
         await follow_once(chain, at)
+
+
+def test_the_commands_hold_up_and_say_what_nobody_could_read(tmp_path):
+    path = trio.run(follow_once, platform(LIMIT), settings_in(tmp_path))
+    (signature,) = rows(path, "SELECT signature FROM event WHERE kind = 128 ORDER BY seq LIMIT 1")[
+        0
+    ]
+
+    def asked(*arguments):
+        return CliRunner().invoke(cli, [*arguments, "--ledger", str(path)])
+
+    explained = asked("explain", signature)
+    assert explained.exit_code == 2
+    assert "UNREAD CLOSE_POSITION at slot 1005" in explained.output
+    assert "logs of its transaction are cut" in explained.output
+    for command in ("verify", "recompute", "bootstrap", "balances", "trial-balance", "epoch"):
+        found = asked(command)
+        assert found.exit_code == 0, found.output
+    assert asked("export", "--csv").exit_code == 0

@@ -18,6 +18,8 @@ from solders.transaction import VersionedTransaction
 
 from programs.localnet.admission import TransactionRefused, parse_transaction
 from programs.localnet.bank import Bank, BankConfig
+from programs.log_limit import until_cut
+from tests.incentives.cut_chain import as_kept
 
 TABLE_PROGRAM = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 
@@ -317,3 +319,21 @@ def test_a_priority_fee_counts_in_the_fee_and_in_the_recent_fees(bank, payer, pa
     assert bank.recent_fees.floor([payer.pubkey()])[-1] == (bank.slot, 2_000_000)
     bank.execute(pay(bank, Pubkey.new_unique()))
     assert bank.recent_fees.floor([payer.pubkey()])[-1] == (bank.slot, 0)
+
+
+def test_logs_are_kept_as_a_node_with_that_limit_keeps_them(payer, pay):
+    memo = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
+    noise = [set_compute_unit_limit(1_400_000), *[Instruction(memo, b"", [])] * 44]
+    kept = {}
+    for limit in (5_000, 10_000, None):
+        bank = Bank(BankConfig(log_bytes_max=limit))
+        bank.airdrop(payer.pubkey(), 10**12)
+        signature = bank.send(bytes(pay(bank, Pubkey.new_unique(), 5_000_000, extra=noise)))
+        kept[limit] = list(bank.status(signature).meta.logs())
+    whole = kept[None]
+    assert sum(map(len, whole)) > 10_000
+    assert BankConfig().log_bytes_max == 10_000
+    for limit in (5_000, 10_000):
+        assert kept[limit] == as_kept(whole, limit)
+        assert "Log truncated" in kept[limit]
+    assert list(until_cut(whole)[0]) == list(until_cut(kept[10_000])[0])
