@@ -1,7 +1,7 @@
 """What telling its figures costs a keeper: `python -m bench.monitor`.
 
 sample  a gather and its line, with 21,000 markets, their prices and 1,000,000 positions (goal: 5 ms together)
-share   the sandbox's keeper with and without its figures told and read: share of its CPU time (goal: 3 %)
+share   of the CPU time of the sandbox's keeper, what gathering and writing its figures took, as it tells itself (goal: 3 %)
 """
 
 import argparse

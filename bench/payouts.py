@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Any, Final
 import structlog
 import trio
 from solders.keypair import Keypair
+from solders.pubkey import Pubkey
 
 from bench._reward_world import PROGRAM
 from keeper.execute import Kit, open_lane, watch_blockhashes
@@ -78,9 +81,38 @@ class Paid:
         return round((self.fees_lamports + self.accounts_rent_lamports) / self.wallets, 1)
 
 
-async def pay_all(url: str, payer: Keypair, folder: Path, asked: argparse.Namespace) -> Paid:
-    """Post and pay the one root of the folder."""
-    slot_s = asked.slot_ms / 1_000
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paying:
+    """A payouts lane at work."""
+
+    rpc: Rpc
+    kit: Kit
+    mint: Pubkey
+    """Of MMT."""
+
+
+@asynccontextmanager
+async def paying(
+    url: str,
+    payer: Keypair,
+    folder: Path,
+    *,
+    slot_s: float,
+    concurrency: int,
+    creates: bool,
+    interval_s: float,
+) -> AsyncGenerator[Paying]:
+    """Post and pay the roots of `folder`/payouts until the block ends.
+
+    Args:
+        url: of the network.
+        payer: its faucet, which is every authority.
+        folder: for the database too.
+        slot_s: length of a slot.
+        concurrency: transactions in flight.
+        creates: whether token accounts are opened.
+        interval_s: between two rounds while nothing lands.
+    """
     async with (
         open_rpc([url], RpcSettings()) as rpc,
         open_store(folder / "keeper.db") as store,
@@ -97,35 +129,51 @@ async def pay_all(url: str, payer: Keypair, folder: Path, asked: argparse.Namesp
             tally=Tally(),
             program=PROGRAM,
             quote_mint=parameters.quote_mint,
-            slot_ms=asked.slot_ms,
+            slot_ms=round(slot_s * 1_000),
         )
         pace = Pace(poll_interval_s=slot_s / 4, resend_interval_s=4 * slot_s)
         await nursery.start(land, rpc, kit.attempts, kit.in_flight, lambda: pace)
         hash_ = str(await rpc.get_genesis_hash())
         await nursery.start(watch_blockhashes, rpc, kit.blockhashes, 2 * slot_s, hash_)
         config = LaneConfig(
-            concurrency=asked.concurrency,
+            concurrency=concurrency,
             hourly_spend_max_lamports=_CAP,
             daily_spend_max_lamports=_CAP,
         )
-        lane = open_lane(kit, "payouts", payer, config.purse(), concurrency=asked.concurrency)
+        lane = open_lane(kit, "payouts", payer, config.purse(), concurrency=concurrency)
         posting = Posting(lane=lane, incentives_authority=parameters.incentives_authority)
         rules = PayRules(
-            folder=folder / "payouts", creates_token_accounts=True, interval_s=25 * slot_s
+            folder=folder / "payouts", creates_token_accounts=creates, interval_s=interval_s
         )
-        started_s, started_cpu_s = time.perf_counter(), time.process_time()
         pay = partial(pay_due_rewards, posting=posting, genesis_hash=hash_)
         nursery.start_soon(pay, lane, rules, parameters.mmt_mint, trio.Event())
-        with trio.fail_after(_PATIENCE_S):
-            posted_s = await _until_paid(rpc, 0, started_s)
-            confirmed_s = await _until_paid(rpc, asked.wallets, started_s)
-            cpu_s = time.process_time() - started_cpu_s
-            finalized_s = await _until_paid(rpc, asked.wallets, started_s, "finalized")
-            await kit.in_flight.wait_all_ended("finalized")
+        yield Paying(rpc=rpc, kit=kit, mint=parameters.mmt_mint)
         nursery.cancel_scope.cancel(reason="all is paid")
+
+
+async def pay_all(url: str, payer: Keypair, folder: Path, asked: argparse.Namespace) -> Paid:
+    """Post and pay the one root of the folder."""
+    slot_s = asked.slot_ms / 1_000
+    work = paying(
+        url,
+        payer,
+        folder,
+        slot_s=slot_s,
+        concurrency=asked.concurrency,
+        creates=True,
+        interval_s=25 * slot_s,
+    )
+    async with work as lane:
+        started_s, started_cpu_s = time.perf_counter(), time.process_time()
+        with trio.fail_after(_PATIENCE_S):
+            posted_s = await _until_paid(lane.rpc, 0, started_s)
+            confirmed_s = await _until_paid(lane.rpc, asked.wallets, started_s)
+            cpu_s = time.process_time() - started_cpu_s
+            finalized_s = await _until_paid(lane.rpc, asked.wallets, started_s, "finalized")
+            await lane.kit.in_flight.wait_all_ended("finalized")
     return await _sum_up(
         folder,
-        kit,
+        lane.kit,
         asked,
         posted_s=posted_s,
         confirmed_s=confirmed_s,

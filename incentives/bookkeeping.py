@@ -75,6 +75,7 @@ class Bookkeeper:
                 lines=lines,
                 through_slot=delivery.through_slot,
                 series=delivery.series,
+                unsettled=delivery.unsettled,
                 snapshot=self.rulebook.to_json() if has_snapshot else None,
             )
         )

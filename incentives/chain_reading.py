@@ -40,7 +40,7 @@ async def read_genesis(rpc: Rpc, program: Pubkey) -> Global:
         SeasonUnreadError: the program has had no genesis there.
     """
     address = global_address(program)[0]
-    return _genesis(program, await rpc.get_account(address, "finalized"))
+    return genesis_from(program, await rpc.get_account(address, "finalized"))
 
 
 async def read_chain(rpc: Rpc, program: Pubkey, mint: Pubkey) -> ChainReading:
@@ -68,13 +68,18 @@ async def read_chain(rpc: Rpc, program: Pubkey, mint: Pubkey) -> ChainReading:
             supply=decode_mint(token.data).supply,
             sink=decode_token_account(sink.data).amount,
             treasury=decode_token_account(treasury.data).amount,
-            posted=_genesis(program, genesis).posted_mmt,
+            posted=genesis_from(program, genesis).posted_mmt,
         )
     except NotTokenAccountError as error:
         raise SeasonUnreadError(f"the MMT accounts of program {program}: {error}") from error
 
 
-def _genesis(program: Pubkey, account: Account | None) -> Global:
+def genesis_from(program: Pubkey, account: Account | None) -> Global:
+    """Decode the program's genesis account.
+
+    Raises:
+        SeasonUnreadError: the program has had no genesis there, or the account is none of this version.
+    """
     if account is None or account.owner != program:
         raise SeasonUnreadError(
             f"program {program} has had no genesis on this cluster: check cluster.program_id and cluster.rpc_urls"

@@ -15,7 +15,7 @@ from pydantic import PlainValidator, TypeAdapter, ValidationError
 from solders.pubkey import Pubkey
 
 from incentives.parameters import CHAIN_EPOCH_SLOTS, LOCK_SLOTS, Parameters, ParametersError, Rules
-from programs.rpc_settings import RpcSettings
+from programs.rpc_settings import EndpointKeys, RpcSettings
 
 T = TypeVar("T")
 
@@ -23,7 +23,6 @@ _SANDBOX: Final = "sandbox"
 """Under state.folder: what is remembered of chains that end with the keeper that started them."""
 _PAYOUTS: Final = "payouts"
 _FILE_BYTES_MAX: Final = 1 << 20
-_DEADLINE_TRIES: Final = 3
 
 
 class ConfigError(Exception):
@@ -46,7 +45,8 @@ class IncentivesConfig:
     ledger: Path | None = None
     """The ledger's file; without it one per cluster, named after its genesis hash, in state.folder."""
     rpc_urls: tuple[str, ...] = ()
-    """Where history is read, instead of cluster.rpc_urls: nodes that keep all of it, with whole logs."""
+    """Where history is read, instead of cluster.rpc_urls: nodes that keep all of it, with what programs
+    called, and at least 10,000 bytes of a transaction's logs."""
     poll_slots: int = 4
     """Between two looks at what has been finalized."""
     drain_s: int = 60
@@ -77,11 +77,10 @@ class IncentivesConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Cluster:
+class _Cluster(EndpointKeys):
     rpc_urls: tuple[str, ...]
     program_id: Annotated[Pubkey, PlainValidator(_address)]
     slot_ms: int = 400
-    rpc_timeout_ms: int = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,14 +210,11 @@ def parse_settings(raw: dict[str, Any], path: Path) -> Settings:
     folder = root / shared.state.folder
     if shared.sandbox.enabled:
         folder /= _SANDBOX
-    timeout_s = shared.cluster.rpc_timeout_ms / 1_000
     return Settings(
         rpc_urls=incentives.rpc_urls or shared.cluster.rpc_urls,
         program=shared.cluster.program_id,
         slot_ms=shared.cluster.slot_ms,
-        rpc_settings=RpcSettings(
-            try_timeout_s=timeout_s, read_deadline_s=_DEADLINE_TRIES * timeout_s
-        ),
+        rpc_settings=shared.cluster.rpc_settings,
         folder=folder,
         manifests=folder / _PAYOUTS
         if shared.payouts.folder is None

@@ -87,6 +87,7 @@ async def follow(
     """
     async with open_rpc(settings.rpc_urls, settings.rpc_settings) as rpc:
         while True:
+            beat()
             try:
                 return await follow_with(rpc, settings, wishes, task_status=task_status)
             except RpcFailure as failure:
@@ -128,6 +129,8 @@ async def follow_with(
             program=settings.program,
             through_slot=resumed.through_slot,
             series=resumed.series,
+            unsettled=resumed.unsettled,
+            known=resumed.known,
         )
         log.info(
             "follower.started",
@@ -174,7 +177,8 @@ async def _check_history(rpc: Rpc, settings: Settings, resumed: Resumed) -> None
             raise
         log.info("follower.history_pruned", slot=slot, reason=str(error))
         return
-    found = () if block is None else (each.event for each in events_of(block, settings.program))
+    read = () if block is None else events_of(block, settings.program, resumed.known)
+    found = (each.event for each in read)
     if last not in found:
         raise HistoryChangedError(
             f"event {last.source_id} of slot {slot} is in the ledger, and is not on chain as it was recorded: this is "

@@ -14,7 +14,8 @@ from typing import Any, Final
 from programs.units import I64_MAX
 
 FORMULA_VERSION: Final = 1
-"""Of the code under incentives/rules: it rises when the same events and parameters would give other lines."""
+"""Of the code under incentives/rules and of what counts of logs (programs/log_limit.py): it rises when the same history and
+parameters would give other lines."""
 CHAIN_EPOCH_SLOTS: Final = 9_000
 """The program counts its own epochs in these and accepts no root of one not begun. Source: ledger.h EPOCH_SLOTS."""
 LOCK_SLOTS: Final = 150

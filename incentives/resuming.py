@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from incentives.ledger.recorded import read_events, read_progress
+from incentives.ledger.recorded import read_events, read_progress, read_snapshot
 from incentives.parameters import Parameters, ParametersError
+from incentives.reading.known import TEACHING, Known
 from incentives.rules.rulebook import Rulebook
 from incentives.sourced import SourcedEvent
 
@@ -23,6 +24,9 @@ class Resumed:
     through_slot: int
     """Everything up to it is in the ledger; -1 while it is empty."""
     series: dict[int, int]
+    unsettled: frozenset[int]
+    """Of them, those whose next number may be any higher one."""
+    known: Known
     last: SourcedEvent | None
     """The newest event recorded."""
 
@@ -36,21 +40,29 @@ def resume(db: Database, parameters: Parameters, begun_epoch: int) -> Resumed:
         begun_epoch: the epoch that runs on chain by now, -1 before the season.
 
     Raises:
+        LedgerError: the snapshot is not what was written.
         ParametersError: the parameters change what is already promised.
         RulebookError: the snapshot is of another formula version, or cannot be read.
     """
     progress = read_progress(db)
     if progress is None:
-        return Resumed(rulebook=Rulebook(parameters), through_slot=-1, series={}, last=None)
+        return Resumed(
+            rulebook=Rulebook(parameters),
+            through_slot=-1,
+            series={},
+            unsettled=frozenset(),
+            known=Known(),
+            last=None,
+        )
     _check_recorded(db, parameters)
-    row = db.conn.execute("SELECT seq, body FROM snapshot").fetchone()
-    if row is None:
+    snapshot = read_snapshot(db)
+    if snapshot is None:
         after_seq, rulebook = 0, Rulebook(parameters)
     else:
-        after_seq = row[0]
-        recorded = Parameters.from_json(json.loads(row[1])["parameters"])
+        after_seq, _, body = snapshot
+        recorded = Parameters.from_json(json.loads(body)["parameters"])
         parameters.require_extends(recorded, begun_epoch)
-        rulebook = Rulebook.from_json(row[1], parameters)
+        rulebook = Rulebook.from_json(body, parameters)
     for event in read_events(db, after_seq):
         for _ in rulebook.take(event):
             pass
@@ -60,6 +72,10 @@ def resume(db: Database, parameters: Parameters, begun_epoch: int) -> Resumed:
         rulebook=rulebook,
         through_slot=progress.through_slot,
         series=dict(db.conn.execute("SELECT series, sequence FROM series")),
+        unsettled=frozenset(
+            row[0] for row in db.conn.execute("SELECT series FROM series WHERE is_unsettled")
+        ),
+        known=_known(db),
         last=_newest_event(db),
     )
 
@@ -71,6 +87,17 @@ def _check_recorded(db: Database, parameters: Parameters) -> None:
                 f"rules: version {version} is recorded in the ledger as {recorded} and no longer what it was: "
                 "restore it, and append a version for what shall change"
             )
+
+
+def _known(db: Database) -> Known:
+    known = Known()
+    rows = db.conn.execute(
+        "SELECT payload FROM event WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY seq",
+        [json.dumps(TEACHING)],
+    )
+    for (payload,) in rows:
+        known.learn(payload)
+    return known
 
 
 def _newest_event(db: Database) -> SourcedEvent | None:

@@ -13,9 +13,12 @@ from incentives.parameters import Parameters
 from incentives.rules.payloads import kind_of
 from incentives.rules.rulebook import Rulebook
 from incentives.sourced import SourcedEvent
+from incentives.unread import UNREAD_KIND, Unread
 from programs.event_layout import EventKind
+from programs.instructions.tags import Tag
 
 _SETTLEMENT = frozenset({EventKind.EPOCH_POSTED, EventKind.REWARDS_PAID})
+_UNREAD_SETTLEMENT = frozenset({Tag.POST_EPOCH, Tag.PAY_REWARDS})
 
 
 @dataclass(slots=True)
@@ -60,6 +63,13 @@ def simulate(events: Iterable[SourcedEvent], through_slot: int, parameters: Para
 
 def _lines(rulebook: Rulebook, events: Iterable[SourcedEvent], through_slot: int) -> Iterator[Line]:
     for event in events:
-        if kind_of(event.payload) not in _SETTLEMENT:
+        if not _is_settlement(event.payload):
             yield from rulebook.take(event)
     yield from rulebook.pass_slot(through_slot)
+
+
+def _is_settlement(payload: bytes) -> bool:
+    kind = kind_of(payload)
+    return kind in _SETTLEMENT or (
+        kind == UNREAD_KIND and Unread.from_payload(payload).tag in _UNREAD_SETTLEMENT
+    )

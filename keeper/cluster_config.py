@@ -9,18 +9,8 @@ from solders.pubkey import Pubkey
 
 from keeper.subscription import Listening
 from keeper.watch import ScanPace
-from programs.rpc_settings import RpcSettings
+from programs.rpc_settings import EndpointKeys
 
-_DEADLINE_TRIES: Final = 3
-_ENDPOINT_RANGES: Final = {
-    # Nodes behind one URL differ by a few slots; beyond 150 a price is stale.
-    "max_lag_slots": (2, 150),
-    "breaker_failures": (1, 100),
-    "breaker_probe_ms": (100, 60_000),
-    "breaker_probe_max_ms": (100, 600_000),
-    "retry_after_max_ms": (0, 3_600_000),
-    "check_interval_ms": (500, 600_000),
-}
 _SILENT_SLOTS: Final = 20
 _SILENT_LEAST_S: Final = 3.0
 """A subscription that tells of no slot for so long is given up."""
@@ -65,8 +55,8 @@ WsUrl = Annotated[str, AfterValidator(_ws_url)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterConfig:
-    """Which cluster, and the program on it."""
+class ClusterConfig(EndpointKeys):
+    """Which cluster, the program on it, and how its endpoints are asked."""
 
     rpc_urls: tuple[HttpUrl, ...]
     """Reads fail over in this order; transactions go to all of them."""
@@ -81,20 +71,6 @@ class ClusterConfig:
     """Whether to be told of changes over a websocket."""
     ws_urls: tuple[WsUrl, ...] = ()
     """Where to subscribe, in turn; none: derived from `rpc_urls`, one port further on where they name one."""
-    rpc_timeout_ms: int = 5_000
-    """For one call to one endpoint; a read is tried again, at the next endpoint, for three times as long in all."""
-    max_lag_slots: int = 25
-    """How far behind the newest slot heard from any endpoint an answer may be; an older one is refused."""
-    breaker_failures: int = 3
-    """Failed calls in a row after which an endpoint is only probed."""
-    breaker_probe_ms: int = 1_000
-    """The first wait before such a probe; each that fails doubles it."""
-    breaker_probe_max_ms: int = 30_000
-    """The longest wait before a probe: an endpoint's return is noticed that late at most."""
-    retry_after_max_ms: int = 120_000
-    """How long an endpoint may ask to be left alone; beyond it the wish is cut."""
-    check_interval_ms: int = 5_000
-    """Between two rounds in which every endpoint is asked for its cluster, the program and its newest finalized block."""
 
     def __post_init__(self) -> None:
         """Refuse an empty list and intervals that make no sense."""
@@ -110,16 +86,7 @@ class ClusterConfig:
             raise ValueError(
                 f"calm_scan_interval_slots is {self.calm_scan_interval_slots}, expected 1 to 1000"
             )
-        if not 50 <= self.rpc_timeout_ms <= 60_000:  # noqa: PLR2004  # from loopback to a satellite
-            raise ValueError(f"rpc_timeout_ms is {self.rpc_timeout_ms}, expected 50 to 60000")
-        for name, (least, most) in _ENDPOINT_RANGES.items():
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
-        if self.breaker_probe_max_ms < self.breaker_probe_ms:
-            raise ValueError(
-                f"breaker_probe_max_ms is {self.breaker_probe_max_ms}, expected at least breaker_probe_ms "
-                f"({self.breaker_probe_ms})"
-            )
+        EndpointKeys.__post_init__(self)
 
     @property
     def scan_pace(self) -> ScanPace:
@@ -138,19 +105,4 @@ class ClusterConfig:
         return Listening(
             urls=self.ws_urls or tuple(_ws_url_of(url) for url in self.rpc_urls),
             silent_after_s=max(_SILENT_LEAST_S, _SILENT_SLOTS * self.slot_ms / 1_000),
-        )
-
-    @property
-    def rpc_settings(self) -> RpcSettings:
-        """How patiently the cluster is asked."""
-        timeout_s = self.rpc_timeout_ms / 1_000
-        return RpcSettings(
-            try_timeout_s=timeout_s,
-            read_deadline_s=_DEADLINE_TRIES * timeout_s,
-            max_lag_slots=self.max_lag_slots,
-            breaker_failures=self.breaker_failures,
-            breaker_probe_s=self.breaker_probe_ms / 1_000,
-            breaker_probe_max_s=self.breaker_probe_max_ms / 1_000,
-            retry_after_max_s=self.retry_after_max_ms / 1_000,
-            check_interval_s=self.check_interval_ms / 1_000,
         )

@@ -39,7 +39,10 @@ async def watch_other_signers(
     tally: Tally,
     interval_s: float,
 ) -> None:
-    """Look through what every payer signed since `from_slot`, until cancelled; warn once a minute at most."""
+    """Look through what every payer signed after `from_slot`, until cancelled; warn once a minute at most.
+
+    Not what landed in that slot itself: it may be what founded the platform, a moment before the keeper started.
+    """
     outage = Outage(subject="payer_history")
     seen: dict[Pubkey, Signature | None] = dict.fromkeys(payers)
     told_s = -_TELL_AGAIN_S
@@ -77,7 +80,7 @@ async def _foreign(
     listed = await rpc.get_signatures_for_address(payer, limit=_LISTED_MAX, until=seen[payer])
     ours = await recorded([str(each.signature) for each in listed])
     strange = [
-        each for each in listed if str(each.signature) not in ours and each.slot >= from_slot
+        each for each in listed if str(each.signature) not in ours and each.slot > from_slot
     ]
     found = [
         each for each in strange[:_READ_MAX] if await _is_signed_by(rpc, payer, each.signature)

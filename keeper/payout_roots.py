@@ -5,9 +5,7 @@ and a restart asks the chain again. Of a season there may be thousands of roots,
 and trees hashed, only of those with something to pay now, and few are kept at a time.
 """
 
-import stat
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,27 +14,17 @@ import structlog
 import trio
 from solders.pubkey import Pubkey
 
-from keeper.manifest import (
-    HEAD_BYTES_MAX,
-    MANIFEST_BYTES_MAX,
-    Manifest,
-    ManifestError,
-    ManifestHead,
-    parse_manifest,
-    peek,
-)
+from keeper.manifest import ManifestError, ManifestHead
+from keeper.manifest_files import hash_tree, list_manifests, read_head, read_manifest
 from keeper.payouts import why_not
 from keeper.tally import Tally
 from programs.accounts import Epoch, MalformedAccountError
 from programs.addresses import epoch_address
-from programs.merkle import RewardTree, build_tree
+from programs.merkle import RewardTree
 from programs.rpc import Account, Accounts, Rpc
 from programs.units import Slot
 
 LANE: Final = "payouts"
-_IN_LOOP_LEAVES_MAX: Final = 1_000
-_IN_LOOP_BYTES_MAX: Final = 100 * _IN_LOOP_LEAVES_MAX
-"""A larger tree is read and hashed in a thread: 65_536 leaves take half a second, in which no other lane would move."""
 _TREES_KEPT: Final = 4
 """The largest is of 20 MB with its leaves."""
 _REST_MAX_S: Final = 3_600.0
@@ -143,7 +131,7 @@ class Roots:
     async def read_folder(self, folder: Path) -> None:
         """Read manifests that are new or changed; a file that is none is told once."""
         try:
-            found = _listed(folder)
+            found = list_manifests(folder)
         except OSError as error:
             log.warning("payouts.folder_unread", folder=str(folder), reason=str(error))
             return
@@ -154,7 +142,7 @@ class Roots:
 
     async def _read_file(self, file: Path, size_bytes: int) -> None:
         try:
-            head = _peek(file) or (await _read_whole(file, size_bytes)).head
+            head = await read_head(file, size_bytes)
         except (ManifestError, OSError) as error:
             self._refuse_unreadable(file, error)
             return
@@ -226,7 +214,7 @@ class Roots:
         """Read a root's leaves and hash them; None, and the root is over, if they are not what its head says."""
         if root.tree is None:
             try:
-                manifest = await _read_whole(root.file, root.size_bytes)
+                manifest = await read_manifest(root.file, root.size_bytes)
             except ManifestError as error:
                 root.is_over = True
                 self._refuse_unreadable(root.file, error)
@@ -235,7 +223,7 @@ class Roots:
                 root.rest(_UNREADABLE_S)
                 self._refuse_unreadable(root.file, error)
                 return None
-            tree = await _hashed(manifest)
+            tree = await hash_tree(manifest)
             if (root.head, tree.root) != (manifest.head, root.head.root):
                 named = root.head.root.hex()
                 self._contradict(
@@ -264,41 +252,3 @@ class Roots:
             log.info("rewards.claimed", leaves=claimed.bit_count(), **root.names)
         # A node that lags shows fewer marks than were seen: they are no news when they come again.
         root.marks = marks | (root.marks or 0)
-
-
-def _listed(folder: Path) -> list[tuple[Path, tuple[int, int]]]:
-    """List manifests with modification time and size; a folder that is not there has none.
-
-    What is no regular file is left out: a pipe would never end, and a link to nowhere must not hide the others.
-    """
-    found: list[tuple[Path, tuple[int, int]]] = []
-    for file in sorted(folder.glob("*.json")):
-        with suppress(FileNotFoundError):
-            status = file.stat()
-            if stat.S_ISREG(status.st_mode):
-                found.append((file, (status.st_mtime_ns, status.st_size)))
-    return found
-
-
-def _peek(file: Path) -> ManifestHead | None:
-    with file.open("rb") as opened:
-        return peek(opened.read(HEAD_BYTES_MAX))
-
-
-async def _read_whole(file: Path, size_bytes: int) -> Manifest:
-    if size_bytes <= _IN_LOOP_BYTES_MAX:
-        return _parse(file, size_bytes)
-    return await trio.to_thread.run_sync(_parse, file, size_bytes)
-
-
-def _parse(file: Path, size_bytes: int) -> Manifest:
-    if size_bytes > MANIFEST_BYTES_MAX:
-        raise ManifestError(f"{size_bytes} bytes, expected at most {MANIFEST_BYTES_MAX}")
-    return parse_manifest(file.read_bytes())
-
-
-async def _hashed(manifest: Manifest) -> RewardTree:
-    terms = (manifest.epoch, manifest.index, manifest.rewards)
-    if len(manifest.rewards) <= _IN_LOOP_LEAVES_MAX:
-        return build_tree(*terms)
-    return await trio.to_thread.run_sync(build_tree, *terms)

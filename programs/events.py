@@ -8,7 +8,7 @@ import base64
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from solders.pubkey import Pubkey
@@ -23,11 +23,10 @@ from programs.event_layout import (
     TAILS,
     EventKind,
 )
+from programs.log_limit import CUT
 
 _INVOKE: Final = re.compile(r"Program (\w+) invoke \[\d+\]")
 _RETURN: Final = re.compile(r"Program \w+ (success$|failed: )")
-_TRUNCATED: Final = "Log truncated"
-
 Field = int | Pubkey
 
 
@@ -194,21 +193,62 @@ def placed_data(logs: Iterable[str], program: Pubkey) -> Iterator[tuple[int, byt
         if (data := line.removeprefix("Program data: ")) != line:
             if not stack or stack[-1] != name:
                 continue
-            try:
-                yield invoked_before, base64.b64decode(data, validate=True)
-            except (
-                ValueError
-            ) as error:  # binascii.Error is one; characters beyond ASCII are another
-                raise MalformedEventError(f"found {data!r}, expected base64") from error
+            yield invoked_before, _bytes_of(data)
         elif line.endswith("]") and (invoked := _INVOKE.fullmatch(line)):
             invoked_before += not stack
             stack.append(invoked[1])
         elif stack and ("success" in line or "failed: " in line) and _RETURN.match(line):
             stack.pop()
-        elif line == _TRUNCATED:
+        elif line == CUT:
             is_truncated = True
     if is_truncated:
         raise TruncatedLogsError("the runtime truncated the logs: read the accounts instead")
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One call of a program, as far as the logs show it."""
+
+    told: list[bytes] = field(default_factory=list)
+    """What it logged, in order."""
+    has_returned: bool = False
+    """Nothing more of it can follow."""
+
+
+def read_invocations(logs: Iterable[str], program: Pubkey) -> list[Invocation]:
+    """Return the calls of a program, wherever it was called from, in the order in which they began.
+
+    Args:
+        logs: the beginning of a transaction's logs, with nothing left out.
+        program: which calls itself neither directly nor through others.
+
+    Raises:
+        MalformedEventError: a line of the program's data is not base64.
+    """
+    name, stack, found = str(program), list[str](), list[Invocation]()
+    for line in logs:
+        if (data := line.removeprefix("Program data: ")) != line:
+            if stack and stack[-1] == name:
+                found[-1].told.append(_bytes_of(data))
+        elif line.endswith("]") and (invoked := _INVOKE.fullmatch(line)):
+            stack.append(invoked[1])
+            if invoked[1] == name:
+                found.append(Invocation())
+        elif (
+            stack
+            and ("success" in line or "failed: " in line)
+            and _RETURN.match(line)
+            and stack.pop() == name
+        ):
+            found[-1].has_returned = True
+    return found
+
+
+def _bytes_of(data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except ValueError as error:  # binascii.Error is one; characters beyond ASCII are another
+        raise MalformedEventError(f"found {data!r}, expected base64") from error
 
 
 def decode_logs(logs: Sequence[str], program: Pubkey) -> list[Event]:

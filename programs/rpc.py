@@ -275,12 +275,36 @@ class TransactionFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InnerCall:
+    """An instruction that a program called."""
+
+    outer: int
+    """The transaction's own instruction under which it ran."""
+    height: int
+    """Of the stack: 2 where the transaction's own instruction called it."""
+    program: int
+    """Number of its account among the transaction's."""
+    accounts: tuple[int, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """What a node records of a transaction beside its logs, and cuts nowhere."""
+
+    inner: tuple[InnerCall, ...]
+    """In the order of their execution."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockTransaction:
     """A transaction of a block."""
 
     signature: Signature
     """The first of its signatures, which is its name."""
     facts: TransactionFacts
+    calls: Calls | None = None
+    """Only where its logs are cut (log_limit.py), and the node records it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

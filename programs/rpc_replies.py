@@ -15,12 +15,16 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
+from programs.localnet import base58
+from programs.log_limit import until_cut
 from programs.rpc import (
     Account,
     Accounts,
     AddressSignature,
     Block,
     BlockTransaction,
+    Calls,
+    InnerCall,
     LatestBlockhash,
     ProgramAccounts,
     RpcBadReply,
@@ -267,7 +271,31 @@ def read_block(found: Any, slot: Slot) -> Block:  # noqa: ANN401 - JSON
 def _block_transaction(found: Any, slot: Slot) -> BlockTransaction:  # noqa: ANN401 - JSON
     facts = _facts(found, slot)
     transaction = VersionedTransaction.from_bytes(facts.wire)
-    return BlockTransaction(signature=transaction.signatures[0], facts=facts)
+    _, is_cut = until_cut(facts.logs)
+    calls = _calls(found["meta"]) if is_cut and facts.err is None else None
+    return BlockTransaction(signature=transaction.signatures[0], facts=facts, calls=calls)
+
+
+def _calls(meta: Any) -> Calls | None:  # noqa: ANN401 - JSON
+    """Read what was called; None where the node does not record it, or not how deep."""
+    groups = meta.get("innerInstructions")
+    if groups is None or any(
+        each.get("stackHeight") is None for group in groups for each in group["instructions"]
+    ):
+        return None
+    return Calls(
+        inner=tuple(
+            InnerCall(
+                outer=read_number(group["index"]),
+                height=read_number(each["stackHeight"]),
+                program=read_number(each["programIdIndex"]),
+                accounts=tuple(map(read_number, each["accounts"])),
+                data=base58.decode(each["data"]),
+            )
+            for group in groups
+            for each in group["instructions"]
+        ),
+    )
 
 
 def read_fees(found: object) -> tuple[MicroLamports, ...]:

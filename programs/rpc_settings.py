@@ -1,10 +1,24 @@
-"""How patiently a cluster is asked, and what an endpoint may do before others are preferred to it."""
+"""How patiently a cluster is asked, and what an endpoint may do before others are preferred to it.
+
+Core. Keeper and incentives read the same keys of keeper.toml, so that both treat an endpoint alike.
+"""
 
 from dataclasses import dataclass
 from typing import Final
 
 from programs.breaker import BreakerRules
 
+_DEADLINE_TRIES: Final = 3
+_RANGES: Final = {
+    "rpc_timeout_ms": (50, 60_000),  # from loopback to a satellite
+    # Nodes behind one URL differ by a few slots; beyond 150 a price is stale.
+    "max_lag_slots": (2, 150),
+    "breaker_failures": (1, 100),
+    "breaker_probe_ms": (100, 60_000),
+    "breaker_probe_max_ms": (100, 600_000),
+    "retry_after_max_ms": (0, 3_600_000),
+    "check_interval_ms": (500, 600_000),
+}
 _POSITIVE: Final = (
     "try_timeout_s",
     "scan_timeout_s",
@@ -69,4 +83,54 @@ class RpcSettings:
             failures=self.breaker_failures,
             probe_s=self.breaker_probe_s,
             probe_max_s=self.breaker_probe_max_s,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointKeys:
+    """The keys of [cluster] that say how endpoints are asked."""
+
+    rpc_timeout_ms: int = 5_000
+    """For one call to one endpoint; a read is tried again, at the next endpoint, for three times as long in all."""
+    max_lag_slots: int = 25
+    """How far behind the newest slot heard from any endpoint an answer may be; an older one is refused."""
+    breaker_failures: int = 3
+    """Failed calls in a row after which an endpoint is only probed."""
+    breaker_probe_ms: int = 1_000
+    """The first wait before such a probe; each that fails doubles it."""
+    breaker_probe_max_ms: int = 30_000
+    """The longest wait before a probe: an endpoint's return is noticed that late at most."""
+    retry_after_max_ms: int = 120_000
+    """How long an endpoint may ask to be left alone; beyond it the wish is cut."""
+    check_interval_ms: int = 5_000
+    """Between two rounds in which every endpoint is asked for its cluster, the program and its newest finalized block."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense.
+
+        Raises:
+            ValueError: the first of them, and what is expected.
+        """
+        for name, (least, most) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected {least} to {most}")
+        if self.breaker_probe_max_ms < self.breaker_probe_ms:
+            raise ValueError(
+                f"breaker_probe_max_ms is {self.breaker_probe_max_ms}, expected at least breaker_probe_ms "
+                f"({self.breaker_probe_ms})"
+            )
+
+    @property
+    def rpc_settings(self) -> RpcSettings:
+        """How patiently the cluster is asked."""
+        timeout_s = self.rpc_timeout_ms / 1_000
+        return RpcSettings(
+            try_timeout_s=timeout_s,
+            read_deadline_s=_DEADLINE_TRIES * timeout_s,
+            max_lag_slots=self.max_lag_slots,
+            breaker_failures=self.breaker_failures,
+            breaker_probe_s=self.breaker_probe_ms / 1_000,
+            breaker_probe_max_s=self.breaker_probe_max_ms / 1_000,
+            retry_after_max_s=self.retry_after_max_ms / 1_000,
+            check_interval_s=self.check_interval_ms / 1_000,
         )

@@ -12,7 +12,7 @@ CONFIG_OPTION: Final = click.option(
     "--config",
     "config_path",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Names the ledger, unless --ledger does.  [default: keeper.toml]",
+    help="Names ledger, cluster and manifests, where no option does.  [default: keeper.toml]",
 )
 
 

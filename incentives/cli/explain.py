@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import click
+from solders.pubkey import Pubkey
 from sqlite_utils import Database
 
 from incentives.cli.ledger_options import reads_ledger
@@ -17,6 +18,7 @@ from incentives.ledger.recorded import find_cause, find_events
 from incentives.lines import Code, Transfer
 from incentives.rules.explain import Explanation, explain
 from incentives.sourced import Place, SourcedEvent
+from incentives.unread import Unread, is_unread
 from programs.events import decode
 
 _COLUMNS: Final = [
@@ -134,12 +136,28 @@ class _Explained:
 
 def _told(event: SourcedEvent) -> dict[str, Value]:
     """Return an event by name: its kind, its slot and its fields."""
+    if is_unread(event.payload):
+        unread = Unread.from_payload(event.payload)
+        return {
+            "kind": _kind(event),
+            "slot": event.place.slot,
+            "series": unread.series,
+            "signer": str(Pubkey.from_bytes(unread.signer)),
+            "account": str(Pubkey.from_bytes(unread.account)),
+        }
     found = decode(event.payload)
     fields = {
         name: value if isinstance(value, int) else str(value)
         for name, value in found.fields.items()
     }
     return {"kind": found.kind.name, "slot": found.slot, "series": found.series, **fields}
+
+
+def _kind(event: SourcedEvent) -> str:
+    """Return the kind of an event, or which instruction it stands for that nobody could read."""
+    if is_unread(event.payload):
+        return f"UNREAD {Unread.from_payload(event.payload).tag.name}"
+    return decode(event.payload).kind.name
 
 
 def _numbers(db: Database, text: str) -> list[int]:
@@ -189,9 +207,7 @@ def _nothing(db: Database, text: str, causes: list[int]) -> str:
             "SELECT reason FROM anomaly WHERE cause = ?", [event.source_id]
         )
     ]
-    told = ", ".join(
-        f"{decode(event.payload).kind.name} at slot {event.place.slot}" for event in events
-    )
+    told = ", ".join(f"{_kind(event)} at slot {event.place.slot}" for event in events)
     return f"{text} has moved no MMT yet ({told}): " + (
         "; ".join(reasons) or "it earns nothing, or waits until it has been held for long enough"
     )

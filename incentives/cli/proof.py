@@ -16,14 +16,15 @@ from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from incentives.amounts import decimal
+from incentives.chain_reading import genesis_from
+from incentives.cli.address import ADDRESS
+from incentives.cli.cluster import RPC_URL_OPTION, open_cluster
+from incentives.cli.config_options import CONFIG_OPTION, settings_of
 from incentives.cli.refusal import Refusal
-from incentives.config import ConfigError, load_settings
 from incentives.proofs import Claimable, UnprovableError, find_claimable
-from programs.accounts import Epoch, Global, MalformedAccountError
+from programs.accounts import Epoch, MalformedAccountError
 from programs.addresses import global_address
 from programs.rpc import Account, RpcFailure
-from programs.rpc_http import open_rpc
-from programs.rpc_settings import RpcSettings
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -34,41 +35,26 @@ Examples:
 """
 
 
-def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> Pubkey | None:
-    if value is None:
-        return None
-    try:
-        return Pubkey.from_string(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is no address in base58") from error
-
-
 @click.command("proof", epilog=_EXAMPLES)
-@click.argument("wallet", callback=_address)
+@click.argument("wallet", type=ADDRESS)
 @click.option("--epoch", type=click.IntRange(min=0), help="Of the ledger; without it all.")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("keeper.toml"),
-    show_default=True,
-    help="Says where manifests are, and the cluster.",
-)
+@CONFIG_OPTION
 @click.option(
     "--manifests",
     type=click.Path(exists=True, path_type=Path),
     help="A folder of manifests, or one; needs no keeper.toml with --rpc-url or --offline.",
 )
-@click.option("--rpc-url", help="The cluster to ask.")
+@RPC_URL_OPTION
 @click.option("--offline", is_flag=True, help="Ask no cluster; --mint says the mint of MMT.")
-@click.option("--mint", callback=_address, help="Of MMT; else the cluster says it.")
+@click.option("--mint", type=ADDRESS, help="Of MMT; else the cluster says it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def proof_command(
     wallet: Pubkey,
     *,
     epoch: int | None,
-    config: Path,
+    config_path: Path | None,
     manifests: Path | None,
-    rpc_url: str | None,
+    rpc_urls: tuple[str, ...],
     offline: bool,
     mint: Pubkey | None,
     as_json: bool,
@@ -76,12 +62,7 @@ def proof_command(
     """Prove what a WALLET is owed, and write the instructions with which it claims it without anybody's help."""
     if offline and mint is None:
         raise click.UsageError("--offline needs --mint: the mint of MMT stands on chain only")
-    is_told = manifests is not None and (offline or rpc_url is not None)
-    try:
-        settings = None if is_told else load_settings(config)
-    except ConfigError as error:
-        raise Refusal(str(error)) from error
-    folder = manifests or (settings.manifests if settings is not None else Path())
+    folder = manifests or settings_of(config_path).manifests
     found = [
         each for each in _claimables(folder, wallet) if epoch is None or each.ledger_epoch == epoch
     ]
@@ -90,8 +71,7 @@ def proof_command(
         raise Refusal(f"no manifest{within} in {folder} has a leaf of {wallet}: nothing to claim")
     standings = ["unknown"] * len(found)
     if not offline:
-        urls = (rpc_url,) if rpc_url is not None else settings.rpc_urls if settings else ()
-        mint, standings = trio.run(_ask, urls, found)
+        mint, standings = trio.run(_ask, rpc_urls, config_path, found)
     assert mint is not None, "asked for, or read"
     claims = [_claim(each, standing, mint) for each, standing in zip(found, standings, strict=True)]
     if as_json:
@@ -116,20 +96,20 @@ def _claimables(place: Path, wallet: Pubkey) -> Iterator[Claimable]:
     yield from sorted(found, key=lambda each: (each.ledger_epoch, each.tree.index))
 
 
-async def _ask(urls: Sequence[str], found: Sequence[Claimable]) -> tuple[Pubkey, list[str]]:
+async def _ask(
+    rpc_urls: tuple[str, ...], config_path: Path | None, found: Sequence[Claimable]
+) -> tuple[Pubkey, list[str]]:
     program = found[0].program
     wanted = [global_address(program)[0], *(each.account for each in found)]
     try:
-        async with open_rpc(urls, RpcSettings()) as rpc:
+        async with open_cluster(rpc_urls, config_path) as rpc:
             genesis_hash = str(await rpc.get_genesis_hash())
             genesis, *roots = (await rpc.get_multiple_accounts(wanted, "confirmed")).accounts
     except RpcFailure as failure:
         raise Refusal(
             f"the cluster cannot be read ({failure}): check --rpc-url, or give --offline and --mint"
         ) from failure
-    if genesis is None or genesis.owner != program:
-        raise Refusal(f"program {program} has had no genesis on this cluster: check --rpc-url")
-    return Global.from_bytes(genesis.data).mmt_mint, [
+    return genesis_from(program, genesis).mmt_mint, [
         _standing(each, account, genesis_hash) for each, account in zip(found, roots, strict=True)
     ]
 

@@ -9,8 +9,8 @@ import trio
 from solders.pubkey import Pubkey
 from sqlite_utils import Database
 
-from incentives.cli.cluster import require_same_chain
-from incentives.cli.config_options import CONFIG_OPTION, ledger_path, settings_of
+from incentives.cli.cluster import RPC_URL_OPTION, open_cluster, require_same_chain
+from incentives.cli.config_options import CONFIG_OPTION, ledger_path
 from incentives.cli.ledger_options import LEDGER_OPTION, reading
 from incentives.cli.output import Form, Report, output_options, show
 from incentives.ledger.errors import LedgerError
@@ -21,8 +21,6 @@ from incentives.reading.reader import Delivery, Reader
 from incentives.rules.rulebook import Rulebook
 from incentives.sourced import SourcedEvent
 from programs.events import MalformedEventError
-from programs.rpc_http import open_rpc
-from programs.rpc_settings import RpcSettings
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -44,9 +42,7 @@ Examples:
     type=click.IntRange(1, 100_000),
     help="With --diff: how many at most.",
 )
-@click.option(
-    "--rpc-url", "rpc_urls", multiple=True, help="Instead of cluster.rpc_urls; may be repeated."
-)
+@RPC_URL_OPTION
 @LEDGER_OPTION
 @CONFIG_OPTION
 @output_options
@@ -67,8 +63,7 @@ def recompute_command(
     """
     path = ledger_file or ledger_path(config_path)
     if from_chain:
-        urls = rpc_urls or settings_of(config_path).rpc_urls
-        found = trio.run(_from_chain, path, urls, limit)
+        found = trio.run(_from_chain, path, rpc_urls, config_path, limit)
     else:
         with reading(path) as db:
             found = compute_again(db, at_most=limit)
@@ -93,10 +88,12 @@ def compute_again(
         raise LedgerError(f"what is recorded cannot be computed again: {error}") from error
 
 
-async def _from_chain(path: Path, urls: tuple[str, ...], at_most: int) -> Recomputed:
+async def _from_chain(
+    path: Path, rpc_urls: tuple[str, ...], config_path: Path | None, at_most: int
+) -> Recomputed:
     with reading(path) as db:
         identity = read_identity(db)
-    async with open_rpc(urls, RpcSettings()) as rpc:
+    async with open_cluster(rpc_urls, config_path) as rpc:
         await require_same_chain(rpc, identity)
         reader = Reader(rpc=rpc, program=Pubkey.from_string(identity.program))
         sending, receiving = trio.open_memory_channel[Delivery](1)

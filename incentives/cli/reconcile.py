@@ -11,8 +11,8 @@ from solders.pubkey import Pubkey
 from sqlite_utils import Database
 
 from incentives.chain_reading import read_chain
-from incentives.cli.cluster import require_same_chain
-from incentives.cli.config_options import CONFIG_OPTION, ledger_path, settings_of
+from incentives.cli.cluster import RPC_URL_OPTION, open_cluster, require_same_chain
+from incentives.cli.config_options import CONFIG_OPTION, ledger_path
 from incentives.cli.ledger_options import LEDGER_OPTION, reading
 from incentives.cli.output import Form, Report, output_options, show
 from incentives.cli.queries import progress_slot
@@ -21,10 +21,9 @@ from incentives.ledger.encoding import Identity
 from incentives.ledger.opened import read_identity
 from incentives.ledger.recorded import find_cause
 from incentives.reconciliation import Comparison, Holdings, compare
+from incentives.unread import Unread, is_unread
 from programs.events import decode
 from programs.rpc import RpcFailure
-from programs.rpc_http import open_rpc
-from programs.rpc_settings import RpcSettings
 
 _POLL_S: Final = 0.25
 _EXAMPLES: Final = """\b
@@ -74,9 +73,7 @@ class _Outcome:
 @click.option(
     "--recorded", is_flag=True, help="With what was last recorded of the chain; ask no cluster."
 )
-@click.option(
-    "--rpc-url", "rpc_urls", multiple=True, help="Instead of cluster.rpc_urls; may be repeated."
-)
+@RPC_URL_OPTION
 @click.option(
     "--wait-s",
     default=20.0,
@@ -108,11 +105,7 @@ def reconcile_command(
     with reading(path) as db:
         identity = read_identity(db)
         last = _last_recorded(db)
-    if recorded:
-        found = last
-    else:
-        urls = rpc_urls or settings_of(config_path).rpc_urls
-        found = trio.run(_ask, urls, identity) or last
+    found = last if recorded else trio.run(_ask, rpc_urls, config_path, identity) or last
     if found is None:
         raise Refusal(
             "no reading of the chain is recorded in this ledger yet: let `incentives follow` run against the cluster"
@@ -123,14 +116,16 @@ def reconcile_command(
         raise SystemExit(1)
 
 
-async def _ask(urls: tuple[str, ...], identity: Identity) -> _Reading | None:
+async def _ask(
+    rpc_urls: tuple[str, ...], config_path: Path | None, identity: Identity
+) -> _Reading | None:
     """Read the chain; None where no endpoint answers.
 
     Raises:
         Refusal: it is another chain than the ledger's.
     """
     try:
-        async with open_rpc(urls, RpcSettings()) as rpc:
+        async with open_cluster(rpc_urls, config_path) as rpc:
             await require_same_chain(rpc, identity)
             seen = await read_chain(
                 rpc, Pubkey.from_string(identity.program), Pubkey.from_string(identity.mint)
@@ -203,8 +198,15 @@ def _unknown_roots(db: Database, through_slot: int) -> _UnknownRoots:
             "SELECT payload FROM event WHERE seq = ?", [find_cause(db, cause)]
         ).fetchone()
         roots += 1
-        total += decode(payload).amount("total")
+        total += _total(payload)
     return _UnknownRoots(roots, total)
+
+
+def _total(payload: bytes) -> int:
+    """Return what a root comes to, by the event that told of it or the instruction that stands for it."""
+    if is_unread(payload):
+        return Unread.from_payload(payload).posted[1]
+    return decode(payload).amount("total")
 
 
 def _report(seen: _Reading, outcome: _Outcome) -> Report:

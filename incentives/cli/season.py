@@ -4,6 +4,7 @@ Read from the program's genesis account on the cluster; nothing is written.
 """
 
 import json
+from pathlib import Path
 from typing import Final
 
 import click
@@ -11,42 +12,45 @@ import trio
 from solders.pubkey import Pubkey
 
 from incentives.amounts import decimal
-from incentives.chain_reading import SeasonUnreadError
+from incentives.chain_reading import read_genesis
+from incentives.cli.address import ADDRESS
+from incentives.cli.cluster import RPC_URL_OPTION, open_cluster
+from incentives.cli.config_options import CONFIG_OPTION, settings_of
 from incentives.emission import emitted_by
-from programs.accounts import Global, MalformedAccountError
-from programs.addresses import global_address
-from programs.rpc import RpcFailure
-from programs.rpc_http import open_rpc
-from programs.rpc_settings import RpcSettings
+from incentives.parameters import Parameters
+from programs.accounts import Global
 from programs.units import Slot
-
-BOOSTED_TRADES: Final = 100
-"""The first trades of the platform earn double MMT. Source: SPEC.md section 7."""
-
 
 _EXAMPLES: Final = """\b
 Examples:
-  incentives season --program-id ADDRESS
+  incentives season
   incentives season --rpc-url https://rpc.example --program-id ADDRESS --json
 """
 
 
-def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> Pubkey:
-    try:
-        return Pubkey.from_string(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is no address in base58") from error
-
-
 @click.command("season", epilog=_EXAMPLES)
-@click.option("--rpc-url", default="http://127.0.0.1:8899", show_default=True, help="The cluster.")
-@click.option("--program-id", callback=_address, required=True, help="Address of the program.")
+@RPC_URL_OPTION
+@click.option("--program-id", "program", type=ADDRESS, help="Instead of cluster.program_id.")
+@CONFIG_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def season_command(rpc_url: str, program_id: Pubkey, *, as_json: bool) -> None:
-    """Show the season: emission so far, and trades left in the first 100."""
-    genesis, slot = trio.run(read_season, rpc_url, program_id)
+def season_command(
+    *, rpc_urls: tuple[str, ...], program: Pubkey | None, config_path: Path | None, as_json: bool
+) -> None:
+    """Show the season: emission so far, and how many of the first trades that earn double are left.
+
+    How many earn double is a rule of keeper.toml; with --rpc-url and --program-id no file is needed, and the rules are the default ones.
+    """
+    if config_path is not None or not rpc_urls or program is None:
+        settings = settings_of(config_path)
+        program = program or settings.program
+        parameters = settings.incentives.parameters
+    else:
+        parameters = Parameters()
+    genesis, slot = trio.run(_read, rpc_urls, config_path, program)
     start = Slot(genesis.season_start_slot)
     emitted = emitted_by(slot, start, genesis.season_slots)
+    epoch = max(slot - start, 0) // parameters.epoch_slots
+    boosted = parameters.rules(parameters.version_at(epoch)).boosted_trades
     found = {
         "slot": slot,
         "season_start_slot": start,
@@ -54,8 +58,8 @@ def season_command(rpc_url: str, program_id: Pubkey, *, as_json: bool) -> None:
         # As text: jq and Node round integers above 2**53.
         "emitted_base_units": str(emitted),
         "emitted_mmt": decimal(emitted),
-        "boosted_trades": genesis.trade_count,
-        "boosted_trades_left": BOOSTED_TRADES - genesis.trade_count,
+        "boosted_trades": min(genesis.trade_count, boosted),
+        "boosted_trades_left": max(boosted - genesis.trade_count, 0),
     }
     if as_json:
         click.echo(json.dumps(found))
@@ -64,25 +68,9 @@ def season_command(rpc_url: str, program_id: Pubkey, *, as_json: bool) -> None:
         click.echo(f"{key:22} {value}")
 
 
-async def read_season(rpc_url: str, program: Pubkey) -> tuple[Global, Slot]:
-    """Read the genesis account and the finalized slot: rewards count finalized slots only.
-
-    Raises:
-        SeasonUnreadError: the cluster does not answer, or has no such platform.
-    """
-    try:
-        async with open_rpc([rpc_url], RpcSettings()) as rpc:
-            account = await rpc.get_account(global_address(program)[0], "finalized")
-            slot = await rpc.get_slot("finalized")
-    except RpcFailure as failure:
-        raise SeasonUnreadError(
-            f"the cluster cannot be read ({failure}): check --rpc-url"
-        ) from failure
-    if account is None or account.owner != program:
-        raise SeasonUnreadError(f"program {program} has had no genesis here: check --program-id")
-    try:
-        return Global.from_bytes(account.data), slot
-    except MalformedAccountError as error:
-        raise SeasonUnreadError(
-            f"the genesis account of {program} is unreadable: {error}"
-        ) from error
+async def _read(
+    rpc_urls: tuple[str, ...], config_path: Path | None, program: Pubkey
+) -> tuple[Global, Slot]:
+    """Read the genesis account and the finalized slot: rewards count finalized slots only."""
+    async with open_cluster(rpc_urls, config_path) as rpc:
+        return await read_genesis(rpc, program), await rpc.get_slot("finalized")

@@ -50,12 +50,7 @@ def sql_command(
         if not report.columns:
             raise Refusal("the query selects nothing: this command only reads")
         show(report, form)
-    except (
-        OverflowError,
-        sqlite3.Warning,
-        sqlite3.OperationalError,
-        sqlite3.ProgrammingError,
-    ) as error:
+    except (OverflowError, sqlite3.Warning, sqlite3.DatabaseError) as error:
         raise Refusal(f"the query cannot be answered: {error}") from error
 
 

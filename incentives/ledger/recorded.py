@@ -11,6 +11,8 @@ from solders.pubkey import Pubkey
 from sqlite_utils import Database
 
 from incentives.ledger.encoding import event_id, event_text, id_of_source, rules_text, signature_id
+from incentives.ledger.errors import LedgerError
+from incentives.ledger.rows import snapshot_row
 from incentives.lines import Anomaly, BoostedTrade, EpochClose, EventLine, Line, Transfer
 from incentives.sourced import Place, SourcedEvent
 
@@ -44,6 +46,24 @@ LINE_COLUMNS: Final = {
     "anomaly": "seq, kind, cause, slot, reason",
 }
 """The tables whose rows are lines, the most frequent first, and what is read of them."""
+
+
+def read_snapshot(db: Database) -> tuple[int, int, str] | None:
+    """Return the rules' memory, after which line it is and up to which slot; None without one.
+
+    Raises:
+        LedgerError: it is not what was written.
+    """
+    row = db.conn.execute("SELECT seq, through_slot, body, hash FROM snapshot").fetchone()
+    if row is None:
+        return None
+    seq, through_slot, body, _ = row
+    if row != snapshot_row(seq, through_slot, body):
+        raise LedgerError(
+            "the snapshot of the rules' memory is not what was written: see `incentives verify`, restore a backup, "
+            "or move the ledger aside and let it be read from the chain again"
+        )
+    return seq, through_slot, body
 
 
 def read_progress(db: Database) -> Progress | None:

@@ -98,6 +98,12 @@ def payout_rows(close: EpochClose, mint: str) -> list[Row]:
     ]
 
 
+def snapshot_row(seq: int, through_slot: int, body: str) -> Row:
+    """Return the rules' memory after a line; its hash is not part of the chain of hashes, for a snapshot is no history."""
+    text = f"{seq}|{through_slot}|{body}"
+    return seq, through_slot, body, hashlib.sha256(text.encode()).digest()
+
+
 def payout_id(epoch: int, wallet: Pubkey, mint: Pubkey) -> bytes:
     """Return what identifies a payout: one per epoch, wallet and mint."""
     return hashlib.sha256(epoch.to_bytes(8, "little") + bytes(wallet) + bytes(mint)).digest()

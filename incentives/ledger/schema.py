@@ -174,13 +174,17 @@ WHEN OLD.state <> 'pending' OR OLD.id IS NOT NEW.id OR OLD.epoch IS NOT NEW.epoc
     OR OLD.amount IS NOT NEW.amount OR (OLD.root_seq IS NOT NULL AND OLD.root_seq IS NOT NEW.root_seq)
 BEGIN SELECT RAISE(ABORT, 'a payout ends once, and never changes'); END;
 
--- How far each of the program's series is read; its running number has no gaps.
+-- How far each of the program's series is read; its running number has no gaps but where logs were cut. Unsettled: since then
+-- none was read, and the next may be any higher one.
 CREATE TABLE series (
     series INTEGER PRIMARY KEY,
-    sequence INTEGER NOT NULL CHECK (sequence > 0)
+    sequence INTEGER NOT NULL CHECK (sequence >= 0),
+    is_unsettled INTEGER NOT NULL DEFAULT 0 CHECK (is_unsettled IN (0, 1)),
+    CHECK (sequence > 0 OR is_unsettled)
 ) STRICT;
 CREATE TRIGGER series_moves_forward BEFORE UPDATE ON series
-WHEN NEW.series IS NOT OLD.series OR NEW.sequence <= OLD.sequence
+WHEN NEW.series IS NOT OLD.series OR NEW.sequence < OLD.sequence
+    OR (NEW.sequence = OLD.sequence AND NEW.is_unsettled <= OLD.is_unsettled)
 BEGIN SELECT RAISE(ABORT, 'a series only moves forward'); END;
 CREATE TRIGGER series_is_never_deleted BEFORE DELETE ON series
 BEGIN SELECT RAISE(ABORT, 'a series only moves forward'); END;
@@ -202,7 +206,8 @@ BEGIN SELECT RAISE(ABORT, 'the ledger only moves forward'); END;
 CREATE TABLE snapshot (
     seq INTEGER PRIMARY KEY,
     through_slot INTEGER NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
 -- What the chain was seen to hold, finalized; beside the ledger, not in its chain of hashes.

@@ -4,11 +4,12 @@ Shell. Reads only. A check that cannot be finished is a finding too. What the fi
 the rules make of the events, recompute.py does.
 """
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 
 from sqlite_utils import Database
 
-from incentives.ledger.verifying.file import check_file, check_schema
+from incentives.ledger.verifying.file import check_file, check_schema, check_snapshot
 from incentives.ledger.verifying.finding import Finding, limited
 from incentives.ledger.verifying.lines import LineCheck, check_balances
 from incentives.ledger.verifying.payouts import check_payouts
@@ -27,7 +28,7 @@ def verify(db: Database, anchors: Mapping[int, str] | None = None) -> Iterator[F
     """
     db.conn.execute("BEGIN")
     try:
-        for check in (check_file, check_schema):
+        for check in (check_file, check_schema, check_snapshot):
             yield from _finished(check.__name__, lambda check=check: check(db))  # type: ignore[misc]  # a default binds the loop's
         yield from _check_contents(db, anchors or {})
     finally:
@@ -58,5 +59,5 @@ def _finished(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Fin
     """Yield a check's findings; that it could not be finished is one."""
     try:
         yield from limited(check())
-    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError, struct.error) as error:
         yield Finding(name.removeprefix("check_"), f"this could not be checked to the end: {error}")

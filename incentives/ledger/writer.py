@@ -38,6 +38,7 @@ from incentives.ledger.rows import (
     epoch_row,
     event_row,
     payout_rows,
+    snapshot_row,
 )
 from incentives.lines import (
     Anomaly,
@@ -67,6 +68,8 @@ class Batch:
     """Everything the chain says up to this slot is in the ledger afterwards."""
     series: Mapping[int, int]
     """Running numbers read now, by series."""
+    unsettled: frozenset[int] = frozenset()
+    """Series, these or others, whose next number may be any higher one."""
     snapshot: str | None = None
     """The rules' memory after these lines, where it is worth keeping."""
 
@@ -242,9 +245,10 @@ def _is_recorded(db: Database, lines: Sequence[Line]) -> bool:
 
 def _move(db: Database, batch: Batch, progress: Progress) -> None:
     db.conn.executemany(
-        "INSERT INTO series (series, sequence) VALUES (?, ?) "
-        "ON CONFLICT (series) DO UPDATE SET sequence = excluded.sequence WHERE sequence <> excluded.sequence",
-        batch.series.items(),
+        "INSERT INTO series (series, sequence, is_unsettled) VALUES (?, ?, ?) ON CONFLICT (series) "
+        "DO UPDATE SET sequence = excluded.sequence, is_unsettled = excluded.is_unsettled "
+        "WHERE (sequence, is_unsettled) <> (excluded.sequence, excluded.is_unsettled)",
+        ((series, number, series in batch.unsettled) for series, number in batch.series.items()),
     )
     db.conn.execute(
         "INSERT INTO progress (id, through_slot, seq, head) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
@@ -254,8 +258,8 @@ def _move(db: Database, batch: Batch, progress: Progress) -> None:
     if batch.snapshot is not None:
         db.conn.execute("DELETE FROM snapshot")
         db.conn.execute(
-            "INSERT INTO snapshot (seq, through_slot, body) VALUES (?, ?, ?)",
-            [progress.seq, progress.through_slot, batch.snapshot],
+            "INSERT INTO snapshot (seq, through_slot, body, hash) VALUES (?, ?, ?, ?)",
+            snapshot_row(progress.seq, progress.through_slot, batch.snapshot),
         )
 
 

@@ -1,4 +1,4 @@
-"""A block's transactions -> the events that the program itself logged, each at its place.
+"""A block's transactions -> the events that the program itself logged, each at its place, and what it did where logs are cut.
 
 Core. A transaction that failed changed nothing and told nothing. Lines that other programs log, whatever they hold, are
 passed over: only what is logged while the program executes is its word.
@@ -6,32 +6,19 @@ passed over: only what is logged while the program executes is its word.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from incentives.reading.errors import CutLogsError, HistoryDisagreesError, UnreadableEventError
+from incentives.reading.cut_logs import SILENT, calls_of_cut
+from incentives.reading.errors import HistoryDisagreesError, ReadingError, UnreadableEventError
+from incentives.reading.known import TEACHING, Known
 from incentives.sourced import Place, SourcedEvent
 from programs.event_layout import EventKind
-from programs.events import (
-    EventHead,
-    MalformedEventError,
-    TruncatedLogsError,
-    placed_data,
-    read_head,
-)
+from programs.events import EventHead, MalformedEventError, placed_data, read_head
+from programs.instructions.tags import Tag
+from programs.log_limit import until_cut
 from programs.rpc import Block, BlockTransaction
-
-_SILENT: Final = tuple(
-    bytes(Pubkey.from_string(name))
-    for name in (
-        "Ed25519SigVerify111111111111111111111111111",
-        "KeccakSecp256k11111111111111111111111111111",
-        "Secp256r1SigVerify1111111111111111111111111",
-    )
-)
-"""Precompiles: their instructions leave no line in the logs. Source: agave sdk/precompiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +34,27 @@ class ReadEvent:
         return self.head.kind is not EventKind.PRICES_UPDATED
 
 
-def events_of(block: Block, program: Pubkey) -> Iterator[ReadEvent]:
-    """Yield the program's events of a block, in order.
+@dataclass(frozen=True, slots=True)
+class ReadUnread:
+    """An instruction whose events nobody can read, recorded in their place."""
+
+    touched: frozenset[int]
+    """Series whose next running number may therefore be any higher one."""
+    event: SourcedEvent
+    is_kept: bool
+    """As of the events that it stands for."""
+
+
+def events_of(block: Block, program: Pubkey, known: Known) -> Iterator[ReadEvent | ReadUnread]:
+    """Yield what the program told and did in a block, in order.
+
+    Args:
+        block: whole.
+        program: of ours.
+        known: of the blocks before; what this one makes is added.
 
     Raises:
-        HistoryDisagreesError: the node left out logs or cut them, or an event names another slot than its block's.
+        HistoryDisagreesError: the node left out what it should keep, or an event names another slot than its block's.
         UnreadableEventError: the program's logs hold what is no event of the version that is known.
     """
     name = f"Program {program} invoke ["
@@ -59,47 +62,82 @@ def events_of(block: Block, program: Pubkey) -> Iterator[ReadEvent]:
         facts = transaction.facts
         if facts.err is not None:
             continue
-        if not facts.logs and _names(transaction, program):
+        logs, is_cut = until_cut(facts.logs)
+        if is_cut:
+            # A cut may have taken the very line in which the program is called.
+            if not _names(transaction, program):
+                continue
+            found = _of_cut(transaction, tx_index, program, known)
+        elif any(line.startswith(name) for line in logs):
+            found = _of_whole(transaction, tx_index, program)
+        elif not logs and _names(transaction, program):
             raise HistoryDisagreesError(
                 f"the logs of {transaction.signature} in slot {block.slot} are missing: the endpoint does not record "
                 "them; use one that does"
             )
-        # A cut may have taken the very line in which the program is called.
-        is_whole = "Log truncated" not in facts.logs
-        if any(line.startswith(name) for line in facts.logs) or not (
-            is_whole or not _names(transaction, program)
-        ):
-            yield from _events_of(transaction, tx_index, program)
+        else:
+            continue
+        for each in found:
+            if each.event.payload[1] in TEACHING:
+                known.learn(each.event.payload)
+            yield each
 
 
-def _events_of(
+def _of_whole(
     transaction: BlockTransaction, tx_index: int, program: Pubkey
-) -> Iterator[ReadEvent]:
-    facts, signature = transaction.facts, str(transaction.signature)
+) -> Iterator[ReadEvent | ReadUnread]:
     numbers = _instruction_numbers(transaction)
     instruction, inner = -1, 0
     try:
-        for invocation, payload in placed_data(facts.logs, program):
+        for invocation, payload in placed_data(transaction.facts.logs, program):
             number = invocation if numbers is None else numbers[invocation]
             inner = inner + 1 if number == instruction else 0
             instruction = number
-            head = read_head(payload)
-            if head.slot != facts.slot:
-                raise HistoryDisagreesError(
-                    f"{signature} tells an event of slot {head.slot}, its block is that of slot {facts.slot}"
-                )
-            place = Place(facts.slot, tx_index, instruction, inner)
-            yield ReadEvent(head, SourcedEvent(place, signature, payload))
-    except TruncatedLogsError as error:
-        raise CutLogsError(
-            f"the logs of {signature} in slot {facts.slot} were cut, and events of the program may be among what is "
-            "missing: read the history from a node that keeps whole logs (agave-validator --log-messages-bytes-limit), "
-            "named in incentives.rpc_urls; nothing is reckoned from here on until then"
-        ) from error
+            place = Place(transaction.facts.slot, tx_index, instruction, inner)
+            yield _read(transaction, place, payload)
     except MalformedEventError as error:
-        raise UnreadableEventError(
-            f"{signature} in slot {facts.slot}: {error}: this is another version of the program than these rules are for"
-        ) from error
+        raise _unreadable(transaction, error) from error
+
+
+def _of_cut(
+    transaction: BlockTransaction, tx_index: int, program: Pubkey, known: Known
+) -> Iterator[ReadEvent | ReadUnread]:
+    instruction, inner = -1, 0
+    try:
+        for ran in calls_of_cut(transaction, program, known):
+            if ran.outer != instruction:
+                instruction, inner = ran.outer, 0
+            for payload in ran.told:
+                place = Place(transaction.facts.slot, tx_index, instruction, inner)
+                yield _read(transaction, place, payload)
+                inner += 1
+            if ran.unread is not None:
+                place = Place(transaction.facts.slot, tx_index, instruction, inner)
+                payload = ran.unread.payload(place, ran.ordinal)
+                yield ReadUnread(
+                    ran.unread.touched,
+                    SourcedEvent(place, str(transaction.signature), payload),
+                    is_kept=ran.unread.tag is not Tag.UPDATE_PRICES,
+                )
+                inner += 1
+    except MalformedEventError as error:
+        raise _unreadable(transaction, error) from error
+
+
+def _read(transaction: BlockTransaction, place: Place, payload: bytes) -> ReadEvent:
+    head, signature = read_head(payload), str(transaction.signature)
+    if head.slot != place.slot:
+        raise HistoryDisagreesError(
+            f"{signature} tells an event of slot {head.slot}, its block is that of slot {place.slot}"
+        )
+    return ReadEvent(head, SourcedEvent(place, signature, payload))
+
+
+def _unreadable(transaction: BlockTransaction, error: MalformedEventError) -> ReadingError:
+    return UnreadableEventError(
+        f"{transaction.signature} in slot {transaction.facts.slot}: {error}: this is another version of the program than "
+        "these rules are for"
+    )
 
 
 def _names(transaction: BlockTransaction, program: Pubkey) -> bool:
@@ -109,12 +147,12 @@ def _names(transaction: BlockTransaction, program: Pubkey) -> bool:
 def _instruction_numbers(transaction: BlockTransaction) -> list[int] | None:
     """Return the instruction of each invocation in the logs; None where they are simply the same."""
     wire = transaction.facts.wire
-    if _SILENT[0] not in wire and _SILENT[1] not in wire and _SILENT[2] not in wire:
+    if SILENT[0] not in wire and SILENT[1] not in wire and SILENT[2] not in wire:
         return None
     message = VersionedTransaction.from_bytes(wire).message
     keys = message.account_keys
     return [
         number
         for number, compiled in enumerate(message.instructions)
-        if bytes(keys[compiled.program_id_index]) not in _SILENT
+        if bytes(keys[compiled.program_id_index]) not in SILENT
     ]

@@ -15,7 +15,8 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from incentives.reading.errors import HistoryDisagreesError
-from incentives.reading.extraction import ReadEvent, events_of
+from incentives.reading.extraction import ReadEvent, ReadUnread, events_of
+from incentives.reading.known import Known
 from incentives.reading.pages import PAGE_MAX, read_forward, walk_back
 from incentives.reading.sequences import advanced
 from incentives.sourced import SourcedEvent
@@ -37,6 +38,8 @@ class Delivery:
     through_slot: int
     series: Mapping[int, int]
     """The series that moved, price updates included, with their last running numbers."""
+    unsettled: frozenset[int] = frozenset()
+    """All series of which something could not be read since; see sequences.py."""
     finalized_slot: int
     """How far this round will get."""
     pages: int
@@ -53,6 +56,9 @@ class Reader:
     """Everything up to it was delivered."""
     series: dict[int, int] = field(default_factory=dict)
     """Last running number of each series."""
+    unsettled: frozenset[int] = frozenset()
+    """Series whose next number may be any higher one."""
+    known: Known = field(default_factory=Known)
     page_max: int = PAGE_MAX
     blocks_read: int = 0
     events_read: int = 0
@@ -71,7 +77,7 @@ class Reader:
         if finalized <= self.through_slot:
             return
         walk = await walk_back(self.rpc, self.program, self.through_slot, finalized, self.page_max)
-        waiting: list[ReadEvent] = []
+        waiting: list[ReadEvent | ReadUnread] = []
         async with aclosing(read_forward(self.rpc, self.program, walk)) as pages:
             read_to = self.through_slot
             async for page in pages:
@@ -79,7 +85,7 @@ class Reader:
                 for at in range(0, len(slots), BLOCKS_AT_ONCE):
                     some = slots[at : at + BLOCKS_AT_ONCE]
                     for block in await self._blocks(some, page):
-                        waiting += events_of(block, self.program)
+                        waiting += events_of(block, self.program, self.known)
                         read_to = block.slot
                     if len(waiting) >= EVENTS_PER_DELIVERY:
                         yield self._deliver(waiting, read_to, finalized, walk.pages)
@@ -87,16 +93,18 @@ class Reader:
         yield self._deliver(waiting, finalized, finalized, walk.pages)
 
     def _deliver(
-        self, events: list[ReadEvent], through_slot: int, finalized: int, pages: int
+        self, events: list[ReadEvent | ReadUnread], through_slot: int, finalized: int, pages: int
     ) -> Delivery:
-        moved = advanced(self.series, events)
-        self.series |= moved
+        advance = advanced(self.series, self.unsettled, events)
+        self.series |= advance.moved
+        self.unsettled = advance.unsettled
         self.through_slot = through_slot
         self.events_read += len(events)
         return Delivery(
             events=[each.event for each in events if each.is_kept],
             through_slot=through_slot,
-            series=moved,
+            series=advance.moved,
+            unsettled=advance.unsettled,
             finalized_slot=finalized,
             pages=pages,
         )

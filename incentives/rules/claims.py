@@ -25,6 +25,8 @@ class Trade:
     shares: int
     held: int
     """Of the shares, still; 0: voided."""
+    is_doubted: bool = False
+    """Somebody may have liquidated it unread: perhaps it is gone."""
 
     def to_state(self) -> list[Any]:
         """Return what a snapshot keeps."""
@@ -35,12 +37,13 @@ class Trade:
             str(self.notional),
             str(self.shares),
             str(self.held),
+            self.is_doubted,
         ]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> "Trade":
         """Restore what `to_state` returned."""
-        place, cause, wallet, position, number, *amounts = state
+        place, cause, wallet, position, number, *amounts, is_doubted = state
         notional, shares, held = map(int, amounts)
         return cls(
             Place(*place),
@@ -51,6 +54,7 @@ class Trade:
             notional,
             shares,
             held,
+            is_doubted,
         )
 
 
@@ -72,6 +76,8 @@ class Deposit:
     counted_to: int
     """The first slot that mining has not counted."""
     has_dwelt: bool = False
+    chain: bytes = b""
+    """The chain whose step it was; empty for a maker's."""
 
     def to_state(self) -> list[Any]:
         """Return what a snapshot keeps."""
@@ -85,13 +91,14 @@ class Deposit:
             self.improvement_bps,
             self.counted_to,
             self.has_dwelt,
+            name_of(self.chain) if self.chain else "",
         ]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> "Deposit":
         """Restore what `to_state` returned."""
         place, cause, wallet, market, pool, liquidity, held, value, *rest = state
-        improvement_bps, counted_to, has_dwelt = rest
+        improvement_bps, counted_to, has_dwelt, chain = rest
         return cls(
             Place(*place),
             cause,
@@ -104,6 +111,7 @@ class Deposit:
             improvement_bps,
             counted_to,
             has_dwelt,
+            address_of(chain) if chain else b"",
         )
 
 

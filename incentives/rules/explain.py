@@ -4,7 +4,7 @@ Core.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from incentives.amounts import in_mmt, in_words
@@ -20,6 +20,7 @@ from incentives.rules.formulas import (
     trade_claim,
 )
 from incentives.sourced import SourcedEvent
+from incentives.unread import is_unread
 from programs.events import Event, decode
 from programs.units import QUOTE_DECIMALS, Slot
 
@@ -61,6 +62,9 @@ def explain(transfer: Transfer, event: SourcedEvent | None, parameters: Paramete
         raise NotExplainedError(
             f"found {found}, expected event {transfer.cause}: read it from the ledger"
         )
+    if is_unread(event.payload):
+        plain = _PLAIN[transfer.code](transfer)
+        return replace(plain, sentence=f"{plain.sentence} {_UNREAD}")
     return _OF_EVENTS[transfer.code](transfer, decode(event.payload), parameters)
 
 
@@ -210,17 +214,21 @@ _OF_CLOSES: Final[dict[Code, Callable[[Transfer, Parameters], Explanation]]] = {
     ),
     Code.SEASON_END: _plain("The season is over: {amount} of its budget was earned by nobody."),
 }
+_PLAIN: Final[dict[Code, Callable[..., Explanation]]] = {
+    Code.ROOT: _plain("A root of epoch {epoch} that owes the wallet {amount} was posted on chain."),
+    Code.PAYOUT: _plain("The program paid the wallet's leaf of epoch {epoch}: {amount}."),
+    Code.FOREIGN_PAYOUT: _plain(
+        "The program paid {amount} under a root that this ledger did not compute."
+    ),
+}
+_UNREAD: Final = "The logs of its transaction are cut: this is by the instruction's data and what it transferred."
 _OF_EVENTS: Final[dict[Code, Callable[[Transfer, Event, Parameters], Explanation]]] = {
     Code.GENESIS: _plain("Genesis minted {amount}, once and for all."),
     Code.TRADE: _trade,
     Code.TRADE_BOOSTED: _trade,
     Code.MAKER: _maker,
     Code.MAKER_BOOSTED: _maker,
-    Code.ROOT: _plain("A root of epoch {epoch} that owes the wallet {amount} was posted on chain."),
-    Code.PAYOUT: _plain("The program paid the wallet's leaf of epoch {epoch}: {amount}."),
-    Code.FOREIGN_PAYOUT: _plain(
-        "The program paid {amount} under a root that this ledger did not compute."
-    ),
+    **_PLAIN,
 }
 
 

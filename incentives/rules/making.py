@@ -6,6 +6,7 @@ Source: SPEC.md section 7 ("maker reward", "early-maker bonus", "liquidity minin
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from incentives.lines import Anomaly, Code, Line
@@ -16,11 +17,14 @@ from incentives.rules.mining import LiquidityBook, Lost
 from incentives.rules.payloads import Picked, series_of
 from incentives.rules.running import Running
 from incentives.sourced import SourcedEvent
+from incentives.unread import ALL, Unread
+from programs.chain_account import StepKind
 from programs.event_layout import EventKind
 
 _ADDED: Final = Picked(
     EventKind.LIQUIDITY_ADDED, "owner", "pool", "liquidity_added", "value", "improvement_bps"
 )
+_STEPPED: Final = Picked(EventKind.CHAIN_STEPPED, "chain", "kind")
 _REMOVED: Final = Picked(EventKind.LIQUIDITY_REMOVED, "owner", "pool", "liquidity_removed")
 
 
@@ -65,7 +69,40 @@ class Making:
     def remove(self, event: SourcedEvent) -> Iterator[Line]:
         """Take LIQUIDITY_REMOVED, from the wallet's newest deposits of the pool."""
         owner, pool, liquidity = _REMOVED.of(event.payload)
-        market, slot = series_of(event.payload), event.place.slot
+        yield from self._remove(event, series_of(event.payload), pool, owner, liquidity)
+
+    def remove_unread(self, unread: Unread, event: SourcedEvent) -> Iterator[Line]:
+        """Take a removal by its data: so much, or all that the maker has in the pool."""
+        market, pool, owner = unread.series, unread.part, unread.signer
+        is_all = unread.amount == ALL
+        taken = self.book.held_by(market, pool, owner) if is_all else unread.amount
+        yield from self._remove(event, market, pool, owner, taken)
+
+    def step(self, event: SourcedEvent) -> Iterator[Line]:
+        """Take CHAIN_STEPPED: the deposit that was told right before it, if the step made one, is that chain's."""
+        chain, kind = _STEPPED.of(event.payload)
+        if kind == StepKind.LIQUIDITY:
+            self.attribute(event, chain)
+        yield from ()
+
+    def attribute(self, event: SourcedEvent, chain: bytes) -> None:
+        """Note whose the deposit is that was told right before an event of a chain's step, if one was."""
+        waiting, place = self._running.waiting, event.place
+        if waiting and waiting[-1].place == replace(place, inner=place.inner - 1):
+            deposit = waiting[-1]
+            if isinstance(deposit, Deposit):
+                deposit.chain = chain
+
+    def cancel_unread(self, unread: Unread, event: SourcedEvent) -> Iterator[Line]:
+        """Take the end of a chain: its liquidity leaves, now or, where it is locked, as soon as it may."""
+        slot = event.place.slot
+        lost = self.book.end_chain(unread.series, unread.account, slot, self._running)
+        yield from _lose(lost, slot, f"its chain was cancelled by {event.source_id}")
+
+    def _remove(
+        self, event: SourcedEvent, market: int, pool: int, owner: bytes, liquidity: int
+    ) -> Iterator[Line]:
+        slot = event.place.slot
         if market in self.book.resolved:
             return
         unknown, lost = self.book.remove(market, pool, owner, liquidity, slot, self._running)
@@ -76,8 +113,11 @@ class Making:
 
     def resolve(self, event: SourcedEvent) -> Iterator[Line]:
         """Take MARKET_RESOLVED."""
-        slot = event.place.slot
-        lost = self.book.resolve(series_of(event.payload), slot, self._running)
+        yield from self.resolve_market(series_of(event.payload), event.place.slot)
+
+    def resolve_market(self, market: int, slot: int) -> Iterator[Line]:
+        """End a market."""
+        lost = self.book.resolve(market, slot, self._running)
         yield from _lose(lost, slot, "its market was resolved")
 
     def count(self, deposit: Deposit) -> Iterator[Line]:

@@ -73,6 +73,23 @@ class LiquidityBook:
             pools.pop((pool, wallet), None)
         return liquidity, lost
 
+    def held_by(self, market: int, pool: int, wallet: bytes) -> int:
+        """Return a wallet's liquidity in a pool, as far as it is a maker's and not a chain's."""
+        deposits = self._markets.get(market, {}).get((pool, wallet), [])
+        return sum(deposit.held for deposit in deposits if not deposit.chain)
+
+    def end_chain(self, market: int, chain: bytes, slot: int, running: Running) -> list[Lost]:
+        """Take out what is left of the deposits that a chain made; return what had not dwelt, in their order."""
+        lost, pools = list[Lost](), self._markets.get(market, {})
+        for key, deposits in list(pools.items()):
+            ended = [deposit for deposit in deposits if deposit.chain == chain]
+            for deposit in ended:
+                lost += self._shrink(deposit, deposit.held, slot, running)
+                deposits.remove(deposit)
+            if not deposits:
+                del pools[key]
+        return sorted(lost, key=lambda one: one.deposit.place)
+
     def resolve(self, market: int, slot: int, running: Running) -> list[Lost]:
         """End a market's mining; return what had not dwelt, in the order of the deposits."""
         self.resolved.add(market)

@@ -4,7 +4,7 @@ Core. A root that this ledger did not compute moves nothing when it is posted. W
 it is taken from what nobody is owed, and recorded as unexplained.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from incentives.lines import Anomaly, Code, Line, Transfer
@@ -40,11 +40,16 @@ class Paying:
     def post(self, event: SourcedEvent) -> Iterator[Line]:
         """Take EPOCH_POSTED."""
         chain_epoch, index, count, total, root = _POSTED.of(event.payload)
-        place = RootPlace(chain_epoch, index)
+        yield from self.post_root(event, RootPlace(chain_epoch, index), count, total, root)
+
+    def post_root(
+        self, event: SourcedEvent, place: RootPlace, count: int, total: int, root: bytes
+    ) -> Iterator[Line]:
+        """Take a root that was posted at a place."""
         owed = self.book.find(place)
         if owed is None or owed.is_posted or owed.root_hash(place) != root:
             reason = (
-                f"root {root.hex()} of epoch {chain_epoch} index {index}, {count} leaves and "
+                f"root {root.hex()} of epoch {place.epoch} index {place.index}, {count} leaves and "
                 f"{total} base units, is none of this ledger"
             )
             yield Anomaly("unknown_root", event.source_id, event.place.slot, reason)
@@ -57,10 +62,15 @@ class Paying:
 
     def pay(self, event: SourcedEvent) -> Iterator[Line]:
         """Take REWARDS_PAID."""
-        chain_epoch, index = _PAID.of(event.payload)
-        place = RootPlace(chain_epoch, index)
+        place = RootPlace(*_PAID.of(event.payload))
+        yield from self.pay_leaves(event, place, _PAID.records(event.payload))
+
+    def pay_leaves(
+        self, event: SourcedEvent, place: RootPlace, leaves: Iterable[tuple[int, bytes, int]]
+    ) -> Iterator[Line]:
+        """Take leaves that were paid under the root of a place: number, wallet and amount of each."""
         payouts = foreign = 0
-        for leaf, wallet, amount in _PAID.records(event.payload):
+        for leaf, wallet, amount in leaves:
             owed = self.book.find(place)
             if owed is not None and owed.pays(leaf, wallet, amount):
                 self.book.pay(place, leaf)
@@ -70,8 +80,8 @@ class Paying:
                 payouts += 1
                 continue
             reason = (
-                f"{amount} base units paid to {name_of(wallet)} as leaf {leaf} of epoch {chain_epoch} "
-                f"index {index}, which this ledger does not owe"
+                f"{amount} base units paid to {name_of(wallet)} as leaf {leaf} of epoch {place.epoch} "
+                f"index {place.index}, which this ledger does not owe"
             )
             yield Anomaly("foreign_payout", event.source_id, event.place.slot, reason)
             for transfer in self._take_foreign(event, foreign, amount):

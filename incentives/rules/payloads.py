@@ -6,6 +6,7 @@ Core. The places of the fields come from programs/event_layout.py; the bytes of 
 import struct
 from typing import Any, Final
 
+from incentives.unread import UNREAD_KIND
 from programs.event_layout import (
     BODIES,
     EVENT_VERSION,
@@ -17,13 +18,16 @@ from programs.event_layout import (
 from programs.events import MalformedEventError
 
 _KIND_AT: Final = 1
-_KINDS: Final = {kind.value: kind for kind in EventKind}
+_KINDS: Final[dict[int, EventKind | int]] = {
+    **{kind.value: kind for kind in EventKind},
+    UNREAD_KIND: UNREAD_KIND,
+}
 _SERIES: Final = struct.Struct("<I")
 _SERIES_AT: Final = 4
 
 
-def kind_of(payload: bytes) -> EventKind:
-    """Return what kind of event it is.
+def kind_of(payload: bytes) -> EventKind | int:
+    """Return what kind of event it is; UNREAD_KIND for what stands in the place of events that cannot be read.
 
     Raises:
         MalformedEventError: another version, an unknown kind, or shorter than a head.
@@ -34,6 +38,11 @@ def kind_of(payload: bytes) -> EventKind:
             f"found {payload[:2].hex() or 'no bytes'} and {len(payload)} bytes, expected an event of version {EVENT_VERSION}"
         )
     return found
+
+
+def name_of_kind(kind: EventKind | int) -> str:
+    """Return what a kind is called."""
+    return kind.name if isinstance(kind, EventKind) else "UNREAD_INSTRUCTION"
 
 
 def series_of(payload: bytes) -> int:

@@ -20,11 +20,13 @@ from incentives.rules.closing import Closing
 from incentives.rules.errors import RulebookError
 from incentives.rules.making import Making
 from incentives.rules.paying import Paying
-from incentives.rules.payloads import Picked, kind_of
+from incentives.rules.payloads import Picked, kind_of, name_of_kind
 from incentives.rules.running import Running
 from incentives.rules.season import Season
 from incentives.rules.trading import Trading
+from incentives.rules.unseen import Unseen
 from incentives.sourced import Place, SourcedEvent
+from incentives.unread import UNREAD_KIND
 from programs.event_layout import EventKind
 from programs.genesis import TREASURY_MMT
 
@@ -36,23 +38,26 @@ _INITIALIZED: Final = Picked(
 class _Begun:
     """What the rules hold from genesis on."""
 
-    __slots__ = ("making", "paying", "running", "takers", "trading")
+    __slots__ = ("making", "paying", "running", "takers", "trading", "unseen")
 
     def __init__(self, running: Running) -> None:
         self.running = running
         self.trading = Trading(running)
         self.making = Making(running)
         self.paying = Paying(running)
-        self.takers: dict[EventKind, Callable[[SourcedEvent], Iterator[Line]]] = {
+        self.unseen = Unseen(running, self.trading, self.making, self.paying)
+        self.takers: dict[EventKind | int, Callable[[SourcedEvent], Iterator[Line]]] = {
             EventKind.POSITION_OPENED: self.trading.open,
             EventKind.POSITION_CLOSED: self.trading.close,
             EventKind.POSITION_REDEEMED: self.trading.redeem,
             EventKind.POSITIONS_LIQUIDATED: self.trading.liquidate,
             EventKind.LIQUIDITY_ADDED: self.making.add,
             EventKind.LIQUIDITY_REMOVED: self.making.remove,
+            EventKind.CHAIN_STEPPED: self.making.step,
             EventKind.MARKET_RESOLVED: self.making.resolve,
             EventKind.EPOCH_POSTED: self.paying.post,
             EventKind.REWARDS_PAID: self.paying.pay,
+            UNREAD_KIND: self.unseen.take,
         }
 
     def know_all_before(self, slot: int) -> Iterator[Line]:
@@ -164,7 +169,7 @@ class Rulebook:
             yield from self._begun.know_all_before(slot)
         self._known_to = slot
 
-    def _require_next(self, event: SourcedEvent, kind: EventKind) -> None:
+    def _require_next(self, event: SourcedEvent, kind: EventKind | int) -> None:
         place = event.place
         if (self._last is not None and place <= self._last) or place.slot < self._known_to:
             raise RulebookError(
@@ -173,7 +178,9 @@ class Rulebook:
             )
         if (self._begun is None) != (kind is EventKind.INITIALIZED):
             expected = "genesis first" if self._begun is None else "one genesis only"
-            raise RulebookError(f"found {kind.name} at slot {place.slot}, expected {expected}")
+            raise RulebookError(
+                f"found {name_of_kind(kind)} at slot {place.slot}, expected {expected}"
+            )
 
     def _begin(self, event: SourcedEvent) -> Iterator[Line]:
         start, slots, treasury, sink = _INITIALIZED.of(event.payload)

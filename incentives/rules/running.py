@@ -115,7 +115,7 @@ class Running:
             "epoch": self.epoch,
             "pot": str(self.pot),
             "unspent": str(self.unspent),
-            "bootstrap": self.bootstrap.trade_slots,
+            "bootstrap": [self.bootstrap.trade_slots, self.bootstrap.doubtful],
             "accruals": self.accruals.to_state(),
         }
 
@@ -129,6 +129,6 @@ class Running:
             epoch=state["epoch"],
             pot=int(state["pot"]),
             unspent=int(state["unspent"]),
-            bootstrap=Bootstrap(state["bootstrap"]),
+            bootstrap=Bootstrap(*state["bootstrap"]),
             accruals=Accruals.from_state(state["accruals"]),
         )

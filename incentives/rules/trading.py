@@ -17,6 +17,7 @@ from incentives.rules.formulas import counted_notional, part_held, trade_claim
 from incentives.rules.payloads import Picked
 from incentives.rules.running import Running
 from incentives.sourced import SourcedEvent
+from incentives.unread import NUMBERED_NOTIONAL, Unread
 from programs.event_layout import EventKind
 
 _OPENED: Final = Picked(
@@ -48,12 +49,16 @@ class Trading:
         if holding:  # a chain's ARBITRAGE step: it has no number and no reward
             return
         running, slot = self._running, event.place.slot
-        if position in self._trades:
+        if (before := self._trades.get(position)) and before.is_doubted:
+            yield from self._shrink(position, 0, event, "liquidated unread, and opened again")
+        elif before:
             raise RulebookError(
                 f"found {event.source_id} open {name_of(position)}, which is open: an event is missing"
             )
         if number:
             running.bootstrap.take(number, slot)
+        elif running.bootstrap.doubtful and notional >= NUMBERED_NOTIONAL:
+            running.bootstrap.take_none(slot)
         trade = Trade(
             event.place, event.source_id, owner, position, number, notional, shares, shares
         )
@@ -85,6 +90,28 @@ class Trading:
             if trade := self._trades.get(position):
                 left = max(trade.held - sold - to_inventory, 0)
                 yield from self._shrink(position, left, event, "liquidated")
+
+    def close_unread(self, unread: Unread, event: SourcedEvent) -> Iterator[Line]:
+        """Take a close by its data, which says how much of which position: all of it, or so many shares."""
+        if not unread.part and (trade := self._trades.get(unread.account)):
+            left = max(trade.held - unread.amount, 0)
+            yield from self._shrink(unread.account, left, event, "closed")
+
+    def redeem_unread(self, unread: Unread, event: SourcedEvent) -> Iterator[Line]:
+        """Take a redemption by its data: it leaves nothing of the position."""
+        if not unread.part:
+            yield from self._shrink(unread.account, 0, event, "redeemed")
+
+    def liquidate_unread(self, unread: Unread, event: SourcedEvent) -> Iterator[Line]:
+        """Take a liquidation of nobody knows what among its targets: what its signer owns of them is void, that of others stands."""
+        for position in unread.targets:
+            trade = self._trades.get(position)
+            if trade is None:
+                continue
+            if trade.wallet == unread.signer:
+                yield from self._shrink(position, 0, event, "perhaps liquidated by its owner")
+            else:
+                trade.is_doubted = True
 
     def count(self, trade: Trade) -> Iterator[Line]:
         """Let a trade count: its qualifying slot has come, and some of it is held."""

@@ -107,6 +107,11 @@ def _adopt_libraries() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[_IntoOurs()], force=True)
 
 
+def explorer_of(config: Config) -> str | None:
+    """Return where signatures can be looked at; nowhere for a sandbox's, which no explorer has heard of."""
+    return None if config.sandbox.enabled else config.monitor.explorer_url
+
+
 def redaction_of(config: Config, tokens: Iterable[str] = ()) -> Redaction:
     """Return what hides the credentials that stand in keeper.toml.
 

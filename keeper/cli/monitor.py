@@ -14,7 +14,7 @@ import click
 import trio
 
 from keeper.cli.check import CONFIG_OPTION
-from keeper.cli.logs import open_logs, redaction_of, set_log_level, stderr_form
+from keeper.cli.logs import explorer_of, open_logs, redaction_of, set_log_level, stderr_form
 from keeper.cli.monitor_files import monitor_files_command
 from keeper.config import Config, load_config
 from keeper.errors import MonitorError
@@ -92,6 +92,7 @@ def monitor_command(
             services=services,
             slot_s=config.cluster.slot_ms / 1_000,
             token=token,
+            explorer_url=explorer_of(config),
         )
         trio.run(partial(_run, post, is_child=until_stdin_closes))
 

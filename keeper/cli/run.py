@@ -16,7 +16,7 @@ from rich.console import Console
 
 from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.duration import Duration
-from keeper.cli.logs import keep_notices, open_logs, redaction_of, set_log_level
+from keeper.cli.logs import explorer_of, keep_notices, open_logs, redaction_of, set_log_level
 from keeper.config import Config, load_config
 from keeper.errors import PlatformChangedError, ReportError, UndoneError
 from keeper.once import undone
@@ -132,7 +132,7 @@ def run_command(
                 stream,
                 form="json",
                 redaction=redaction_of(config),
-                explorer_url=None if config.sandbox.enabled else config.monitor.explorer_url,
+                explorer_url=explorer_of(config),
             )
             stack.enter_context(logs)
             set_log_level(config.log.level)

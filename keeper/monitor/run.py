@@ -48,6 +48,8 @@ class Post:
     slot_s: float
     """Nominal length of a slot."""
     token: str | None = None
+    explorer_url: str | None = None
+    """Where a transaction can be looked at, with `{signature}` in it."""
     keeper_gone: trio.Event | None = None
     """Set once the keeper that started us has let go of us; None where nobody did."""
     opened: Callable[[str], None] = field(default=lambda _url: None)
@@ -172,7 +174,7 @@ async def _look(own: _Own, board: Newest[Moment], shown: Newest[Shown]) -> None:
                 alerts=alerts,
                 checks=moment.checks,
                 history=history,
-                explorer_url=own.post.config.explorer_url,
+                explorer_url=own.post.explorer_url,
             )
         )
         next_s = max(next_s + LOOK_S, trio.current_time())

@@ -34,6 +34,7 @@ from programs.localnet.ledger import Ledger, TransactionRecord
 from programs.localnet.locks import LockedAccounts
 from programs.localnet.runtime import Runtime, Simulation
 from programs.localnet.window import Block, BlockhashWindow, derive_hash
+from programs.log_limit import LOG_BYTES_MAX
 from programs.units import BLOCKHASH_AGE_MAX_BLOCKS, SLOT_MS, BlockHeight, Lamports, Slot
 
 Commitment = Literal["processed", "confirmed", "finalized"]
@@ -65,6 +66,8 @@ class BankConfig:
     """How many blocks a blockhash is good for; fewer than a cluster's 150 make transactions expire sooner."""
     past_blocks: int = 0
     """How much further back than finality accounts can be read: what a lagging node needs."""
+    log_bytes_max: int | None = LOG_BYTES_MAX
+    """What is kept of a transaction's logs, as `agave-validator --log-messages-bytes-limit` has it; None keeps all."""
 
     def __post_init__(self) -> None:
         """Refuse a chain that could not run.
@@ -109,7 +112,7 @@ class Bank:
         self.ledger: Final = Ledger(self.config.records_max)
         self._window = BlockhashWindow(self.config.seed, self.config.blockhash_blocks)
         self.recent_fees: Final = RecentFees(self.slot)
-        self._runtime = Runtime()
+        self._runtime = Runtime(self.config.log_bytes_max)
         self._root = BlockHeight(0)
         self._clock_jumps: list[tuple[Slot, int]] = []
         self._reverted: dict[Slot, Mapping[Pubkey, int]] = {}

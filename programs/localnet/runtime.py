@@ -19,6 +19,7 @@ from programs.localnet.ledger import TransactionError
 from programs.localnet.locks import LockedAccounts, LookupTables
 from programs.localnet.tokens import TOKEN_PROGRAMS, TokenBalance, TokenBalances
 from programs.localnet.undo import UndoLog
+from programs.log_limit import LOG_BYTES_MAX
 from programs.units import BlockHeight, Lamports, Slot
 
 _GONE = Account(lamports=0, data=b"", owner=SYSTEM_PROGRAM, executable=False)
@@ -55,9 +56,10 @@ class Simulation:
 class Runtime:
     """The accounts of one chain, present and recently past, and what transactions do to them."""
 
-    def __init__(self) -> None:
+    def __init__(self, log_bytes_max: int | None = LOG_BYTES_MAX) -> None:
         # The window and the signatures are the bank's business: LiteSVM's own history would be a second one.
-        self._svm = LiteSVM().with_blockhash_check(check=False).with_transaction_history(0)
+        svm = LiteSVM().with_blockhash_check(check=False).with_transaction_history(0)
+        self._svm = svm.with_log_bytes_limit(log_bytes_max)
         self._undo = UndoLog(BlockHeight(0))
         self._tables = LookupTables(self._svm.get_account)
         self._tokens = TokenBalances(self._svm.get_account)

@@ -8,7 +8,10 @@ from incentives.lines import EpochClose
 from incentives.parameters import Parameters, Rules
 from incentives.roots import roots_of
 from incentives.rules.rulebook import Rulebook
-from tests.incentives.told_events import Telling
+from incentives.unread import ALL, paying_tail, posting_tail
+from programs.event_layout import REWARDS_SERIES
+from programs.instructions.tags import Tag
+from tests.incentives.told_events import Telling, address
 
 PARAMETERS = Parameters(
     epoch_slots=20,
@@ -20,6 +23,12 @@ PARAMETERS = Parameters(
     ),
 )
 WALLETS = 4
+READ = "oooooobcccssllaaaaarrRepppxxxxxf"
+CUT = "OOCCSLLEAAUUVXXPkkkKKqq"
+"""The same kinds of acts, and steps of chains, with logs that nobody can read."""
+READ = "oooooobcccssllaaaaarrRepppxxxxxf"
+CUT = "OOCCSLLEAAUUVXXPkkkKKqq"
+"""The same kinds of acts, and steps of chains, with logs that nobody can read."""
 SEASON_SLOTS = 170
 
 amounts = st.one_of(
@@ -27,18 +36,22 @@ amounts = st.one_of(
     st.integers(10**8, 10**10),
     st.sampled_from([1, 99_999_999, 10**8, 10**16, 2**64 - 1]),
 )
-acts = st.lists(
-    st.tuples(
-        st.sampled_from("oooooobcccssllaaaaarrRepppxxxxxf"),
-        st.integers(0, 8),
-        st.integers(0, WALLETS - 1),
-        st.integers(0, 2),
-        amounts,
-        st.integers(1, 1_000),
-    ),
-    min_size=20,
-    max_size=45,
-)
+
+
+def acts_of(kinds):
+    """Draw acts of some kinds."""
+    return st.lists(
+        st.tuples(
+            st.sampled_from(kinds),
+            st.integers(0, 8),
+            st.integers(0, WALLETS - 1),
+            st.integers(0, 2),
+            amounts,
+            st.integers(1, 1_000),
+        ),
+        min_size=20,
+        max_size=45,
+    )
 
 
 @dataclass
@@ -57,6 +70,8 @@ class Inventing:
     """Trees not posted."""
     posted: list = field(default_factory=list)
     """Leaves not paid: place, number, wallet, amount."""
+    chains: list = field(default_factory=list)
+    """Name, owner, market of those with liquidity."""
 
     def tell(self, event):
         self.events.append(event)
@@ -93,6 +108,73 @@ class Inventing:
             case "x" if self.posted:
                 place, leaf, paid, owed = self.posted.pop(size % len(self.posted))
                 self.tell(told.paid(*place, [(leaf, paid, owed)]))
+            case _:
+                self._act_unread(what, wallet, market, amount, size)
+
+    def _act_unread(self, what, wallet, market, amount, size):
+        told, owner = self.told, address(wallet)
+        match what:
+            case "O" if market not in self.resolved:
+                opened = address(f"position {len(self.events)}")
+                self.tell(
+                    told.unread(
+                        Tag.OPEN_POSITION, market, signer=owner, account=opened, amount=amount
+                    )
+                )
+            case "C" | "S" | "E" | "L" if self.positions:
+                self._shrink_unread(what, list(self.positions)[size % len(self.positions)], amount)
+            case "A" if market not in self.resolved:
+                self.pools[market, wallet] = self.pools.get((market, wallet), 0) + size
+                self.tell(told.unread(Tag.ADD_LIQUIDITY, market, signer=owner, amount=size))
+            case "U" | "V" if left := self.pools.get((market, wallet)):
+                removed = left if what == "U" else amount % left + 1
+                self.pools[market, wallet] -= removed
+                named = ALL if what == "U" and size % 2 else removed
+                self.tell(told.unread(Tag.REMOVE_LIQUIDITY, market, signer=owner, amount=named))
+            case "P" if self.roots:
+                self._post(self.roots.pop(0), is_unread=True)
+            case "X" if self.posted:
+                place, leaf, paid, owed = self.posted.pop(size % len(self.posted))
+                tail = paying_tail(*place, [(leaf, paid, owed)])
+                self.tell(told.unread(Tag.PAY_REWARDS, REWARDS_SERIES, tail=tail))
+            case "k" | "K" | "q":
+                self._act_chain(what, wallet, market, amount, size)
+
+    def _act_chain(self, what, wallet, market, amount, size):
+        told, owner = self.told, address(wallet)
+        match what:
+            case "k" if market not in self.resolved:
+                name = f"chain {len(self.events)}"
+                self.chains.append((name, wallet, market))
+                for event in told.chained(wallet, name, size, amount, amount % 50, market):
+                    self.tell(event)
+            case "K" if self.chains:
+                name, _, its = self.chains.pop(size % len(self.chains))
+                self.tell(told.unread(Tag.CANCEL_CHAIN, its, account=address(name), signer=owner))
+            case "q":
+                told.trades += size % 2 and told.trades < 100
+                self.tell(told.unread(Tag.EXECUTE_CHAIN, market, account=address("any chain")))
+
+    def _shrink_unread(self, what, name, amount):
+        wallet, market, shares = self.positions[name]
+        sold = amount % shares + 1 if what in "SL" else shares
+        self.positions[name][2] -= sold
+        if sold == shares:
+            del self.positions[name]
+        at, signer = address(name), address(wallet)
+        match what:
+            case "L":
+                stranger = address(wallet if amount % 3 else "stranger")
+                self.tell(self.told.unread(Tag.LIQUIDATE, market, signer=stranger, tail=at))
+            case "E":
+                self.tell(self.told.unread(Tag.REDEEM, market, signer=signer, account=at))
+            case _:
+                named = ALL if sold == shares and what == "C" else sold
+                self.tell(
+                    self.told.unread(
+                        Tag.CLOSE_POSITION, market, signer=signer, account=at, amount=named
+                    )
+                )
 
     def _shrink(self, what, name, amount):
         wallet, market, shares = self.positions[name]
@@ -108,9 +190,13 @@ class Inventing:
         }
         self.tell(tell[what]())
 
-    def _post(self, tree):
-        place = (tree.epoch, tree.index)
-        self.tell(self.told.posted(*place, tree.root, len(tree.rewards), tree.total))
+    def _post(self, tree, *, is_unread=False):
+        place, count = (tree.epoch, tree.index), len(tree.rewards)
+        if is_unread:
+            tail = posting_tail(*place, count, tree.total, tree.root)
+            self.tell(self.told.unread(Tag.POST_EPOCH, REWARDS_SERIES, tail=tail))
+        else:
+            self.tell(self.told.posted(*place, tree.root, count, tree.total))
         self.posted += [
             (place, leaf, bytes(reward.wallet), reward.amount)
             for leaf, reward in enumerate(tree.rewards)
@@ -126,4 +212,5 @@ def invent(drawn, season_slots=SEASON_SLOTS):
     return inventing.events
 
 
-histories = acts.map(invent)
+histories = acts_of(READ).map(invent)
+cut_histories = acts_of(READ + CUT).map(invent)

@@ -1,7 +1,7 @@
 """What SPEC.md section 7 says is owed, counted a second time: slowly, with fractions, from a flat list of events.
 
 Written from the specification and the decisions in docs/incentives.md, not from incentives/rules, and sharing no code with it
-but the decoder of events. Nothing is incremental here: every wallet's epoch is looked up in the whole list.
+but the decoders of events and of what stands for them. Nothing is incremental here: every wallet's epoch is looked up in the whole list.
 """
 
 from bisect import bisect_right
@@ -9,7 +9,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
+from types import SimpleNamespace
 
+from incentives.unread import Unread, is_unread
 from programs.event_layout import EventKind
 from programs.events import decode
 
@@ -62,14 +64,10 @@ class Season:
 
 def recount(sourced, through_slot, *, epoch_slots=9_000, dwell=150, versions=(Terms(),)):
     """Return {epoch: {wallet: base units}} for every epoch that ends by `through_slot`."""
-    told = [(each.place.slot, decode(each.payload)) for each in sourced]
+    told = [(each.place.slot, read(each.payload)) for each in sourced]
     genesis = next(event for _, event in told if event.kind is EventKind.INITIALIZED)
     start = genesis.amount("season_start_slot")
-    numbered = {
-        event.amount("trade_number"): slot
-        for slot, event in told
-        if event.kind is EventKind.POSITION_OPENED and event.amount("trade_number")
-    }
+    numbered = numbers(told)
     end = start + genesis.amount("season_slots")
     season = Season(told, start, end, numbered, epoch_slots, dwell, versions)
     claims = defaultdict(lambda: defaultdict(Fraction))
@@ -84,6 +82,32 @@ def recount(sourced, through_slot, *, epoch_slots=9_000, dwell=150, versions=(Te
             if slot < season.end:
                 claims[season.epoch_of(slot)][event.address("owner")] += mmt * MMT
     return share_out(claims, season.start, season.end, epoch_slots, through_slot)
+
+
+def read(payload):
+    """An event, or the instruction that stands for those that nobody could read."""
+    if not is_unread(payload):
+        return decode(payload)
+    unread = Unread.from_payload(payload)
+    return SimpleNamespace(kind=unread.tag.name, series=unread.series, fields={}, unread=unread)
+
+
+def numbers(told):
+    """Trade number -> slot. Numbers that nobody read hold from the slot in which they are known to be taken."""
+    taken, chains = [], 0
+    for slot, event in told:
+        if event.kind == "OPEN_POSITION" and event.unread.amount >= 100 * QUOTE:
+            taken += [slot] if len(taken) < 100 else []
+        elif event.kind == "EXECUTE_CHAIN":
+            chains += 1
+        elif event.kind is EventKind.POSITION_OPENED and not event.amount("holding"):
+            number = event.amount("trade_number")
+            if not number and event.amount("notional") >= 100 * QUOTE and chains:
+                number = 100 if 100 - len(taken) <= chains else 0
+            if number:
+                taken += [slot] * (number - len(taken))
+                chains = 0
+    return dict(enumerate(taken, 1))
 
 
 def trade_claims(season, number):
@@ -108,7 +132,9 @@ def shares_held(season, number):
     for at, other in season.told[number + 1 :]:
         if at >= slot + season.dwell or left <= 0:
             break
-        if other.kind is EventKind.POSITIONS_LIQUIDATED:
+        if isinstance(other.kind, str):
+            left -= unread_loss(other.unread, event, left)
+        elif other.kind is EventKind.POSITIONS_LIQUIDATED:
             for record in other.records:
                 if record["position"] == position:
                     left -= record["shares_sold"] + record["shares_to_inventory"]
@@ -118,6 +144,15 @@ def shares_held(season, number):
             elif other.kind is EventKind.POSITION_REDEEMED:
                 left = 0
     return max(left, 0)
+
+
+def unread_loss(unread, opened, left):
+    """Shares that an unread instruction takes: what its data says, or all that its signer may have liquidated of their own."""
+    if bytes(opened.address("position")) in unread.targets and unread.tag.name == "LIQUIDATE":
+        return left if unread.signer == bytes(opened.address("owner")) else 0
+    if unread.account != bytes(opened.address("position")) or unread.part:
+        return 0
+    return {"CLOSE_POSITION": min(unread.amount, left), "REDEEM": left}.get(unread.tag.name, 0)
 
 
 def deposit_claims(season, number, through_slot):
@@ -149,8 +184,8 @@ def deposit_claims(season, number, through_slot):
 def liquidity_held(told, number):
     """Return a function of the slot: how much of a deposit is there at its end; removals take the newest first."""
     _, ours = told[number]
-    stack, steps = [], []
-    """[number, left] of this maker's deposits in this pool, the oldest first; (slot, left of ours)."""
+    stack, steps, of_chain = [], [], {}
+    """[number, left] of this maker's deposits in this pool, the oldest first; (slot, left of ours); number -> chain."""
     for index, (at, other) in enumerate(told):
         is_same = all(
             (
@@ -162,13 +197,31 @@ def liquidity_held(told, number):
             stack.append([index, other.amount("liquidity_added")])
         elif other.kind is EventKind.LIQUIDITY_REMOVED and is_same:
             take_newest(stack, other.amount("liquidity_removed"))
-        elif other.kind is EventKind.MARKET_RESOLVED and other.series == ours.series:
+        elif other.kind is EventKind.CHAIN_STEPPED and other.amount("kind") == 1:
+            of_chain[index - 1] = bytes(other.address("chain"))
+        elif other.kind in {EventKind.MARKET_RESOLVED, "RESOLVE_MARKET"} and (
+            other.series == ours.series
+        ):
             stack.clear()
+        elif other.kind == "CANCEL_CHAIN":
+            stack = [each for each in stack if of_chain.get(each[0]) != other.unread.account]
+        elif other.kind == "REMOVE_LIQUIDITY" and is_of_maker(other, ours):
+            makers = sum(left for of, left in stack if of not in of_chain)
+            take_newest(stack, makers if other.unread.amount == 2**64 - 1 else other.unread.amount)
         else:
             continue
         steps.append((at, next((left for of, left in stack if of == number), 0)))
     slots = [at for at, _ in steps]
     return lambda at: steps[bisect_right(slots, at) - 1][1] if bisect_right(slots, at) else 0
+
+
+def is_of_maker(other, ours):
+    unread = other.unread
+    return (unread.series, unread.part, unread.signer) == (
+        ours.series,
+        ours.amount("pool"),
+        bytes(ours.address("owner")),
+    )
 
 
 def take_newest(stack, removed):

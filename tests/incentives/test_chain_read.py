@@ -13,13 +13,13 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from incentives.reading.errors import (
-    CutLogsError,
     GapError,
     HistoryDisagreesError,
     RepeatedEventError,
     UnreadableEventError,
 )
 from incentives.reading.extraction import events_of
+from incentives.reading.known import Known
 from incentives.reading.reader import Reader
 from incentives.sourced import Place
 from programs.event_layout import EventKind
@@ -180,8 +180,7 @@ async def test_a_block_that_vanished_after_it_was_listed_is_no_skipped_slot(auto
 @pytest.mark.parametrize(
     ("logs", "error", "words"),
     [
-        ([*logs_of([said(1, 1, 20)]), "Log truncated"], CutLogsError, "whole logs"),
-        (["Log truncated"], CutLogsError, "whole logs"),
+        (["Log truncated"], HistoryDisagreesError, "does not record what programs called"),
         ([], HistoryDisagreesError, "does not record"),
         (logs_of([said(1, 1, 19)]), HistoryDisagreesError, "slot 19, its block is that of slot 20"),
         (logs_of([b"\x02" + said(1, 1, 20)[1:]]), UnreadableEventError, "another version"),
@@ -255,7 +254,7 @@ def test_precompiles_log_nothing_and_still_count_as_instructions():
     chain.land(20, logs, wire=wire)
 
     block = Block(slot=20, parent=19, blockhash=None, transactions=tuple(chain.blocks[20]))
-    assert [each.event.place for each in events_of(block, PROGRAM)] == [
+    assert [each.event.place for each in events_of(block, PROGRAM, Known())] == [
         Place(20, 0, 1, 0),
         Place(20, 0, 3, 0),
         Place(20, 0, 3, 1),

@@ -96,3 +96,20 @@ def test_the_ledger_last_written_is_the_one_that_is_read(tmp_path):
         (settings.folder / name).touch()
         os.utime(settings.folder / name, (at_s, at_s))
     assert settings.find_ledger().name == "incentives-a.db"
+
+
+def test_endpoints_are_asked_as_patiently_as_the_keeper_asks_them(tmp_path):
+    keys = "rpc_timeout_ms = 750\nmax_lag_slots = 9\nbreaker_failures = 2\nbreaker_probe_ms = 300\n"
+    keys += "breaker_probe_max_ms = 4_000\nretry_after_max_ms = 5_000\ncheck_interval_ms = 600\n"
+    file = tmp_path / "keeper.toml"
+    file.write_text(SHIPPED.read_text().replace("[cluster]\n", f"[cluster]\n{keys}", 1))
+    found = load_settings(file).rpc_settings
+    assert found == load_config(file).cluster.rpc_settings
+    assert (0.75, 2.25, 0.6) == (
+        found.try_timeout_s,
+        found.read_deadline_s,
+        found.check_interval_s,
+    )
+    file.write_text(SHIPPED.read_text().replace("[cluster]\n", "[cluster]\nmax_lag_slots = 1\n", 1))
+    with pytest.raises(ConfigError, match="max_lag_slots is 1, expected 2 to 150"):
+        load_settings(file)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from incentives.lines import EpochClose
 from incentives.parameters import Parameters
 from incentives.rules.rulebook import Rulebook
-from tests.incentives.invented_history import PARAMETERS, histories
+from tests.incentives.invented_history import PARAMETERS, cut_histories, histories
 from tests.incentives.recount import Terms, recount
 from tests.incentives.told_events import Telling
 
@@ -56,6 +56,13 @@ def test_an_independent_count_agrees_to_the_base_unit(events):
     first = allocated(events, PARAMETERS, LAST_SLOT)
     assert first == counted_again(events, PARAMETERS, LAST_SLOT)
     assert first
+
+
+@given(cut_histories)
+@settings(deadline=None, max_examples=40)
+def test_an_independent_count_agrees_where_logs_are_cut(events):
+    first = allocated(events, PARAMETERS, LAST_SLOT)
+    assert first == counted_again(events, PARAMETERS, LAST_SLOT)
 
 
 def test_a_season_under_the_specified_rules_agrees_to_the_base_unit():

@@ -14,7 +14,7 @@ from incentives.rules.formulas import CLAIM_DENOMINATOR, mining_claim, share_out
 from incentives.rules.rulebook import Rulebook
 from programs.events import decode
 from programs.genesis import SINK_MMT, TREASURY_MMT
-from tests.incentives.invented_history import PARAMETERS, SEASON_SLOTS, histories
+from tests.incentives.invented_history import PARAMETERS, SEASON_SLOTS, cut_histories, histories
 
 LAST_SLOT = 1_600
 
@@ -25,8 +25,12 @@ def fold(events, parameters=PARAMETERS, to=LAST_SLOT):
     return lines + list(rulebook.pass_slot(to))
 
 
-@given(histories, st.lists(st.booleans(), min_size=61), st.lists(st.integers(0, 40), min_size=61))
-@settings(deadline=None, max_examples=15)
+@given(
+    st.one_of(histories, cut_histories),
+    st.lists(st.booleans(), min_size=95),
+    st.lists(st.integers(0, 40), min_size=95),
+)
+@settings(deadline=None, max_examples=25)
 def test_lines_do_not_depend_on_how_events_are_delivered_or_where_the_fold_is_restarted(
     events, restarts, waits
 ):
@@ -63,8 +67,8 @@ def test_lines_are_only_ever_appended(events, cut):
     assert whole[: len(prefix)] == prefix
 
 
-@given(histories)
-@settings(deadline=None, max_examples=15)
+@given(st.one_of(histories, cut_histories))
+@settings(deadline=None, max_examples=25)
 def test_every_sum_is_zero_and_nothing_but_mint_and_pot_is_ever_overdrawn(events):
     sums = Counter()
     for line in fold(events):

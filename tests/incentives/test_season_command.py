@@ -22,6 +22,10 @@ folder = "state"
 [incentives]
 epoch_slots = 100
 dwell_slots = 20
+[[incentives.rules]]
+[[incentives.rules]]
+from_epoch = 1
+boosted_trades = 40
 """
 
 
@@ -49,6 +53,7 @@ def test_the_season_is_read_from_the_chain_and_a_ledger_of_it_agrees(tmp_path):
         followed = {"events": 0}
         while followed["events"] < 2:  # markets are made once the season has begun
             followed = ask(tmp_path, "follow", "--once", "--json")
+        told = ask(tmp_path, "season", "--json")
         reconciled = ask(tmp_path, "reconcile", "--wait-s", "0")
         again = ask(tmp_path, "recompute", "--from-chain")
         verified = ask(tmp_path, "verify")
@@ -65,6 +70,9 @@ def test_the_season_is_read_from_the_chain_and_a_ledger_of_it_agrees(tmp_path):
     emitted = 257_201_646 * (found["slot"] - found["season_start_slot"])
     assert 0 <= int(found["emitted_base_units"]) - emitted <= found["slot"]
     assert 100 == found["boosted_trades"] + found["boosted_trades_left"]
+    is_later = told["slot"] >= told["season_start_slot"] + 100
+    boosted = told["boosted_trades"] + told["boosted_trades_left"]
+    assert (40 if is_later else 100) == boosted, "as the rules of the file say of this epoch"
     assert 0 == table.exit_code
     assert "boosted_trades_left" in table.stdout
 
@@ -75,7 +83,7 @@ def test_a_silent_cluster_and_a_wrong_address_get_one_sentence():
         ["season", "--rpc-url", f"http://127.0.0.1:{free_ports(1)[0]}", "--program-id", PROGRAM],
     )
     assert 2 == silent.exit_code
-    assert "check --rpc-url" in silent.output
+    assert "check cluster.rpc_urls or --rpc-url" in silent.output
     wrong = CliRunner().invoke(cli, ["season", "--program-id", "x"])
     assert 2 == wrong.exit_code
     assert "'x' is no address in base58" in wrong.output

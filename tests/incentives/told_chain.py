@@ -50,7 +50,7 @@ class ToldChain:
         self.unlisted = set()
         """Signatures that the index does not have."""
 
-    def land(self, slot, logs, *, err=None, name=None, wire=bytes(PROGRAM), loaded=()):
+    def land(self, slot, logs, *, err=None, name=None, wire=bytes(PROGRAM), loaded=(), calls=None):
         """Add a transaction to the end of a slot's block."""
         block = self.blocks.setdefault(slot, [])
         signature = signature_of(name or (slot, len(block)))
@@ -63,7 +63,7 @@ class ToldChain:
             wire=wire,
             loaded=loaded,
         )
-        block.append(BlockTransaction(signature=signature, facts=facts))
+        block.append(BlockTransaction(signature=signature, facts=facts, calls=calls))
         return signature
 
     def tell(self, events):

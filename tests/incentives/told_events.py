@@ -8,6 +8,7 @@ from solders.signature import Signature
 
 from incentives.lines import Transfer
 from incentives.sourced import Place, SourcedEvent
+from incentives.unread import Unread
 from programs.event_layout import (
     ADDRESS,
     BODIES,
@@ -21,6 +22,7 @@ from programs.event_layout import (
     EventKind,
 )
 from programs.genesis import SINK_MMT, TREASURY_MMT
+from programs.instructions.tags import Tag
 
 NOTHING = bytes(32)
 
@@ -57,6 +59,7 @@ class Telling:
 
     slot: int = 1_000
     tx_index: int = 0
+    inner: int = 0
     trades: int = 0
     sequences: dict = field(default_factory=dict)
 
@@ -67,13 +70,45 @@ class Telling:
             self.slot, self.tx_index = slot, 0
         return self
 
-    def event(self, kind, series, *, records=(), **fields):
+    def event(self, kind, series, /, *, records=(), **fields):
         self.tx_index += 1
+        self.inner = 0
         sequence = self.sequences[series] = self.sequences.get(series, 0) + 1
         return SourcedEvent(
             place=Place(self.slot, self.tx_index, 0, 0),
             signature=signature(self.slot, self.tx_index),
             payload=payload(kind, series, sequence, self.slot, fields, records),
+        )
+
+    def within(self, kind, series, /, *, records=(), **fields):
+        """Another event of the instruction that told the last one."""
+        self.inner += 1
+        sequence = self.sequences[series] = self.sequences.get(series, 0) + 1
+        return SourcedEvent(
+            place=Place(self.slot, self.tx_index, 0, self.inner),
+            signature=signature(self.slot, self.tx_index),
+            payload=payload(kind, series, sequence, self.slot, fields, records),
+        )
+
+    def unread(self, tag, market=0, *, tells=1, **fields):
+        """An instruction alone in its transaction, whose events nobody can read."""
+        self.tx_index += 1
+        self.sequences[market] = self.sequences.get(market, 0) + tells
+        place = Place(self.slot, self.tx_index, 0, 0)
+        fields = {"series": market, **fields}
+        is_trade = tag is Tag.OPEN_POSITION and fields["amount"] >= 100_000_000
+        self.trades += is_trade and self.trades < 100
+        return SourcedEvent(
+            place=place,
+            signature=signature(self.slot, self.tx_index),
+            payload=Unread(tag=tag, **fields).payload(place, 0),
+        )
+
+    def chained(self, wallet, chain, liquidity, value, improvement_bps=0, market=0, pool=0):
+        """A chain's step into liquidity: both of its events."""
+        yield self.added(wallet, liquidity, value, improvement_bps, market, pool)
+        yield self.within(
+            EventKind.CHAIN_STEPPED, market, chain=address(chain), kind=1, shares=liquidity
         )
 
     def genesis(self, season_slots=38_880_000):

@@ -14,6 +14,7 @@ from incentives.ledger.opened import read_identity
 from incentives.ledger.recorded import RecordedLine, TextsOfRows, read_progress, read_rows
 from incentives.ledger.verifying.finding import Finding
 from incentives.lines import Code
+from incentives.unread import UNREAD_KIND, UNREAD_SERIES, Unread
 from programs.event_layout import EVENT_VERSION, HEAD, REWARDS_SERIES
 
 ROUTES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
@@ -49,6 +50,8 @@ class LineCheck:
         self._place: tuple[int, ...] = (-1,)
         self._slot = 0
         self._sequences: dict[int, int] = {}
+        self._unsettled: set[int] = set()
+        """Series of which something could not be read since their last event."""
         self._accounts: dict[int, tuple[str | None, str]] = {
             number: (wallet, role)
             for number, wallet, role in db.conn.execute("SELECT id, wallet, role FROM account")
@@ -126,7 +129,10 @@ class LineCheck:
                 "order",
                 f"an event of slot {self._place[0]} is recorded, but the ledger says it is read through slot {progress.through_slot}",
             )
-        for series, sequence in self._db.conn.execute("SELECT series, sequence FROM series"):
+        read = dict(self._db.conn.execute("SELECT series, sequence FROM series"))
+        for series in self._sequences.keys() - read.keys():
+            yield Finding("order", f"nothing says how far series {series} is read")
+        for series, sequence in read.items():
             last = self._sequences.get(series, 0)
             if last > sequence or (series >= REWARDS_SERIES and last != sequence):
                 yield Finding(
@@ -164,13 +170,17 @@ class LineCheck:
                 f"the columns of event {source_id} in line {seq} are not what its bytes say",
             )
         last = self._sequences.get(series, 0)
+        may_skip = series < REWARDS_SERIES or series in self._unsettled or series == UNREAD_SERIES
         # Price updates take numbers in a market's series and are not recorded.
-        if sequence <= last or (series >= REWARDS_SERIES and sequence != last + 1):
+        if sequence <= last or (sequence != last + 1 and not may_skip):
             yield Finding(
                 "order",
                 f"event {source_id} has number {sequence} of series {series}, after number {last}",
             )
         self._sequences[series] = sequence
+        self._unsettled.discard(series)
+        if kind == UNREAD_KIND:
+            self._unsettled |= Unread.from_payload(payload).touched
 
     def _transfer(self, row: tuple[Any, ...]) -> Iterator[Finding]:
         seq, cause_seq, _, code, slot, debit, credit, amount, *_ = row

@@ -11,7 +11,9 @@ from sqlite_utils import Database
 
 from incentives.ledger.verifying.finding import Finding
 from incentives.rules.payloads import Picked
+from incentives.unread import UNREAD_KIND, Unread, is_unread
 from programs.event_layout import EventKind
+from programs.instructions.tags import Tag
 
 _POSTED = Picked(EventKind.EPOCH_POSTED, "posted_mmt")
 _LEFT = """
@@ -31,12 +33,7 @@ def check_readings(db: Database) -> Iterator[Finding]:
         [slot for slot, _ in paid],
         [0, *accumulate(amount for _, amount in paid)],
     )
-    posted = [
-        (slot, _POSTED.of(payload)[0])
-        for slot, payload in db.conn.execute(
-            "SELECT slot, payload FROM event WHERE kind = ? ORDER BY seq", [EventKind.EPOCH_POSTED]
-        )
-    ]
+    posted = _posted(db)
     posted_slots, posted_sums = [slot for slot, _ in posted], [0, *(total for _, total in posted)]
     rows = db.conn.execute(
         "SELECT slot, supply, sink, treasury, posted FROM chain_reading "
@@ -65,3 +62,18 @@ def check_readings(db: Database) -> Iterator[Finding]:
                 "treasury",
                 f"at slot {slot} the chain had roots of {roots} base units in all, the events say {stood}",
             )
+
+
+def _posted(db: Database) -> list[tuple[int, int]]:
+    """Return what all roots came to after each that was posted, by slot."""
+    found = list[tuple[int, int]]()
+    rows = db.conn.execute(
+        "SELECT slot, payload FROM event WHERE kind IN (?, ?) ORDER BY seq",
+        [EventKind.EPOCH_POSTED, UNREAD_KIND],
+    )
+    for slot, payload in rows:
+        if not is_unread(payload):
+            found.append((slot, _POSTED.of(payload)[0]))
+        elif (unread := Unread.from_payload(payload)).tag is Tag.POST_EPOCH:
+            found.append((slot, (found[-1][1] if found else 0) + unread.posted[1]))
+    return found

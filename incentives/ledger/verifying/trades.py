@@ -12,7 +12,9 @@ from sqlite_utils import Database
 from incentives.ledger.verifying.finding import Finding
 from incentives.ledger.verifying.season import Promise
 from incentives.rules.payloads import Picked
+from incentives.unread import NUMBERED_NOTIONAL, UNREAD_KIND, Unread
 from programs.event_layout import EventKind
+from programs.instructions.tags import Tag
 from programs.units import U64_MAX
 
 _OPENED = Picked(EventKind.POSITION_OPENED, "owner", "trade_number")
@@ -21,13 +23,9 @@ _NUMBERED = 100
 
 def check_boosted(db: Database, promise: Promise) -> Iterator[Finding]:
     """Compare the double rewards with the program's own numbers: at most one each, in the chain's order, gaps only where voided."""
-    numbered = _numbered(db)
-    for place, number in enumerate(numbered, 1):
-        if place != number:
-            yield Finding(
-                "boosted", f"the program's trade number {number} follows number {place - 1}"
-            )
-            break
+    numbered, gap = _numbered(db)
+    if gap is not None:
+        yield gap
     recorded = {
         row[0]: row[1:]
         for row in db.conn.execute(
@@ -68,20 +66,34 @@ def check_boosted(db: Database, promise: Promise) -> Iterator[Finding]:
     yield from _missing(db, promise, numbered, set(recorded))
 
 
-def _numbered(db: Database) -> dict[int, tuple[int, str, int]]:
-    """Return line, wallet and slot of the trades that the program numbered, in the chain's order."""
-    numbered = dict[int, tuple[int, str, int]]()
+def _numbered(db: Database) -> tuple[dict[int, tuple[int, str, int]], Finding | None]:
+    """Return line, wallet and slot of the trades that the program numbered, in the chain's order, and the first gap among them.
+
+    An open that nobody could read took the next number if its notional is one; the steps of a chain may have taken one.
+    """
+    numbered, gap, last, doubtful = dict[int, tuple[int, str, int]](), None, 0, 0
     rows: Iterator[tuple[Any, ...]] = db.conn.execute(
-        "SELECT seq, slot, payload FROM event WHERE kind = ? ORDER BY seq",
-        [EventKind.POSITION_OPENED],
+        "SELECT seq, slot, kind, payload FROM event WHERE kind IN (?, ?) ORDER BY seq",
+        [EventKind.POSITION_OPENED, UNREAD_KIND],
     )
-    for seq, slot, payload in rows:
-        owner, number = _OPENED.of(payload)
-        if number:
-            numbered[number] = (seq, str(Pubkey.from_bytes(owner)), slot)
-        if number >= _NUMBERED:
+    for seq, slot, kind, payload in rows:
+        if last >= _NUMBERED:
             break
-    return numbered
+        if kind == UNREAD_KIND:
+            unread = Unread.from_payload(payload)
+            doubtful += unread.tag is Tag.EXECUTE_CHAIN
+            if unread.tag is Tag.OPEN_POSITION and unread.amount >= NUMBERED_NOTIONAL:
+                last += 1
+                numbered[last] = (seq, str(Pubkey.from_bytes(unread.signer)), slot)
+            continue
+        owner, number = _OPENED.of(payload)
+        if not number:
+            continue
+        if gap is None and not last < number <= last + 1 + doubtful:
+            gap = Finding("boosted", f"the program's trade number {number} follows number {last}")
+        numbered[number] = (seq, str(Pubkey.from_bytes(owner)), slot)
+        last, doubtful = number, 0
+    return numbered, gap
 
 
 def _missing(

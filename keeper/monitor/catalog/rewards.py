@@ -30,11 +30,11 @@ def rules(_slot_s: float) -> tuple[Rule, ...]:
             already_did="skips wallets that cannot be paid, pays the others, and tries again in every round",
         ),
         Rule(
-            name="ledger_anomalies",
-            level=Level.INFO,
-            expression=increase(m.ANOMALIES, 600.0).summed("reason") > 0,
-            keep_s=600.0,
-            summary="the ledger recorded {value:.0f} events that moved nothing: {reason}",
-            already_did="wrote each down with its reason; balances are untouched by it",
+            name="unknown_root",
+            level=Level.CRITICAL,
+            expression=increase(m.ANOMALIES, 600.0, reason="unknown_root") > 0,
+            keep_s=0.0,
+            summary="somebody posted {value:.0f} reward roots within 10 minutes that the ledger did not compute",
+            already_did="pays nothing of them; the ledger records each, and whatever is paid of it, as an anomaly",
         ),
     )

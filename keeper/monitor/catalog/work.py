@@ -141,7 +141,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         ),
         Rule(
             name="chains_stuck",
-            level=Level.WARNING,
+            level=Level.INFO,
             expression=figure(m.CHAINS_STUCK) > 0,
             for_s=150 * slot_s,
             keep_s=120.0,

@@ -57,7 +57,7 @@ PER_S = {
     (m.DUPLICATES.name, ()): 0.0,
     (m.FOREIGN_SIGNATURES.name, ()): 0.0,
     (m.SINK_FAILURES.name, ("slack",)): 0.0,
-    (m.ANOMALIES.name, ("dust",)): 0.0,
+    (m.ANOMALIES.name, ("unknown_root",)): 0.0,
     (m.COMMIT.name + SUM, ("keeper",)): 0.0078125,
     (m.COMMIT.name + COUNT, ("keeper",)): 4.0,
 }
@@ -145,7 +145,7 @@ CAUSES = {
     ),
     "ledger_behind": _gauges((m.LEDGER_LAG, (), 800.0)),
     "payouts_overdue": _gauges((m.PAYOUT_OLDEST, (), 9_100.0)),
-    "ledger_anomalies": _per_s((m.ANOMALIES.name, ("dust",), 1.0)),
+    "unknown_root": _per_s((m.ANOMALIES.name, ("unknown_root",), 1.0)),
 }
 
 _OWN = {m.SERVICE_FAILED.name, m.SINK_QUEUED.name, m.SINK_FAILURES.name}
