@@ -25,6 +25,8 @@ class LogOutlet:
     """A file-like object for loggers: each `write` is one whole line."""
 
     _stream: TextIO
+    _ends_with_reader: bool = True
+    """Whether a pipe that nobody reads any more asks this process to end."""
     _lines: "queue.Queue[str | None]" = field(
         default_factory=lambda: queue.Queue(_LINES_WAITING_MAX)
     )
@@ -57,6 +59,9 @@ class LogOutlet:
             try:
                 self._write_whole(line.encode(errors="replace"))
             except BrokenPipeError:
+                if not self._ends_with_reader:
+                    self._lost += 1
+                    continue
                 # From here on nobody hears us; SIGTERM drains the keeper. Sent to the main thread itself: only there do
                 # handlers run, and a signal that another thread takes does not wake it.
                 main = main_thread().ident
@@ -84,9 +89,9 @@ class LogOutlet:
 
 
 @contextmanager
-def open_outlet(stream: TextIO) -> Generator[LogOutlet]:
+def open_outlet(stream: TextIO, *, ends_with_reader: bool = True) -> Generator[LogOutlet]:
     """Open an outlet on a stream; at the end, what was logged is written, as far as somebody reads it."""
-    outlet = LogOutlet(stream)
+    outlet = LogOutlet(stream, ends_with_reader)
     writer = Thread(target=outlet.drain, name="log-writer", daemon=True)
     writer.start()
     try:

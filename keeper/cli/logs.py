@@ -32,6 +32,7 @@ def open_logs(
     least: int = logging.INFO,
     redaction: Redaction = _WHOEVER_TELLS,
     explorer_url: str | None = None,
+    ends_with_reader: bool = True,
 ) -> Generator[None]:
     """Send the log to a stream until the block ends; nothing that happens to the stream stops the process.
 
@@ -41,8 +42,9 @@ def open_logs(
         least: the least severe level that is told; a command with progress of its own tells warnings only.
         redaction: hides secrets, in every line and last.
         explorer_url: where a signature can be looked at, with `{signature}` in it; lines with one get the link.
+        ends_with_reader: whether a pipe that nobody reads any more asks the process to end; not one that is there to tell of it.
     """
-    with open_outlet(stream) as outlet:
+    with open_outlet(stream, ends_with_reader=ends_with_reader) as outlet:
         renderers: list[structlog.typing.Processor] = (
             [_first_things_first, structlog.processors.JSONRenderer(default=str)]
             if form == "json"

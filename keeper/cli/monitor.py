@@ -82,7 +82,9 @@ def monitor_command(
     token = load_token(config.monitor.token_file)
     redaction = redaction_of(config, () if token is None else (token,))
     form = stderr_form(as_json=until_stdin_closes)
-    with open_logs(sys.stderr, form=form, redaction=redaction):
+    # A keeper that was killed reads our log no more: that is what we stay for.
+    ends_with_reader = not until_stdin_closes
+    with open_logs(sys.stderr, form=form, redaction=redaction, ends_with_reader=ends_with_reader):
         set_log_level(config.log.level)
         post = Post(
             config=config.monitor,

@@ -195,7 +195,7 @@ async def _wait_over(post: Post, sightings: Sightings) -> None:
     if KEEPER in sightings.unheard():
         log.info("monitor.ended", reason="the keeper ended before it told anything")
         return
-    gone_s = time.monotonic()
+    gone_s, processes = time.monotonic(), sightings.processes(KEEPER)
     while not sightings.has_stopped(KEEPER):
         lingered_s = time.monotonic() - gone_s
         if lingered_s > SILENT_S + post.config.linger_s:
@@ -203,7 +203,7 @@ async def _wait_over(post: Post, sightings: Sightings) -> None:
                 "monitor.ended", reason="the keeper was killed", lingered_s=round(lingered_s, 1)
             )
             return
-        if lingered_s > LOOK_S and sightings.silent_s(KEEPER, time.monotonic()) < LOOK_S:
+        if sightings.processes(KEEPER) > processes:
             log.info("monitor.ended", reason="another keeper runs, with a monitor of its own")
             return
         await trio.sleep(LOOK_S / 4)

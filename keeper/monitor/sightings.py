@@ -5,6 +5,7 @@ whose machine is out of memory does neither: its silence is a failure. So is a s
 when the monitor itself has only just begun: whoever made it is dead.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,11 +28,19 @@ class Sightings:
     left: frozenset[str] = frozenset()
     """Services whose socket is there though nobody has spoken yet."""
     _newest: dict[str, tuple[float, Sample]] = field(default_factory=dict)
+    _processes: Counter[str] = field(default_factory=Counter)
 
     def hear(self, sample: Sample, now_s: float) -> None:
         """Note what a service says; what strangers say is not heard."""
         if sample.service in self.services:
+            before = self._newest.get(sample.service)
+            if before is None or sample.sequence <= before[1].sequence:
+                self._processes[sample.service] += 1
             self._newest[sample.service] = (now_s, sample)
+
+    def processes(self, service: str) -> int:
+        """Return how many processes of a service have spoken, one after the other: each counts its figures from one."""
+        return self._processes[service]
 
     def unheard(self) -> tuple[str, ...]:
         """Return the services that have said nothing yet."""

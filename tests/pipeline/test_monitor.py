@@ -26,6 +26,7 @@ def config(tmp_path, world):
     text = path.read_text()
     watched = f"[monitor]\nenabled = true\nport = 0\nlinger_s = {LINGER_S}\n"
     assert "[monitor]\nenabled = false\n" in text
+    text = text.replace("rpc_timeout_ms = 300", "rpc_timeout_ms = 3_000")  # no test of that
     path.write_text(text.replace("[monitor]\nenabled = false\n", watched))
     return path
 

@@ -63,6 +63,14 @@ def test_a_pipe_that_nobody_reads_any_more_asks_the_process_to_end():
         assert child.wait(20) == 0
 
 
+def test_a_process_that_outlives_its_reader_goes_on_without_a_log():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream, open_outlet(stream, ends_with_reader=False) as outlet:
+        for _ in range(3):
+            outlet.write("nobody hears this\n")
+
+
 def test_a_full_disk_loses_lines_and_raises_nothing():
     with open("/dev/full", "w") as full, open_outlet(full) as outlet:  # noqa: PTH123 - a device
         outlet.write("lost\n")

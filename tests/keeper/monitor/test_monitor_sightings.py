@@ -43,7 +43,9 @@ def test_a_service_that_speaks_again_has_not_failed_any_more():
     sightings = Sightings(("keeper",), 0.0)
     sightings.hear(said(40), 10.0)
     assert sightings.has_failed("keeper", 60.0)
+    assert 1 == sightings.processes("keeper")
     sightings.hear(said(1), 61.0)
+    assert 2 == sightings.processes("keeper")
     assert not sightings.has_failed("keeper", 61.0)
 
 
