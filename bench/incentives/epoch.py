@@ -23,6 +23,7 @@ from incentives.parameters import Parameters
 from incentives.reading.reader import EVENTS_PER_DELIVERY
 from incentives.roots import roots_of
 from incentives.rules.rulebook import Rulebook
+from programs.event_layout import HEAD
 from programs.merkle import RewardTree
 
 
@@ -104,8 +105,9 @@ async def _follow(path: Path, trades: int, wallets: int, stages: Stages) -> Epoc
             with stages.stage("rules"):
                 lines = [line for event in delivered for line in rulebook.take(event)]
             with stages.stage("ledger"):
+                numbers = dict(HEAD.unpack_from(event.payload)[3:5] for event in delivered)
                 await ledger.commit(
-                    Batch(lines=lines, through_slot=delivered[-1].place.slot - 1, series={})
+                    Batch(lines=lines, through_slot=delivered[-1].place.slot - 1, series=numbers)
                 )
         end = SEASON_START + EPOCH_SLOTS
         with stages.stage("close: rules"):
