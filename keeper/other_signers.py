@@ -79,9 +79,7 @@ async def _foreign(
 ) -> list[AddressSignature]:
     listed = await rpc.get_signatures_for_address(payer, limit=_LISTED_MAX, until=seen[payer])
     ours = await recorded([str(each.signature) for each in listed])
-    strange = [
-        each for each in listed if str(each.signature) not in ours and each.slot > from_slot
-    ]
+    strange = [each for each in listed if str(each.signature) not in ours and each.slot > from_slot]
     found = [
         each for each in strange[:_READ_MAX] if await _is_signed_by(rpc, payer, each.signature)
     ]
