@@ -99,7 +99,8 @@ class Evidence:
     heard: Sequence[Heard]
     beliefs: Sequence[Belief]
     notices: Sequence[Notice]
-    alarms: Sequence[Alarm]
+    alarms: Sequence[Alarm] = ()
+    """Of what the monitor would have told people."""
     deeds: Sequence[Deed]
     """What the keeper's transactions did to the chain, in their order."""
     landed: Mapping[str, bool]

@@ -144,7 +144,7 @@ class DrillResult:
     beliefs: tuple[Belief, ...]
     actions: tuple[Action, ...]
     notices: tuple[Notice, ...]
-    alarms: tuple[Alarm, ...]
+    alarms: tuple[Alarm, ...] = ()
     took_s: float
     """Real time, whatever clock the drill ran on."""
 
