@@ -55,6 +55,8 @@ class UserSend:
     """The chain's slot when it was handed in."""
     is_taken: bool
     """The node answered with its signature."""
+    cu_price_micro_lamports: int
+    """What it bid for a compute unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,18 +36,36 @@ def platform_tps(evidence: Evidence) -> float | None:
     return len(slots) / length_s
 
 
+def tps_between(evidence: Evidence, starts_s: float, ends_s: float) -> float:
+    """Return users' transactions a second that landed well in slots that began within a time of the run."""
+    times = evidence.slot_times
+    users = {send.signature for send in evidence.sends}
+    count = sum(
+        each.is_ok and each.signature in users and starts_s <= times.get(each.slot, -1.0) < ends_s
+        for each in evidence.landings
+    )
+    return count / (ends_s - starts_s)
+
+
+def keeper_latency(evidence: Evidence, lane: str, percent: float) -> float | None:
+    """Return the keeper's own word of how many slots a lane's work took from due to landed; None when it did nothing."""
+    told = evidence.report.get("latency_slots", {}).get("by_lane", {}).get(lane, {})
+    found: float | None = told.get(f"due_to_landed_p{percent:g}".replace(".", "_"))
+    return found
+
+
 def bad_debt(evidence: Evidence) -> int:
     """Return what the vault lost to bad debt in the run, base units."""
     return evidence.vault_after.bad_debt - evidence.vault_before.bad_debt
 
 
-def user_latencies(evidence: Evidence) -> list[float]:
-    """Return slots from handing in to landing, of users' transactions that landed."""
+def user_latencies(evidence: Evidence, cu_price_least: int = 0) -> list[float]:
+    """Return slots from handing in to landing, of users' transactions that landed and bid so much or more."""
     landed = {each.signature: each.slot for each in evidence.landings}
     return [
         float(landed[send.signature] - send.sent_slot)
         for send in evidence.sends
-        if send.signature in landed
+        if send.signature in landed and send.cu_price_micro_lamports >= cu_price_least
     ]
 
 
@@ -83,13 +101,13 @@ def _usual(evidence: Evidence) -> Iterator[Measure]:
     yield Measure(
         name="keeper's transactions that landed well", unit="%", value=keeper_success(evidence)
     )
-    told = evidence.report.get("latency_slots", {})
-    for lane, lane_told in sorted(told.get("by_lane", {}).items()):
+    lanes = evidence.report.get("latency_slots", {}).get("by_lane", {})
+    for lane in sorted(lanes):
         for percent in QUANTILES:
             yield Measure(
                 name=f"{lane}, due to landed p{percent:g}",
                 unit="slots",
-                value=lane_told.get(f"due_to_landed_p{percent:g}".replace(".", "_")),
+                value=keeper_latency(evidence, lane, percent),
             )
     used = [row for row in evidence.attempts if row.cu_used is not None]
     yield Measure(

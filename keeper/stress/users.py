@@ -26,7 +26,7 @@ from keeper.stress.evidence import UserSend
 from programs.addresses import TOKEN_PROGRAM
 from programs.localnet.bank import Bank
 from programs.rpc import LatestBlockhash, Rpc, RpcFailure
-from programs.units import ComputeUnits
+from programs.units import ComputeUnits, MicroLamports
 
 _LAMPORTS: Final = 10 * 10**9
 _USERS_PER_TRANSACTION: Final = 4
@@ -49,19 +49,37 @@ class Crowd:
     _latest_s: float = 0.0
 
     async def send(
-        self, user: Actor, instructions: Sequence[Instruction], *, cu: int = 200_000
+        self,
+        user: Actor,
+        instructions: Sequence[Instruction],
+        *,
+        cu: int = 200_000,
+        cu_price: int = 0,
     ) -> bool:
         """Sign as a user and hand in; tells whether the node took it."""
         latest = await self._blockhash()
         sent_s, slot = trio.current_time() - self.started_s, self.bank.slot
         try:
-            signature = await post(self.rpc, latest, instructions, [user.key], cu=ComputeUnits(cu))
+            signature = await post(
+                self.rpc,
+                latest,
+                instructions,
+                [user.key],
+                cu=ComputeUnits(cu),
+                cu_price=MicroLamports(cu_price),
+            )
         except RpcFailure:
             name, is_taken = f"{_UNTAKEN} {len(self.sends)}", False
         else:
             name, is_taken = str(signature), True
         self.sends.append(
-            UserSend(signature=name, sent_s=sent_s, sent_slot=slot, is_taken=is_taken)
+            UserSend(
+                signature=name,
+                sent_s=sent_s,
+                sent_slot=slot,
+                is_taken=is_taken,
+                cu_price_micro_lamports=cu_price,
+            )
         )
         return is_taken
 
