@@ -32,6 +32,8 @@ from programs.units import PRICE_MAX_E6, PRICE_MIN_E6
 PROGRAM: Final = PROGRAM_KEY.pubkey()
 _SEED: Final = 1
 _USD: Final = 1_000_000
+_STAKE_USD: Final = 2_000_000
+_LIQUIDITY_USD: Final = 100_000
 _VALID: Final = 0
 _BAND_E6: Final = 5_000
 _TOKEN_BYTES: Final = 32
@@ -58,9 +60,19 @@ async def found_drill(
     *,
     slot_ms: int,
     positions_per_side: int,
-    stake_usd: int = 2_000_000,
+    liquidity_usd: int = _LIQUIDITY_USD,
+    stake_usd: int = _STAKE_USD,
 ) -> DrillPlatform:
     """Found the platform with the script's markets, price it, and plant positions on both sides.
+
+    Args:
+        rpc: of the network.
+        script: its markets are created.
+        keeper: becomes the oracle authority.
+        slot_ms: the network's.
+        positions_per_side: leveraged ones in every market; 0 plants none.
+        liquidity_usd: L of every pool.
+        stake_usd: what the vault can lend from.
 
     Raises:
         RpcFailure: the network did not answer.
@@ -73,6 +85,7 @@ async def found_drill(
         active_markets_max=len(seeds),
         slot_ms=slot_ms,
         stake_usd=stake_usd,
+        liquidity_usd=liquidity_usd,
         positions_per_side=positions_per_side,
     )
     platform = await found_platform(rpc, config, cast, keeper, seeds)
