@@ -43,7 +43,7 @@ SEED: Final = 1
 SETTLES_WITHIN_S: Final = 120.0
 CALM_S: Final = 20.0
 """Played before anything is wrong."""
-_PATIENCE_S: Final = 7_200.0
+_PATIENCE_S: Final = 900.0
 """Virtual: a rule that has not fired or ended by then never will."""
 _QUIET_WITHIN_S: Final = 1_800.0
 
@@ -92,10 +92,10 @@ class Scene:
         """
         await land_all(self.rpc, deeds)
 
-    async def fires(self, within_s: float = _PATIENCE_S) -> None:
-        """Wait until the rule fires; not for ever."""
+    async def fires(self, rule: str = "", within_s: float = _PATIENCE_S) -> None:
+        """Wait until the rule, or another one, fires; not for ever."""
         with trio.move_on_after(within_s):
-            while not self.monitor.fired(self.rule):  # noqa: ASYNC110 - an alert sets no event
+            while not self.monitor.fired(rule or self.rule):  # noqa: ASYNC110 - an alert sets no event
                 await trio.sleep(1.0)
 
     async def is_over(self, within_s: float = _PATIENCE_S) -> None:
