@@ -17,6 +17,7 @@ import trio
 from solders.keypair import Keypair
 
 from bench.alerts.cause import Clock, Course
+from bench.alerts.settings import with_keys
 from keeper.drills.alarms import DrillMonitor
 from keeper.drills.chain_log import ChainLog
 from keeper.drills.keeper_task import KeeperTask
@@ -38,6 +39,7 @@ from programs.rpc import Rpc
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
 from state.in_loop import InLoopStores
+from state.metrics import Metric
 
 SEED: Final = 1
 SETTLES_WITHIN_S: Final = 120.0
@@ -83,6 +85,16 @@ class Scene:
     def mend(self) -> None:
         """Say that it is right again from now on."""
         self.mended_s = self.monitor.now_s()
+
+    def configure(self, section: str, **keys: int | str) -> None:
+        """Let keeper.toml have other keys in a section, and the keeper read it again."""
+        settings = with_keys(self.stage.settings, section, **keys)
+        write_config(self.world, settings, self.folder)
+        self.keeper.reread()
+
+    def figure(self, metric: Metric, *labels: str) -> float:
+        """Return what the keeper told last of a metric; 0 for nothing."""
+        return self.monitor.figure(KEEPER, metric, *labels) or 0.0
 
     async def land(self, *deeds: Deed) -> None:
         """Let others than the keeper do something to the chain.
@@ -178,7 +190,7 @@ async def _open_scene(
                 services=(KEEPER,),
             )
             keeper = KeeperTask(
-                config=_write_config(world, settings, folder),
+                config=write_config(world, settings, folder),
                 recording=folder / "recording.jsonl",
                 monitor=monitor,
                 wall_ms=machine.wall_ms,
@@ -229,7 +241,8 @@ def _stage(
     return stage
 
 
-def _write_config(world: World, settings: Settings, folder: Path) -> Path:
+def write_config(world: World, settings: Settings, folder: Path) -> Path:
+    """Write the keeper's configuration and its key."""
     keypair = folder / "keeper.json"
     write_key(keypair, world.platform.keeper)
     path = folder / "keeper.toml"
