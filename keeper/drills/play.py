@@ -39,6 +39,8 @@ from programs.spl_token import decode_token_account
 
 _HOLDINGS: Final = 3
 """Positions within a chain."""
+_QUIET_WITHIN_S: Final = 1_800.0
+"""Virtual. The slowest rule looks back ten minutes, and holds on for another five."""
 
 
 async def play_drill(scenario: Scenario, machine: Machine | None = None) -> DrillResult:
@@ -104,6 +106,9 @@ async def _play(
                 f"the script of {scenario.name} did not end in {machine.play_timeout_s:g} s"
             ) from error
         stage.end()
+        if scenario.is_virtual:
+            with trio.move_on_after(_QUIET_WITHIN_S):
+                await monitor.wait_quiet()
         await keeper.end()
         stage.look()
         nursery.cancel_scope.cancel(reason="the keeper has ended")
