@@ -124,7 +124,7 @@ def link(object_bytes: bytes, entrypoint: str = "entrypoint") -> bytes:
     # The lengths of code and constants are what an account of the program pays rent for.
     start = address_of[entry.section] + entry.value - CODE_ADDRESS
     shorter, start = relax(bytes(code), start)
-    return _executable(shorter, bytes(constants), CODE_ADDRESS + start)
+    return executable(shorter, bytes(constants), CODE_ADDRESS + start)
 
 
 def _read_sections(data: bytes) -> list[_Section]:
@@ -231,7 +231,8 @@ def _check_instructions(code: bytearray) -> None:
         at += 16 if opcode == _LDDW else 8
 
 
-def _executable(code: bytes, constants: bytes, entry: int) -> bytes:
+def executable(code: bytes, constants: bytes, entry: int) -> bytes:
+    """Wrap code and constants into a v3 executable that starts at the address `entry`."""
     segments = [(1, CODE_ADDRESS, code)]
     if constants:
         segments.insert(0, (4, 0, constants))
