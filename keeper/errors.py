@@ -29,6 +29,10 @@ class SandboxError(KeeperError):
     """The sandbox cannot run."""
 
 
+class StressError(KeeperError):
+    """A stress run could not be played."""
+
+
 class DrillError(KeeperError):
     """A drill cannot be run: its world or its keeper did not come up."""
 

@@ -15,7 +15,7 @@ from programs.errors import in_words
 
 _WITHHELD_LISTED: Final = 20
 HEADROOM_PERCENTS: Final = (50, 99)
-LATENCY_PERCENTS: Final = (50, 99)
+LATENCY_PERCENTS: Final = (50, 99, 99.9)
 _STUCK_LISTED: Final = 20
 
 
@@ -195,7 +195,7 @@ def _latencies(tally: Tally, *, unit_ms: float) -> dict[str, Any]:
 
     def percentiles(latencies_ms: list[float]) -> dict[str, float | None]:
         return {
-            f"due_to_landed_p{percent}": _rank(latencies_ms, percent, unit_ms)
+            f"due_to_landed_p{percent}".replace(".", "_"): _rank(latencies_ms, percent, unit_ms)
             for percent in LATENCY_PERCENTS
         }
 
@@ -205,7 +205,7 @@ def _latencies(tally: Tally, *, unit_ms: float) -> dict[str, Any]:
     return {**percentiles(tally.latencies_ms()), "by_lane": by_lane}
 
 
-def _rank(latencies_ms: list[float], percent: int, unit_ms: float = 1.0) -> float | None:
+def _rank(latencies_ms: list[float], percent: float, unit_ms: float = 1.0) -> float | None:
     ms = percentile(latencies_ms, percent)
     return None if ms is None else round(ms / unit_ms, 3)
 

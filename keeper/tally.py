@@ -3,6 +3,7 @@
 Refusals are counted where they are decided, by reason: nothing that was not done goes unexplained.
 """
 
+import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -188,9 +189,9 @@ class StuckChain:
     """Whether the program's arithmetic says so, of the state we see; else a simulation or the chain itself did."""
 
 
-def percentile(sorted_values: list[float], percent: int) -> float | None:
+def percentile(sorted_values: list[float], percent: float) -> float | None:
     """Return the nearest-rank percentile of sorted values; None when there are none."""
     if not sorted_values:
         return None
-    rank = -(-percent * len(sorted_values) // 100)
+    rank = math.ceil(percent * len(sorted_values) / 100)
     return sorted_values[max(rank, 1) - 1]

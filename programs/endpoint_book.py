@@ -48,12 +48,12 @@ class Book:
         """Begin with endpoints that are all as good as each other.
 
         Args:
-            names: what may be shown of each.
+            names: what may be shown of each; those of one host are numbered, so that each has figures of its own.
             settings: limits, and the breakers' rules.
             draw: from 0 up to 1, for the jitter of probes.
 
         """
-        self.names: Final = tuple(names)
+        self.names: Final = _told_apart(names)
         self.counts: Final = tuple(Counts() for _ in names)
         self.stranger: RpcOtherCluster | None = None
         """What was said by the endpoint that was last found to serve another cluster."""
@@ -290,3 +290,11 @@ class Book:
             and self._flaps[number].tells_closing()
         ):
             log.info("endpoint.closed", endpoint=self.names[number], openings=before.openings)
+
+
+def _told_apart(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of which none is another's: two keys at one provider look the same without their keys."""
+    return tuple(
+        f"{name} #{names[: number + 1].count(name)}" if names.count(name) > 1 else name
+        for number, name in enumerate(names)
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from keeper.cli.logs import redaction_of
 from keeper.config import Config, effective, load_config
 from keeper.keypair import load_keypair
 from keeper.lane_config import LaneConfig
@@ -34,10 +35,12 @@ Examples:
 def check_command(config_path: Path, *, as_json: bool) -> None:
     """Validate keeper.toml and print the effective configuration, defaults included.
 
-    Every mistake is listed with its dotted key. Keypair files are read, never printed: only who pays for which lane is.
+    Every mistake is listed with its dotted key. Keypair files are read, never printed: only who pays for which lane is. Keys within URLs are hidden.
     """
     config = load_config(config_path)
-    shown = effective(config) | {"payers": _payers(config)}
+    # What is printed here is pasted into chats and tickets: providers put their keys into URLs.
+    shown = redaction_of(config).value(effective(config) | {"payers": _payers(config)})
+    assert isinstance(shown, dict), "a mapping stays one"
     if as_json:
         click.echo(json.dumps(shown))
         return

@@ -20,6 +20,7 @@ from keeper.cli.run import run_command
 from keeper.cli.sandbox import sandbox_command
 from keeper.cli.shadow import shadow_command
 from keeper.cli.status import status_command
+from keeper.cli.stress import stress_group
 from keeper.cli.verify import verify_command
 from keeper.errors import AbandonedError, KeeperError, PlatformChangedError, UndoneError
 from programs.deploy import DeploymentFailed
@@ -44,6 +45,7 @@ Examples:
   keeper check                   validate keeper.toml and print what is in effect
   keeper sandbox                 network, venue and actors without a keeper
   keeper drill run all           rehearse outages, and judge the keeper by what it does
+  keeper stress run all          load the keeper as the platform claims, and judge it by what lands
   keeper localnet                a Solana JSON-RPC network on loopback
   keeper deploy, genesis         the program onto a cluster, for good; what is fixed for ever
   keeper verify                  audit a deployment against the specification
@@ -79,6 +81,7 @@ cli.add_command(verify_command)
 cli.add_command(sandbox_command)
 cli.add_command(localnet_command)
 cli.add_command(drill_group)
+cli.add_command(stress_group)
 cli.add_command(prices_command)
 cli.add_command(profile_command)
 cli.add_command(decode_command)

@@ -34,7 +34,8 @@ class KeeperChild:
     """One keeper, through all its lives in a drill."""
 
     config: Path
-    recording: Path
+    recording: Path | None
+    """Where it writes what was heard and believed; None: nowhere."""
     monitor: DrillMonitor
     """Has the drill's clock."""
     notices: list[Notice] = field(default_factory=list)
@@ -55,7 +56,9 @@ class KeeperChild:
             DrillError: it ended before it was ready.
         """
         command = [sys.executable, "-m", "keeper.cli.main", "run", "--no-sandbox", "--json"]
-        options = ["--config", str(self.config), "--record", str(self.recording)]
+        options = ["--config", str(self.config)]
+        if self.recording is not None:
+            options += ["--record", str(self.recording)]
         self._ready, self._ended, self.exit_status = trio.Event(), trio.Event(), None
         self._is_ready = False
         process = await trio.lowlevel.open_process(

@@ -33,6 +33,7 @@ PROGRAM: Final = PROGRAM_KEY.pubkey()
 _SEED: Final = 1
 _USD: Final = 1_000_000
 _STAKE_USD: Final = 2_000_000
+_LIQUIDITY_USD: Final = 100_000
 _VALID: Final = 0
 _BAND_E6: Final = 5_000
 _TOKEN_BYTES: Final = 32
@@ -53,9 +54,25 @@ class DrillPlatform:
 
 
 async def found_drill(
-    rpc: Rpc, script: ScriptedVenue, keeper: Keypair, *, slot_ms: int, positions_per_side: int
+    rpc: Rpc,
+    script: ScriptedVenue,
+    keeper: Keypair,
+    *,
+    slot_ms: int,
+    positions_per_side: int,
+    liquidity_usd: int = _LIQUIDITY_USD,
+    stake_usd: int = _STAKE_USD,
 ) -> DrillPlatform:
     """Found the platform with the script's markets, price it, and plant positions on both sides.
+
+    Args:
+        rpc: of the network.
+        script: its markets are created.
+        keeper: becomes the oracle authority.
+        slot_ms: the network's.
+        positions_per_side: leveraged ones in every market; 0 plants none.
+        liquidity_usd: L of every pool.
+        stake_usd: what the vault can lend from.
 
     Raises:
         RpcFailure: the network did not answer.
@@ -67,12 +84,13 @@ async def found_drill(
         markets=len(seeds),
         active_markets_max=len(seeds),
         slot_ms=slot_ms,
-        stake_usd=_STAKE_USD,
+        stake_usd=stake_usd,
+        liquidity_usd=liquidity_usd,
         positions_per_side=positions_per_side,
     )
     platform = await found_platform(rpc, config, cast, keeper, seeds)
     await _price(rpc, keeper, platform.markets, seeds)
-    planted = await _plant(rpc, cast, platform.markets, positions_per_side)
+    planted = await _plant(rpc, cast, platform.markets, positions_per_side, stake_usd)
     await wait_confirmed(rpc)
     places = tuple(
         place
@@ -154,11 +172,17 @@ async def _price(
     await land_all(rpc, posts)
 
 
-async def _plant(rpc: Rpc, cast: Cast, markets: tuple[Pubkey, ...], positions_per_side: int) -> int:
+async def _plant(
+    rpc: Rpc,
+    cast: Cast,
+    markets: tuple[Pubkey, ...],
+    positions_per_side: int,
+    stake_usd: int,
+) -> int:
     """Let the traders open leveraged positions, as large and as steep as the program allows them."""
     read = await rpc.get_multiple_accounts([vault_address(PROGRAM)[0], *markets], "processed")
     vault, *found = [b"" if account is None else account.data for account in read.accounts]
-    plan = Plan(seed=_SEED, tick=0, positions_per_side=positions_per_side, stake=_STAKE_USD * _USD)
+    plan = Plan(seed=_SEED, tick=0, positions_per_side=positions_per_side, stake=stake_usd * _USD)
     next_id: Counter[Pubkey] = Counter({actor.address: 1 for actor in cast.actors})
     deeds: list[Deed] = []
     planted = 0

@@ -162,7 +162,7 @@ def _evidence(
         attempts=attempts.ends,
         repeats=attempts.repeats,
         liquidated=stage.chain.touched,
-        ledger_faults=ledger_faults(_chain_accounts(world.localnet.bank)),
+        ledger_faults=ledger_faults(chain_accounts(world.localnet.bank)),
         exit_status=keeper.exit_status,
         report=keeper.reports[-1] if keeper.reports else {},
         slot_at_start=slot_at_start,
@@ -183,7 +183,8 @@ def _program_accounts(bank: Bank) -> list[tuple[bytes, bytes]]:
     return [(bytes(address), account.data) for address, account in bank.program_accounts(PROGRAM)]
 
 
-def _chain_accounts(bank: Bank) -> ChainAccounts:
+def chain_accounts(bank: Bank) -> ChainAccounts:
+    """Return the platform's accounts as they stand, and the tokens behind them."""
     found = _program_accounts(bank)
     markets, _ = take_markets(found)
     positions, _, _ = take_positions(found)

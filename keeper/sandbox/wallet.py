@@ -24,6 +24,7 @@ _DEEDS_AT_ONCE: Final = 64
 """Sent with one blockhash, which 150 slots later no longer serves."""
 _LOADED_BYTES: Final = 4 << 20
 _CU_MAX: Final = ComputeUnits(1_400_000)
+_FREE: Final = MicroLamports(0)
 
 Deed = tuple[Sequence[Instruction], Sequence[Keypair]]
 """The instructions and signers of one transaction; the first signer pays."""
@@ -36,15 +37,14 @@ async def post(
     signers: Sequence[Keypair],
     *,
     cu: ComputeUnits = _CU_MAX,
+    cu_price: MicroLamports = _FREE,
 ) -> Signature:
     """Sign with a blockhash and send; the first signer pays.
 
     Raises:
         RpcFailure: no endpoint took it.
     """
-    budget = Budget(
-        cu_limit=cu, cu_price_micro_lamports=MicroLamports(0), loaded_bytes=_LOADED_BYTES
-    )
+    budget = Budget(cu_limit=cu, cu_price_micro_lamports=cu_price, loaded_bytes=_LOADED_BYTES)
     message = compile_message(signers[0].pubkey(), instructions, budget, latest.blockhash)
     signed = sign(message, signers)
     await rpc.send_transaction(signed.wire)

@@ -174,9 +174,11 @@ def test_latencies_are_of_all_lanes_and_of_liquidations_alone():
         tally.note_latency(lane, latency_ms)
     found = reported(empty_summary(), tally)
     assert (20.0, 30.0) == tuple(found["latency_ms"].values())[:2]
-    assert {"due_to_landed_p50": 10.0, "due_to_landed_p99": 10.0} == found["latency_ms"]["by_lane"][
-        "prices"
-    ]
+    assert {
+        "due_to_landed_p50": 10.0,
+        "due_to_landed_p99": 10.0,
+        "due_to_landed_p99_9": 10.0,
+    } == found["latency_ms"]["by_lane"]["prices"]
     assert 0.075 == found["latency_slots"]["due_to_landed_p99"]
     assert 20.0 == found["liquidations"]["due_to_landed_ms_p50"]
     assert 30.0 == found["liquidations"]["due_to_landed_ms_p99"]

@@ -559,3 +559,10 @@ async def test_no_url_reaches_the_logs(caplog):
 def test_settings_that_could_never_succeed_are_refused():
     with pytest.raises(ValueError, match="tries is 0"):
         RpcSettings(tries=0)
+
+
+async def test_two_keys_at_one_provider_have_figures_of_their_own():
+    urls = ("https://rpc.invalid/key-one", "https://rpc.invalid/key-two", "http://127.0.0.1:1")
+    async with open_rpc(urls, RpcSettings()) as rpc:
+        names = [each.name for each in rpc.statistics()]
+    assert names == ["https://rpc.invalid/… #1", "https://rpc.invalid/… #2", "http://127.0.0.1:1"]

@@ -1,0 +1,258 @@
+"""Positions at the highest leverage the program allows, all on one side, and a fall that takes them all.
+
+Shell, but for its judge.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import trio
+from solders.pubkey import Pubkey
+
+from keeper.sandbox.cast import Actor
+from keeper.snapshot import take_positions
+from keeper.stress import measures, verdicts
+from keeper.stress.evidence import Evidence
+from keeper.stress.model import Measure
+from keeper.stress.scenario import Judged, Scenario
+from keeper.stress.settings import Settings
+from keeper.stress.stage import Stage
+from keeper.stress.steep import Exposure, least_bad_debt, steepest
+from programs import instructions, leverage
+from programs.accounts import Market, PositionArray, Side
+from programs.event_layout import EventKind
+from programs.units import PRICE_ONE_E6
+
+POSITIONS: Final = 100
+_PER_MARKET: Final = 20
+_START_E6: Final = 500_000
+_GAP_E6: Final = 30_000
+"""The first move: a point beyond the gap reserve, so that nobody's leverage survives it."""
+_SLIDE_E6: Final = 5_000
+_SLIDES: Final = 14
+_SLIDE_S: Final = 0.5
+_MARGIN: Final = 20_000_000
+_SPARE_E6: Final = 1_500
+"""What the pool moves while twenty open at once."""
+_SENDERS: Final = 16
+_REST_S: Final = 60.0
+_SHARE_LATE: Final = 8.0
+
+
+def _settings(scale: float) -> Settings:
+    positions = max(round(POSITIONS * scale), 5)
+    markets = -(-positions // _PER_MARKET)
+    return Settings(
+        load=f"{positions:,} positions at the highest leverage allowed in {markets} markets, which fall by ten points in eight seconds",
+        markets=markets,
+        start_e6=(_START_E6,),
+        wander_e6=0,
+        liquidity_usd=10_000_000,
+        stake_usd=100_000_000,
+        users=positions,
+    )
+
+
+async def _play(stage: Stage) -> None:
+    stage.begin("positions are opened")
+    multiple = await _open_all(stage)
+    stage.kept["leverage"] = multiple
+    positions, markets = _standing(stage)
+    stage.kept |= {"positions": positions, "markets": markets, "slot": stage.slot}
+    stage.begin("prices fall")
+    for step in range(_SLIDES + 1):
+        price_e6 = _START_E6 - _GAP_E6 - step * _SLIDE_E6
+        for number in range(len(stage.places)):
+            stage.house.set_truth(number, price_e6)
+        await trio.sleep(_SLIDE_S)
+    stage.begin("the rest is liquidated")
+    stage.kept["is_over"] = await stage.wait(lambda: not _left(stage), _REST_S)
+    await stage.wait_slots(10)
+
+
+async def _open_all(stage: Stage) -> int:
+    """Let every user open one position at the steepest leverage that its market allows then; returns the highest."""
+    highest = 1
+    waiting = list(enumerate(stage.users))
+
+    async def open_some() -> None:
+        nonlocal highest
+        while waiting:
+            number, user = waiting.pop()
+            place = stage.places[number % len(stage.places)]
+            market, vault = stage.market(number % len(stage.places)), stage.vault()
+            multiple = steepest(market, vault, Side.YES, _MARGIN, _SPARE_E6)
+            highest = max(highest, multiple)
+            await _open(stage, user, place.address, multiple)
+
+    await stage.wait(lambda: all(_is_fresh(stage, n) for n in range(len(stage.places))), 30.0)
+    async with trio.open_nursery() as nursery:
+        for _ in range(_SENDERS):
+            nursery.start_soon(open_some)
+    await stage.wait_slots(5)
+    return highest
+
+
+def _is_fresh(stage: Stage, number: int) -> bool:
+    """Whether a market's price is of class valid and young enough for leverage."""
+    market = stage.market(number)
+    return market.price_class == 0 and stage.slot - market.price_update_slot < 100  # noqa: PLR2004 - of 150
+
+
+async def _open(stage: Stage, user: Actor, market: Pubkey, multiple: int) -> None:
+    opened = instructions.open_position(
+        stage.program,
+        user.address,
+        user.tokens,
+        market,
+        pool=0,
+        side=Side.YES,
+        position_id=1,
+        margin=_MARGIN,
+        leverage=multiple,
+        worst_price_e6=PRICE_ONE_E6,
+        counts_trade=True,
+    )
+    await stage.crowd.send(user, [opened], cu=250_000)
+
+
+def _standing(stage: Stage) -> tuple[PositionArray, dict[Pubkey, Market]]:
+    accounts = stage.localnet.bank.program_accounts(stage.program)
+    rows, _, _ = take_positions([(bytes(address), one.data) for address, one in accounts])
+    markets = {place.address: stage.market(n) for n, place in enumerate(stage.places)}
+    return rows, markets
+
+
+def _left(stage: Stage) -> bool:
+    """Whether anything is leveraged yet."""
+    return any(
+        stage.market(number).pools[0].leveraged[Side.YES] for number in range(len(stage.places))
+    )
+
+
+def _judge(evidence: Evidence) -> Judged:
+    positions: PositionArray = evidence.kept["positions"]
+    leveraged = positions[positions["debt"] > 0]
+    liquidated = _liquidated(evidence)
+    lost, least = measures.bad_debt(evidence), _least(evidence, leveraged)
+    debt = int(leveraged["debt"].sum())
+    slots = _slots_late(evidence, leveraged)
+    return Judged(
+        verdicts=(
+            *verdicts.sound(evidence),
+            verdicts.at_least(
+                "positions opened",
+                len(leveraged),
+                len(evidence.sends),
+                "",
+                "else the cascade is smaller than it says",
+            ),
+            verdicts.at_least("positions liquidated", len(liquidated), len(leveraged), ""),
+            verdicts.at_most(
+                "slots from a market's first unhealthy price on chain to its last liquidation",
+                measures.rank(slots, 100.0),
+                _SHARE_LATE,
+                "slots",
+                "a position is sold within a few slots, or the next move finds it still there",
+            ),
+            verdicts.at_most(
+                "bad debt",
+                100 * lost / debt if debt else None,
+                100 * least / debt + 1.0 if debt else 0.0,
+                "% of the debt",
+                "one per cent of the debt above what selling everything at once would have lost",
+            ),
+        ),
+        measures=(
+            Measure(name="highest leverage opened", unit="", value=evidence.kept["leverage"]),
+            Measure(name="debt at the start", unit="base units", value=debt),
+            Measure(name="least bad debt of any keeper", unit="base units", value=least),
+            Measure(
+                name="first unhealthy to last liquidation, p50",
+                unit="slots",
+                value=measures.rank(slots, 50.0),
+            ),
+            *measures.usual(evidence),
+        ),
+        curves=(measures.landed_curve(evidence),),
+    )
+
+
+def _liquidated(evidence: Evidence) -> set[bytes]:
+    return {
+        bytes(record["position"])
+        for each in evidence.landings
+        for event in each.events
+        if event.kind is EventKind.POSITIONS_LIQUIDATED
+        for record in event.records
+    }
+
+
+def _oracle(evidence: Evidence) -> Mapping[int, Sequence[tuple[int, int]]]:
+    """Return (slot, price) of every post since the positions stood, by market id."""
+    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for each in evidence.landings:
+        for event in each.events:
+            if event.kind is EventKind.PRICES_UPDATED and each.slot >= evidence.kept["slot"]:
+                found[event.series].append((each.slot, event.readings[0][0]))
+    return found
+
+
+def _firsts(evidence: Evidence, leveraged: PositionArray) -> dict[Pubkey, tuple[int, int]]:
+    """Return the first (slot, price) at which any position of a market could be liquidated."""
+    oracle, markets = _oracle(evidence), evidence.kept["markets"]
+    firsts = {}
+    for address, market in markets.items():
+        mine = _of(leveraged, address)
+        for slot, price_e6 in oracle.get(market.market_id, ()):
+            if any(_is_due(row, price_e6) for row in mine):
+                firsts[address] = (slot, price_e6)
+                break
+    return firsts
+
+
+def _is_due(row: np.void, price_e6: int) -> bool:
+    shares, debt = int(row["shares"]), int(row["debt"])
+    required = leverage.required_margin(int(row["margin"]), shares, int(row["margin_bps"]))
+    return leverage.health_bps(shares, price_e6, debt, required) < 10_000  # noqa: PLR2004 - bps
+
+
+def _of(rows: PositionArray, market: Pubkey) -> PositionArray:
+    return rows[[row.tobytes() == bytes(market) for row in rows["market"]]]
+
+
+def _least(evidence: Evidence, leveraged: PositionArray) -> int:
+    """Return what selling everything of each market at once, when the first of it could be, would have lost."""
+    least = 0
+    for address, (_, price_e6) in _firsts(evidence, leveraged).items():
+        mine = _of(leveraged, address)
+        exposure = Exposure(shares=int(mine["shares"].sum()), debt=int(mine["debt"].sum()))
+        pool = evidence.kept["markets"][address].pools[0]
+        least += least_bad_debt({Side.YES: exposure}, pool, price_e6)
+    return least
+
+
+def _slots_late(evidence: Evidence, leveraged: PositionArray) -> list[float]:
+    """Return, market by market, slots from the first unhealthy price on chain to the last liquidation."""
+    ids = {market.market_id: address for address, market in evidence.kept["markets"].items()}
+    last: dict[Pubkey, int] = {}
+    for each in evidence.landings:
+        for event in each.events:
+            if event.kind is EventKind.POSITIONS_LIQUIDATED and event.series in ids:
+                last[ids[event.series]] = each.slot
+    return [
+        float(last[address] - slot)
+        for address, (slot, _) in _firsts(evidence, leveraged).items()
+        if address in last
+    ]
+
+
+LIQUIDATION_CASCADE: Final = Scenario(
+    name="liquidation-cascade",
+    title="positions at the highest leverage the rules allow, and a fall that takes them all",
+    settings=_settings,
+    play=_play,
+    judge=_judge,
+)
