@@ -30,10 +30,10 @@ from keeper.drills.stage import WorldStage
 from keeper.drills.world import World, keeper_toml, run_world
 from keeper.errors import DrillError
 from keeper.snapshot import take_markets, take_positions
-from programs.accounts import AccountKind, Vault
+from programs.accounts import Vault
 from programs.addresses import market_tokens_address, vault_address, vault_tokens_address
 from programs.chain_account import Chain, position_bytes
-from programs.layout import CHAIN_DTYPE
+from programs.layout import CHAIN_DTYPE, AccountKind
 from programs.localnet.bank import Bank
 from programs.spl_token import decode_token_account
 
