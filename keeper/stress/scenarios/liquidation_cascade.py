@@ -9,10 +9,11 @@ from typing import Final
 
 import numpy as np
 import trio
+from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
+from keeper.drills.play import chain_accounts
 from keeper.sandbox.cast import Actor
-from keeper.snapshot import take_positions
 from keeper.stress import measures, verdicts
 from keeper.stress.evidence import Evidence
 from keeper.stress.model import Measure
@@ -21,12 +22,20 @@ from keeper.stress.settings import Settings
 from keeper.stress.stage import Stage
 from keeper.stress.steep import Exposure, least_bad_debt, steepest
 from programs import instructions, leverage
-from programs.accounts import Market, PositionArray, Side
+from programs.accounts import PositionArray, Side
+from programs.chain_account import Step, StepKind
 from programs.event_layout import EventKind
 from programs.units import PRICE_ONE_E6
 
 POSITIONS: Final = 100
+GREAT_POSITIONS: Final = 10_000
 _PER_MARKET: Final = 20
+_GREAT_PER_MARKET: Final = 100
+_CHAINS_ONE_IN: Final = 10
+"""So many of the positions are opened by chains."""
+_CHAIN_GIVES: Final = 2
+"""Multiples that a chain asks for less: others open between its opening and its step."""
+_CHAIN_LIFE_SLOTS: Final = 5_000
 _START_E6: Final = 500_000
 _GAP_E6: Final = 30_000
 """The first move: a point beyond the gap reserve, so that nobody's leverage survives it."""
@@ -37,20 +46,23 @@ _MARGIN: Final = 20_000_000
 _SPARE_E6: Final = 1_500
 """What the pool moves while twenty open at once."""
 _SENDERS: Final = 16
+_OPEN_WITHIN_S: Final = 60.0
 _REST_S: Final = 60.0
 _SHARE_LATE: Final = 8.0
 
 
-def _settings(scale: float) -> Settings:
-    positions = max(round(POSITIONS * scale), 5)
-    markets = -(-positions // _PER_MARKET)
+def _settings(positions: int, per_market: int) -> Settings:
+    markets = -(-positions // per_market)
     return Settings(
-        load=f"{positions:,} positions at the highest leverage allowed in {markets} markets, which fall by ten points in eight seconds",
+        load=(
+            f"{positions:,} positions at the highest leverage allowed, every tenth within a chain, in {markets} markets, "
+            "which fall by ten points in eight seconds"
+        ),
         markets=markets,
         start_e6=(_START_E6,),
         wander_e6=0,
         liquidity_usd=10_000_000,
-        stake_usd=100_000_000,
+        stake_usd=200_000_000,
         users=positions,
     )
 
@@ -59,8 +71,8 @@ async def _play(stage: Stage) -> None:
     stage.begin("positions are opened")
     multiple = await _open_all(stage)
     stage.kept["leverage"] = multiple
-    positions, markets = _standing(stage)
-    stage.kept |= {"positions": positions, "markets": markets, "slot": stage.slot}
+    markets = {place.address: stage.market(n) for n, place in enumerate(stage.places)}
+    stage.kept |= {"positions": _leveraged(stage), "markets": markets, "slot": stage.slot}
     stage.begin("prices fall")
     for step in range(_SLIDES + 1):
         price_e6 = _START_E6 - _GAP_E6 - step * _SLIDE_E6
@@ -85,13 +97,19 @@ async def _open_all(stage: Stage) -> int:
             market, vault = stage.market(number % len(stage.places)), stage.vault()
             multiple = steepest(market, vault, Side.YES, _MARGIN, _SPARE_E6)
             highest = max(highest, multiple)
-            await _open(stage, user, place.address, multiple)
+            opened = (
+                _chain(stage, user, place.address, multiple - _CHAIN_GIVES)
+                if number % _CHAINS_ONE_IN == _CHAINS_ONE_IN - 1
+                else _position(stage, user, place.address, multiple)
+            )
+            await stage.crowd.send(user, [opened], cu=250_000)
 
     await stage.wait(lambda: all(_is_fresh(stage, n) for n in range(len(stage.places))), 30.0)
     async with trio.open_nursery() as nursery:
         for _ in range(_SENDERS):
             nursery.start_soon(open_some)
-    await stage.wait_slots(5)
+    # Chains are opened by their owners, and run by the keeper.
+    await stage.wait(lambda: len(_leveraged(stage)) >= len(stage.users), _OPEN_WITHIN_S)
     return highest
 
 
@@ -101,8 +119,8 @@ def _is_fresh(stage: Stage, number: int) -> bool:
     return market.price_class == 0 and stage.slot - market.price_update_slot < 100  # noqa: PLR2004 - of 150
 
 
-async def _open(stage: Stage, user: Actor, market: Pubkey, multiple: int) -> None:
-    opened = instructions.open_position(
+def _position(stage: Stage, user: Actor, market: Pubkey, multiple: int) -> Instruction:
+    return instructions.open_position(
         stage.program,
         user.address,
         user.tokens,
@@ -115,14 +133,29 @@ async def _open(stage: Stage, user: Actor, market: Pubkey, multiple: int) -> Non
         worst_price_e6=PRICE_ONE_E6,
         counts_trade=True,
     )
-    await stage.crowd.send(user, [opened], cu=250_000)
 
 
-def _standing(stage: Stage) -> tuple[PositionArray, dict[Pubkey, Market]]:
-    accounts = stage.localnet.bank.program_accounts(stage.program)
-    rows, _, _ = take_positions([(bytes(address), one.data) for address, one in accounts])
-    markets = {place.address: stage.market(n) for n, place in enumerate(stage.places)}
-    return rows, markets
+def _chain(stage: Stage, user: Actor, market: Pubkey, multiple: int) -> Instruction:
+    return instructions.open_chain(
+        stage.program,
+        user.address,
+        user.tokens,
+        market,
+        chain_id=1,
+        pool=0,
+        side=Side.YES,
+        deposit=_MARGIN,
+        trigger_e6=_START_E6 // 2,
+        is_above=True,
+        expiry_slot=stage.slot + _CHAIN_LIFE_SLOTS,
+        steps=(Step(kind=StepKind.OPEN, leverage=multiple, limit_e6=PRICE_ONE_E6),),
+    )
+
+
+def _leveraged(stage: Stage) -> PositionArray:
+    """Return every position with debt, those within chains included."""
+    rows = chain_accounts(stage.localnet.bank).positions
+    return rows[rows["debt"] > 0]
 
 
 def _left(stage: Stage) -> bool:
@@ -133,8 +166,7 @@ def _left(stage: Stage) -> bool:
 
 
 def _judge(evidence: Evidence) -> Judged:
-    positions: PositionArray = evidence.kept["positions"]
-    leveraged = positions[positions["debt"] > 0]
+    leveraged: PositionArray = evidence.kept["positions"]
     liquidated = _liquidated(evidence)
     lost, least = measures.bad_debt(evidence), _least(evidence, leveraged)
     debt = int(leveraged["debt"].sum())
@@ -252,7 +284,14 @@ def _slots_late(evidence: Evidence, leveraged: PositionArray) -> list[float]:
 LIQUIDATION_CASCADE: Final = Scenario(
     name="liquidation-cascade",
     title="positions at the highest leverage the rules allow, and a fall that takes them all",
-    settings=_settings,
+    settings=lambda scale: _settings(max(round(POSITIONS * scale), 5), _PER_MARKET),
+    play=_play,
+    judge=_judge,
+)
+GREAT_CASCADE: Final = Scenario(
+    name="great-cascade",
+    title="the same with a hundred times as many",
+    settings=lambda scale: _settings(max(round(GREAT_POSITIONS * scale), 100), _GREAT_PER_MARKET),
     play=_play,
     judge=_judge,
 )
