@@ -5,6 +5,7 @@ Shell, but for its judge.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -48,7 +49,9 @@ _SPARE_E6: Final = 1_500
 _SENDERS: Final = 16
 _OPEN_WITHIN_S: Final = 60.0
 _REST_S: Final = 60.0
-_SHARE_LATE: Final = 8.0
+_SLOTS_LATE: Final = 8.0
+_GREAT_SLOTS_LATE: Final = 30.0
+"""Two thousand liquidations a second are five seconds for all; as long again for a machine that others use, too."""
 
 
 def _settings(positions: int, per_market: int) -> Settings:
@@ -165,7 +168,7 @@ def _left(stage: Stage) -> bool:
     )
 
 
-def _judge(evidence: Evidence) -> Judged:
+def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
     leveraged: PositionArray = evidence.kept["positions"]
     liquidated = _liquidated(evidence)
     lost, least = measures.bad_debt(evidence), _least(evidence, leveraged)
@@ -185,7 +188,7 @@ def _judge(evidence: Evidence) -> Judged:
             verdicts.at_most(
                 "slots from a market's first unhealthy price on chain to its last liquidation",
                 measures.rank(slots, 100.0),
-                _SHARE_LATE,
+                slots_late_max,
                 "slots",
                 "a position is sold within a few slots, or the next move finds it still there",
             ),
@@ -286,12 +289,12 @@ LIQUIDATION_CASCADE: Final = Scenario(
     title="positions at the highest leverage the rules allow, and a fall that takes them all",
     settings=lambda scale: _settings(max(round(POSITIONS * scale), 5), _PER_MARKET),
     play=_play,
-    judge=_judge,
+    judge=partial(_judge, slots_late_max=_SLOTS_LATE),
 )
 GREAT_CASCADE: Final = Scenario(
     name="great-cascade",
     title="the same with a hundred times as many",
     settings=lambda scale: _settings(max(round(GREAT_POSITIONS * scale), 100), _GREAT_PER_MARKET),
     play=_play,
-    judge=_judge,
+    judge=partial(_judge, slots_late_max=_GREAT_SLOTS_LATE),
 )
