@@ -49,13 +49,12 @@ def test_no_order_of_sales_loses_less(founded_pool, shares, debt_ppm, price_e6):
     pool = replace(founded_pool, outstanding=(0, 0))
     exposure = Exposure(shares=sum(shares), debt=sum(debts))
     least = least_bad_debt({Side.YES: exposure}, pool, price_e6)
-    floor_e6 = max(price_e6 - 50_000, 0)
     state, lost = Curve(liquidity=pool.liquidity, q=pool.q), 0
     for count, debt in zip(shares, debts, strict=True):
-        sold = min(curve.shares_to_price(state, curve.Side.YES, floor_e6), count)
+        sold = min(curve.shares_to_price(state, curve.Side.YES, price_e6), count)
         got = curve.sell_shares(state, curve.Side.YES, sold) if sold else 0
         state = replace(state, q=state.q - sold)
-        lost += max(debt - got - (count - sold) * floor_e6 // 1_000_000, 0)
+        lost += max(debt - got - (count - sold) * price_e6 // 1_000_000, 0)
     assert lost >= least
 
 
