@@ -93,6 +93,7 @@ async def _play(stage: Stage) -> None:
         stage.kept["is_over"] = await stage.wait(lambda: not _left(stage), _REST_S)
         await stage.wait_slots(10)
         nursery.cancel_scope.cancel(reason="the cascade is over")
+    stage.kept["left"] = sum(_shortfall(stage, row) for row in _leveraged(stage))
     stage.kept["after"] = [stage.market(n) for n in range(len(stage.places))]
 
 
@@ -151,7 +152,7 @@ async def _open_all(stage: Stage) -> int:
             highest = max(highest, multiple)
             opened = (
                 _chain(stage, user, place.address, multiple - _CHAIN_GIVES)
-                if number % _CHAINS_ONE_IN == _CHAINS_ONE_IN - 1
+                if stage.runs_chains and number % _CHAINS_ONE_IN == _CHAINS_ONE_IN - 1
                 else _position(stage, user, place.address, multiple)
             )
             await stage.crowd.send(user, [opened], cu=250_000)
@@ -210,6 +211,14 @@ def _leveraged(stage: Stage) -> PositionArray:
     return rows[rows["debt"] > 0]
 
 
+def _shortfall(stage: Stage, row: np.void) -> int:
+    """Return what a position that nobody has liquidated owes beyond its worth, base units."""
+    market = Pubkey.from_bytes(row["market"].tobytes())
+    number = next(n for n, place in enumerate(stage.places) if place.address == market)
+    price_e6 = stage.market(number).pools[0].price_e6
+    return max(int(row["debt"]) - int(row["shares"]) * price_e6 // PRICE_ONE_E6, 0)
+
+
 def _left(stage: Stage) -> bool:
     """Whether anything is leveraged yet."""
     return any(
@@ -220,7 +229,8 @@ def _left(stage: Stage) -> bool:
 def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
     leveraged: PositionArray = evidence.kept["positions"]
     liquidated = _liquidated(evidence)
-    lost, least = measures.bad_debt(evidence), _least(evidence, leveraged)
+    lost = measures.bad_debt(evidence) + evidence.kept["left"]
+    least = _least(evidence, leveraged)
     debt = int(leveraged["debt"].sum())
     slots = _slots_late(evidence, leveraged)
     return Judged(
@@ -257,6 +267,11 @@ def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
                 name="first unhealthy to last liquidation, p50",
                 unit="slots",
                 value=measures.rank(slots, 50.0),
+            ),
+            Measure(
+                name="bad debt with a keeper without priorities",
+                unit="base units",
+                value=evidence.rival_bad_debt,
             ),
             *_inventory(evidence),
             *measures.usual(evidence),
@@ -322,10 +337,14 @@ def _of(rows: PositionArray, market: Pubkey) -> PositionArray:
 
 
 def _least(evidence: Evidence, leveraged: PositionArray) -> int:
-    """Return what selling everything of each market at once, when the first of it could be, would have lost."""
+    """Return what selling everything of each market at once, when the first of it could be, would have lost.
+
+    That is the slot after the one in which the price came: whoever watches the chain knows of it only then.
+    """
     least = 0
     for address, (slot, price_e6) in _firsts(evidence, leveraged).items():
-        pool = evidence.kept["pools"][slot][address]
+        pools = evidence.kept["pools"]
+        pool = pools.get(slot + 1, pools[slot])[address]
         mine = _of(leveraged, address)
         exposure = Exposure(shares=int(mine["shares"].sum()), debt=int(mine["debt"].sum()))
         least += least_bad_debt({Side.YES: exposure}, pool, price_e6)
@@ -353,6 +372,7 @@ LIQUIDATION_CASCADE: Final = Scenario(
     settings=lambda scale: _settings(max(round(POSITIONS * scale), 5), _PER_MARKET),
     play=_play,
     judge=partial(_judge, slots_late_max=_SLOTS_LATE),
+    has_rival=True,
 )
 GREAT_CASCADE: Final = Scenario(
     name="great-cascade",
@@ -360,4 +380,5 @@ GREAT_CASCADE: Final = Scenario(
     settings=lambda scale: _settings(max(round(GREAT_POSITIONS * scale), 100), _GREAT_PER_MARKET),
     play=_play,
     judge=partial(_judge, slots_late_max=_GREAT_SLOTS_LATE),
+    has_rival=True,
 )
