@@ -17,6 +17,7 @@ import trio
 from solders.keypair import Keypair
 
 from bench.alerts.cause import Clock, Course
+from bench.alerts.settings import with_keys
 from keeper.drills.alarms import DrillMonitor
 from keeper.drills.chain_log import ChainLog
 from keeper.drills.keeper_task import KeeperTask
@@ -38,12 +39,13 @@ from programs.rpc import Rpc
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
 from state.in_loop import InLoopStores
+from state.metrics import Metric
 
 SEED: Final = 1
 SETTLES_WITHIN_S: Final = 120.0
 CALM_S: Final = 20.0
 """Played before anything is wrong."""
-_PATIENCE_S: Final = 7_200.0
+_PATIENCE_S: Final = 900.0
 """Virtual: a rule that has not fired or ended by then never will."""
 _QUIET_WITHIN_S: Final = 1_800.0
 
@@ -84,6 +86,16 @@ class Scene:
         """Say that it is right again from now on."""
         self.mended_s = self.monitor.now_s()
 
+    def configure(self, section: str, **keys: int | str) -> None:
+        """Let keeper.toml have other keys in a section, and the keeper read it again."""
+        settings = with_keys(self.stage.settings, section, **keys)
+        write_config(self.world, settings, self.folder)
+        self.keeper.reread()
+
+    def figure(self, metric: Metric, *labels: str) -> float:
+        """Return what the keeper told last of a metric; 0 for nothing."""
+        return self.monitor.figure(KEEPER, metric, *labels) or 0.0
+
     async def land(self, *deeds: Deed) -> None:
         """Let others than the keeper do something to the chain.
 
@@ -92,10 +104,10 @@ class Scene:
         """
         await land_all(self.rpc, deeds)
 
-    async def fires(self, within_s: float = _PATIENCE_S) -> None:
-        """Wait until the rule fires; not for ever."""
+    async def fires(self, rule: str = "", within_s: float = _PATIENCE_S) -> None:
+        """Wait until the rule, or another one, fires; not for ever."""
         with trio.move_on_after(within_s):
-            while not self.monitor.fired(self.rule):  # noqa: ASYNC110 - an alert sets no event
+            while not self.monitor.fired(rule or self.rule):  # noqa: ASYNC110 - an alert sets no event
                 await trio.sleep(1.0)
 
     async def is_over(self, within_s: float = _PATIENCE_S) -> None:
@@ -178,7 +190,7 @@ async def _open_scene(
                 services=(KEEPER,),
             )
             keeper = KeeperTask(
-                config=_write_config(world, settings, folder),
+                config=write_config(world, settings, folder),
                 recording=folder / "recording.jsonl",
                 monitor=monitor,
                 wall_ms=machine.wall_ms,
@@ -229,7 +241,8 @@ def _stage(
     return stage
 
 
-def _write_config(world: World, settings: Settings, folder: Path) -> Path:
+def write_config(world: World, settings: Settings, folder: Path) -> Path:
+    """Write the keeper's configuration and its key."""
     keypair = folder / "keeper.json"
     write_key(keypair, world.platform.keeper)
     path = folder / "keeper.toml"

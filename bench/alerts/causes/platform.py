@@ -30,7 +30,8 @@ _LOCK_S: Final = 61.0
 _LENT: Final = replace(SLOW, markets=6, stake_usd=10_000)
 """Sixty per cent of the smallest vault that lends by the formula: coverage is 1.4."""
 _OWN_PAYER: Final = with_keys(_LENT, "lanes.liquidations", key=f'"{LIQUIDATOR_FILE}"')
-_EMPTY_LAMPORTS: Final = 900_000
+_EMPTY_LAMPORTS: Final = 890_880
+"""What an account must keep: not one signature more. One would liquidate in all six markets at once."""
 _FALLEN_E6: Final = 20_000
 _FALL_S: Final = 240.0
 """The chain follows a price by two points a slot, and by ten at a post."""
@@ -64,12 +65,13 @@ def _falls(*markets: int) -> Script:
     async def script(scene: Scene) -> None:
         scene.cause()
         set_lamports(scene.bank, LIQUIDATOR.pubkey(), _EMPTY_LAMPORTS)
+        await scene.fires("payer_empty")  # and the keeper knows it too
         for market in markets:
             scene.stage.set_truth(market, _FALLEN_E6)
         await scene.stage.hold(_FALL_S)
         await arbitrate_all(scene)
         set_lamports(scene.bank, LIQUIDATOR.pubkey(), WELL_LAMPORTS)
-        await scene.fires(within_s=_FALL_S)
+        await scene.fires()
         scene.mend()  # nothing brings it back: it is over when it lies far enough behind
 
     return script
@@ -112,7 +114,9 @@ async def _freeze(scene: Scene) -> None:
     node.lag_blocks = 0
 
 
-_UNPAID: Final = frozenset({"payer_low", "payer_empty", "work_overdue", "lane_stalled"})
+_UNPAID: Final = frozenset(
+    {"payer_low", "payer_empty", "payer_runway_short", "work_overdue", "lane_stalled"}
+)
 """What people are told of the payer and of the lane that it pays for."""
 CAUSES: Final = (
     Cause(
