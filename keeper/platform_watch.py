@@ -143,9 +143,15 @@ def _genesis_difference(facts: ClusterFacts, genesis: Account | None) -> str:
 
 
 def changed_parameters(before: Global, now: Global) -> list[str]:
-    """Name what genesis fixed and is another value now, with both."""
+    """Name what genesis fixed and is another value now, with both; a halt that was used up changes nothing."""
     return [
         f"{name} was {getattr(before, name)}, is {getattr(now, name)}"
         for name in _FIXED
         if getattr(now, name) != getattr(before, name)
+        and not (name == "halt_authority" and _is_used_up(now))
     ]
+
+
+def _is_used_up(now: Global) -> bool:
+    """Whether the one halt has happened: its authority is gone with it. Source: programs/betting_platform/halt.c."""
+    return bool(now.halted) and now.halt_authority == Pubkey.default()

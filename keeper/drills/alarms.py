@@ -23,6 +23,8 @@ from state.telling import Gather
 
 LOOK_S: Final = 1.0
 """Between two looks, as in a monitor at work."""
+QUIET_S: Final = 60.0
+"""Without any alert: a fault that still shows, or its end, would have set one off."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +35,8 @@ class DrillMonitor:
     now_s: Callable[[], float]
     """Seconds since the drill's start."""
     wall_ms: Callable[[], int]
+    services: tuple[str, ...] = (KEEPER,)
+    """Who has to tell."""
     alarms: list[Alarm] = field(default_factory=list)
     """In the order in which they went off."""
     _sightings: Sightings = field(init=False)
@@ -40,7 +44,7 @@ class DrillMonitor:
 
     def __post_init__(self) -> None:
         """Begin to look."""
-        self._sightings = Sightings((KEEPER,), self.now_s())
+        self._sightings = Sightings(self.services, self.now_s())
         self._engine = Engine(rules_for(self.slot_s))
 
     async def watch(self) -> None:
@@ -50,6 +54,22 @@ class DrillMonitor:
             sequence += 1
             for notice in self._engine.take(self._view(sequence)):
                 self._note(notice)
+            await trio.sleep(LOOK_S)
+
+    def fired(self, rule: str) -> bool:
+        """Whether an alert of this rule ever went off."""
+        return any(alarm.rule == rule for alarm in self.alarms)
+
+    def fires(self, rule: str) -> bool:
+        """Whether one does now."""
+        return any(alarm.rule == rule and alarm.resolved_s is None for alarm in self.alarms)
+
+    async def wait_quiet(self) -> None:
+        """Wait until nothing fires, and nothing has for as long as any rule but the slowest waits before it does."""
+        quiet_since_s = self.now_s()
+        while self.now_s() - quiet_since_s < QUIET_S:
+            if any(alarm.resolved_s is None for alarm in self.alarms):
+                quiet_since_s = self.now_s()
             await trio.sleep(LOOK_S)
 
     async def listen(self, folder: Path) -> None:

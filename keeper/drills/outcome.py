@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
 
+from keeper.drills.alarm_verdict import alarm_verdict
 from keeper.drills.evidence import Evidence
 from keeper.drills.expectations import Unmoved
 from keeper.drills.judge import DEGRADED_SLOTS, Leeway, judged_actions
@@ -29,6 +30,12 @@ def outcome_of(scenario: Scenario, evidence: Evidence, *, is_virtual: bool) -> D
     actions = judged_actions(evidence, leeway)
     case = Case(evidence=evidence, actions=actions)
     verdicts = tuple(judge_expectation(expectation, case) for expectation in scenario.expects)
+    woken = alarm_verdict(
+        scenario.alarms,
+        evidence.alarms,
+        evidence.phases,
+        is_virtual=scenario.is_virtual,
+    )
     is_silent = any(
         isinstance(expectation, Unmoved) and expectation.market is None
         for expectation in scenario.expects
@@ -39,7 +46,7 @@ def outcome_of(scenario: Scenario, evidence: Evidence, *, is_virtual: bool) -> D
         is_virtual=is_virtual,
         slot_ms=scenario.settings.slot_ms,
         phases=tuple(evidence.phases),
-        verdicts=verdicts + standing_verdicts(case),
+        verdicts=(*verdicts, woken, *standing_verdicts(case)),
         detected_ms=None if is_silent else detected_ms(case),
         recovered_ms=None if is_silent else recovered_ms(case, scenario.concerns),
         actions_landed=len(actions),

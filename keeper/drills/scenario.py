@@ -49,10 +49,14 @@ class Settings:
     """How far from where the script put it; 0 for a market that stands still."""
     positions_per_side: int = 3
     """Leveraged positions of every market and side, planted before the keeper starts."""
+    stake_usd: int = 2_000_000
+    """What the vault holds before anything is lent."""
     feed: Mapping[str, int] = field(default_factory=dict)
     """Keys of [polymarket] that differ from the brisk ones."""
-    keeper: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Keys of other sections that differ from the shipped ones, by section; [cluster] has its slot_ms already."""
+    keeper: Mapping[str, Mapping[str, int | str]] = field(default_factory=dict)
+    """Keys of other sections that differ from the shipped ones, by section, texts as TOML; [cluster] has its slot_ms already."""
+    rpc_doors: int = 0
+    """RPC endpoints of the keeper, each behind a door that can be broken; 0: one, reached plainly."""
     roads: Mapping[Family, Road] = field(default_factory=dict)
     """How the keeper reaches a family, where not plainly."""
     is_brisk: bool = True
@@ -159,5 +163,7 @@ class Scenario:
     """How late the script itself makes the venue's word: added to what the judge grants a price of every age."""
     concerns: int | None = 0
     """The market whose recovery is timed; None: nothing returns to what it was."""
+    alarms: frozenset[str] = frozenset()
+    """Names of the monitor's rules of which people are told because of it; nothing else may wake them."""
     is_virtual: bool = False
     """Runs on the virtual clock: its hours would be too long to wait for."""

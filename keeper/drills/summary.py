@@ -91,6 +91,15 @@ def _result_json(result: DrillResult) -> dict[str, Any]:
             }
             for verdict in result.verdicts
         ],
+        "alarms": [
+            {
+                "rule": alarm.rule,
+                "labels": dict(alarm.labels),
+                "fired_s": round(alarm.fired_s, 3),
+                "resolved_s": None if alarm.resolved_s is None else round(alarm.resolved_s, 3),
+            }
+            for alarm in result.alarms
+        ],
         "took_s": round(result.took_s, 3),
     }
 

@@ -3,6 +3,7 @@
 Shell. Every port is a free one: several drills may run on one machine at once.
 """
 
+import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _UNRESOLVABLE: Final = "venue.invalid"
 """A name under .invalid never resolves. Source: RFC 6761, section 6.4."""
 _CAST_SEED: Final = 1
 _CONNECTIONS_MAX: Final = 1_000
+_PAST_BLOCKS: Final = 200
+"""How far a node may fall behind, where there are several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,13 @@ class World:
     platform: DrillPlatform
     urls: Mapping[Family, str]
     """Where the keeper is told to find each family."""
+    rpc_doors: tuple[Proxy, ...]
+    """Before each RPC endpoint of the keeper; none where it reaches its only one plainly."""
+
+    @property
+    def rpc_urls(self) -> list[str]:
+        """Where the keeper is told to find the cluster."""
+        return [f"http://{HOST}:{door.port}" for door in self.rpc_doors] or [self.localnet.url]
 
 
 async def run_world(
@@ -72,7 +82,10 @@ async def run_world(
         localnet = await nursery.start(serve, _localnet_config(settings, machine))
         venue_port = await nursery.start(_serve_house, house)
         doors = {family: _door(settings, family, venue_port, folder) for family in Family}
-        for door in doors.values():
+        rpc_doors = tuple(
+            Proxy(target_port=address.port) for address in localnet.addresses[: settings.rpc_doors]
+        )
+        for door in (*doors.values(), *rpc_doors):
             await nursery.start(door.serve)
         async with open_rpc([localnet.url], RpcSettings()) as rpc:
             platform = await found_drill(
@@ -81,6 +94,7 @@ async def run_world(
                 machine.keeper,
                 slot_ms=settings.slot_ms,
                 positions_per_side=settings.positions_per_side,
+                stake_usd=settings.stake_usd,
             )
         nursery.start_soon(house.tick, settings.tick_ms / 1_000)
         task_status.started(
@@ -90,6 +104,7 @@ async def run_world(
                 doors=doors,
                 platform=platform,
                 urls={family: _url(settings, family, doors[family]) for family in Family},
+                rpc_doors=rpc_doors,
             )
         )
 
@@ -97,10 +112,15 @@ async def run_world(
 def keeper_toml(world: World, settings: Settings, keypair: Path, state: Path) -> str:
     """Write the configuration of the keeper under drill; `keeper check` would print the rest."""
     others = {name: keys for name, keys in settings.keeper.items() if name != "cluster"}
+    cluster = {
+        "subscribe": "false",
+        "slot_ms": settings.slot_ms,
+        **settings.keeper.get("cluster", {}),
+    }
     sections = "".join(f"\n[{name}]\n{_lines(keys)}" for name, keys in others.items())
     return (
-        f'[cluster]\nrpc_urls = ["{world.localnet.url}"]\nprogram_id = "{PROGRAM}"\nsubscribe = false\n'
-        f"slot_ms = {settings.slot_ms}\n{_lines(settings.keeper.get('cluster', {}))}\n"
+        f'[cluster]\nrpc_urls = {json.dumps(world.rpc_urls)}\nprogram_id = "{PROGRAM}"\n'
+        f"{_lines(cluster)}\n"
         f'[keys]\nkeeper = "{keypair}"\n\n[state]\nfolder = "{state}"\n\n'
         f'[polymarket]\nclob_url = "{world.urls[Family.CLOB]}"\n'
         f'gamma_url = "{world.urls[Family.GAMMA]}"\nstream_url = "{world.urls[Family.STREAM]}"\n'
@@ -108,7 +128,7 @@ def keeper_toml(world: World, settings: Settings, keypair: Path, state: Path) ->
     )
 
 
-def _lines(keys: Mapping[str, int]) -> str:
+def _lines(keys: Mapping[str, int | str]) -> str:
     return "".join(f"{key} = {value}\n" for key, value in keys.items())
 
 
@@ -116,11 +136,13 @@ def _localnet_config(settings: Settings, machine: Machine) -> LocalnetConfig:
     return LocalnetConfig(
         host=HOST,
         port=0,
+        endpoints=max(1, settings.rpc_doors),
         bank=BankConfig(
             seed=machine.genesis_seed,
             slot_ms=settings.slot_ms,
             confirmed_slots=1,
             finality_slots=8,
+            past_blocks=_PAST_BLOCKS if settings.rpc_doors else 0,
             genesis_unix_s=machine.wall_ms() // 1_000,
         ),
         programs=(ProgramImage(program=PROGRAM_KEY, code=PROGRAM_SO.read_bytes()),),

@@ -105,6 +105,7 @@ async def _play(
             crowd=Crowd(rpc=rpc, bank=bank, started_s=started_s, users=world.users),
             keeper=world.platform.keeper.pubkey(),
             started_s=started_s,
+            slot_at_start=slot_at_start,
             tell=tell,
         )
         vault_before = stage.vault()

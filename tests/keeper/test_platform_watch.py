@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 import pytest
 import trio
 from scripted import GENESIS, PROGRAM, put_platform
+from solders.pubkey import Pubkey
 from structlog.testing import capture_logs
 
 from keeper.cluster import ClusterFacts
 from keeper.interrupt import Orders
 from keeper.newest import Newest
-from keeper.platform_watch import tell_halts, watch_platform
+from keeper.platform_watch import changed_parameters, tell_halts, watch_platform
 from keeper.snapshot import Snapshot
 from keeper.tally import Tally
 from programs.accounts import Global
@@ -120,6 +121,20 @@ async def test_a_scan_with_other_parameters_is_looked_into_at_once_and_a_fork_is
         await trio.sleep(150)
         # The finalized chain never said so.
         assert not platform.orders.stop.is_set()
+
+
+def test_a_halt_takes_its_authority_along_and_nothing_else():
+    rpc = FakeRpc(ScriptedCluster(lambda: 0.0))
+    put_platform(rpc, markets=[], positions=[])
+    founded = Global.from_bytes(rpc.accounts[GENESIS_ACCOUNT].data)
+    before = replace(founded, halt_authority=PROGRAM)
+    gone = Pubkey.default()
+    assert [] == changed_parameters(before, replace(before, halted=1, halt_authority=gone))
+    assert changed_parameters(before, replace(before, halt_authority=gone))
+    assert changed_parameters(before, replace(before, halted=1, halt_authority=HOLDER))
+    assert changed_parameters(
+        before, replace(before, halted=1, halt_authority=gone, oracle_authority=HOLDER)
+    )
 
 
 async def test_a_halt_is_told_once_when_it_comes_and_once_when_it_goes(autojump_clock):

@@ -13,6 +13,16 @@ CALM = Reaches(phase=PhaseName.BEFORE, classes=(PriceClass.VALID,), within_s=_SE
 HEALED = Reaches(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), within_s=6.0)
 """Expected when it is mended."""
 BACK = Returns(within_s=6.0)
+UNANSWERED = frozenset(
+    {
+        "price_source_failing",
+        "price_sources_all_failing",
+        "prices_degraded",
+        "prices_stale",
+        "prices_halted",
+    }
+)
+"""What people may be told while no source answers, in the few seconds for which that is played."""
 
 
 async def open_calmly(stage: Stage) -> None:

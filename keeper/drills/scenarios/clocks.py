@@ -198,5 +198,6 @@ STREAM_SET_BACK: Final = Scenario(
         HEALED,
         BACK,
     ),
+    alarms=frozenset({"price_source_failing"}),
     is_virtual=True,
 )

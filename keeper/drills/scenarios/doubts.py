@@ -137,6 +137,7 @@ BACK_WITH_A_LIE: Final = Scenario(
         HEALED,
         BACK,
     ),
+    alarms=frozenset({"price_sources_all_failing", "prices_halted"}),
     is_virtual=True,
 )
 
@@ -247,6 +248,7 @@ DEGRADED_BEFORE_A_LIQUIDATION: Final = Scenario(
         BACK,
         Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, within_s=12, market=0),
     ),
+    alarms=frozenset({"price_source_failing"}),
     is_virtual=True,
 )
 

@@ -73,6 +73,16 @@ OUTAGE_OF_HOURS: Final = Scenario(
         Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, market=0, within_s=RETURN_S),
         Keeps(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), after_s=RETURN_S),
     ),
+    # The frugal plan looks at the chain every 50 slots: what takes two looks is later than 25.
+    alarms=frozenset(
+        {
+            "price_source_failing",
+            "price_sources_all_failing",
+            "prices_halted",
+            "prices_stale",
+            "work_overdue",
+        }
+    ),
     is_virtual=True,
 )
 
@@ -101,6 +111,8 @@ STREAM_LOST_FOR_AN_HOUR: Final = Scenario(
         Follows(phase=PhaseName.AFTER, source=Source.STREAM, within_s=RETURN_S),
         Keeps(phase=PhaseName.AFTER, classes=BELIEVED),
     ),
+    # The frugal plan looks at the chain every 50 slots: what takes two looks is later than 25.
+    alarms=frozenset({"price_source_failing", "work_overdue"}),
     is_virtual=True,
 )
 
@@ -134,6 +146,7 @@ GAMMA_ALONE_FOR_AN_HOUR: Final = Scenario(
         BACK,
         Keeps(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), after_s=RETURN_S),
     ),
+    alarms=frozenset({"price_source_failing", "prices_degraded"}),
     is_virtual=True,
 )
 
@@ -178,5 +191,6 @@ FLAPPING_FOR_HALF_AN_HOUR: Final = Scenario(
         BACK,
         Keeps(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), after_s=RETURN_S),
     ),
+    alarms=frozenset({"price_source_failing", "prices_degraded"}),
     is_virtual=True,
 )

@@ -70,6 +70,8 @@ VENUE_FROZEN_FOR_TWENTY_MINUTES: Final = Scenario(
         BACK,
         Keeps(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), after_s=RETURN_S),
     ),
+    # The frugal plan looks at the chain every 50 slots: what takes two looks is later than 25.
+    alarms=frozenset({"prices_uncertain", "work_overdue"}),
     is_virtual=True,
 )
 
@@ -122,6 +124,7 @@ ENGINE_RESTART_IN_FULL: Final = Scenario(
         Reaches(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), within_s=_COOLDOWN_S),
         Keeps(phase=PhaseName.AFTER, classes=(PriceClass.VALID,), after_s=_COOLDOWN_S),
     ),
+    alarms=frozenset({"price_source_failing", "prices_degraded"}),
     is_virtual=True,
 )
 
@@ -191,6 +194,7 @@ CLOCK_BENT: Final = Scenario(
         ),
         BACK,
     ),
+    alarms=frozenset({"venue_clock_apart"}),
     is_virtual=True,
 )
 

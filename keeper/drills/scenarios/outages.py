@@ -17,6 +17,7 @@ from keeper.drills.scenarios.acts import (
     BACK,
     CALM,
     HEALED,
+    UNANSWERED,
     close_calmly,
     mend_everything,
     open_calmly,
@@ -61,6 +62,7 @@ TOTAL_OUTAGE = Scenario(
         BACK,
         Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, within_s=8, market=0),
     ),
+    alarms=UNANSWERED,
 )
 
 
@@ -88,6 +90,7 @@ STREAM_LOST = Scenario(
         Follows(phase=PhaseName.AFTER, source="stream", within_s=6),
         BACK,
     ),
+    alarms=frozenset({"price_source_failing"}),
 )
 
 
@@ -124,6 +127,7 @@ GAMMA_ALONE = Scenario(
         BACK,
         Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, within_s=9, market=0),
     ),
+    alarms=frozenset({"price_source_failing", "prices_degraded"}),
 )
 
 
@@ -152,6 +156,7 @@ HALF_FAILS = Scenario(
         HEALED,
         BACK,
     ),
+    alarms=frozenset({"price_source_failing"}),
 )
 
 
@@ -180,6 +185,7 @@ LEFT_OUT = Scenario(
         HEALED,
         BACK,
     ),
+    alarms=frozenset({"prices_stale", "prices_halted"}),
 )
 
 
@@ -208,6 +214,7 @@ FLAPPING = Scenario(
         HEALED,
         BACK,
     ),
+    alarms=UNANSWERED,
 )
 
 
@@ -234,6 +241,7 @@ FALSE_DAWN = Scenario(
         HEALED,
         BACK,
     ),
+    alarms=UNANSWERED,
 )
 
 
@@ -261,6 +269,7 @@ KILLED_IN_AN_OUTAGE = Scenario(
         Returns(within_s=8),
         Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, within_s=9, market=0),
     ),
+    alarms=UNANSWERED | {"service_failed"},
 )
 
 
@@ -291,4 +300,5 @@ RECOVERY_IN_A_CASCADE = Scenario(
         Refrains(phase=PhaseName.AFTER, kinds=(ActionKind.LIQUIDATE,), market=0),
         BACK,
     ),
+    alarms=UNANSWERED,
 )

@@ -14,7 +14,7 @@ from keeper.drills.expectations import (
 from keeper.drills.faults import Canned, Family
 from keeper.drills.model import ActionKind, PhaseName
 from keeper.drills.scenario import Scenario, Settings, Stage
-from keeper.drills.scenarios.acts import BACK, CALM, HEALED, close_calmly, open_calmly
+from keeper.drills.scenarios.acts import BACK, CALM, HEALED, UNANSWERED, close_calmly, open_calmly
 from keeper.prices.price import PriceClass
 
 _HTML = "text/html; charset=UTF-8"
@@ -59,6 +59,7 @@ RATE_LIMITED = Scenario(
         _told(Family.CLOB, "status_429"),
         BACK,
     ),
+    alarms=UNANSWERED,
 )
 
 
@@ -85,6 +86,7 @@ RATE_LIMITED_RUDELY = Scenario(
         _told(Family.CLOB, "status_429"),
         BACK,
     ),
+    alarms=UNANSWERED,
 )
 
 
@@ -114,6 +116,7 @@ BLOCKED = Scenario(
         _told(Family.GAMMA, "status_403"),
         BACK,
     ),
+    alarms=UNANSWERED,
 )
 
 
@@ -152,6 +155,7 @@ SERVER_ERRORS = Scenario(
         HEALED,
         BACK,
     ),
+    alarms=UNANSWERED,
 )
 
 
@@ -177,6 +181,7 @@ REDIRECTED = Scenario(
         Asks(phase=PhaseName.DURING, family=Family.CLOB, at_most=0, path="/elsewhere"),
         BACK,
     ),
+    alarms=UNANSWERED,
 )
 
 
@@ -218,6 +223,7 @@ MALFORMED = Scenario(
         HEALED,
         BACK,
     ),
+    alarms=UNANSWERED,
 )
 
 
@@ -248,4 +254,5 @@ OVERSIZED = Scenario(
         _told(Family.GAMMA, "too_large"),
         BACK,
     ),
+    alarms=UNANSWERED,
 )

@@ -28,6 +28,7 @@ from keeper.drills.scenarios.acts import (
     BACK,
     CALM,
     HEALED,
+    UNANSWERED,
     close_calmly,
     mend_everything,
     open_calmly,
@@ -75,6 +76,7 @@ SLOW_DRIP = Scenario(
     play=_drip,
     settings=_QUICK,
     expects=_blind("timeout"),
+    alarms=UNANSWERED,
 )
 
 
@@ -94,6 +96,7 @@ BLACK_HOLE = Scenario(
             words=("source.failed", "source=stream", "kind=stream_silent"),
         ),
     ),
+    alarms=UNANSWERED,
 )
 
 
@@ -107,6 +110,7 @@ RESETS = Scenario(
     play=_reset,
     settings=_QUICK,
     expects=_blind("reset"),
+    alarms=UNANSWERED,
 )
 
 
@@ -120,6 +124,7 @@ TRUNCATION = Scenario(
     play=_truncate,
     settings=_QUICK,
     expects=_blind("truncated"),
+    alarms=UNANSWERED,
 )
 
 
@@ -133,6 +138,7 @@ NO_HTTP = Scenario(
     play=_garble,
     settings=_QUICK,
     expects=_blind(""),
+    alarms=UNANSWERED,
 )
 
 _STRANGER = Settings(
@@ -170,6 +176,7 @@ UNTRUSTED_TLS = Scenario(
         Follows(phase=PhaseName.AFTER, source="clob", within_s=6),
         BACK,
     ),
+    alarms=UNANSWERED,
 )
 
 _NAMELESS = Settings(roads={Family.STREAM: Road.UNRESOLVABLE, Family.GAMMA: Road.UNRESOLVABLE})
@@ -201,4 +208,5 @@ NO_SUCH_HOST = Scenario(
         Acts(phase=PhaseName.AFTER, kind=ActionKind.LIQUIDATE, within_s=9, market=0),
         BACK,
     ),
+    alarms=UNANSWERED,
 )

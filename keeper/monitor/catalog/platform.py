@@ -3,11 +3,17 @@
 Core.
 """
 
+from typing import Final
+
 from keeper.monitor.catalog.draining import drains
 from keeper.monitor.expressions import figure, highest, lowest
 from keeper.monitor.level import Level
 from keeper.monitor.rule import Rule
 from state import metrics as m
+
+BAD_DEBT_PERCENT_MAX: Final = 1
+"""Of the vault's equity, within ten minutes. A position that jumps through its margin costs the vault a little now and then:
+fees are there to pay for that, and nobody is to be woken for it."""
 
 
 def rules(slot_s: float) -> tuple[Rule, ...]:
@@ -44,8 +50,9 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(
             name="bad_debt_grew",
             level=Level.WARNING,
-            expression=figure(m.BAD_DEBT_QUOTE) - lowest(m.BAD_DEBT_QUOTE, 600.0) > 0,
-            summary="the vault lost {value:.2f} quote units to bad debt within 10 minutes",
+            expression=100 * ((figure(m.BAD_DEBT_QUOTE) - lowest(m.BAD_DEBT_QUOTE, 600.0)) / equity)
+            > BAD_DEBT_PERCENT_MAX,
+            summary="the vault lost {value:.1f} % of its equity to bad debt within 10 minutes",
             already_did="liquidated the positions: what they owed beyond their worth is what is missing",
         ),
         Rule(
@@ -62,7 +69,7 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
             expression=figure(m.IS_HALTED) > 0,
             keep_s=0.0,
             summary="the platform was halted by its halt authority",
-            already_did="posts and opens nothing; what the halt still allows goes on: closes, redemptions, payouts",
+            already_did="steps no chain; prices, liquidations and payouts, which a halt allows, go on",
         ),
         Rule(
             name="platform_unseen",

@@ -9,6 +9,7 @@ from keeper.drills.expectations import Reaches, Refrains, Unmoved
 from keeper.drills.faults import Family
 from keeper.drills.model import PhaseName
 from keeper.drills.scenarios.catalog import SCENARIOS
+from keeper.monitor.rules import rules_for
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
@@ -62,3 +63,9 @@ def test_a_lasting_fault_of_everything_is_expected_to_end_all_action():
 def test_families_are_the_three_that_fail_apart():
     assert {"stream", "clob", "gamma"} == {str(family) for family in Family}
     assert any(isinstance(each, Unmoved) for scenario in SCENARIOS for each in scenario.expects)
+
+
+def test_alerts_that_a_scenario_states_are_rules():
+    rules = {rule.name for rule in rules_for(0.4)}
+    for scenario in SCENARIOS:
+        assert scenario.alarms <= rules, scenario.name

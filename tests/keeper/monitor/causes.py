@@ -96,7 +96,7 @@ CAUSES = {
     "coverage_below_half": _gauges((m.COVERAGE, (), 0.49), also=("coverage_low",)),
     "coverage_low": _gauges((m.COVERAGE, (), 0.99)),
     "vault_drop": _gauges((m.VAULT_EQUITY_QUOTE, (), 79_000.0)),
-    "bad_debt_grew": _gauges((m.BAD_DEBT_QUOTE, (), 20.0)),
+    "bad_debt_grew": _gauges((m.BAD_DEBT_QUOTE, (), 1_020.0)),
     "platform_changed": _gauges((m.HAS_CHANGED, (), 1.0)),
     "platform_halted": _gauges((m.IS_HALTED, (), 1.0)),
     "platform_unseen": _gauges((m.SLOT_AGE, (), 20.5)),

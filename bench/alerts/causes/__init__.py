@@ -1,0 +1,1 @@
+"""The causes, a file for each family of rules."""
