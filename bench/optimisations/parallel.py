@@ -38,6 +38,7 @@ def measured(runs: int) -> list[Figure]:
     whole = rows_of_body(body, 1, POSITION_BYTES)
     room = len(body) + POSITIONS * (POSITION_BYTES + _ADDRESS_BYTES)
     shared = SharedMemory(create=True, size=room)
+    buffer = _buffer_of(shared)
     try:
         with (
             ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as helper,
@@ -46,13 +47,13 @@ def measured(runs: int) -> list[Figure]:
 
             def by_processes() -> PositionColumns:
                 first, second = _halves(body)
-                shared.buf[: len(second)] = second
+                buffer[: len(second)] = second
                 theirs = helper.submit(_read_shared, shared.name, len(second))
                 ours = rows_of_body(first, 1, POSITION_BYTES)
                 count = theirs.result()
                 at = len(second)
                 middle = at + count * _ADDRESS_BYTES
-                columns = np.frombuffer(shared.buf, np.uint8, count=room)
+                columns = np.frombuffer(buffer, np.uint8, count=room)
                 addresses = columns[at:middle].view(f"V{_ADDRESS_BYTES}")
                 data = columns[middle : middle + count * POSITION_BYTES]
                 return PositionColumns(
@@ -111,11 +112,17 @@ def _joined(first: ProgramRows, second: ProgramRows) -> PositionColumns:
 def _read_shared(name: str, length: int) -> int:
     """Read a body out of shared memory, leave its columns behind it, and return how many rows they have."""
     shared = SharedMemory(name)
+    buffer = _buffer_of(shared)
     try:
-        rows = rows_of_body(bytes(shared.buf[:length]), 1, POSITION_BYTES)
+        rows = rows_of_body(bytes(buffer[:length]), 1, POSITION_BYTES)
         middle = length + rows.addresses.nbytes
-        shared.buf[length:middle] = rows.addresses.tobytes()
-        shared.buf[middle : middle + rows.data.nbytes] = rows.data.tobytes()
+        buffer[length:middle] = rows.addresses.tobytes()
+        buffer[middle : middle + rows.data.nbytes] = rows.data.tobytes()
         return len(rows.addresses)
     finally:
         shared.close()
+
+
+def _buffer_of(shared: SharedMemory) -> memoryview:
+    assert shared.buf is not None, "it is open"
+    return shared.buf
