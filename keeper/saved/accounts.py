@@ -28,13 +28,13 @@ Order = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
 
 TABLE_DTYPES: Final = {
-    AccountKind.MARKET: MARKET_DTYPE,
     AccountKind.POSITION: POSITION_DTYPE,
     AccountKind.MAKER: MAKER_DTYPE,
     AccountKind.STAKE: STAKE_DTYPE,
     AccountKind.CHAIN: CHAIN_DTYPE,
+    AccountKind.MARKET: MARKET_DTYPE,
 }
-"""In the order of the file; markets first, for others refer to them."""
+"""In the order of the tree and of the file: markets last, for their amounts are forecast from the others."""
 _POOLS_AT: Final = 5
 """Offset of a market's pool count. Source: layout.h."""
 _KEY_SLOT_BITS: Final = 40
@@ -109,7 +109,8 @@ class Accounts:
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield (address, data) of every account, in order."""
-        for table in self.tables.values():
+        for kind in TABLE_DTYPES:
+            table = self.tables[kind]
             for joined in table.joined(0, len(table)):
                 yield joined[:ADDRESS_BYTES], joined[ADDRESS_BYTES:]
         yield from self.others

@@ -8,7 +8,7 @@ second one has the other columns, those of their pools, and token accounts that 
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keeper.address_index import ADDRESS_BYTES, AddressArray, words_of
-from keeper.saved.accounts import TABLE_DTYPES, Table
+from keeper.saved.accounts import TABLE_DTYPES, Order, Table, pool_rows
 from keeper.saved.derivation import account_addresses, market_tokens
 from keeper.saved.dictionary import Dictionary
 from keeper.saved.fields import Field, Integers, Role, Rows, fields_of, pool_fields, role_of
@@ -36,7 +36,6 @@ from state.snapshots.errors import SnapshotDamaged
 from state.snapshots.planes import pack_bytes, unpack_bytes
 
 BLOCK_ROWS: Final = 1 << 15
-POOLS_MAX: Final = 16
 _U32: Final = struct.Struct("<I")
 
 
@@ -119,6 +118,15 @@ def _places(kind: AccountKind, rows: Rows, dictionary: Dictionary) -> list[Integ
     return found
 
 
+def is_same_keys(kind: AccountKind, some: Rows, others: Rows) -> npt.NDArray[np.bool_]:
+    """Tell which accounts have the same keys as others."""
+    same = np.ones(len(some), np.bool_)
+    for each in fields_of(kind):
+        if each.is_key:
+            same &= (words_of(each.keys(some)) == words_of(each.keys(others))).all(axis=1)
+    return same
+
+
 def rows_key(rows: Rows, name: str) -> AddressArray:
     """Return a column of keys."""
     return np.ascontiguousarray(rows[name])
@@ -179,64 +187,66 @@ def read_names(cursor: Cursor, count: int, program: bytes) -> Table:
     return Table(kind=AccountKind.MARKET, addresses=addresses, rows=rows)
 
 
-def write_amounts(markets: Table, start: int, stop: int, context: Context) -> bytes:
-    """Return a block of what markets and their pools hold."""
-    rows = markets.rows[start:stop]
-    known = Known(holdings=context.holdings, first=start)
-    columns = integers_of(fields_in(Part.MARKET), rows)
-    first, last = pools_between(context.holdings, start, stop)
-    pools = markets.pools[first:last]
-    pool_columns = integers_of(pool_fields(), pools)
-    pools_known = Known(
-        holdings=context.holdings,
-        first=first,
-        fees_makers=only_pool(columns["fees_makers"], rows["pools"]),
+def write_amounts(markets: Table, rows: Order, context: Context) -> bytes:
+    """Return what some markets and their pools hold."""
+    written = amounts_apart(markets, rows, context.holdings)
+    taken = markets.rows[rows]
+    derived = market_tokens(taken, markets.addresses[rows], context.program)
+    return b"".join(encode(each, context.choice) for each in written) + _exceptions(
+        rows_key(taken, "tokens"), derived, context.choice
     )
-    written = [
-        *differences_from_forecasts(Part.MARKET, columns, known),
+
+
+def amounts_apart(markets: Table, rows: Order, holdings: Holdings) -> list[Integers]:
+    """Return the amounts of some markets, and then of their pools, less their forecasts."""
+    taken = markets.taken(rows)
+    columns = integers_of(fields_in(Part.MARKET), taken.rows)
+    pool_columns = integers_of(pool_fields(), taken.pools)
+    pools_known = _pools_known(holdings, rows, taken.rows)
+    return [
+        *differences_from_forecasts(Part.MARKET, columns, Known(holdings=holdings, rows=rows)),
         *differences_from_forecasts(Part.POOL, pool_columns, pools_known),
     ]
-    derived = market_tokens(rows, markets.addresses[start:stop], context.program)
-    return b"".join(encode(each, context.choice) for each in written) + _exceptions(
-        rows_key(rows, "tokens"), derived, context.choice
-    )
 
 
-def read_amounts(cursor: Cursor, names: Table, start: int, stop: int, context: Context) -> Table:
-    """Read such a block, given what was read of the same markets before.
+def read_amounts(cursor: Cursor, names: Table, rows: Order, context: Context) -> Table:
+    """Read what some markets hold, given what was read of all of them before.
 
     Raises:
         SnapshotDamaged: there is none.
     """
-    rows, addresses = names.rows[start:stop].copy(), names.addresses[start:stop]
-    known = Known(holdings=context.holdings, first=start)
-    columns = undo_forecasts(Part.MARKET, lambda: decode(cursor, len(rows)), known)
+    taken = undo_amounts(lambda count: decode(cursor, count), names, rows, context.holdings)
+    derived = market_tokens(taken.rows, taken.addresses, context.program)
+    taken.rows["tokens"] = _read_exceptions(cursor, derived)
+    return taken
+
+
+def undo_amounts(
+    read: Callable[[int], Integers], names: Table, rows: Order, holdings: Holdings
+) -> Table:
+    """Return some markets with the amounts that `read` returns so many of, column by column."""
+    taken, addresses = names.rows[rows], names.addresses[rows]
+    known = Known(holdings=holdings, rows=rows)
+    columns = undo_forecasts(Part.MARKET, lambda: read(len(taken)), known)
     for field in fields_in(Part.MARKET):
-        field.write(rows, columns[field.name])
-    first, last = pools_between(context.holdings, start, stop)
-    pools = np.zeros(last - first, POOL_DTYPE)
-    pools_known = Known(
-        holdings=context.holdings,
-        first=first,
-        fees_makers=only_pool(rows["fees_makers"].astype(np.uint64), rows["pools"]),
-    )
-    pool_columns = undo_forecasts(Part.POOL, lambda: decode(cursor, len(pools)), pools_known)
+        field.write(taken, columns[field.name])
+    pools_known = _pools_known(holdings, rows, taken)
+    pools = np.zeros(int(holdings.counts[rows].sum()), POOL_DTYPE)
+    pool_columns = undo_forecasts(Part.POOL, lambda: read(len(pools)), pools_known)
     for field in fields_in(Part.POOL):
         field.write(pools, pool_columns[field.name])
-    derived = market_tokens(rows, addresses, context.program)
-    rows["tokens"] = _read_exceptions(cursor, derived)
-    return Table(kind=AccountKind.MARKET, addresses=addresses, rows=rows, pools=pools)
+    return Table(kind=AccountKind.MARKET, addresses=addresses, rows=taken, pools=pools)
 
 
-def pools_between(holdings: Holdings, start: int, stop: int) -> tuple[int, int]:
-    """Return the rows of the pools of some markets side by side."""
-    if start == stop:
-        return 0, 0
-    first = int(holdings.first_pool[start])
-    return first, int(holdings.first_pool[stop - 1] + holdings.counts[stop - 1])
+def _pools_known(holdings: Holdings, rows: Order, markets: Rows) -> Known:
+    return Known(
+        holdings=holdings,
+        rows=pool_rows(holdings.first_pool[rows], holdings.counts[rows]),
+        fees_makers=_of_only_pools(markets["fees_makers"].astype(np.uint64), markets["pools"]),
+    )
 
 
-def only_pool(fees_makers: Integers, counts: npt.NDArray[np.uint8]) -> Integers:
+def _of_only_pools(fees_makers: Integers, counts: npt.NDArray[np.uint8]) -> Integers:
     """Return for each pool its market's fees for makers, 0 where it shares them with other pools."""
     mine = np.where(counts == 1, fees_makers, np.uint64(0))
     return np.repeat(mine, counts.astype(np.int64))

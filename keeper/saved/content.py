@@ -77,10 +77,9 @@ Others = tuple[tuple[bytes, bytes], ...]
 NO_KEYS: Final = address_array([])
 
 
-def dictionary_of(accounts: Accounts, wallets: "Dictionary | None" = None) -> Dictionary:
+def dictionary_of(accounts: Accounts, wallets: AddressArray = NO_KEYS) -> Dictionary:
     """Return the keys that accounts refer to, after those that a dictionary has already."""
-    known = NO_KEYS if wallets is None else wallets.wallets
-    start = Dictionary(markets=accounts.tables[AccountKind.MARKET].addresses, wallets=known)
+    start = Dictionary(markets=accounts.tables[AccountKind.MARKET].addresses, wallets=wallets)
     columns = [
         (field.keys(accounts.tables[kind].rows), role_of(field))
         for kind in HOLDERS
@@ -120,7 +119,7 @@ def write_content(accounts: Accounts, program: bytes, choice: Choice = ALL) -> I
             data = write_rows(table, start, stop, context)
             yield Piece(section=Section(kind), rows=stop - start, data=data)
     for start, stop in _ranges(len(markets)):
-        data = write_amounts(markets, start, stop, context)
+        data = write_amounts(markets, np.arange(start, stop), context)
         yield Piece(section=Section.MARKET, rows=stop - start, data=data)
     yield write_others(accounts.others, choice)
 
@@ -314,7 +313,7 @@ class ContentReader:
             raise SnapshotDamaged(f"found amounts of more markets than {len(self._markets)}")
         self._markets_read = stop
         cursor = Cursor(piece.data)
-        table = read_amounts(cursor, self._markets, start, stop, context)
+        table = read_amounts(cursor, self._markets, np.arange(start, stop), context)
         cursor.finish()
         return table
 
@@ -355,6 +354,6 @@ def _ranges(rows: int) -> Iterator[tuple[int, int]]:
 
 def blocks_of(accounts: Accounts) -> Iterator[Block]:
     """Yield accounts in the order of the file."""
-    for kind in (*HOLDERS, AccountKind.MARKET):
+    for kind in TABLE_DTYPES:
         yield Block(table=accounts.tables[kind])
     yield Block(others=accounts.others)

@@ -8,7 +8,7 @@ in the file.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
@@ -43,8 +43,8 @@ class Known:
     """What a forecast may look at besides its own part's columns, for the rows in question."""
 
     holdings: Holdings
-    first: int = 0
-    """Number of the first market, of part MARKET, or pool, of part POOL."""
+    rows: slice | npt.NDArray[np.int64] = field(default_factory=lambda: slice(None))
+    """Numbers of the markets, of part MARKET, or pools, of part POOL."""
     fees_makers: Integers | None = None
     """Part POOL: of each pool's market, where it has one pool; else 0."""
 
@@ -62,9 +62,8 @@ _TEN_THOUSAND, _TWO, _SEVEN = np.uint64(10_000), np.uint64(2), np.uint64(7)
 
 
 def _sum_of(name: str) -> Forecast:
-    def forecast(columns: Columns, known: Known) -> Integers:
-        rows = len(next(iter(columns.values())))
-        found: Integers = getattr(known.holdings, name)[known.first : known.first + rows]
+    def forecast(_: Columns, known: Known) -> Integers:
+        found: Integers = getattr(known.holdings, name)[known.rows]
         return found
 
     return forecast

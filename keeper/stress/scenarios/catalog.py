@@ -9,7 +9,7 @@ from keeper.stress.scenario import Scenario
 from keeper.stress.scenarios.api_degradation import API_DEGRADATION
 from keeper.stress.scenarios.chain_load import CHAIN_LOAD
 from keeper.stress.scenarios.concurrent_users import CONCURRENT_USERS
-from keeper.stress.scenarios.liquidation_cascade import LIQUIDATION_CASCADE
+from keeper.stress.scenarios.liquidation_cascade import GREAT_CASCADE, LIQUIDATION_CASCADE
 from keeper.stress.scenarios.market_volatility import MARKET_VOLATILITY
 from keeper.stress.scenarios.network_congestion import NETWORK_CONGESTION
 
@@ -18,6 +18,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     MARKET_VOLATILITY,
     CHAIN_LOAD,
     LIQUIDATION_CASCADE,
+    GREAT_CASCADE,
     API_DEGRADATION,
     NETWORK_CONGESTION,
 )

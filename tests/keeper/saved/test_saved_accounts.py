@@ -157,6 +157,19 @@ def test_every_byte_of_an_account_is_in_one_column() -> None:
         assert len(set(names)) == len(names)
 
 
+def test_the_tree_has_the_accounts_in_the_order_in_which_they_are_listed(first: Accounts) -> None:
+    listed = [
+        address + data
+        for block in blocks_of(first)
+        for address, data in (
+            block.others
+            if block.table is None
+            else [(each[:32], each[32:]) for each in block.table.joined(0, len(block.table))]
+        )
+    ]
+    assert listed == [address + data for address, data in first.pairs()]
+
+
 def test_sums_are_what_the_accounts_say(states: States, first: Accounts) -> None:
     debt = liquidity = 0
     for _, data in states.first:
