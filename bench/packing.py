@@ -91,10 +91,11 @@ def _shelf(groups: Sequence[Sequence[Pubkey]], shared: Sequence[Pubkey]) -> Tabl
     )
 
 
-def scene(targets: int = TARGETS, markets: int = MARKETS) -> Scene:
-    """Build liquidations in a seeded order of urgency, spread over the markets by chance."""
+def scene(targets: int = TARGETS, markets: int = MARKETS, payer: Pubkey | None = None) -> Scene:
+    """Build liquidations in a seeded order of urgency, spread over the markets by chance; somebody pays, if nobody is named."""
     chance = random.Random(7)
-    program, payer, tokens = (Pubkey(chance.randbytes(32)) for _ in range(3))
+    program, somebody, tokens = (Pubkey(chance.randbytes(32)) for _ in range(3))
+    payer = payer or somebody
     templates = {}
     for _ in range(markets):
         market = Pubkey(chance.randbytes(32))
