@@ -132,8 +132,10 @@ async def _act(scenario: Scenario, stage: Stage) -> None:
 async def _play_rival(
     scenario: Scenario, scale: float, world: World, folder: Path, tell: Callable[[str], None]
 ) -> int:
-    """Play the script with a keeper that does one thing after the other; returns what the vault lost, base units,
-    with what positions that are left owe beyond their worth.
+    """Play the script with a keeper that does one thing after the other.
+
+    Returns:
+        What the vault lost, and what positions that are left owe beyond their worth, base units.
     """
     config = _write_config(world, scenario, scale, folder)
     started_s = trio.current_time()
