@@ -17,7 +17,7 @@ from keeper.drills.play import chain_accounts
 from keeper.sandbox.cast import Actor, Role
 from keeper.stress import measures, verdicts
 from keeper.stress.evidence import Evidence
-from keeper.stress.model import Measure
+from keeper.stress.model import Measure, Verdict
 from keeper.stress.scenario import Judged, Scenario
 from keeper.stress.settings import Settings
 from keeper.stress.stage import Stage
@@ -46,6 +46,8 @@ _GAP_E6: Final = 40_000
 _SLIDE_E6: Final = 5_000
 _SLIDES: Final = 12
 _SLIDE_S: Final = 0.5
+_GREAT_BEYOND_PERCENT: Final = 4.0
+"""Prices fall on by a point a second, two per cent of the debt, while ten thousand are being sold."""
 _MARGIN: Final = 20_000_000
 _POOLS_EVERY_S: Final = 0.02
 _SPARE_E6: Final = 1_500
@@ -226,7 +228,7 @@ def _left(stage: Stage) -> bool:
     )
 
 
-def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
+def _judge(evidence: Evidence, slots_late_max: float, beyond_percent: float) -> Judged:
     leveraged: PositionArray = evidence.kept["positions"]
     liquidated = _liquidated(evidence)
     lost = measures.bad_debt(evidence) + evidence.kept["left"]
@@ -238,9 +240,9 @@ def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
             *verdicts.sound(evidence),
             verdicts.at_least(
                 "positions opened",
-                len(leveraged),
-                evidence.kept["users"],
-                "",
+                100 * len(leveraged) / evidence.kept["users"],
+                99.0,
+                "%",
                 "else the cascade is smaller than it says",
             ),
             verdicts.at_least("positions liquidated", len(liquidated), len(leveraged), ""),
@@ -254,10 +256,11 @@ def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
             verdicts.at_most(
                 "bad debt",
                 100 * lost / debt if debt else None,
-                100 * least / debt + 1.0 if debt else 0.0,
+                100 * least / debt + beyond_percent if debt else 0.0,
                 "% of the debt",
-                "one per cent of the debt above what selling everything at once would have lost",
+                f"{beyond_percent:g} per cent of the debt above what selling everything at once would have lost",
             ),
+            *_beats_the_rival(evidence, lost),
         ),
         measures=(
             Measure(name="highest leverage opened", unit="", value=evidence.kept["leverage"]),
@@ -278,6 +281,17 @@ def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
         ),
         curves=(measures.landed_curve(evidence),),
     )
+
+
+def _beats_the_rival(evidence: Evidence, lost: int) -> Iterator[Verdict]:
+    if evidence.rival_bad_debt is not None:
+        yield verdicts.at_most(
+            "bad debt",
+            lost,
+            evidence.rival_bad_debt,
+            "base units",
+            "what a keeper without priorities lost",
+        )
 
 
 def _inventory(evidence: Evidence) -> Iterator[Measure]:
@@ -371,7 +385,7 @@ LIQUIDATION_CASCADE: Final = Scenario(
     title="positions at the highest leverage the rules allow, and a fall that takes them all",
     settings=lambda scale: _settings(max(round(POSITIONS * scale), 5), _PER_MARKET),
     play=_play,
-    judge=partial(_judge, slots_late_max=_SLOTS_LATE),
+    judge=partial(_judge, slots_late_max=_SLOTS_LATE, beyond_percent=1.0),
     has_rival=True,
 )
 GREAT_CASCADE: Final = Scenario(
@@ -379,6 +393,6 @@ GREAT_CASCADE: Final = Scenario(
     title="the same with a hundred times as many",
     settings=lambda scale: _settings(max(round(GREAT_POSITIONS * scale), 100), _GREAT_PER_MARKET),
     play=_play,
-    judge=partial(_judge, slots_late_max=_GREAT_SLOTS_LATE),
+    judge=partial(_judge, slots_late_max=_GREAT_SLOTS_LATE, beyond_percent=_GREAT_BEYOND_PERCENT),
     has_rival=True,
 )
