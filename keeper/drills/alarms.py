@@ -16,6 +16,7 @@ from keeper.monitor.alerts import Engine, Notice, NoticeKind
 from keeper.monitor.rules import rules_for
 from keeper.monitor.sightings import Sightings
 from keeper.monitor.view import KEEPER, MONITOR, Seen, View
+from state.metrics import Metric
 from state.process_figures import Process
 from state.sample import Figures, Sample
 from state.sample_socket import read_samples, socket_path
@@ -63,6 +64,11 @@ class DrillMonitor:
     def fires(self, rule: str) -> bool:
         """Whether one does now."""
         return any(alarm.rule == rule and alarm.resolved_s is None for alarm in self.alarms)
+
+    def figure(self, service: str, metric: Metric, *labels: str) -> float | None:
+        """Return what a service told last of a metric."""
+        seen = self._sightings.seen(self.now_s()).get(service)
+        return None if seen is None else seen.sample.get(metric, *labels)
 
     async def wait_quiet(self) -> None:
         """Wait until nothing fires, and nothing has for as long as any rule but the slowest waits before it does."""
