@@ -38,8 +38,8 @@ from programs.submit import JobHeld, submit
 from programs.transaction import (
     Budget,
     SignedTransaction,
+    Signers,
     compile_message,
-    sign,
     whole_pages,
 )
 from programs.units import ComputeUnits, Lamports, MicroLamports
@@ -128,11 +128,17 @@ class Lane:
     purse: Purse
     room: Room
     """Transactions that may still be sent now."""
+    keys: Signers = field(init=False)
+    """The payer's and the signers', which sign everything that the lane sends."""
+
+    def __post_init__(self) -> None:
+        """Work out the addresses of the keys."""
+        self.keys = Signers([self.payer, *self.signers])
 
     @property
     def authority(self) -> Pubkey:
         """Whom the program asks for: the signer beside the payer, or the payer where there is none."""
-        return (*self.signers, self.payer)[0].pubkey()
+        return self.keys.addresses[1 if self.signers else 0]
 
 
 def open_lane(
@@ -330,13 +336,13 @@ def _signed(
     latest = lane.kit.blockhashes.get()
     assert latest is not None, "lanes start after the first blockhash"
     message = compile_message(
-        lane.payer.pubkey(),
+        lane.keys.payer,
         shipment.instructions,
         budget,
         latest.blockhash,
         tables=[table.account for table in shipment.tables],
     )
-    return sign(message, [lane.payer, *lane.signers]), latest
+    return lane.keys.sign(message), latest
 
 
 def _budget(shipment: Shipment, cu_price: MicroLamports) -> Budget:

@@ -14,6 +14,7 @@ import heapq
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Final, Literal
 
 from solders.pubkey import Pubkey
@@ -166,15 +167,18 @@ class JobQueue:
     def landed(self, job_ids: Iterable[str], slot: Slot) -> None:
         """Settle jobs that landed: only a sight newer than `slot` queues them again."""
         for job_id in job_ids:
-            del self._in_flight[job_id]
-            self._landed_slots[job_id] = slot
+            self._settle(job_id, slot)
             self.bisection.landed([job_id])
 
     def passed_over(self, job_ids: Iterable[str], slot: Slot) -> None:
         """Settle jobs that the chain at `slot` had no need of: nobody is to blame, a newer sight may show one."""
         for job_id in job_ids:
-            del self._in_flight[job_id]
-            self._landed_slots[job_id] = slot
+            self._settle(job_id, slot)
+
+    def _settle(self, job_id: str, slot: Slot) -> None:
+        del self._in_flight[job_id]
+        self._landed_slots.pop(job_id, None)
+        self._landed_slots[job_id] = slot  # the latest stands last
 
     def failed(self, job_ids: Sequence[str], now_s: float) -> None:
         """Settle a failed batch: its jobs come back with fewer companions; one that failed alone pauses first."""
@@ -192,10 +196,14 @@ class JobQueue:
             waiting[job_id] = self._in_flight.pop(job_id)
 
     def forget(self, *, landed_before: Slot, now_s: float) -> None:
-        """Drop what no longer matters: landings older than any view still around, pauses long over."""
-        self._landed_slots = {
-            job_id: slot for job_id, slot in self._landed_slots.items() if slot >= landed_before
-        }
+        """Drop what no longer matters: landings older than any view still around, pauses long over.
+
+        Landings stand in the order in which they were heard of: one that was heard of late goes with those before it. A
+        flood lands tens of thousands, and this is asked four times a slot.
+        """
+        landed = self._landed_slots
+        for job_id in list(takewhile(lambda each: landed[each] < landed_before, landed)):
+            del landed[job_id]
         self.bisection.forget(now_s)
 
     def statistics(self) -> JobQueueStatistics:

@@ -67,8 +67,9 @@ class LanesConfig:
     """The lanes: a flood in one never starves another."""
 
     prices: LaneConfig = field(default_factory=lambda: LaneConfig(concurrency=16))
-    liquidations: LaneConfig = field(default_factory=LaneConfig)
-    chains: LaneConfig = field(default_factory=LaneConfig)
+    liquidations: LaneConfig = field(default_factory=lambda: LaneConfig(concurrency=64))
+    """Ten thousand positions within seconds (`keeper stress run great-cascade`); with 4 it takes five times as long."""
+    chains: LaneConfig = field(default_factory=lambda: LaneConfig(concurrency=32))
     payouts: LaneConfig = field(default_factory=lambda: LaneConfig(concurrency=64))
     """Ten thousand wallets in half a minute (`python -m bench.payouts`)."""
     tables: LaneConfig = field(default_factory=LaneConfig)

@@ -114,7 +114,7 @@ def packed(lane: Lane, memory: Memory, due: Iterable[Due]) -> list[Load]:
         taken = set(together)
         waiting = [job_id for job_id in waiting if job_id not in taken]
         groups = [by_id[job_id].group for job_id in together]
-        packing = pack_groups(groups, lane.payer.pubkey(), shelf=lane.kit.shelf.get())
+        packing = pack_groups(groups, lane.keys.payer, shelf=lane.kit.shelf.get())
         for refused in packing.refused:
             lane.kit.tally.refusals[f"{LANE}.unpackable"] += 1
             memory.bisection.refused([refused.job.job_id], trio.current_time())

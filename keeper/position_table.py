@@ -30,6 +30,9 @@ _BPS_ONE: Final = 10_000
 _SIDE_AT: Final = offset_of(POSITION_DTYPE, "side")
 _MARGIN_AT: Final = offset_of(POSITION_DTYPE, "margin_bps")
 _CAPACITY_LEAST: Final = 1_024
+_REWRITTEN_FROM: Final = 4
+"""Up to one row in so many is written by itself; more of them are replaced all together, which goes along memory."""
+_WORDS: Final = POSITION_BYTES // 8
 _SHORT_NUMBERS: Final = 1 << 16
 """numpy sorts numbers of 16 bits by their digits: ten times as fast."""
 
@@ -149,10 +152,41 @@ class PositionTable:
         return blank
 
     def refill(self, columns: PositionColumns) -> Counter[Unreadable]:
-        """Replace everything; return what could not be read, by reason."""
+        """Replace everything; return what could not be read, by reason.
+
+        Of a scan in the order of the one before, only the rows that differ are taken in: trades change few.
+        """
+        if not self._was_moved and _are_same(self.addresses, columns.addresses):
+            changed = self._changed(columns.data)
+            is_little = len(changed) * _REWRITTEN_FROM <= self.count
+            if is_little and _readable(columns.data[changed])[1] is None:
+                self._rewrite(changed, columns.data)
+                return Counter()
+        return self._replace(columns)
+
+    @property
+    def _was_moved(self) -> bool:
+        """Whether the addresses of rows are other ones than those that were filled in."""
+        return bool(self._added) or self._was_freed
+
+    def _changed(self, data: npt.NDArray[np.uint8]) -> Rows:
+        """Return the rows that differ from these bytes."""
+        held = self.rows.view(np.uint64).reshape(-1, _WORDS)
+        read = np.ascontiguousarray(data).view(np.uint64).reshape(-1, _WORDS)
+        return np.flatnonzero((held != read).any(axis=1))
+
+    def _rewrite(self, rows: Rows, data: npt.NDArray[np.uint8]) -> None:
+        held = self._held
+        held.rows.view(np.uint8).reshape(-1, POSITION_BYTES)[rows] = data[rows]
+        before = held.number[rows]
+        self._derive(rows)
+        if self._late or (before != held.number[rows]).any():
+            self._arrange()
+
+    def _replace(self, columns: PositionColumns) -> Counter[Unreadable]:
         skipped, keep = _readable(columns.data)
         addresses = columns.addresses if keep is None else columns.addresses[keep]
-        is_indexed = not (self._added or self._was_freed) and _are_same(self.addresses, addresses)
+        is_indexed = not self._was_moved and _are_same(self.addresses, addresses)
         self.count = len(addresses)
         if self.count > self._held.capacity:
             self._held = _Buffers.of(self.count)
@@ -161,18 +195,23 @@ class PositionTable:
             np.copyto(into, columns.data)
         else:
             np.compress(keep, columns.data, axis=0, out=into)
-        self._free, self._was_freed, self._added, self._late = [], False, {}, {}
+        self._free, self._was_freed, self._added = [], False, {}
         if not is_indexed:
             self._held.addresses[: self.count] = addresses
             self._index = AddressIndex(self.addresses)
         self._derive(slice(0, self.count))
+        self._arrange()
+        return skipped
+
+    def _arrange(self) -> None:
+        """Order the rows by market."""
         numbers = self._held.number[: self.count]
         is_short = len(self.market_addresses) < _SHORT_NUMBERS
         order = np.argsort(numbers.astype(np.uint16) if is_short else numbers, kind="stable")
         self._order = order.astype(np.int32)
         sizes = np.bincount(numbers, minlength=len(self.market_addresses))
         self._starts = np.concatenate([[0], np.cumsum(sizes)])
-        return skipped
+        self._late = {}
 
     def write(self, changes: Sequence[tuple[bytes, bytes | None]]) -> Rows:
         """Write positions of distinct addresses, free those without data, and return the rows concerned."""
@@ -284,11 +323,14 @@ class _MarketNumbers:
         """Return the number of each market; one never seen before gets the next."""
         found = self._index.rows_of(markets)
         unknown = np.flatnonzero(found < 0)
-        if len(unknown):
-            fresh = sorted({market.tobytes() for market in markets[unknown]})
+        while len(unknown):
+            # One market for each first word: another that shares it is still unknown then, and comes next.
+            _, first = np.unique(words_of(markets[unknown])[:, 0], return_index=True)
+            fresh = sorted(market.tobytes() for market in markets[unknown[first]])
             self.addresses = np.concatenate([self.addresses, address_array(fresh)])
             self._index = AddressIndex(self.addresses)
             found[unknown] = self._index.rows_of(markets[unknown])
+            unknown = unknown[found[unknown] < 0]
         return found.astype(np.int32)
 
 

@@ -162,7 +162,7 @@ def _pack(lane: Lane, memory: _Memory, readings: Mapping[str, _Reading]) -> list
     waiting = list(readings)
     while together := memory.bisection.first_batch(waiting):
         groups = [_group(lane, readings[job_id]) for job_id in together]
-        packing = pack_groups(groups, lane.payer.pubkey(), shelf=lane.kit.shelf.get())
+        packing = pack_groups(groups, lane.keys.payer, shelf=lane.kit.shelf.get())
         for refused in packing.refused:
             lane.kit.tally.refusals[f"{LANE}.unpackable"] += 1
             log.error("price.unpackable", market=refused.job.job_id, reason=refused.reason)

@@ -94,6 +94,11 @@ class Markets(Mapping[Pubkey, Market]):
             self._decoded[address] = Market.from_bytes(self._data[bytes(address)])
         return self._decoded[address]
 
+    def __contains__(self, address: object) -> bool:
+        return (
+            isinstance(address, Pubkey) and bytes(address) in self._data
+        )  # and nothing is decoded for it
+
     def __iter__(self) -> Iterator[Pubkey]:
         return iter(self.addresses)
 

@@ -6,6 +6,7 @@ The bytes are described in layout.py. Amounts are quote base units (1e-6) unless
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -27,6 +28,7 @@ from programs.layout import (
     epoch_bytes,
     market_bytes,
 )
+from programs.record_format import RecordFormat
 
 
 class MarketStatus(IntEnum):
@@ -45,16 +47,6 @@ class Side(IntEnum):
 
 class MalformedAccountError(ValueError):
     """The bytes are not an account of the kind asked for."""
-
-
-def _value(raw: Any) -> Any:  # noqa: ANN401  # one field of a numpy record, of whatever type the dtype names
-    if isinstance(raw, np.void):
-        if raw.dtype.names:
-            return int(raw["low"]) | int(raw["high"]) << 64
-        return Pubkey.from_bytes(raw.tobytes())
-    if isinstance(raw, np.ndarray):
-        return tuple(raw.tolist())
-    return int(raw)
 
 
 class _Record:
@@ -80,13 +72,17 @@ class _Record:
                 f"found account kind {data[0]} version {data[1]}, "
                 f"expected a {cls.__name__}: kind {int(cls._kind)} version {LAYOUT_VERSION}"
             )
-        return cls(**_fields(cls, data, cls._dtype))
+        return cls(**_fields(cls, data))
 
 
-def _fields(cls: type, data: bytes, dtype: np.dtype[np.void], offset: int = 0) -> dict[str, Any]:
-    row = np.frombuffer(data, dtype, count=1, offset=offset)[0]
-    names = set(cls.__dataclass_fields__)  # type: ignore[attr-defined]  # called with dataclasses only
-    return {name: _value(row[name]) for name in dtype.names or () if name in names}
+@cache
+def _format_of(cls: type) -> RecordFormat:
+    # Called with dataclasses that have a dtype only.
+    return RecordFormat(cls._dtype, cls.__dataclass_fields__.keys())  # type: ignore[attr-defined]  # as said above
+
+
+def _fields(cls: type, data: bytes, offset: int = 0) -> dict[str, Any]:
+    return _format_of(cls).read(data, offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +151,7 @@ class Vault(_Record):
 class Pool:
     """One binary pool: reserves x = cash - outstanding YES, y = cash - outstanding NO."""
 
+    _dtype = POOL_DTYPE
     liquidity: int
     cash: int
     outstanding: tuple[int, int]
@@ -220,14 +217,14 @@ class Market(_Record):
                 f"found {len(data)} bytes of kind {data[0] if data else 'none'}, expected a market: "
                 f"kind {int(cls._kind)}, {MARKET_DTYPE.itemsize} bytes and its pools"
             )
-        fields = _fields(cls, data, MARKET_DTYPE)
+        fields = _fields(cls, data)
         count = fields["pools"]
         if len(data) < market_bytes(count):
             raise MalformedAccountError(
                 f"found {len(data)} bytes, expected {market_bytes(count)} for a market of {count} pools"
             )
         fields["pools"] = tuple(
-            Pool(**_fields(Pool, data, POOL_DTYPE, MARKET_DTYPE.itemsize + i * POOL_DTYPE.itemsize))
+            Pool(**_fields(Pool, data, MARKET_DTYPE.itemsize + i * POOL_DTYPE.itemsize))
             for i in range(count)
         )
         return cls(**fields)
@@ -314,7 +311,7 @@ class Epoch(_Record):
                 f"found {len(data)} bytes of kind {data[0] if data else 'none'}, expected an epoch: "
                 f"kind {int(cls._kind)}, {EPOCH_DTYPE.itemsize} bytes and its bitmap"
             )
-        fields = _fields(cls, data, EPOCH_DTYPE)
+        fields = _fields(cls, data)
         expected = epoch_bytes(fields["leaf_count"])
         if len(data) < expected:
             raise MalformedAccountError(

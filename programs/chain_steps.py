@@ -5,12 +5,13 @@ Amounts and shares are base units; every rounding is the program's own, against 
 Source: SPEC.md section 5; betting_platform/chain_steps.c.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from programs import curve, errors, leverage, normal
 from programs.accounts import Market, Pool, Side, Vault
 from programs.chain_account import Chain, ChainStatus, Step, StepKind
+from programs.changed import changed
 from programs.fixed import ceil_div
 
 BUDGETS_PCT: Final = {StepKind.LIQUIDITY: 20, StepKind.STAKE: 10, StepKind.ARBITRAGE: 5}
@@ -105,7 +106,7 @@ def _pool_price_e6(pool: Pool) -> int:
 def _with_pool(stand: Stand, pool: Pool) -> Stand:
     pools = list(stand.market.pools)
     pools[stand.chain.pool] = pool
-    return replace(stand, market=replace(stand.market, pools=tuple(pools)))
+    return changed(stand, market=changed(stand.market, pools=tuple(pools)))
 
 
 def _raised(pair: tuple[int, int], side: Side, amount: int) -> tuple[int, int]:
@@ -129,8 +130,8 @@ def _lent(stand: Stand, loan: int, multiples: int) -> tuple[Stand, int]:
     most = leverage.leverage_max(before_e6, market.outcomes, vault.equity)
     _require(multiples <= most, "LEVERAGE_TOO_HIGH")
     _require(loan <= vault.cash, "VAULT_CASH")
-    market = replace(market, debt=market.debt + loan)
-    vault = replace(
+    market = changed(market, debt=market.debt + loan)
+    vault = changed(
         vault,
         cash=vault.cash - loan,
         loans=vault.loans + loan,
@@ -139,7 +140,7 @@ def _lent(stand: Stand, loan: int, multiples: int) -> tuple[Stand, int]:
     after_e6 = _coverage_e6(vault)
     _require(after_e6 >= _COVERAGE_MIN_E6, "COVERAGE_LOW")
     _require(market.debt <= vault.equity // _MARKET_DEBT_DIVISOR, "MARKET_DEBT_CAP")
-    return replace(stand, market=market, vault=vault), 500 if after_e6 > _PRICE_ONE_E6 else 1_000
+    return changed(stand, market=market, vault=vault), 500 if after_e6 > _PRICE_ONE_E6 else 1_000
 
 
 def _run(stand: Stand, slot: int) -> tuple[Stand, int, int]:
@@ -162,11 +163,11 @@ def _borrow(stand: Stand) -> tuple[Stand, int, int]:
     chain = stand.chain
     loan = chain.working // 2
     _require(loan, "ZERO_AMOUNT")
-    chain = replace(chain, working=chain.working + loan, debt=chain.debt + loan)
+    chain = changed(chain, working=chain.working + loan, debt=chain.debt + loan)
     own = chain.working - chain.debt
     _require(own > 0, "CHAIN_OVERDRAWN")
     stand, _ = _lent(stand, loan, ceil_div(chain.working, own))
-    return replace(stand, chain=chain), loan, 0
+    return changed(stand, chain=chain), loan, 0
 
 
 def _provide(stand: Stand, step: Step, slot: int) -> tuple[Stand, int, int]:
@@ -180,23 +181,23 @@ def _provide(stand: Stand, step: Step, slot: int) -> tuple[Stand, int, int]:
     yes, no = chain.holdings
     stand = _with_pool(
         stand,
-        replace(
+        changed(
             pool,
             liquidity=pool.liquidity + liquidity,
             cash=pool.cash + added.cash,
             outstanding=(pool.outstanding[0] + surplus[0], pool.outstanding[1] + surplus[1]),
         ),
     )
-    chain = replace(
+    chain = changed(
         chain,
         working=chain.working - added.cash,
-        maker=replace(chain.maker, liquidity=chain.maker.liquidity + liquidity, last_add_slot=slot),
+        maker=changed(chain.maker, liquidity=chain.maker.liquidity + liquidity, last_add_slot=slot),
         holdings=(
-            replace(yes, shares=yes.shares + surplus[0]),
-            replace(no, shares=no.shares + surplus[1]),
+            changed(yes, shares=yes.shares + surplus[0]),
+            changed(no, shares=no.shares + surplus[1]),
         ),
     )
-    return replace(stand, chain=chain), added.cash, liquidity
+    return changed(stand, chain=chain), added.cash, liquidity
 
 
 def _stake(stand: Stand, step: Step) -> tuple[Stand, int, int]:
@@ -205,13 +206,13 @@ def _stake(stand: Stand, step: Step) -> tuple[Stand, int, int]:
     value = vault.cash + vault.loans + vault.inventory_cost
     shares = amount * (vault.share_supply + _VIRTUAL_SHARES) // (value + 1)
     _require(shares, "ZERO_AMOUNT")
-    vault = replace(vault, cash=vault.cash + amount, share_supply=vault.share_supply + shares)
-    chain = replace(
+    vault = changed(vault, cash=vault.cash + amount, share_supply=vault.share_supply + shares)
+    chain = changed(
         chain,
         working=chain.working - amount,
-        stake=replace(chain.stake, shares=chain.stake.shares + shares),
+        stake=changed(chain.stake, shares=chain.stake.shares + shares),
     )
-    return replace(stand, chain=chain, vault=vault), amount, shares
+    return changed(stand, chain=chain, vault=vault), amount, shares
 
 
 def _arbitrage(stand: Stand, step: Step) -> tuple[Stand, int, int]:
@@ -228,12 +229,12 @@ def _arbitrage(stand: Stand, step: Step) -> tuple[Stand, int, int]:
     yes, no = chain.holdings
     held = (yes.shares, no.shares)
     held = _raised(held, side, shares)
-    chain = replace(
+    chain = changed(
         chain,
         working=chain.working - cost - fee,
-        holdings=(replace(yes, shares=held[0]), replace(no, shares=held[1])),
+        holdings=(changed(yes, shares=held[0]), changed(no, shares=held[1])),
     )
-    return _bought(replace(stand, chain=chain), side, cost, shares), cost, shares
+    return _bought(changed(stand, chain=chain), side, cost, shares), cost, shares
 
 
 def _arbitrage_trade(pool: Pool, limit_e6: int, most: int) -> tuple[Side, int, int] | None:
@@ -266,7 +267,7 @@ def _shares_for(pool: Pool, side: Side, cash: int) -> int | None:
 def _bought(stand: Stand, side: Side, cash: int, shares: int) -> Stand:
     pool = stand.pool
     outstanding = _raised(pool.outstanding, side, shares)
-    return _with_pool(stand, replace(pool, cash=pool.cash + cash, outstanding=outstanding))
+    return _with_pool(stand, changed(pool, cash=pool.cash + cash, outstanding=outstanding))
 
 
 def _open(stand: Stand, step: Step, slot: int) -> tuple[Stand, int, int]:
@@ -294,12 +295,12 @@ def _open(stand: Stand, step: Step, slot: int) -> tuple[Stand, int, int]:
         _require(equity >= margin - margin // 5, "SLIPPAGE_TOO_LARGE")
         leveraged = _raised(pool.leveraged, side, shares)
         _require(leveraged[side] <= pool.liquidity // _SIDE_CAP_DIVISOR, "SIDE_CAP")
-        stand = _with_pool(stand, replace(pool, leveraged=leveraged))
-    chain = replace(
+        stand = _with_pool(stand, changed(pool, leveraged=leveraged))
+    chain = changed(
         chain,
         working=chain.working - cash - fee,
         debt=0,
-        position=replace(
+        position=changed(
             chain.position,
             side=side,
             margin_bps=margin_bps,
@@ -310,7 +311,7 @@ def _open(stand: Stand, step: Step, slot: int) -> tuple[Stand, int, int]:
             opened_slot=slot,
         ),
     )
-    return replace(stand, chain=chain), cash, shares
+    return changed(stand, chain=chain), cash, shares
 
 
 def _finished(stand: Stand, amount: int, shares: int) -> tuple[Stand, StepForecast]:
@@ -320,7 +321,7 @@ def _finished(stand: Stand, amount: int, shares: int) -> tuple[Stand, StepForeca
     _require(chain.working >= chain.debt, "CHAIN_OVERDRAWN")
     part = chain.bounty // (len(chain.steps) - chain.next_step)
     is_last = chain.next_step + 1 == len(chain.steps)
-    chain = replace(
+    chain = changed(
         chain,
         status=ChainStatus.DONE if is_last else chain.status,
         next_step=chain.next_step + 1,
@@ -330,4 +331,4 @@ def _finished(stand: Stand, amount: int, shares: int) -> tuple[Stand, StepForeca
         else chain.leverage_e6,
     )
     told = StepForecast(kind=step.kind, amount=amount, shares=shares, bounty=part)
-    return replace(stand, chain=chain), told
+    return changed(stand, chain=chain), told

@@ -7,7 +7,7 @@ what is proved of them.
 from functools import lru_cache
 from typing import Final
 
-from programs.fixed import E18, mul_fraction
+from programs.fixed import E18
 from programs.tables import DENSITY_SCALE, PIECES, U_MAX
 from programs.units import PRICE_MIN_E6, U64_MAX
 
@@ -16,22 +16,48 @@ P_ERROR: Final = 256
 U_ERROR: Final = 100_000
 """Bound on `u_of_price`, likewise."""
 _PIECE_BITS: Final = 57
+_PIECE_MASK: Final = (1 << _PIECE_BITS) - 1
+_FRACTION_SHIFT: Final = 64 - _PIECE_BITS
 _PRICES_REMEMBERED: Final = 16_384
 """Newton's method takes some 40 us, and the prices asked for are mostly the same thousand: tenths of a cent."""
+
+_Bends = tuple[int, tuple[int, ...], int]
+"""The coefficient of the highest power, those below it in falling order, and the lowest."""
+
+
+def _derived(bends: tuple[int, ...], order: int) -> _Bends:
+    """Return the coefficients of s * S(s), or of its first or second derivative."""
+    first, *middle, last = bends
+    rest = tuple(
+        coefficient * (1, power + 1, power * (power + 1))[order]
+        for power, coefficient in reversed(list(enumerate(middle, 2)))
+    )
+    return last * (1, 10, 90)[order], rest, first * (1, 2, 2)[order]
+
+
+_BENDS: Final = tuple(tuple(_derived(piece[3], order) for piece in PIECES) for order in range(3))
+"""By order and piece: worked out once, not at every price (`python -m bench.optimisations tables`)."""
 
 
 def g(u: int) -> int:
     """Return u Phi(u) + phi(u) at e18; never falls as u rises."""
-    (edge, slope, shift, bends), offset = _piece_of(u)
-    slope -= mul_fraction(_fraction(offset), _bend(bends, offset, 0))
-    return ((edge - (mul_fraction(offset << 4, slope) >> shift)) >> 5) + max(u, 0)
+    v = min(abs(u), U_MAX)  # the end of the range stands for what lies beyond
+    piece, offset = v >> _PIECE_BITS, v & _PIECE_MASK
+    edge, slope, shift, _ = PIECES[piece]
+    fraction = offset << _FRACTION_SHIFT
+    slope -= fraction * _horner(fraction, _BENDS[0][piece]) >> 64
+    tail = edge - ((offset << 4) * slope >> 64 >> shift) >> 5
+    return tail + u if u > 0 else tail
 
 
 def price_e18(u: int) -> int:
     """Return Phi(u): the price of the side whose coordinate u is, within P_ERROR."""
-    (_, slope, shift, bends), offset = _piece_of(u)
-    slope -= mul_fraction(_fraction(offset), _bend(bends, offset, 1))
-    tail = ((mul_fraction(slope, E18) >> shift) + 1) >> 1
+    v = min(abs(u), U_MAX)
+    piece = v >> _PIECE_BITS
+    _, slope, shift, _ = PIECES[piece]
+    fraction = (v & _PIECE_MASK) << _FRACTION_SHIFT
+    slope -= fraction * _horner(fraction, _BENDS[1][piece]) >> 64
+    tail = (slope * E18 >> 64 >> shift) + 1 >> 1
     return E18 - tail if u > 0 else tail
 
 
@@ -42,8 +68,10 @@ def price_e6(u: int) -> int:
 
 def density_e18(u: int) -> int:
     """Return phi(u), within 1e-12."""
-    (_, _, shift, bends), offset = _piece_of(u)
-    return mul_fraction(DENSITY_SCALE, _bend(bends, offset, 2)) >> shift
+    v = min(abs(u), U_MAX)
+    piece = v >> _PIECE_BITS
+    bend = _horner((v & _PIECE_MASK) << _FRACTION_SHIFT, _BENDS[2][piece])
+    return DENSITY_SCALE * bend >> 64 >> PIECES[piece][2]
 
 
 @lru_cache(maxsize=_PRICES_REMEMBERED)
@@ -78,8 +106,9 @@ def u_of_price(price_e6: int) -> int:
 
 def slope_e9(u: int) -> int:
     """Return Phi(u) at e9, within 1e-6: where Newton goes next, never what anything costs."""
-    (_, slope, shift, bends), offset = _piece_of(u)
-    fraction = offset >> (_PIECE_BITS - 32)
+    v = min(abs(u), U_MAX)
+    _, slope, shift, bends = PIECES[v >> _PIECE_BITS]
+    fraction = (v & _PIECE_MASK) >> (_PIECE_BITS - 32)
     bend = (bends[3] >> 32) * 5
     bend = (bends[2] >> 32) * 4 + (fraction * bend >> 32)
     bend = (bends[1] >> 32) * 3 + (fraction * bend >> 32)
@@ -96,24 +125,10 @@ def newton_step(value: int, slope_e9: int) -> int:
     return whole * 10**9 + rest * 10**9 // slope_e9
 
 
-def _piece_of(u: int) -> tuple[tuple[int, int, int, tuple[int, ...]], int]:
-    """Return the piece of |u| and the offset into it; the end of the range stands for what lies beyond."""
-    v = min(abs(u), U_MAX)
-    return PIECES[v >> _PIECE_BITS], v & ((1 << _PIECE_BITS) - 1)
-
-
-def _fraction(offset: int) -> int:
-    """Return how far into a piece an offset is, 2**64."""
-    return offset << (64 - _PIECE_BITS)
-
-
-def _bend(bends: tuple[int, ...], offset: int, order: int) -> int:
-    """Horner over the bends, or over those of the first or second derivative of s * S(s)."""
-    *most, last = bends
-    bend = (
-        last * (1, 10, 90)[order] * (_fraction(offset) >> 36)
-    ) >> 28  # 28 bits are enough for it
-    for power in range(len(most), 1, -1):
-        factor = (1, power + 1, power * (power + 1))[order]
-        bend = mul_fraction(_fraction(offset), most[power - 1] * factor + bend)
-    return most[0] * (1, 2, 2)[order] + bend
+def _horner(fraction: int, bends: _Bends) -> int:
+    """Evaluate the bends of a piece, or their derivatives, at a fraction of one at 2**64."""
+    last, rest, first = bends
+    bend = last * (fraction >> 36) >> 28  # 28 bits are enough for it
+    for coefficient in rest:
+        bend = fraction * (coefficient + bend) >> 64
+    return first + bend

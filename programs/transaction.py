@@ -10,11 +10,10 @@ from typing import Final
 
 from solders import compute_budget
 from solders.address_lookup_table_account import AddressLookupTableAccount
-from solders.errors import SignerError
 from solders.hash import Hash
 from solders.instruction import Instruction
 from solders.keypair import Keypair
-from solders.message import MessageV0
+from solders.message import MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
@@ -116,19 +115,49 @@ def compile_message(
     return MessageV0.try_compile(payer, whole, list(tables), blockhash)
 
 
+class Signers:
+    """Keypairs with their addresses; the first one pays.
+
+    solders works an address out of its key whenever it is asked for it, and the constructor of a signed transaction asks:
+    21 us each time, as long as the signature itself. Here it is asked once.
+    """
+
+    def __init__(self, keypairs: Sequence[Keypair]) -> None:
+        """Take the payer, and who signs beside him."""
+        self.addresses: Final = tuple(keypair.pubkey() for keypair in keypairs)
+        self._by_address: Final = dict(zip(self.addresses, keypairs, strict=True))
+
+    @property
+    def payer(self) -> Pubkey:
+        """The first one's address."""
+        return self.addresses[0]
+
+    def sign(self, message: MessageV0) -> SignedTransaction:
+        """Sign a message.
+
+        Raises:
+            TransactionRefused: it is longer than a packet, or these are not the signers that it names.
+        """
+        wanted = message.account_keys[: message.header.num_required_signatures]
+        if len(self.addresses) != len(wanted) or self._by_address.keys() != set(wanted):
+            raise TransactionRefused(
+                f"cannot sign: found keys of {', '.join(map(str, self.addresses)) or 'nobody'}, "
+                f"expected those of {', '.join(map(str, wanted))}"
+            )
+        signed = to_bytes_versioned(message)
+        signatures = [self._by_address[address].sign_message(signed) for address in wanted]
+        wire = bytes(VersionedTransaction.populate(message, signatures))
+        if len(wire) > TRANSACTION_BYTES_MAX:
+            raise TransactionRefused(
+                f"{len(wire)} bytes, a transaction has at most {TRANSACTION_BYTES_MAX}"
+            )
+        return SignedTransaction(signature=signatures[0], wire=wire)
+
+
 def sign(message: MessageV0, signers: Sequence[Keypair]) -> SignedTransaction:
-    """Sign a message; the first signer is the payer.
+    """Sign a message once; who signs many keeps `Signers`.
 
     Raises:
         TransactionRefused: it is longer than a packet, or the signers are not those it names.
     """
-    try:
-        transaction = VersionedTransaction(message, list(signers))
-    except SignerError as error:
-        raise TransactionRefused(f"cannot sign: {error}") from error
-    wire = bytes(transaction)
-    if len(wire) > TRANSACTION_BYTES_MAX:
-        raise TransactionRefused(
-            f"{len(wire)} bytes, a transaction has at most {TRANSACTION_BYTES_MAX}"
-        )
-    return SignedTransaction(signature=transaction.signatures[0], wire=wire)
+    return Signers(signers).sign(message)

@@ -19,6 +19,7 @@ from keeper.cli.profile import profile_command
 from keeper.cli.run import run_command
 from keeper.cli.sandbox import sandbox_command
 from keeper.cli.shadow import shadow_command
+from keeper.cli.snapshot import snapshot_group
 from keeper.cli.status import status_command
 from keeper.cli.stress import stress_group
 from keeper.cli.verify import verify_command
@@ -49,6 +50,7 @@ Examples:
   keeper localnet                a Solana JSON-RPC network on loopback
   keeper deploy, genesis         the program onto a cluster, for good; what is fixed for ever
   keeper verify                  audit a deployment against the specification
+  keeper snapshot                all accounts in a file, compressed, under a root of sums
   keeper prices                  every market by source: age, class, band, reason
   keeper profile                 what every instruction costs, beside what was aimed at
   keeper alerts                  what fires, who has taken it, what was told
@@ -82,6 +84,7 @@ cli.add_command(sandbox_command)
 cli.add_command(localnet_command)
 cli.add_command(drill_group)
 cli.add_command(stress_group)
+cli.add_command(snapshot_group)
 cli.add_command(prices_command)
 cli.add_command(profile_command)
 cli.add_command(decode_command)

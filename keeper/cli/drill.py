@@ -75,7 +75,7 @@ def run_command(names: tuple[str, ...], *, as_json: bool, folder: Path | None) -
     """
     scenarios = _chosen(names)
     if folder is not None:
-        _make_folder(folder)
+        make_folder(folder)
     with open_logs(sys.stderr, form="text", least=logging.CRITICAL):
         results = trio.run(partial(_run, scenarios))
     click.echo(json.dumps(results_json(results)) if as_json else closing_line(results))
@@ -123,8 +123,8 @@ def _chosen(names: Sequence[str]) -> list[Scenario]:
     return [scenario for scenario in SCENARIOS if scenario.name in wanted]
 
 
-def _make_folder(folder: Path) -> None:
-    """Find out before the drills, and not after them, that their report has no place."""
+def make_folder(folder: Path) -> None:
+    """Find out before the runs, and not after them, that their report has no place."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

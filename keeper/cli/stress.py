@@ -8,15 +8,18 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import click
 import trio
 
+from keeper.cli.drill import make_folder
 from keeper.cli.logs import open_logs
 from keeper.cli.refusal import Refusal
 from keeper.errors import AbandonedError
 from keeper.stress.model import StressResult
+from keeper.stress.page import write_report
 from keeper.stress.runner import run_stress
 from keeper.stress.scenario import Scenario
 from keeper.stress.scenarios.catalog import SCENARIOS
@@ -32,7 +35,7 @@ Examples:
   keeper stress list
   keeper stress run liquidation-cascade
   keeper stress run all --json
-  keeper stress run all --scale 0.05
+  keeper stress run all --scale 0.05 --report report/
 """
 
 
@@ -68,7 +71,15 @@ def list_command(*, as_json: bool) -> None:
     help=f"Of the load: 1 is as large as the platform's claims, at most {_SCALE_MAX:g}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on stdout.")
-def run_command(names: tuple[str, ...], *, scale: float, as_json: bool) -> None:
+@click.option(
+    "--report",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a page with the plots, verdicts and figures of every run into this folder.",
+)
+def run_command(
+    names: tuple[str, ...], *, scale: float, as_json: bool, folder: Path | None
+) -> None:
     """Play stress runs by name, or all of them: a network, a venue, users and the real keeper for each.
 
     Progress goes to stderr. Exits 0 only when every run passed. Nothing outside this machine is asked, every port is a free
@@ -77,9 +88,13 @@ def run_command(names: tuple[str, ...], *, scale: float, as_json: bool) -> None:
     if not (math.isfinite(scale) and 0 < scale <= _SCALE_MAX):
         raise Refusal(f"--scale is {scale:g}: expected more than 0 and at most {_SCALE_MAX:g}")
     scenarios = _chosen(names)
+    if folder is not None:
+        make_folder(folder)
     with open_logs(sys.stderr, form="text", least=logging.CRITICAL):
         results = trio.run(partial(_run, scenarios, scale))
     click.echo(json.dumps(results_json(results)) if as_json else closing_line(results))
+    if folder is not None:
+        click.echo(f"report: {write_report(results, folder)}", err=as_json)
     if not all(result.passed for result in results):
         sys.exit(EXIT_FAILED)
 

@@ -5,7 +5,7 @@ Source: SPEC.md section 4, and the books of the program's own tests.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from solders.pubkey import Pubkey
 
@@ -14,13 +14,16 @@ from programs.accounts import Market, PositionArray, Vault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainAccounts:
-    """The platform's accounts at one slot, with the tokens behind them, base units. Nobody holds a chain in a drill."""
+    """The platform's accounts at one slot, with the tokens behind them, base units."""
 
     vault: Vault
     vault_tokens: int
     markets: Mapping[Pubkey, Market]
     market_tokens: Mapping[Pubkey, int]
     positions: PositionArray
+    """Those within chains, too."""
+    chain_debts: Mapping[Pubkey, int] = field(default_factory=dict)
+    """By market: what chains have borrowed and no position owes yet."""
 
 
 def ledger_faults(found: ChainAccounts) -> list[str]:
@@ -36,16 +39,20 @@ def ledger_faults(found: ChainAccounts) -> list[str]:
     _compare(faults, "the vault's inventory", vault.inventory_cost, "the pools'", costs)
     for address, market in found.markets.items():
         mine = positions[[row.tobytes() == bytes(address) for row in positions["market"]]]
-        _check_market(faults, market, found.market_tokens[address], mine)
+        borrowed = found.chain_debts.get(address, 0)
+        _check_market(faults, market, found.market_tokens[address], mine, borrowed)
     return faults
 
 
-def _check_market(faults: list[str], market: Market, tokens: int, mine: PositionArray) -> None:
+def _check_market(
+    faults: list[str], market: Market, tokens: int, mine: PositionArray, borrowed: int
+) -> None:
     name = f"market {market.market_id}'s"
     fees = market.fees_vault + market.fees_treasury + market.fees_makers
     held = sum(pool.cash for pool in market.pools) + fees + market.residual + market.escrow
     _compare(faults, f"{name} tokens", tokens, "what it owes", held)
-    _compare(faults, f"{name} debt", market.debt, "its positions'", int(mine["debt"].sum()))
+    owed = int(mine["debt"].sum()) + borrowed
+    _compare(faults, f"{name} debt", market.debt, "its positions' and chains'", owed)
     _compare(
         faults, f"{name} residual", market.residual, "its positions'", int(mine["residual"].sum())
     )

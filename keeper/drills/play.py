@@ -6,10 +6,12 @@ Shell.
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import trio
 from solders.pubkey import Pubkey
 
@@ -30,9 +32,13 @@ from keeper.errors import DrillError
 from keeper.snapshot import take_markets, take_positions
 from programs.accounts import Vault
 from programs.addresses import market_tokens_address, vault_address, vault_tokens_address
+from programs.chain_account import Chain, position_bytes
+from programs.layout import CHAIN_DTYPE, AccountKind
 from programs.localnet.bank import Bank
 from programs.spl_token import decode_token_account
 
+_HOLDINGS: Final = 3
+"""Positions within a chain."""
 _QUIET_WITHIN_S: Final = 1_800.0
 """Virtual. The slowest rule looks back ten minutes, and holds on for another five."""
 
@@ -194,7 +200,17 @@ def chain_accounts(bank: Bank) -> ChainAccounts:
     """Return the platform's accounts as they stand, and the tokens behind them."""
     found = _program_accounts(bank)
     markets, _ = take_markets(found)
-    positions, _, _ = take_positions(found)
+    chains = {address: data for address, data in found if _is_chain(data)}
+    held = [
+        (address, position_bytes(data, number))
+        for address, data in chains.items()
+        for number in range(_HOLDINGS)
+    ]
+    positions = np.concatenate([take_positions(found)[0], take_positions(held)[0]])
+    chain_debts: Counter[Pubkey] = Counter()
+    for data in chains.values():
+        chain = Chain.from_bytes(data)
+        chain_debts[chain.market] += chain.debt
     vault = bank.account(vault_address(PROGRAM)[0])
     assert vault is not None, "founding made it"
     return ChainAccounts(
@@ -206,7 +222,12 @@ def chain_accounts(bank: Bank) -> ChainAccounts:
             for address in markets
         },
         positions=positions,
+        chain_debts=chain_debts,
     )
+
+
+def _is_chain(data: bytes) -> bool:
+    return len(data) == CHAIN_DTYPE.itemsize and data[0] == AccountKind.CHAIN
 
 
 def _tokens(bank: Bank, address: Pubkey) -> int:

@@ -69,3 +69,10 @@ class StressResult:
     def passed(self) -> bool:
         """Whether it was played and every verdict is met."""
         return not self.reason and all(verdict.passed for verdict in self.verdicts)
+
+
+def written(value: float | None) -> str:
+    """Write a figure for people: whole from a thousand on, else four digits."""
+    if value is None:
+        return "none"
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"  # noqa: PLR2004 - as said

@@ -18,8 +18,11 @@ from keeper.stress.settings import Settings
 from keeper.stress.users import Crowd
 from programs.accounts import Market, Vault
 from programs.addresses import vault_address
+from programs.event_layout import EventKind
+from programs.events import decode_logs
 from programs.localnet.server import Localnet
 from programs.rpc import Rpc
+from programs.units import Slot
 
 _LOOKS_PER_SLOT: Final = 4
 
@@ -42,8 +45,12 @@ class Stage:
     crowd: Crowd
     keeper: Pubkey
     started_s: float
+    slot_at_start: int
+    """The chain's, when the keeper was started."""
     tell: Callable[[str], None]
     """Says to whoever waits how far it is."""
+    runs_chains: bool = True
+    """Whether this run's keeper executes chains."""
     phases: list[Phase] = field(default_factory=list)
     slots: dict[int, float] = field(default_factory=dict)
     """When each slot began, seconds of the run."""
@@ -98,6 +105,15 @@ class Stage:
         account = self.localnet.bank.account(self.places[number].address)
         assert account is not None, "a market is never closed"
         return Market.from_bytes(account.data)
+
+    def events_in(self, slot: int, kind: EventKind) -> int:
+        """Return how many events of a kind a closed slot has."""
+        return sum(
+            event.kind is kind
+            for record in self.localnet.bank.ledger.in_slot(Slot(slot))
+            if record.error is None
+            for event in decode_logs(record.meta.logs(), self.program)
+        )
 
     def vault(self) -> Vault:
         """Return the vault's account."""

@@ -3,7 +3,7 @@
 Core.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from programs import curve, leverage
@@ -16,8 +16,6 @@ _OPEN_PART = 125
 _MARGIN_PART = 80
 """And so many of the margin."""
 _SAFE_COVERAGE_E6 = 1_000_000
-_FLOOR_E6 = 50_000
-"""Liquidations sell no lower than so far below the oracle."""
 
 
 def steepest(market: Market, vault: Vault, side: Side, margin: int, spare_e6: int = 0) -> int:
@@ -58,30 +56,20 @@ class Exposure:
 def least_bad_debt(exposures: Mapping[Side, Exposure], pool: Pool, price_e6: int) -> int:
     """Return what the vault loses at least when everything is sold at once at an oracle price, base units, rounded down.
 
-    The pool takes what it can at no less than five points below the oracle, the vault's inventory the rest at that price. No
-    keeper can do better at that slot: whatever one position's sale brings more, another's brings less.
+    The pool takes what it pays more than the oracle's price for, the vault's inventory the rest at that price, which is what
+    the program books when equity is negative. No keeper can do better at that slot: nothing else is on offer, and whatever
+    one position's sale brings more, another's brings less.
     """
     missing = 0
     for side, exposure in exposures.items():
         own_e6 = price_e6 if side is Side.YES else PRICE_ONE_E6 - price_e6
-        proceeds = _proceeds(pool, side, exposure.shares, max(own_e6 - _FLOOR_E6, 0))
+        proceeds = _proceeds(pool, side, exposure.shares, own_e6)
         missing += max(exposure.debt - proceeds, 0)
     return missing
 
 
-def _proceeds(pool: Pool, side: Side, shares: int, floor_e6: int) -> int:
+def _proceeds(pool: Pool, side: Side, shares: int, own_e6: int) -> int:
     state = Curve(liquidity=pool.liquidity, q=pool.q)
-    into_pool = min(curve.shares_to_price(state, curve.Side(side), floor_e6), shares)
+    into_pool = min(curve.shares_to_price(state, curve.Side(side), own_e6), shares)
     got = curve.sell_shares(state, curve.Side(side), into_pool) if into_pool else 0
-    return got + (shares - into_pool) * floor_e6 // PRICE_ONE_E6
-
-
-def first_unhealthy(
-    prices_e6: Sequence[tuple[int, int]], side: Side, exposure: Exposure, required: int
-) -> tuple[int, int] | None:
-    """Return the first (slot, price) of an oracle at which a side taken as one position is not healthy; None if never."""
-    for slot, price_e6 in prices_e6:
-        own_e6 = price_e6 if side is Side.YES else PRICE_ONE_E6 - price_e6
-        if leverage.health_bps(exposure.shares, own_e6, exposure.debt, required) < 10_000:  # noqa: PLR2004 - bps
-            return slot, price_e6
-    return None
+    return got + (shares - into_pool) * own_e6 // PRICE_ONE_E6

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from keeper.stress.model import StressResult
+from keeper.stress.model import StressResult, written
 
 
 def results_json(results: Sequence[StressResult]) -> dict[str, Any]:
@@ -24,8 +24,7 @@ def result_lines(result: StressResult) -> Iterator[str]:
     for verdict in result.verdicts:
         yield f"    {'ok' if verdict.passed else 'NO'}  {verdict.expected}: {verdict.seen}"
     for measure in result.measures:
-        value = "none" if measure.value is None else f"{measure.value:,.6g}"
-        yield f"        {measure.name}: {value} {measure.unit}".rstrip()
+        yield f"        {measure.name}: {written(measure.value)} {measure.unit}".rstrip()
 
 
 def closing_line(results: Sequence[StressResult]) -> str:

@@ -6,7 +6,7 @@ Core.
 from collections.abc import Iterator, Sequence
 
 from keeper.stress.evidence import Evidence
-from keeper.stress.model import Verdict
+from keeper.stress.model import Verdict, written
 
 _LISTED = 3
 
@@ -71,7 +71,7 @@ def _recorded(evidence: Evidence) -> Verdict:
 def at_most(what: str, value: float | None, bound: float, unit: str, why: str = "") -> Verdict:
     """Judge a figure by an upper bound; one that there is none of is not good."""
     return Verdict(
-        expected=f"{what} at most {bound:,g} {unit}".rstrip() + (f": {why}" if why else ""),
+        expected=f"{what} at most {written(bound)} {unit}".rstrip() + (f": {why}" if why else ""),
         seen=_number(value, unit),
         passed=value is not None and value <= bound,
     )
@@ -80,14 +80,14 @@ def at_most(what: str, value: float | None, bound: float, unit: str, why: str = 
 def at_least(what: str, value: float | None, bound: float, unit: str, why: str = "") -> Verdict:
     """Judge a figure by a lower bound; one that there is none of is not good."""
     return Verdict(
-        expected=f"{what} at least {bound:,g} {unit}".rstrip() + (f": {why}" if why else ""),
+        expected=f"{what} at least {written(bound)} {unit}".rstrip() + (f": {why}" if why else ""),
         seen=_number(value, unit),
         passed=value is not None and value >= bound,
     )
 
 
 def _number(value: float | None, unit: str) -> str:
-    return "nothing of the kind" if value is None else f"{value:,.6g} {unit}".rstrip()
+    return "nothing of the kind" if value is None else f"{written(value)} {unit}".rstrip()
 
 
 def _listed(found: Sequence[str], without: str) -> str:

@@ -121,6 +121,19 @@ def test_what_no_longer_matters_is_forgotten():
     assert queue.offer([job(1, seen=1)], 0.0) == []
 
 
+def test_a_landing_that_was_heard_of_late_is_forgotten_with_those_heard_of_before_it():
+    queue = queue_of(job(1), job(2), job(3))
+    queue.landed(take(queue, 1), 30)
+    queue.landed(take(queue, 2), 20)
+    queue.landed(take(queue, 3), 31)
+    queue.offer([job(1, seen=31)], 0.0)
+    queue.landed(take(queue, 1), 40)  # once more, and so it stands last
+    queue.forget(landed_before=21, now_s=0.0)
+    assert queue.statistics().remembered == 2
+    queue.forget(landed_before=40, now_s=0.0)
+    assert queue.statistics().remembered == 1
+
+
 def test_a_queue_that_holds_nothing_is_refused():
     with pytest.raises(ValueError, match="capacity is 0"):
         JobQueue(0)

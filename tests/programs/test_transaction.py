@@ -9,7 +9,14 @@ from solders.message import to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from programs.transaction import Budget, TransactionRefused, compile_message, sign, whole_pages
+from programs.transaction import (
+    Budget,
+    Signers,
+    TransactionRefused,
+    compile_message,
+    sign,
+    whole_pages,
+)
 
 PAYER = Keypair.from_seed(bytes(32))
 BUDGET = Budget(cu_limit=200_000, cu_price_micro_lamports=1_500, loaded_bytes=32 << 10)
@@ -43,6 +50,27 @@ def test_a_transaction_longer_than_a_packet_is_refused():
     message = compile_message(PAYER.pubkey(), [instruction(bytes(1_200))], BUDGET, Hash.default())
     with pytest.raises(TransactionRefused, match="at most 1232"):
         sign(message, [PAYER])
+
+
+def test_the_bytes_are_those_of_the_constructor_whatever_the_order_of_the_signers():
+    other = Keypair.from_seed(bytes([3] * 32))
+    meta = AccountMeta(other.pubkey(), is_signer=True, is_writable=False)
+    both = [instruction(), Instruction(Pubkey.new_unique(), b"", [meta])]
+    message = compile_message(PAYER.pubkey(), both, BUDGET, Hash.default())
+    expected = VersionedTransaction(message, [PAYER, other])
+    for signers in ([PAYER, other], [other, PAYER]):
+        assert Signers(signers).payer == signers[0].pubkey()
+        signed = sign(message, signers)
+        assert signed.wire == bytes(expected)
+        assert signed.signature == expected.signatures[0]
+
+
+@pytest.mark.parametrize("seeds", [[], [3, 4], [4, 4], [3]])
+def test_signers_that_a_message_does_not_name_are_refused(seeds):
+    signers = [Keypair.from_seed(bytes([seed] * 32)) for seed in seeds]
+    message = compile_message(PAYER.pubkey(), [instruction()], BUDGET, Hash.default())
+    with pytest.raises(TransactionRefused, match=f"expected those of {PAYER.pubkey()}"):
+        sign(message, signers)
 
 
 def test_a_missing_signer_is_refused():

@@ -24,7 +24,9 @@ _STAKE: Final = Step(kind=StepKind.STAKE)
 _ARBITRAGE: Final = Step(kind=StepKind.ARBITRAGE, limit_e6=1_000_000)
 
 
-class _Shape(NamedTuple):
+class Shape(NamedTuple):
+    """A kind of chain, and the market that it meets."""
+
     case: str
     price_e6: int
     pushed_usd: int
@@ -36,8 +38,8 @@ def _opening(leverage: int) -> Step:
     return Step(kind=StepKind.OPEN, leverage=leverage, limit_e6=1_000_000)
 
 
-_SHAPES: Final = [
-    _Shape(*shape)
+SHAPES: Final = [
+    Shape(*shape)
     for shape in (
         ("every kind", 500_000, 14_000, (_BORROW, _LIQUIDITY, _STAKE, _ARBITRAGE, _opening(3))),
         ("no arbitrage", 500_000, 0, (_BORROW, _LIQUIDITY, _STAKE, _ARBITRAGE, _opening(3))),
@@ -49,14 +51,15 @@ _SHAPES: Final = [
 ]
 
 
-class _Stage:
+class Stage:
     """A busy world; every chain gets a market of its own, so that none meets another's limits."""
 
     def __init__(self, code: bytes) -> None:
         self.world, self.owner = busy_world(code)
         self.keeper = self.world.user(0)
 
-    def market(self, shape: _Shape) -> Pubkey:
+    def market(self, shape: Shape) -> Pubkey:
+        """Create a market as a shape wants it."""
         market = self.world.traded_market(shape.price_e6)
         if shape.pushed_usd:
             self.world.open(self.owner, market, shape.pushed_usd * USD, side=Side.NO)
@@ -65,6 +68,7 @@ class _Stage:
     def opening(
         self, market: Pubkey, steps: Sequence[Step], deposit: int
     ) -> tuple[Instruction, Pubkey]:
+        """Build `open_chain` of the next chain, and return its address too."""
         world, owner = self.world, self.owner
         chain_id = owner.take_id()
         opened = instructions.open_chain(
@@ -85,11 +89,13 @@ class _Stage:
         return opened, address
 
     def open(self, market: Pubkey, steps: Sequence[Step], deposit: int) -> Pubkey:
+        """Open a chain, which is due at once."""
         opened, chain = self.opening(market, steps, deposit)
         self.world.send([opened], [self.owner.key])
         return chain
 
     def execution(self, market: Pubkey, chain: Pubkey, step_count: int) -> Instruction:
+        """Build the execution of a chain's first steps, by the stage's keeper."""
         return instructions.execute_chain(
             self.world.program,
             self.keeper.address,
@@ -102,6 +108,7 @@ class _Stage:
         )
 
     def cancelling(self, market: Pubkey, chain: Pubkey, case: str) -> Call:
+        """Let the owner cancel a chain."""
         owner = self.owner
         cancel = instructions.cancel_chain(
             self.world.program,
@@ -117,10 +124,10 @@ class _Stage:
 
 def open_chain(code: bytes) -> Iterator[Call]:
     """Chains of one step and of five."""
-    stage = _Stage(code)
-    market = stage.market(_SHAPES[0])
+    stage = Stage(code)
+    market = stage.market(SHAPES[0])
     for number in count():
-        shape = _SHAPES[number % len(_SHAPES)]
+        shape = SHAPES[number % len(SHAPES)]
         steps = shape.steps if number % 2 else (_opening(2),)
         opened, _ = stage.opening(market, steps, 1_000 * USD + number)
         case = f"{len(steps)} step{'s' if len(steps) > 1 else ''}"
@@ -129,9 +136,9 @@ def open_chain(code: bytes) -> Iterator[Call]:
 
 def execute_chain(code: bytes) -> Iterator[Call]:
     """All five steps in one transaction."""
-    stage = _Stage(code)
+    stage = Stage(code)
     for number in count():
-        shape = _SHAPES[number % len(_SHAPES)]
+        shape = SHAPES[number % len(SHAPES)]
         market = stage.market(shape)
         chain = stage.open(market, shape.steps, (1_000 * USD, 777_777_777)[number % 2])
         yield Call(
@@ -144,10 +151,10 @@ def execute_chain(code: bytes) -> Iterator[Call]:
 
 def cancel_chain(code: bytes) -> Iterator[Call]:
     """A chain that has not begun; one that has borrowed, provided and staked, at once and after its locks."""
-    stage = _Stage(code)
+    stage = Stage(code)
     steps = (_BORROW, _LIQUIDITY, _STAKE, _opening(1))
     while True:
-        market = stage.market(_SHAPES[1])
+        market = stage.market(SHAPES[1])
         fresh = stage.open(market, steps, 1_000 * USD)
         yield stage.cancelling(market, fresh, "not begun")
         chain = stage.open(market, steps, 1_000 * USD)

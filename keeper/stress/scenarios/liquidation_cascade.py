@@ -4,53 +4,74 @@ Shell, but for its judge.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
 import trio
+from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from keeper.sandbox.cast import Actor
-from keeper.snapshot import take_positions
+from keeper.drills.play import chain_accounts
+from keeper.sandbox.cast import Actor, Role
 from keeper.stress import measures, verdicts
 from keeper.stress.evidence import Evidence
-from keeper.stress.model import Measure
+from keeper.stress.model import Measure, Verdict
 from keeper.stress.scenario import Judged, Scenario
 from keeper.stress.settings import Settings
 from keeper.stress.stage import Stage
 from keeper.stress.steep import Exposure, least_bad_debt, steepest
-from programs import instructions, leverage
-from programs.accounts import Market, PositionArray, Side
+from programs import curve, instructions, leverage
+from programs.accounts import Pool, PositionArray, Side
+from programs.chain_account import Step, StepKind
+from programs.curve import Curve
 from programs.event_layout import EventKind
+from programs.fixed import E18
+from programs.normal import u_of_price
 from programs.units import PRICE_ONE_E6
 
 POSITIONS: Final = 100
+GREAT_POSITIONS: Final = 10_000
 _PER_MARKET: Final = 20
+_GREAT_PER_MARKET: Final = 100
+_CHAINS_ONE_IN: Final = 10
+"""So many of the positions are opened by chains."""
+_CHAIN_GIVES: Final = 2
+"""Multiples that a chain asks for less: others open between its opening and its step."""
+_CHAIN_LIFE_SLOTS: Final = 5_000
 _START_E6: Final = 500_000
-_GAP_E6: Final = 30_000
-"""The first move: a point beyond the gap reserve, so that nobody's leverage survives it."""
+_GAP_E6: Final = 40_000
+"""The first move: two points beyond the gap reserve, so that every position owes more than it is worth before anybody can act."""
 _SLIDE_E6: Final = 5_000
-_SLIDES: Final = 14
+_SLIDES: Final = 12
 _SLIDE_S: Final = 0.5
+_GREAT_BEYOND_PERCENT: Final = 4.0
+"""Prices fall on by a point a second, two per cent of the debt, while ten thousand are being sold."""
 _MARGIN: Final = 20_000_000
+_POOLS_EVERY_S: Final = 0.02
 _SPARE_E6: Final = 1_500
 """What the pool moves while twenty open at once."""
 _SENDERS: Final = 16
+_OPEN_WITHIN_S: Final = 60.0
 _REST_S: Final = 60.0
-_SHARE_LATE: Final = 8.0
+_SLOTS_LATE: Final = 8.0
+_GREAT_SLOTS_LATE: Final = 30.0
+"""Two thousand liquidations a second are five seconds for all; as long again for a machine that others use, too."""
 
 
-def _settings(scale: float) -> Settings:
-    positions = max(round(POSITIONS * scale), 5)
-    markets = -(-positions // _PER_MARKET)
+def _settings(positions: int, per_market: int) -> Settings:
+    markets = -(-positions // per_market)
     return Settings(
-        load=f"{positions:,} positions at the highest leverage allowed in {markets} markets, which fall by ten points in eight seconds",
+        load=(
+            f"{positions:,} positions at the highest leverage allowed, every tenth within a chain, in {markets} markets, "
+            "which fall by ten points in eight seconds"
+        ),
         markets=markets,
         start_e6=(_START_E6,),
         wander_e6=0,
         liquidity_usd=10_000_000,
-        stake_usd=100_000_000,
+        stake_usd=200_000_000,
         users=positions,
     )
 
@@ -58,18 +79,64 @@ def _settings(scale: float) -> Settings:
 async def _play(stage: Stage) -> None:
     stage.begin("positions are opened")
     multiple = await _open_all(stage)
-    stage.kept["leverage"] = multiple
-    positions, markets = _standing(stage)
-    stage.kept |= {"positions": positions, "markets": markets, "slot": stage.slot}
+    stage.kept |= {"leverage": multiple, "users": len(stage.users)}
+    markets = {place.address: stage.market(n) for n, place in enumerate(stage.places)}
+    stage.kept |= {"positions": _leveraged(stage), "markets": markets, "slot": stage.slot}
     stage.begin("prices fall")
-    for step in range(_SLIDES + 1):
-        price_e6 = _START_E6 - _GAP_E6 - step * _SLIDE_E6
-        for number in range(len(stage.places)):
-            stage.house.set_truth(number, price_e6)
-        await trio.sleep(_SLIDE_S)
-    stage.begin("the rest is liquidated")
-    stage.kept["is_over"] = await stage.wait(lambda: not _left(stage), _REST_S)
-    await stage.wait_slots(10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_keep_pools, stage)
+        for step in range(_SLIDES + 1):
+            price_e6 = _START_E6 - _GAP_E6 - step * _SLIDE_E6
+            for number in range(len(stage.places)):
+                stage.house.set_truth(number, price_e6)
+            nursery.start_soon(_arbitrage, stage, step, price_e6)
+            await trio.sleep(_SLIDE_S)
+        stage.begin("the rest is liquidated")
+        stage.kept["is_over"] = await stage.wait(lambda: not _left(stage), _REST_S)
+        await stage.wait_slots(10)
+        nursery.cancel_scope.cancel(reason="the cascade is over")
+    stage.kept["left"] = sum(_shortfall(stage, row) for row in _leveraged(stage))
+    stage.kept["after"] = [stage.market(n) for n in range(len(stage.places))]
+
+
+async def _keep_pools(stage: Stage) -> None:
+    """Keep every pool as it stands at the beginning of each slot, for ever."""
+    pools: dict[int, dict[Pubkey, Pool]] = {}
+    stage.kept["pools"] = pools
+    while True:
+        if stage.slot not in pools:
+            pools[stage.slot] = {
+                place.address: stage.market(n).pools[0] for n, place in enumerate(stage.places)
+            }
+        await trio.sleep(_POOLS_EVERY_S)
+
+
+async def _arbitrage(stage: Stage, step: int, price_e6: int) -> None:
+    """Let somebody who watches the venue take every pool to its price at once, before the keeper can have posted it.
+
+    That is the worst for the vault: what it sells, it sells to a pool that has fallen already.
+    """
+    (actor,) = stage.cast.of(Role.ARBITRAGEUR)
+    for number, place in enumerate(stage.places):
+        pool = stage.market(number).pools[0]
+        state = Curve(liquidity=pool.liquidity, q=pool.q)
+        shares = (curve.u(state) - u_of_price(price_e6)) * pool.liquidity // E18
+        if shares <= 0:
+            continue
+        bought = instructions.open_position(
+            stage.program,
+            actor.address,
+            actor.tokens,
+            place.address,
+            pool=0,
+            side=Side.NO,
+            position_id=1 + step * len(stage.places) + number,
+            margin=curve.buy_shares(state, curve.Side.NO, shares),
+            leverage=1,
+            worst_price_e6=PRICE_ONE_E6,
+            counts_trade=True,
+        )
+        await stage.crowd.send(actor, [bought], cu=250_000)
 
 
 async def _open_all(stage: Stage) -> int:
@@ -85,13 +152,19 @@ async def _open_all(stage: Stage) -> int:
             market, vault = stage.market(number % len(stage.places)), stage.vault()
             multiple = steepest(market, vault, Side.YES, _MARGIN, _SPARE_E6)
             highest = max(highest, multiple)
-            await _open(stage, user, place.address, multiple)
+            opened = (
+                _chain(stage, user, place.address, multiple - _CHAIN_GIVES)
+                if stage.runs_chains and number % _CHAINS_ONE_IN == _CHAINS_ONE_IN - 1
+                else _position(stage, user, place.address, multiple)
+            )
+            await stage.crowd.send(user, [opened], cu=250_000)
 
     await stage.wait(lambda: all(_is_fresh(stage, n) for n in range(len(stage.places))), 30.0)
     async with trio.open_nursery() as nursery:
         for _ in range(_SENDERS):
             nursery.start_soon(open_some)
-    await stage.wait_slots(5)
+    # Chains are opened by their owners, and run by the keeper.
+    await stage.wait(lambda: len(_leveraged(stage)) >= len(stage.users), _OPEN_WITHIN_S)
     return highest
 
 
@@ -101,8 +174,8 @@ def _is_fresh(stage: Stage, number: int) -> bool:
     return market.price_class == 0 and stage.slot - market.price_update_slot < 100  # noqa: PLR2004 - of 150
 
 
-async def _open(stage: Stage, user: Actor, market: Pubkey, multiple: int) -> None:
-    opened = instructions.open_position(
+def _position(stage: Stage, user: Actor, market: Pubkey, multiple: int) -> Instruction:
+    return instructions.open_position(
         stage.program,
         user.address,
         user.tokens,
@@ -115,14 +188,37 @@ async def _open(stage: Stage, user: Actor, market: Pubkey, multiple: int) -> Non
         worst_price_e6=PRICE_ONE_E6,
         counts_trade=True,
     )
-    await stage.crowd.send(user, [opened], cu=250_000)
 
 
-def _standing(stage: Stage) -> tuple[PositionArray, dict[Pubkey, Market]]:
-    accounts = stage.localnet.bank.program_accounts(stage.program)
-    rows, _, _ = take_positions([(bytes(address), one.data) for address, one in accounts])
-    markets = {place.address: stage.market(n) for n, place in enumerate(stage.places)}
-    return rows, markets
+def _chain(stage: Stage, user: Actor, market: Pubkey, multiple: int) -> Instruction:
+    return instructions.open_chain(
+        stage.program,
+        user.address,
+        user.tokens,
+        market,
+        chain_id=1,
+        pool=0,
+        side=Side.YES,
+        deposit=_MARGIN,
+        trigger_e6=_START_E6 // 2,
+        is_above=True,
+        expiry_slot=stage.slot + _CHAIN_LIFE_SLOTS,
+        steps=(Step(kind=StepKind.OPEN, leverage=multiple, limit_e6=PRICE_ONE_E6),),
+    )
+
+
+def _leveraged(stage: Stage) -> PositionArray:
+    """Return every position with debt, those within chains included."""
+    rows = chain_accounts(stage.localnet.bank).positions
+    return rows[rows["debt"] > 0]
+
+
+def _shortfall(stage: Stage, row: np.void) -> int:
+    """Return what a position that nobody has liquidated owes beyond its worth, base units."""
+    market = Pubkey.from_bytes(row["market"].tobytes())
+    number = next(n for n, place in enumerate(stage.places) if place.address == market)
+    price_e6 = stage.market(number).pools[0].price_e6
+    return max(int(row["debt"]) - int(row["shares"]) * price_e6 // PRICE_ONE_E6, 0)
 
 
 def _left(stage: Stage) -> bool:
@@ -132,11 +228,11 @@ def _left(stage: Stage) -> bool:
     )
 
 
-def _judge(evidence: Evidence) -> Judged:
-    positions: PositionArray = evidence.kept["positions"]
-    leveraged = positions[positions["debt"] > 0]
+def _judge(evidence: Evidence, slots_late_max: float, beyond_percent: float) -> Judged:
+    leveraged: PositionArray = evidence.kept["positions"]
     liquidated = _liquidated(evidence)
-    lost, least = measures.bad_debt(evidence), _least(evidence, leveraged)
+    lost = measures.bad_debt(evidence) + evidence.kept["left"]
+    least = _least(evidence, leveraged)
     debt = int(leveraged["debt"].sum())
     slots = _slots_late(evidence, leveraged)
     return Judged(
@@ -144,26 +240,27 @@ def _judge(evidence: Evidence) -> Judged:
             *verdicts.sound(evidence),
             verdicts.at_least(
                 "positions opened",
-                len(leveraged),
-                len(evidence.sends),
-                "",
+                100 * len(leveraged) / evidence.kept["users"],
+                99.0,
+                "%",
                 "else the cascade is smaller than it says",
             ),
             verdicts.at_least("positions liquidated", len(liquidated), len(leveraged), ""),
             verdicts.at_most(
                 "slots from a market's first unhealthy price on chain to its last liquidation",
                 measures.rank(slots, 100.0),
-                _SHARE_LATE,
+                slots_late_max,
                 "slots",
                 "a position is sold within a few slots, or the next move finds it still there",
             ),
             verdicts.at_most(
                 "bad debt",
                 100 * lost / debt if debt else None,
-                100 * least / debt + 1.0 if debt else 0.0,
+                100 * least / debt + beyond_percent if debt else 0.0,
                 "% of the debt",
-                "one per cent of the debt above what selling everything at once would have lost",
+                f"{beyond_percent:g} per cent of the debt above what selling everything at once would have lost",
             ),
+            *_beats_the_rival(evidence, lost),
         ),
         measures=(
             Measure(name="highest leverage opened", unit="", value=evidence.kept["leverage"]),
@@ -174,10 +271,40 @@ def _judge(evidence: Evidence) -> Judged:
                 unit="slots",
                 value=measures.rank(slots, 50.0),
             ),
+            Measure(
+                name="bad debt with a keeper without priorities",
+                unit="base units",
+                value=evidence.rival_bad_debt,
+            ),
+            *_inventory(evidence),
             *measures.usual(evidence),
         ),
         curves=(measures.landed_curve(evidence),),
     )
+
+
+def _beats_the_rival(evidence: Evidence, lost: int) -> Iterator[Verdict]:
+    if evidence.rival_bad_debt is not None:
+        yield verdicts.at_most(
+            "bad debt",
+            lost,
+            evidence.rival_bad_debt,
+            "base units",
+            "what a keeper without priorities lost",
+        )
+
+
+def _inventory(evidence: Evidence) -> Iterator[Measure]:
+    """Yield what the vault's inventory cost, and what it is worth at the oracle's last prices."""
+    cost = sum(
+        sum(pool.inventory_cost) for market in evidence.kept["after"] for pool in market.pools
+    )
+    worth = sum(
+        market.pools[0].inventory[Side.YES] * market.pools[0].price_e6 // PRICE_ONE_E6
+        for market in evidence.kept["after"]
+    )
+    yield Measure(name="taken into the vault's inventory, at cost", unit="base units", value=cost)
+    yield Measure(name="the same at the last prices", unit="base units", value=worth)
 
 
 def _liquidated(evidence: Evidence) -> set[bytes]:
@@ -224,12 +351,16 @@ def _of(rows: PositionArray, market: Pubkey) -> PositionArray:
 
 
 def _least(evidence: Evidence, leveraged: PositionArray) -> int:
-    """Return what selling everything of each market at once, when the first of it could be, would have lost."""
+    """Return what selling everything of each market at once, when the first of it could be, would have lost.
+
+    That is the slot after the one in which the price came: whoever watches the chain knows of it only then.
+    """
     least = 0
-    for address, (_, price_e6) in _firsts(evidence, leveraged).items():
+    for address, (slot, price_e6) in _firsts(evidence, leveraged).items():
+        pools = evidence.kept["pools"]
+        pool = pools.get(slot + 1, pools[slot])[address]
         mine = _of(leveraged, address)
         exposure = Exposure(shares=int(mine["shares"].sum()), debt=int(mine["debt"].sum()))
-        pool = evidence.kept["markets"][address].pools[0]
         least += least_bad_debt({Side.YES: exposure}, pool, price_e6)
     return least
 
@@ -252,7 +383,16 @@ def _slots_late(evidence: Evidence, leveraged: PositionArray) -> list[float]:
 LIQUIDATION_CASCADE: Final = Scenario(
     name="liquidation-cascade",
     title="positions at the highest leverage the rules allow, and a fall that takes them all",
-    settings=_settings,
+    settings=lambda scale: _settings(max(round(POSITIONS * scale), 5), _PER_MARKET),
     play=_play,
-    judge=_judge,
+    judge=partial(_judge, slots_late_max=_SLOTS_LATE, beyond_percent=1.0),
+    has_rival=True,
+)
+GREAT_CASCADE: Final = Scenario(
+    name="great-cascade",
+    title="the same with a hundred times as many",
+    settings=lambda scale: _settings(max(round(GREAT_POSITIONS * scale), 100), _GREAT_PER_MARKET),
+    play=_play,
+    judge=partial(_judge, slots_late_max=_GREAT_SLOTS_LATE, beyond_percent=_GREAT_BEYOND_PERCENT),
+    has_rival=True,
 )
