@@ -28,6 +28,7 @@ KEPT = Kept(
     commit="abc",
     took_s=1.0,
     machine="a machine",
+    load=1.5,
     figures=(FIGURE, Figure(name="another", unit="", runs=(0.0,))),
 )
 
