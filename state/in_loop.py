@@ -26,12 +26,15 @@ class InLoopStore:
     def __init__(self) -> None:
         self.commit_counts = CommitCounts()
         self.db = Database(memory=True)
+        self.answers = trio.Event()
+        """Whether the disk answers: a drill puts an event here that is not set, and nothing is committed until it is."""
+        self.answers.set()
         configure(self.db)
         migrate(self.db, ":memory:", STATE)
 
     async def transaction(self, work: Callable[[Database], T]) -> T:
         """Run `work` in one IMMEDIATE transaction; commit, or roll back and raise."""
-        await trio.lowlevel.checkpoint_if_cancelled()
+        await self.answers.wait()
         began_s = time.monotonic()
         result = commit(self.db, work)
         self.commit_counts.note(began_s)
@@ -61,6 +64,11 @@ class InLoopStores:
         if path not in self._stores:
             self._stores[path] = InLoopStore()
         yield self._stores[path]
+
+    @property
+    def stores(self) -> tuple[InLoopStore, ...]:
+        """What has been opened so far, in that order."""
+        return tuple(self._stores.values())
 
     @property
     def databases(self) -> tuple[Database, ...]:

@@ -32,7 +32,7 @@ from programs.units import PRICE_ONE_E6
 
 _OWN_PAYER: Final = with_keys(SLOW, "lanes.liquidations", key=f'"{LIQUIDATOR_FILE}"')
 _FALLEN_E6: Final = 250_000
-_CROWD: Final = replace(_OWN_PAYER, markets=300, positions_per_side=4)
+_CROWD: Final = replace(_OWN_PAYER, markets=280, positions_per_side=4)
 """More than a thousand positions on a side."""
 _SHORT_SLOTS: Final = Settings(
     slot_ms=40,
@@ -44,7 +44,8 @@ _SHORT_SLOTS: Final = Settings(
     keeper=MappingProxyType({"cluster": MappingProxyType({"scan_interval_slots": 45})}),
 )
 """A transaction lives for six seconds: many can expire in a minute."""
-_FALLS_WITHIN_S: Final = 40.0
+_NOTIFIED: Final = with_keys(BUSY, "cluster", subscribe="true")
+"""Two keepers see the same of the chain at the same moment."""
 _CHAIN_SLOTS: Final = 600
 _HOPELESS: Final = Step(kind=StepKind.OPEN, leverage=90, limit_e6=PRICE_ONE_E6)
 _BAND_E6: Final = 5_000
@@ -201,7 +202,7 @@ CAUSES: Final = (
     ),
     Cause(
         rule="throughput_low",
-        how="300 markets fall, and nodes forget the liquidations of 1,200 positions",
+        how="280 markets fall, and nodes forget the liquidations of 1,120 positions",
         run=on_stage(
             "throughput_low",
             _loses_liquidations(*range(_CROWD.markets)),
@@ -225,7 +226,7 @@ CAUSES: Final = (
     Cause(
         rule="landed_twice",
         how="a second keeper works from the same journal with the same key",
-        run=on_stage("landed_twice", _keep_twice, BUSY),
+        run=on_stage("landed_twice", _keep_twice, _NOTIFIED),
         also=frozenset({"transactions_failing"}),
     ),
     Cause(
