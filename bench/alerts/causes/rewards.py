@@ -19,6 +19,7 @@ from incentives.telemetry import LedgerWatch
 from keeper.drills.platform import PROGRAM
 from keeper.drills.scenario import Settings
 from programs.instructions import post_epoch
+from programs.units import BaseUnits
 
 _RULES: Final = (
     "[{from_epoch = 0, trade_reward_ppm = 10_000, notional_min = 100_000_000, "
@@ -105,7 +106,7 @@ async def _post_a_strange_root(scene: Scene) -> None:
         index=7,
         root=bytes(range(32)),
         leaf_count=1,
-        total=1,
+        total=BaseUnits(1),
     )
     scene.cause()
     await scene.land(([posted], [payer]))
