@@ -72,7 +72,7 @@ def _positions(count: int, markets: list[tuple[bytes, bytes]]) -> PositionColumn
     rows["side"], rows["margin_bps"] = draws.integers(0, 2, count), 500
     rows["shares"] = draws.integers(1, 10**9, count)
     is_bad = draws.random(count) < _DUE_OF_THOUSAND / 1_000
-    rows["debt"] = rows["shares"] * np.where(is_bad, 55, 25) // 100
+    rows["debt"] = rows["shares"] * np.where(is_bad, 55, 25).astype("u8") // np.uint64(100)
     rows["margin"] = rows["shares"] // 10
     return PositionColumns(
         addresses=np.frombuffer(draws.bytes(32 * count), "V32"),

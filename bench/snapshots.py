@@ -94,6 +94,7 @@ def _sizes(
             unit="",
             runs=((raw - keys) / (kept - keys),),
             goal=_RATIO,
+            claim="compression",
         ),
         Figure(
             name="the same with those keys",

@@ -33,7 +33,7 @@ from keeper.drills.stage import WorldStage
 from keeper.drills.virtual_clock import VirtualClock, pass_time
 from keeper.drills.virtual_machine import virtual_machine
 from keeper.drills.world import World, keeper_toml, run_world
-from keeper.monitor.view import KEEPER
+from keeper.monitor.view import INCENTIVES, KEEPER
 from keeper.sandbox.cast import Cast, cast_of
 from keeper.sandbox.wallet import Deed, land_all, wait_confirmed
 from keeper.snapshot import take_markets
@@ -233,7 +233,7 @@ async def _open_scene(
                 slot_s=settings.slot_s,
                 now_s=lambda: trio.current_time() - started_s,
                 wall_ms=machine.wall_ms,
-                services=(KEEPER,),
+                services=(KEEPER, INCENTIVES),
             )
             keeper = machine.make_keeper(
                 config=write_config(world, settings, folder),

@@ -68,7 +68,6 @@ CAUSES: Final = (
         rule="rpc_behind",
         how="one of two nodes answers as if it were 120 blocks ago",
         run=on_stage("rpc_behind", _one_lags, TWO_ENDPOINTS),
-        is_quick=True,
     ),
     Cause(
         rule="rpc_down",

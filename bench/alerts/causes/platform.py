@@ -12,6 +12,7 @@ from bench.alerts.acts import (
     WELL_LAMPORTS,
     arbitrate_all,
     give_liquidator_a_key,
+    refusing,
     set_lamports,
     vault_of,
 )
@@ -117,14 +118,9 @@ async def _freeze(scene: Scene) -> None:
 
 async def _refuse_scans(scene: Scene) -> None:
     """Let the node refuse the one costly question, as public endpoints do; it goes on telling of what changes."""
-    trouble = scene.world.localnet.trouble
-    asked = 0
     scene.cause()
-    while not scene.monitor.fires(scene.rule):
-        if asked <= trouble.tally["reply.unknown_code"]:
-            trouble.asked.spoil_next("unknown_code", method="getProgramAccounts", is_done=False)
-            asked += 1
-        await trio.sleep(scene.stage.settings.slot_s / 10)
+    with refusing(scene, "getProgramAccounts"):
+        await scene.fires()
     scene.mend()
 
 

@@ -5,7 +5,8 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,10 @@ import trio
 from bench.alerts.cause import Cause
 from bench.alerts.scene import Scene, Script, on_machine, on_stage
 from bench.alerts.settings import BUSY, SLOW
+from keeper.drills.faults import Blackhole, Family, Refuse
+from keeper.drills.proxy import HOST
+from keeper.monitor.alarms import open_alarms
+from keeper.monitor.sink_config import SinkConfig
 
 _DEAD_S: Final = 20.0
 _TASK: Final = "balances"
@@ -97,6 +102,52 @@ async def _hold_the_lock(scene: Scene) -> None:
     other.close()
 
 
+@dataclass(slots=True)
+class _Pager:
+    """Somebody's webhook: it takes every notice, and answers none as long as it hangs."""
+
+    answers: trio.Event = field(default_factory=trio.Event)
+
+    async def take(self, stream: trio.SocketStream) -> None:
+        """Serve one connection."""
+        with suppress(trio.BrokenResourceError):
+            await stream.receive_some()
+            await self.answers.wait()
+            await stream.send_all(
+                b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            )
+        await trio.aclose_forcefully(stream)
+
+
+async def _hang_the_pager(scene: Scene) -> None:
+    """Let something happen that people should be told of, while the one sink hangs."""
+    pager = _Pager()
+    listener, *_ = await trio.open_tcp_listeners(0, host=HOST)
+    scene.nursery.start_soon(trio.serve_listeners, pager.take, [listener])
+    port = listener.socket.getsockname()[1]
+    sink = SinkConfig(kind="webhook", name="pager", url=f"http://{HOST}:{port}/", deadline_s=5.0)
+    async with open_alarms([sink], scene.folder, scene.stage.settings.slot_s) as alarms:
+        scene.monitor.bell = alarms
+        scene.cause()
+        scene.stage.break_wire(Family.STREAM, Refuse())
+        await scene.fires()
+        scene.mend()
+        scene.stage.break_wire(Family.STREAM)
+        pager.answers.set()
+        await scene.is_over()
+        scene.monitor.bell = None
+
+
+async def _answer_nothing(scene: Scene) -> None:
+    """Take every connection to the cluster, and never answer."""
+    (door,) = scene.world.rpc_doors
+    scene.cause()
+    door.set(Blackhole())
+    await scene.fires()
+    scene.mend()
+    door.set()
+
+
 CAUSES: Final = (
     Cause(
         rule="service_failed",
@@ -129,5 +180,19 @@ CAUSES: Final = (
         how="900 MiB are written to a disk of 1,100, and removed",
         run=on_stage("disk_full", _fills_the_disk(900), SLOW),
         also=frozenset({"disk_low"}),
+    ),
+    Cause(
+        rule="task_stuck",
+        how="the cluster takes connections and answers nothing",
+        run=on_stage("task_stuck", _answer_nothing, replace(SLOW, rpc_doors=1)),
+        also=frozenset(
+            {"rpc_down", "rpc_all_down", "platform_unseen", "work_overdue", "lane_stalled"}
+        ),
+    ),
+    Cause(
+        rule="alerts_undelivered",
+        how="a webhook takes notices and never answers, while the stream is lost",
+        run=on_stage("alerts_undelivered", _hang_the_pager, SLOW),
+        also=frozenset({"price_source_failing"}),
     ),
 )
