@@ -84,9 +84,11 @@ def states(markets: int, wallets: int) -> States:
     return _kept(path)
 
 
-def make_states(markets: int, wallets: int) -> States:
+def make_states(
+    markets: int, wallets: int, next_rounds_percent: int = _NEXT_ROUNDS_PERCENT
+) -> States:
     """Make a world of that size, some ten milliseconds a market."""
-    return _World(markets, wallets).states()
+    return _World(markets, wallets).states(next_rounds_percent)
 
 
 def _fingerprint() -> str:
@@ -138,7 +140,7 @@ class _World:
                 self._say(f"{number} of {markets} markets")
                 self.bank.advance_slot(self.random.randint(1, 40))
 
-    def states(self) -> States:
+    def states(self, next_rounds_percent: int) -> States:
         """Live through all rounds; then through a minute more."""
         rounds = [
             number for number in range(len(self.markets)) for _ in range(self._rounds(number))
@@ -149,7 +151,7 @@ class _World:
             if done % 500 == 0:
                 self._say(f"{done} of {len(rounds)} rounds, {dict(self.landed)}")
         slot, first = self.bank.slot, self._accounts()
-        busy = self.random.sample(rounds, max(1, len(rounds) * _NEXT_ROUNDS_PERCENT // 100))
+        busy = self.random.sample(rounds, max(1, len(rounds) * next_rounds_percent // 100))
         for done, number in enumerate(busy):
             self._round(number, len(rounds) + done, advance=done * _NEXT_SLOTS // len(busy))
             while self.bank.slot < slot + (done + 1) * _NEXT_SLOTS // len(busy):

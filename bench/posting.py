@@ -6,6 +6,7 @@ Quiet: every price was heard again since the last slot, none of them is another 
 Lively: one price in twenty moved. Target: at most 20 ms for a quiet slot, on one core.
 """
 
+import argparse
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ import structlog
 import trio
 from solders.pubkey import Pubkey
 
+from bench.report.figure import Beside, Figure, Goal, tell
 from keeper.agenda import Agenda, Outlook
 from keeper.mirrors import following_of, mirrors_of
 from keeper.posting import PostingRules, PublishSlots
@@ -31,6 +33,7 @@ from programs.units import PriceE6, Slot
 MARKETS: Final = 21_000
 OUTCOMES: Final = 4
 ROUNDS: Final = 15
+GOAL_MS = 20.0
 START: Final = 1_000
 _EVEN: Final = 1_000_000 // OUTCOMES
 _SLOT_S: Final = 0.4
@@ -81,19 +84,18 @@ def _hear(board: PriceBoard, prices: Iterable[Price]) -> None:
 
 async def _timed(
     prepare: Callable[[int], Outlook], agenda: Agenda, rounds: int
-) -> tuple[float, float, int]:
-    """Return the best and the median milliseconds of CPU of a slot, and how much is ready in the end."""
+) -> tuple[list[float], int]:
+    """Return the milliseconds of CPU of each slot, and how much is ready in the end."""
     took = []
     for number in range(rounds):
         outlook = prepare(number)
         started = time.process_time_ns()
         await agenda.review(outlook, lambda _address: False)
         took.append((time.process_time_ns() - started) / 1e6)
-    took.sort()
-    return took[0], took[len(took) // 2], len(agenda.ready)
+    return took, len(agenda.ready)
 
 
-async def _main() -> None:
+async def _main(as_json: bool) -> None:  # noqa: FBT001 - the one option
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     accounts = _accounts()
     snapshot = _snapshot(accounts, None)
@@ -161,7 +163,8 @@ async def _main() -> None:
         _hear(board, moved)
         return outlook(number)
 
-    print(f"{MARKETS} markets, {len(outcomes_of)} tokens")
+    figures: list[Figure] = []
+    first_ms: float | None = None
     for name, prepare, rounds in (
         ("first, all are new", quiet, 1),
         ("second", quiet, 1),  # on a busy machine the first took so long that its readings are old
@@ -170,10 +173,27 @@ async def _main() -> None:
         ("quiet, with a new scan", scanned, ROUNDS),
         ("lively", lively, ROUNDS),
     ):
-        best, median, ready = await _timed(prepare, agenda, rounds)
-        print(f"{name:<25} best {best:8.1f} ms   median {median:8.1f} ms   {ready:6} to post")
-    print("target: 20 ms for a quiet slot, one core")
+        took_ms, ready = await _timed(prepare, agenda, rounds)
+        is_quiet = name == "quiet"
+        figures.append(
+            Figure(
+                name=f"a slot's decisions over {MARKETS:,} markets ({len(outcomes_of):,} tokens), {name}; {ready:,} to post",
+                unit="ms",
+                runs=tuple(took_ms),
+                goal=Goal(value=GOAL_MS, source="issue 5")
+                if name in {"quiet", "quiet, polled every 2 s"}
+                else None,
+                baseline=Beside(name="every market decided anew", value=first_ms)
+                if first_ms is not None
+                else None,
+                claim="markets" if is_quiet else "",
+            )
+        )
+        first_ms = took_ms[0] if first_ms is None else first_ms
+    tell("posting", figures, as_json=as_json)
 
 
 if __name__ == "__main__":
-    trio.run(_main)
+    parser = argparse.ArgumentParser(prog="python -m bench.posting", description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    trio.run(_main, parser.parse_args().json)

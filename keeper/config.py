@@ -57,6 +57,15 @@ class StateConfig:
 
     folder: Path
     """One database per cluster, named after its genesis hash: never two clusters in one file."""
+    snapshot_slots_max: int = 54_000
+    """How old a snapshot of `keeper snapshot write` in the folder may be to start from: six hours; 0 starts from none."""
+
+    def __post_init__(self) -> None:
+        """Refuse an age that is none."""
+        if self.snapshot_slots_max < 0:
+            raise ValueError(
+                f"snapshot_slots_max is {self.snapshot_slots_max}, expected 0 (never) or more"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +218,7 @@ def _anchored(config: Config, folder: Path) -> Config:
     return replace(
         config,
         keys=KeysConfig(keeper=folder / config.keys.keeper),
-        state=StateConfig(folder=folder / config.state.folder),
+        state=replace(config.state, folder=folder / config.state.folder),
         lanes=_anchored_lanes(config.lanes, folder),
         payouts=replace(
             config.payouts,

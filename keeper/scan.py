@@ -6,6 +6,7 @@ they are judged at are never older than they are; the program judges again when 
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import trio
@@ -63,6 +64,27 @@ async def read_platform(rpc: Rpc, program: Pubkey, commitment: Commitment = "pro
     found = await rpc.get_program_rows(
         program, commitment, filters=[kind_filter(AccountKind.POSITION)], row_bytes=POSITION_BYTES
     )
+    skipped = Counter(
+        {Unreadable.WRONG_LENGTH: found.other_lengths, Unreadable.NO_ACCOUNT: found.skipped}
+    )
+    rest = await read_without_positions(rpc, program, commitment)
+    return replace(
+        rest,
+        positions=PositionColumns(addresses=found.addresses, data=found.data),
+        positions_slot=found.slot,
+        skipped=+(skipped + rest.skipped),
+    )
+
+
+async def read_without_positions(
+    rpc: Rpc, program: Pubkey, commitment: Commitment = "processed"
+) -> Reading:
+    """Read everything else, as a reading without any position of the slot of its markets.
+
+    Raises:
+        RpcFailure: the cluster did not answer.
+        PlatformMissingError: there is no genesis or vault account, or it is of another layout.
+    """
     opened = await rpc.get_program_accounts(
         program, commitment, filters=[kind_filter(AccountKind.CHAIN)]
     )
@@ -73,15 +95,9 @@ async def read_platform(rpc: Rpc, program: Pubkey, commitment: Commitment = "pro
         [global_address(program)[0], vault_address(program)[0]], commitment
     )
     global_, vault = _singletons(program, singletons.accounts)
-    skipped = Counter(
-        {
-            Unreadable.WRONG_LENGTH: found.other_lengths,
-            Unreadable.NO_ACCOUNT: found.skipped + opened.skipped + listed.skipped,
-        }
-    )
     return Reading(
-        positions=PositionColumns(addresses=found.addresses, data=found.data),
-        positions_slot=found.slot,
+        positions=PositionColumns.of([]),
+        positions_slot=listed.slot,
         chains=opened.accounts,
         chains_slot=opened.slot,
         markets=listed.accounts,
@@ -89,7 +105,7 @@ async def read_platform(rpc: Rpc, program: Pubkey, commitment: Commitment = "pro
         global_=(bytes(global_address(program)[0]), global_),
         vault=(bytes(vault_address(program)[0]), vault),
         singletons_slot=singletons.slot,
-        skipped=+skipped,
+        skipped=+Counter({Unreadable.NO_ACCOUNT: opened.skipped + listed.skipped}),
     )
 
 

@@ -23,6 +23,7 @@ from keeper.platform_watch import watch_platform
 from keeper.post import post_prices
 from keeper.post_roots import Posting
 from keeper.reload import adjust_lanes, reread_settings
+from keeper.saved.resuming import SavedStart
 from keeper.shadow import watch_landings
 from keeper.tables import keep_tables
 from keeper.view import show
@@ -224,7 +225,17 @@ async def run_payouts(work: Work) -> None:
 
 async def run_scans(work: Work) -> None:
     """Read the chain until cancelled."""
-    kit, cluster = work.kit, work.config.cluster
+    kit, cluster, state = work.kit, work.config.cluster, work.config.state
     await watch_chain(
-        kit.rpc, kit.program, kit.tally, cluster.scan_pace, work.chain, cluster.listening
+        kit.rpc,
+        kit.program,
+        kit.tally,
+        cluster.scan_pace,
+        work.chain,
+        cluster.listening,
+        SavedStart(
+            folder=state.folder,
+            genesis_hash=work.facts.genesis_hash,
+            slots_max=state.snapshot_slots_max,
+        ),
     )

@@ -16,6 +16,8 @@ from keeper.account_notices import SlotBegan
 from keeper.continuity import Continuity
 from keeper.newest import Newest
 from keeper.platform_state import Notice, PlatformState
+from keeper.precedence import BEFORE_ANY
+from keeper.saved.resuming import SavedStart, resume
 from keeper.scan import PlatformMissingError, fill, read_platform
 from keeper.snapshot import Snapshot
 from keeper.subscription import Listening, listen
@@ -23,6 +25,7 @@ from keeper.tally import Tally
 from programs.layout import AccountKind
 from programs.outage import Outage
 from programs.rpc import Rpc, RpcFailure
+from programs.units import Slot
 from state.progress import beat
 
 _GATHER_S: Final = 0.02
@@ -50,13 +53,26 @@ async def watch_chain(
     pace: ScanPace,
     chain: Newest[Snapshot],
     listening: Listening | None = None,
+    start: SavedStart | None = None,
 ) -> None:
-    """Keep up until cancelled; a scan that fails is logged and tried again at the next interval."""
+    """Keep up until cancelled; a scan that fails is logged and tried again at the next interval.
+
+    Args:
+        rpc: where to ask.
+        program: whose accounts.
+        tally: counts.
+        pace: from one scan to the next.
+        chain: where what is known is published.
+        listening: where to be told of changes.
+        start: a snapshot that is taken in before the first scan, so that work need not wait for it.
+    """
     watch = _Watch(tally=tally, chain=chain)
     async with trio.open_nursery() as nursery:
         if listening is not None and listening.urls:
             nursery.start_soon(listen, listening, program, watch)
             nursery.start_soon(_take_in_news, watch)
+        if start is not None:
+            await _resume(rpc, program, watch, start)
         await _scan_steadily(rpc, program, watch, pace)
 
 
@@ -116,10 +132,10 @@ class _Watch:
         if self.is_read:
             self.publish()
 
-    def publish(self) -> None:
-        """Publish what is known."""
+    def publish(self, least: Slot = BEFORE_ANY) -> None:
+        """Publish what is known, of a slot that is at least so new."""
         newest = self.chain.get()
-        slot = self.continuity.known_slot
+        slot = max(self.continuity.known_slot, least)
         # What was known of a slot stays known, even where the next scan comes from a node that is behind it.
         slot = slot if newest is None else max(slot, newest.slot)
         if newest is None or slot > newest.slot:
@@ -162,6 +178,24 @@ async def _scan_steadily(rpc: Rpc, program: Pubkey, watch: _Watch, pace: ScanPac
             with trio.move_on_at(started_s + pace.calm_interval_s):
                 await watch.hurry.wait()
         await trio.sleep_until(max(started_s + pace.interval_s, trio.current_time()))
+
+
+async def _resume(rpc: Rpc, program: Pubkey, watch: _Watch, start: SavedStart) -> None:
+    """Take in a snapshot; whatever keeps that from working, the scan that follows does without."""
+    try:
+        reading = await resume(rpc, program, start)
+    except RpcFailure as failure:
+        watch.tally.refusals["snapshot.unanswered"] += 1
+        log.warning("snapshot.unanswered", error=str(failure))
+    except PlatformMissingError:  # the scan says so
+        watch.tally.refusals["snapshot.platform_missing"] += 1
+    else:
+        filling = None if reading is None else watch.state.begin(reading)
+        if filling is not None:
+            await fill(filling)
+            watch.state.adopt(filling)
+            watch.is_read = True
+            watch.publish(filling.slot)
 
 
 async def _scan(rpc: Rpc, program: Pubkey, watch: _Watch) -> None:

@@ -3,11 +3,13 @@
 from typing import Final
 
 from bench.alerts.cause import Cause
-from bench.alerts.causes import endpoints, platform, prices
+from bench.alerts.causes import endpoints, money, platform, prices, processes, rewards, work
 from keeper.monitor.rules import rules_for
 
 _FOUND: Final = {
-    cause.rule: cause for family in (platform, prices, endpoints) for cause in family.CAUSES
+    cause.rule: cause
+    for family in (platform, prices, work, money, endpoints, processes, rewards)
+    for cause in family.CAUSES
 }
 CAUSES: Final[tuple[Cause, ...]] = tuple(
     _FOUND[rule.name] for rule in rules_for(0.4) if rule.name in _FOUND

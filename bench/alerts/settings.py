@@ -26,6 +26,10 @@ TWO_ENDPOINTS: Final = replace(SLOW, rpc_doors=2)
 """Each behind a door."""
 
 
+BUSY: Final = replace(SLOW, tick_ms=2_000, wander_e6=8_000)
+"""Prices move all the time: there is something to post every other second."""
+
+
 def with_keys(settings: Settings, section: str, **keys: int | str) -> Settings:
     """Return settings with more keys in a section of keeper.toml; texts as TOML."""
     mine = {**settings.keeper.get(section, {}), **keys}

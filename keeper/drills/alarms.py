@@ -7,7 +7,7 @@ keeper is a task of the drill's loop. It goes on while the keeper is dead: that 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -16,6 +16,7 @@ from keeper.monitor.alerts import Engine, Notice, NoticeKind
 from keeper.monitor.rules import rules_for
 from keeper.monitor.sightings import Sightings
 from keeper.monitor.view import KEEPER, MONITOR, Seen, View
+from state.metrics import Metric
 from state.process_figures import Process
 from state.sample import Figures, Sample
 from state.sample_socket import read_samples, socket_path
@@ -25,6 +26,18 @@ LOOK_S: Final = 1.0
 """Between two looks, as in a monitor at work."""
 QUIET_S: Final = 60.0
 """Without any alert: a fault that still shows, or its end, would have set one off."""
+
+
+class Bell(Protocol):
+    """What tells people, where a drill is about telling them."""
+
+    async def take(self, view: View) -> None:
+        """Judge a moment, and tell of it."""
+        ...
+
+    def put(self, figures: Figures) -> None:
+        """Say how telling goes."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +52,8 @@ class DrillMonitor:
     """Who has to tell."""
     alarms: list[Alarm] = field(default_factory=list)
     """In the order in which they went off."""
+    bell: Bell | None = None
+    """Rings besides; None: alarms are noted only."""
     _sightings: Sightings = field(init=False)
     _engine: Engine = field(init=False)
 
@@ -52,7 +67,10 @@ class DrillMonitor:
         sequence = 0
         while True:
             sequence += 1
-            for notice in self._engine.take(self._view(sequence)):
+            view = self._view(sequence)
+            if self.bell is not None:
+                await self.bell.take(view)
+            for notice in self._engine.take(view):
                 self._note(notice)
             await trio.sleep(LOOK_S)
 
@@ -63,6 +81,11 @@ class DrillMonitor:
     def fires(self, rule: str) -> bool:
         """Whether one does now."""
         return any(alarm.rule == rule and alarm.resolved_s is None for alarm in self.alarms)
+
+    def figure(self, service: str, metric: Metric, *labels: str) -> float | None:
+        """Return what a service told last of a metric."""
+        seen = self._sightings.seen(self.now_s()).get(service)
+        return None if seen is None else seen.sample.get(metric, *labels)
 
     async def wait_quiet(self) -> None:
         """Wait until nothing fires, and nothing has for as long as any rule but the slowest waits before it does."""
@@ -94,6 +117,8 @@ class DrillMonitor:
     def _view(self, sequence: int) -> View:
         now_s, figures = self.now_s(), Figures()
         self._sightings.put(figures, now_s)
+        if self.bell is not None:
+            self.bell.put(figures)
         own = Sample(service=MONITOR, sequence=sequence, figures=figures.values)
         return View(
             wall_s=self.wall_ms() / 1_000,

@@ -28,6 +28,8 @@ from keeper.run import run
 from keeper.surroundings import Surroundings
 from state.errors import StateError
 from state.in_loop import InLoopStores
+from state.process_figures import Process
+from state.telling import Gather
 
 READY_TIMEOUT_S: Final = 60.0
 _READY_EVENT: Final = "feed.started"
@@ -56,6 +58,8 @@ class KeeperTask:
     _ready: trio.Event = field(default_factory=trio.Event)
     _interrupted: trio.Event = field(default_factory=trio.Event)
     _ended: trio.Event | None = None
+    _orders: Orders = field(default_factory=Orders)
+    _process: Process | None = None
 
     async def live(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run one life to its end; started once its feed runs.
@@ -89,6 +93,20 @@ class KeeperTask:
         self._interrupted.set()
         await self._wait_ended()
 
+    def reread(self) -> None:
+        """Let it read its configuration again, as SIGHUP does."""
+        self._orders.rereads.publish("drill")
+
+    @property
+    def process(self) -> Process:
+        """What it says of its tasks, commits and loop; of the newest life.
+
+        Raises:
+            AssertionError: it never told anything.
+        """
+        assert self._process is not None, "it tells its figures from its start"
+        return self._process
+
     async def _wait_ended(self) -> None:
         if self._ended is not None:
             await self._ended.wait()
@@ -99,10 +117,14 @@ class KeeperTask:
             wall_ms=self.wall_ms,
             obey_signals=self._obey,
             hold_payers=no_lock,
-            tell_samples=self.monitor.tell,
+            tell_samples=self._tell,
         )
         with self._life, closing(FileRecorder(self.recording)) as recorder:
-            options = RunOptions(recorder=recorder, surroundings=surroundings)
+            options = RunOptions(
+                recorder=recorder,
+                surroundings=surroundings,
+                reread=lambda: load_config(self.config),
+            )
             try:
                 self.reports.append(await run(load_config(self.config), options))
                 self.exit_status = 0
@@ -116,7 +138,12 @@ class KeeperTask:
                     )
         self._ready.set()  # it ended: whoever waits for it looks
 
+    async def _tell(self, path: Path, gather: Gather, process: Process, over: trio.Event) -> None:
+        self._process = process
+        await self.monitor.tell(path, gather, process, over)
+
     async def _obey(self, orders: Orders) -> None:
+        self._orders = orders
         await self._interrupted.wait()
         orders.stop.set()
 

@@ -72,17 +72,33 @@ class Table:
             kind=self.kind, addresses=self.addresses[order], rows=self.rows[order], pools=pools
         )
 
+    def whole(self, start: int, stop: int) -> Iterator[tuple[Order, npt.NDArray[np.uint8]]]:
+        """Yield address and data of some accounts as rows of bytes, those of one length together.
+
+        The numbers of the rows, from `start` on, come with them.
+        """
+        addresses = _bytes(self.addresses[start:stop])
+        if self.kind is not AccountKind.MARKET:
+            whole = np.concatenate([addresses, _bytes(self.rows[start:stop])], axis=1)
+            yield np.arange(len(whole)), whole
+            return
+        rows, counts = self.rows[start:stop], self.rows["pools"][start:stop].astype(np.int64)
+        firsts = self.first_pool[start:stop]
+        for count in np.unique(counts).tolist():
+            at = np.flatnonzero(counts == count)
+            pools = _bytes(self.pools[pool_rows(firsts[at], counts[at])]).reshape(len(at), -1)
+            yield at, np.concatenate([addresses[at], _bytes(rows[at]), pools], axis=1)
+
     def joined(self, start: int, stop: int) -> list[bytes]:
-        """Return address and data of some accounts, one after the other, as a root hashes them."""
-        addresses = np.ascontiguousarray(self.addresses[start:stop])
-        rows = np.ascontiguousarray(self.rows[start:stop])
-        if self.kind is AccountKind.MARKET:
-            return _joined_markets(self, start, stop)
-        both = np.empty((len(rows), ADDRESS_BYTES + self.rows.dtype.itemsize), np.uint8)
-        both[:, :ADDRESS_BYTES] = _bytes(addresses)
-        both[:, ADDRESS_BYTES:] = _bytes(rows)
-        listed: list[bytes] = both.view(f"V{both.shape[1]}").reshape(-1).tolist()
-        return listed
+        """Return address and data of some accounts, one after the other."""
+        joined: list[bytes] = [b""] * (stop - start)
+        for at, whole in self.whole(start, stop):
+            listed = np.ascontiguousarray(whole).view(f"V{whole.shape[1]}").reshape(-1).tolist()
+            if len(listed) == len(joined):
+                return list(listed)
+            for place, each in zip(at.tolist(), listed, strict=True):
+                joined[place] = each
+        return joined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,27 +240,6 @@ def _by_key(
         columns += [each[tied] for each in reversed(finer)]
         order[places] = tied[np.lexsort([*columns, key[tied]])]
     return order
-
-
-def _joined_markets(table: Table, start: int, stop: int) -> list[bytes]:
-    """Return address, market and pools of some markets, each of its own length."""
-    counts = table.rows["pools"][start:stop].astype(np.int64)
-    firsts = table.first_pool[start:stop]
-    joined: list[bytes] = [b""] * len(counts)
-    for count in np.unique(counts).tolist():
-        at = np.flatnonzero(counts == count)
-        size = ADDRESS_BYTES + market_bytes(count)
-        both = np.empty((len(at), size), np.uint8)
-        both[:, :ADDRESS_BYTES] = _bytes(table.addresses[start + at])
-        pools_at = ADDRESS_BYTES + MARKET_DTYPE.itemsize
-        both[:, ADDRESS_BYTES:pools_at] = _bytes(table.rows[start + at])
-        pools = table.pools[pool_rows(firsts[at], np.full(len(at), count))]
-        both[:, pools_at:] = _bytes(pools).reshape(len(at), -1)
-        for place, whole in zip(
-            at.tolist(), both.view(f"V{size}").reshape(-1).tolist(), strict=True
-        ):
-            joined[place] = whole
-    return joined
 
 
 def _bytes(rows: Rows) -> npt.NDArray[np.uint8]:

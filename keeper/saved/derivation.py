@@ -56,7 +56,6 @@ def _derived(word: bytes, seeds: Sequence[npt.NDArray[np.generic]], program: byt
         message[:, at : at + size] = np.ascontiguousarray(each).view(np.uint8).reshape(count, size)
         at += size
     message[:, at:] = np.frombuffer(tail, np.uint8)
-    sha256 = hashlib.sha256
     listed = message.view(f"V{width}").reshape(-1).tolist()
-    hashes = b"".join([sha256(each).digest() for each in listed])
+    hashes = b"".join([each.digest() for each in map(hashlib.sha256, listed)])
     return np.frombuffer(hashes, f"V{ADDRESS_BYTES}")

@@ -26,15 +26,15 @@ def changes_path(base: Path, slot: int) -> Path:
     return base.with_name(f"{stem}@{slot}{_SUFFIX}")
 
 
-def newest(folder: Path, genesis_hash: bytes) -> Path | None:
-    """Return the snapshot of the latest slot of a cluster, whole or of changes; None where there is none that can be read."""
-    found = []
+def newest(folder: Path, genesis_hash: bytes) -> tuple[Path | None, dict[Path, str]]:
+    """Return the snapshot of the latest slot of a cluster, whole or of changes, and why others cannot be read."""
+    found, refused = [], {}
     for path in folder.glob(f"accounts-{_short(genesis_hash)}*{_SUFFIX}"):
         try:
             found.append((load_header(path).slot, path))
-        except StateError:  # a newer one may be sound, and a start without any works
-            continue
-    return max(found)[1] if found else None
+        except StateError as error:
+            refused[path] = str(error)
+    return max(found)[1] if found else None, refused
 
 
 def _short(genesis_hash: bytes) -> str:

@@ -20,7 +20,15 @@ from keeper.saved.accounts import Table
 from keeper.saved.content import Block
 from programs.layout import EPOCH_DTYPE, LAYOUT_VERSION, AccountKind, epoch_bytes
 from state.snapshots.errors import SumsTooLarge
-from state.snapshots.sum_tree import BLOCK_LEAVES, SUM_NAMES, Nodes, Sums, leaf_nodes
+from state.snapshots.sum_tree import (
+    BLOCK_LEAVES,
+    NODE_BYTES,
+    SUM_NAMES,
+    Nodes,
+    Sums,
+    leaf_nodes,
+    leaf_nodes_of_rows,
+)
 
 _HOLDINGS: Final = 3
 _DEBT, _LIQUIDITY, _REWARDS = range(3)
@@ -66,30 +74,31 @@ def leaf_blocks(blocks: Iterable[Block]) -> Iterator[Nodes]:
     Raises:
         SumsTooLarge: an account's own sum is beyond 64 bits.
     """
-    leaves: list[bytes] = []
-    sums: list[Sums] = []
+    waiting = np.zeros((0, NODE_BYTES), np.uint8)
     for block in blocks:
-        for listed, added in _leaves(block):
-            leaves += listed
-            sums.append(added)
-            while len(leaves) >= BLOCK_LEAVES:
-                joined = np.concatenate(sums)
-                yield leaf_nodes(leaves[:BLOCK_LEAVES], joined[:BLOCK_LEAVES])
-                leaves, sums = leaves[BLOCK_LEAVES:], [joined[BLOCK_LEAVES:]]
-    if leaves:
-        yield leaf_nodes(leaves, np.concatenate(sums))
+        for nodes in _nodes(block):
+            waiting = np.concatenate([waiting, nodes]) if len(waiting) else nodes
+            while len(waiting) >= BLOCK_LEAVES:
+                yield waiting[:BLOCK_LEAVES]
+                waiting = waiting[BLOCK_LEAVES:]
+    if len(waiting):
+        yield waiting
 
 
-def _leaves(block: Block) -> Iterator[tuple[list[bytes], Sums]]:
+def _nodes(block: Block) -> Iterator[Nodes]:
     table = block.table
     if table is None:
         added = [sums_of_other(data) for _, data in block.others]
         listed = [address + data for address, data in block.others]
-        yield listed, np.array(added, np.uint64).reshape(-1, len(SUM_NAMES))
+        yield leaf_nodes(listed, np.array(added, np.uint64).reshape(-1, len(SUM_NAMES)))
         return
     for start in range(0, len(table), BLOCK_LEAVES):
         stop = min(start + BLOCK_LEAVES, len(table))
-        yield table.joined(start, stop), sums_of_table(table, start, stop)
+        sums = sums_of_table(table, start, stop)
+        nodes = np.empty((stop - start, NODE_BYTES), np.uint8)
+        for at, whole in table.whole(start, stop):
+            nodes[at] = leaf_nodes_of_rows(whole, sums[at])
+        yield nodes
 
 
 def _added(parts: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:

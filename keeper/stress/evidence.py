@@ -87,6 +87,8 @@ class Evidence:
     exit_status: int | None
     report: Mapping[str, Any]
     """The keeper's last word."""
+    rival_bad_debt: int | None
+    """What the vault lost with a keeper without priorities, base units; None where none was played."""
     kept: Mapping[str, Any]
     """What the script kept for its own judge, by name."""
 

@@ -7,8 +7,9 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ from keeper.prices.unix_time import unix_ms
 from keeper.sandbox.cast import cast_of
 from keeper.stress.evidence import AttemptRow, Evidence, Landing
 from keeper.stress.model import StressResult
+from keeper.stress.naive_child import run_naive
 from keeper.stress.scenario import Scenario
 from keeper.stress.stage import Stage
 from keeper.stress.users import Crowd
@@ -52,20 +54,18 @@ async def play_stress(
         KeeperError: the world or the keeper did not come up, or the script did not end; alone or in a group.
     """
     began_s = time.perf_counter()
-    settings = scenario.settings(scale)
-    with tempfile.TemporaryDirectory(prefix="keeper-stress-") as name:
-        folder = Path(name)
-        async with trio.open_nursery() as nursery:
-            tell("founding the platform")
-            world = await nursery.start(run_world, settings)
-            evidence = await _play(scenario, scale, world, folder, tell)
-            nursery.cancel_scope.cancel(reason="the run is over")
-    judged = scenario.judge(evidence)
+    rival_bad_debt = None
+    if scenario.has_rival:
+        async with _scene(scenario, scale, tell) as (world, folder):
+            rival_bad_debt = await _play_rival(scenario, scale, world, folder, tell)
+    async with _scene(scenario, scale, tell) as (world, folder):
+        evidence = await _play(scenario, scale, world, folder, tell)
+    judged = scenario.judge(replace(evidence, rival_bad_debt=rival_bad_debt))
     return StressResult(
         name=scenario.name,
         title=scenario.title,
         scale=scale,
-        load=settings.load,
+        load=scenario.settings(scale).load,
         phases=evidence.phases,
         verdicts=judged.verdicts,
         measures=judged.measures,
@@ -74,28 +74,31 @@ async def play_stress(
     )
 
 
-async def _play(
-    scenario: Scenario, scale: float, world: World, folder: Path, tell: Callable[[str], None]
-) -> Evidence:
-    settings, bank = scenario.settings(scale), world.localnet.bank
-    config = _write_config(world, scenario, scale, folder)
-    started_s, slot_at_start = trio.current_time(), bank.slot
-    monitor = DrillMonitor(
-        slot_s=settings.slot_ms / 1_000,
-        now_s=lambda: trio.current_time() - started_s,
-        wall_ms=unix_ms,
-    )
-    keeper = KeeperChild(config=config, recording=None, monitor=monitor)
+@asynccontextmanager
+async def _scene(
+    scenario: Scenario, scale: float, tell: Callable[[str], None]
+) -> AsyncGenerator[tuple[World, Path]]:
+    """Found a world, with an empty folder for the keeper in it."""
+    tell("founding the platform")
+    with tempfile.TemporaryDirectory(prefix="keeper-stress-") as name:
+        async with trio.open_nursery() as nursery:
+            yield await nursery.start(run_world, scenario.settings(scale)), Path(name)
+            nursery.cancel_scope.cancel(reason="the run is over")
+
+
+@asynccontextmanager
+async def _stage_in(
+    scenario: Scenario, scale: float, world: World, tell: Callable[[str], None], started_s: float
+) -> AsyncGenerator[Stage]:
+    bank = world.localnet.bank
     async with (
         open_rpc([world.localnet.quiet.url], RpcSettings()) as quiet,
         open_rpc([world.localnet.url], RpcSettings()) as rpc,
         trio.open_nursery() as nursery,
     ):
-        tell("starting the keeper")
-        await nursery.start(keeper.live)
         stage = Stage(
             scale=scale,
-            settings=settings,
+            settings=scenario.settings(scale),
             program=PROGRAM,
             localnet=world.localnet,
             house=world.house,
@@ -105,26 +108,77 @@ async def _play(
             crowd=Crowd(rpc=rpc, bank=bank, started_s=started_s, users=world.users),
             keeper=world.platform.keeper.pubkey(),
             started_s=started_s,
-            slot_at_start=slot_at_start,
+            slot_at_start=bank.slot,
             tell=tell,
         )
-        vault_before = stage.vault()
         nursery.start_soon(stage.keep_time)
+        yield stage
+        stage.end()
+        nursery.cancel_scope.cancel(reason="the play is over")
+
+
+async def _act(scenario: Scenario, stage: Stage) -> None:
+    """Play the script, on a network on which everything goes wrong from now on that should."""
+    stage.localnet.trouble.arm()
+    try:
+        with trio.fail_after(PLAY_TIMEOUT_S):
+            await scenario.play(stage)
+    except trio.TooSlowError as error:
+        raise StressError(
+            f"the script of {scenario.name} did not end in {PLAY_TIMEOUT_S:g} s"
+        ) from error
+
+
+async def _play_rival(
+    scenario: Scenario, scale: float, world: World, folder: Path, tell: Callable[[str], None]
+) -> int:
+    """Play the script with a keeper that does one thing after the other.
+
+    Returns:
+        What the vault lost, and what positions that are left owe beyond their worth, base units.
+    """
+    config = _write_config(world, scenario, scale, folder)
+    started_s = trio.current_time()
+    async with (
+        _stage_in(scenario, scale, world, tell, started_s) as stage,
+        trio.open_nursery() as nursery,
+    ):
+        tell("starting a keeper without priorities")
+        await nursery.start(run_naive, config, stage.cast.quote_mint.pubkey())
+        stage.runs_chains = False
+        lost_before = stage.vault().bad_debt
+        await _act(scenario, stage)
+        nursery.cancel_scope.cancel(reason="the play is over")
+    left: int = stage.kept.get("left", 0)
+    return stage.vault().bad_debt - lost_before + left
+
+
+async def _play(
+    scenario: Scenario, scale: float, world: World, folder: Path, tell: Callable[[str], None]
+) -> Evidence:
+    settings, bank = scenario.settings(scale), world.localnet.bank
+    config = _write_config(world, scenario, scale, folder)
+    started_s = trio.current_time()
+    monitor = DrillMonitor(
+        slot_s=settings.slot_ms / 1_000,
+        now_s=lambda: trio.current_time() - started_s,
+        wall_ms=unix_ms,
+    )
+    keeper = KeeperChild(config=config, recording=None, monitor=monitor)
+    async with (
+        _stage_in(scenario, scale, world, tell, started_s) as stage,
+        trio.open_nursery() as nursery,
+    ):
+        tell("starting the keeper")
+        await nursery.start(keeper.live)
+        vault_before = stage.vault()
         nursery.start_soon(monitor.watch)
         nursery.start_soon(monitor.listen, folder / "state")
-        world.localnet.trouble.arm()
-        try:
-            with trio.fail_after(PLAY_TIMEOUT_S):
-                await scenario.play(stage)
-        except trio.TooSlowError as error:
-            raise StressError(
-                f"the script of {scenario.name} did not end in {PLAY_TIMEOUT_S:g} s"
-            ) from error
+        await _act(scenario, stage)
         stage.begin("the keeper drains")
         await keeper.end()
         stage.begin("the ledger of rewards is read and verified")
         found = await _check_ledger(config)
-        stage.end()
         nursery.cancel_scope.cancel(reason="the keeper has ended")
     return Evidence(
         scale=scale,
@@ -132,7 +186,7 @@ async def _play(
         keeper=str(stage.keeper),
         phases=tuple(stage.phases),
         slots=tuple(sorted(stage.slots.items())),
-        landings=tuple(_landings(bank, slot_at_start)),
+        landings=tuple(_landings(bank, stage.slot_at_start)),
         attempts=_attempt_rows(folder / "state"),
         repeats=read_attempts(folder / "state").repeats,
         sends=tuple(stage.crowd.sends),
@@ -143,6 +197,7 @@ async def _play(
         alarms=tuple(alarm.rule for alarm in monitor.alarms),
         exit_status=keeper.exit_status,
         report=keeper.reports[-1] if keeper.reports else {},
+        rival_bad_debt=None,
         kept=stage.kept,
     )
 

@@ -43,3 +43,5 @@ class Scenario:
     """The world at a scale."""
     play: Callable[[Stage], Awaitable[None]]
     judge: Callable[[Evidence], Judged]
+    has_rival: bool = False
+    """Played a second time with a keeper without priorities, for the judge to compare."""

@@ -49,6 +49,8 @@ class Stage:
     """The chain's, when the keeper was started."""
     tell: Callable[[str], None]
     """Says to whoever waits how far it is."""
+    runs_chains: bool = True
+    """Whether this run's keeper executes chains."""
     phases: list[Phase] = field(default_factory=list)
     slots: dict[int, float] = field(default_factory=dict)
     """When each slot began, seconds of the run."""

@@ -24,7 +24,6 @@ import numpy.typing as npt
 from state.snapshots.cursor import Cursor
 from state.snapshots.errors import SnapshotDamaged
 from state.snapshots.planes import (
-    SAMPLE_ROWS,
     Integers,
     bits_of,
     pack,
@@ -66,6 +65,7 @@ _SAMPLED_WORDS_MAX: Final = 160
 _SAMPLED: Final = 1_024
 _WORTH_BITS: Final = 3.0
 """A column that packs to so little a row needs no dictionary."""
+_STRETCHES, _STRETCH_ROWS = 4, 1_024
 _SIMPLE: Final = frozenset({Coding.CONSTANT, Coding.PLAIN, Coding.DIFFERENCES})
 _BIT_ROWS: Final = 8
 _ONE: Final = np.uint64(1)
@@ -139,31 +139,41 @@ def undo_differences(steps: Integers) -> Integers:
 
 
 def _best(values: Integers, choice: Choice) -> Coding:
-    """Guess which coding is least, by the entropy of what it would pack."""
-    rows, allowed = len(values), choice.codings
-    plain = bits_of(values)
+    """Guess which coding is least, by the entropy of what it would pack of a sample."""
+    sampled, allowed = _stretches(values), choice.codings
+    rows = len(sampled)
+    plain = bits_of(sampled)
     guesses = {Coding.PLAIN: plain}
     if Coding.DIFFERENCES in allowed:
-        guesses[Coding.DIFFERENCES] = bits_of(differences(values))
-    is_new = values[1:] != values[:-1]
-    runs = int(np.count_nonzero(is_new)) + 1
-    if Coding.RUNS in allowed and runs * _RUN_ROWS_LEAST <= rows:
-        starts = _starts(is_new)
+        guesses[Coding.DIFFERENCES] = bits_of(differences(sampled)[1:])
+    starts = _starts(sampled)
+    if Coding.RUNS in allowed and len(starts) * _RUN_ROWS_LEAST <= rows:
         lengths = np.diff(np.append(starts, rows)).astype(np.uint64)
-        guesses[Coding.RUNS] = _inner_bits(values[starts]) + bits_of(lengths)
+        guesses[Coding.RUNS] = _inner_bits(sampled[starts]) + bits_of(lengths)
     if Coding.RARE in allowed:
-        is_other = values != _usual(values)
+        is_other = sampled != _usual(sampled)
         others = int(np.count_nonzero(is_other))
         if others <= rows * _RARE_SHARE_MAX:
-            guesses[Coding.RARE] = _inner_bits(values[is_other]) + _mask_bits(is_other)
-    if Coding.DICTIONARY in allowed and plain > _WORTH_BITS * rows:
-        sampled = values[:: max(1, rows // _SAMPLED)]
-        if len(np.unique(sampled)) <= min(_SAMPLED_WORDS_MAX, max(2, len(sampled) // 4)):
-            words, places = np.unique(values, return_inverse=True)
-            if len(words) <= _WORDS_MAX:
-                written = 64.0 * len(words)
-                guesses[Coding.DICTIONARY] = written + bits_of(places.astype(np.uint64))
+            guesses[Coding.RARE] = _inner_bits(sampled[is_other]) + _mask_bits(is_other)
+    is_wordy = Coding.DICTIONARY in allowed and plain > _WORTH_BITS * rows
+    if is_wordy and len(np.unique(sampled[:_SAMPLED])) <= min(
+        _SAMPLED_WORDS_MAX, max(2, rows // 4)
+    ):
+        words, places = np.unique(sampled, return_inverse=True)
+        if len(words) <= _WORDS_MAX and len(np.unique(values)) <= _WORDS_MAX:
+            guesses[Coding.DICTIONARY] = 64.0 * len(words) + bits_of(places.astype(np.uint64))
     return min(guesses, key=lambda coding: guesses[coding])
+
+
+def _stretches(values: Integers) -> Integers:
+    """Return some stretches of a long column: neighbours stay neighbours."""
+    length = _STRETCHES * _STRETCH_ROWS
+    if len(values) <= length:
+        return values
+    apart = (len(values) - _STRETCH_ROWS) // (_STRETCHES - 1)
+    return np.concatenate(
+        [values[at * apart : at * apart + _STRETCH_ROWS] for at in range(_STRETCHES)]
+    )
 
 
 def _inner_bits(values: Integers) -> float:
@@ -176,7 +186,7 @@ def _mask_bits(mask: npt.NDArray[np.bool_]) -> float:
 
 def _usual(values: Integers) -> np.uint64:
     """Return the most frequent value of a sample."""
-    sampled = values[:: max(1, len(values) // SAMPLE_ROWS)]
+    sampled = _stretches(values)
     zeros = np.count_nonzero(sampled == 0)
     if zeros * 2 > len(sampled):
         return np.uint64(0)
@@ -185,8 +195,9 @@ def _usual(values: Integers) -> np.uint64:
     return usual
 
 
-def _starts(is_new: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    return np.concatenate([[0], np.flatnonzero(is_new) + 1])
+def _starts(values: Integers) -> npt.NDArray[np.int64]:
+    """Return where runs begin."""
+    return np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1])
 
 
 def _inner(values: Integers, choice: Choice) -> bytes:
@@ -198,7 +209,7 @@ def _inner(values: Integers, choice: Choice) -> bytes:
 
 
 def _runs(values: Integers, choice: Choice) -> bytes:
-    starts = _starts(values[1:] != values[:-1])
+    starts = _starts(values)
     lengths = np.diff(np.append(starts, len(values))).astype(np.uint64)
     written = _inner(values[starts], choice) + _inner(lengths - np.uint64(1), choice)
     return _U32.pack(len(starts)) + written

@@ -84,18 +84,19 @@ def leaf_nodes(leaves: Sequence[bytes], sums: Sums) -> Nodes:
         leaves: address and data of each account, one after the other.
         sums: a row each.
     """
-    nodes = np.zeros((len(leaves), NODE_BYTES), np.uint8)
-    sha256 = hashlib.sha256
     amounts = np.ascontiguousarray(sums, "<u8").view(f"V{_SUMS.size}").reshape(-1).tolist()
-    hashes = b"".join(
-        [
-            sha256(_LEAF + amount + leaf).digest()
-            for amount, leaf in zip(amounts, leaves, strict=True)
-        ]
-    )
-    nodes[:, :_HASH_BYTES] = np.frombuffer(hashes, np.uint8).reshape(-1, _HASH_BYTES)
-    nodes[:, _HASH_BYTES:] = np.ascontiguousarray(sums, "<u8").view(np.uint8).reshape(-1, 24)
-    return nodes
+    messages = [_LEAF + amount + leaf for amount, leaf in zip(amounts, leaves, strict=True)]
+    return _with_sums(_hashes(messages), sums)
+
+
+def leaf_nodes_of_rows(leaves: npt.NDArray[np.uint8], sums: Sums) -> Nodes:
+    """Return the lowest level of accounts of one length: a row of address and data each."""
+    head = len(_LEAF) + _SUMS.size
+    message = np.empty((len(leaves), head + leaves.shape[1]), np.uint8)
+    message[:, : len(_LEAF)] = np.frombuffer(_LEAF, np.uint8)
+    message[:, len(_LEAF) : head] = _bytes_of(sums)
+    message[:, head:] = leaves
+    return _with_sums(_hashes(_rows_of(message)), sums)
 
 
 def level_above(nodes: Nodes) -> Nodes:
@@ -107,25 +108,39 @@ def level_above(nodes: Nodes) -> Nodes:
     pairs = nodes.reshape(-1, 2 * NODE_BYTES)
     message = np.full((len(pairs), 1 + 2 * NODE_BYTES), _NODE, np.uint8)
     message[:, 1:] = pairs
-    sha256 = hashlib.sha256
-    listed = message.view(f"V{message.shape[1]}").reshape(-1).tolist()
-    hashes = b"".join([sha256(each).digest() for each in listed])
     sums = sums_of(nodes)
     added = sums[0::2] + sums[1::2]
     if (added < sums[0::2]).any():
         row, column = np.argwhere(added < sums[0::2])[0]
-        raise SumsTooLarge(
-            SUM_NAMES[column], int(sums[2 * row, column]) + int(sums[2 * row + 1, column])
-        )
-    above = np.empty((len(pairs), NODE_BYTES), np.uint8)
-    above[:, :_HASH_BYTES] = np.frombuffer(hashes, np.uint8).reshape(-1, _HASH_BYTES)
-    above[:, _HASH_BYTES:] = added.view(np.uint8).reshape(-1, 24)
-    return above
+        total = int(sums[2 * row, column]) + int(sums[2 * row + 1, column])
+        raise SumsTooLarge(SUM_NAMES[column], total)
+    return _with_sums(_hashes(_rows_of(message)), added)
 
 
 def sums_of(nodes: Nodes) -> Sums:
     """Return the sums of nodes."""
     return np.ascontiguousarray(nodes[:, _HASH_BYTES:]).view("<u8").reshape(-1, len(SUM_NAMES))
+
+
+def _hashes(messages: Iterable[bytes]) -> npt.NDArray[np.uint8]:
+    joined = b"".join([each.digest() for each in map(hashlib.sha256, messages)])
+    return np.frombuffer(joined, np.uint8).reshape(-1, _HASH_BYTES)
+
+
+def _with_sums(hashes: npt.NDArray[np.uint8], sums: Sums) -> Nodes:
+    nodes = np.empty((len(hashes), NODE_BYTES), np.uint8)
+    nodes[:, :_HASH_BYTES] = hashes
+    nodes[:, _HASH_BYTES:] = _bytes_of(sums)
+    return nodes
+
+
+def _bytes_of(sums: Sums) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(sums, "<u8").view(np.uint8).reshape(-1, _SUMS.size)
+
+
+def _rows_of(message: npt.NDArray[np.uint8]) -> list[bytes]:
+    listed: list[bytes] = message.view(f"V{message.shape[1]}").reshape(-1).tolist()
+    return listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

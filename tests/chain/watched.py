@@ -12,10 +12,15 @@ from solders.pubkey import Pubkey
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from programs import addresses
+from programs.accounts import Market
 from programs.event_layout import EventKind
 from programs.genesis import MMT_SUPPLY, SINK_MMT
 from programs.instructions.tags import Tag
+from programs.layout import POSITION_DTYPE, AccountKind, offset_of
 
+States = dict[Pubkey, tuple[int, bytes, Pubkey] | None]
+
+_MARKET_AT = offset_of(POSITION_DTYPE, "market")
 _SUPPLY_AT = 36
 """Of an SPL mint."""
 
@@ -38,6 +43,7 @@ class WatchedPlatform(Platform):
         if isinstance(result, FailedTransactionMetadata):
             assert self.states(written) == before, "a refusal changed something"
         else:
+            self.require_told(before, self.states(written))
             ours = [ix for ix in ixs if ix.program_id == self.program]
             self.landed.update(Tag(bytes(ix.data)[0]) for ix in ours)
         return result
@@ -47,13 +53,30 @@ class WatchedPlatform(Platform):
         self.said.update(event.kind for event in receipt.events)
         return receipt
 
-    def states(self, accounts: set[Pubkey]) -> dict[Pubkey, tuple[int, bytes, Pubkey] | None]:
+    def states(self, accounts: set[Pubkey]) -> States:
         """What each of these accounts is by now."""
 
         def state(account: Account | None) -> tuple[int, bytes, Pubkey] | None:
             return account and (account.lamports, account.data, account.owner)
 
         return {address: state(self.svm.get_account(address)) for address in accounts}
+
+    def require_told(self, before: States, after: States) -> None:
+        """Where a position changed, its market's events went on: a keeper that starts from a snapshot relies on it."""
+        for address in before:
+            was, found = (self.ours(states[address]) for states in (before, after))
+            held = was or found
+            if was == found or not held or held[0] != AccountKind.POSITION:
+                continue
+            market = Pubkey.from_bytes(held[_MARKET_AT : _MARKET_AT + 32])
+            old, new = (self.ours(states.get(market)) for states in (before, after))
+            assert old is not None, "a position changed and its market was not even written"
+            assert new is not None, "markets stay"
+            assert Market.from_bytes(old).event_sequence < Market.from_bytes(new).event_sequence
+
+    def ours(self, state: tuple[int, bytes, Pubkey] | None) -> bytes | None:
+        """The data of an account of the program."""
+        return state[1] if state and state[2] == self.program and state[1] else None
 
     def audit(self) -> None:
         super().audit()

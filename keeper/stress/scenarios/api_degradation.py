@@ -111,6 +111,11 @@ def _judge(evidence: Evidence) -> Judged:
         ),
         measures=(
             Measure(
+                name="markets posted while the venue is degraded",
+                unit="%",
+                value=100 * len(during) / markets,
+            ),
+            Measure(
                 name="prices posted while the venue is degraded",
                 unit="",
                 value=sum(degraded.starts_s <= at_s < degraded.ends_s for at_s, _, _ in posts),

@@ -150,6 +150,11 @@ def _judge(evidence: Evidence) -> Judged:
             ),
         ),
         measures=(
+            Measure(
+                name="chains whose every step ran",
+                unit="%",
+                value=100 * len(whole) / len(opened) if opened else None,
+            ),
             Measure(name="steps run", unit="", value=steps.total()),
             Measure(
                 name="steps run a second",

@@ -17,7 +17,7 @@ from keeper.drills.play import chain_accounts
 from keeper.sandbox.cast import Actor, Role
 from keeper.stress import measures, verdicts
 from keeper.stress.evidence import Evidence
-from keeper.stress.model import Measure
+from keeper.stress.model import Measure, Verdict
 from keeper.stress.scenario import Judged, Scenario
 from keeper.stress.settings import Settings
 from keeper.stress.stage import Stage
@@ -46,6 +46,8 @@ _GAP_E6: Final = 40_000
 _SLIDE_E6: Final = 5_000
 _SLIDES: Final = 12
 _SLIDE_S: Final = 0.5
+_GREAT_BEYOND_PERCENT: Final = 4.0
+"""Prices fall on by a point a second, two per cent of the debt, while ten thousand are being sold."""
 _MARGIN: Final = 20_000_000
 _POOLS_EVERY_S: Final = 0.02
 _SPARE_E6: Final = 1_500
@@ -93,6 +95,7 @@ async def _play(stage: Stage) -> None:
         stage.kept["is_over"] = await stage.wait(lambda: not _left(stage), _REST_S)
         await stage.wait_slots(10)
         nursery.cancel_scope.cancel(reason="the cascade is over")
+    stage.kept["left"] = sum(_shortfall(stage, row) for row in _leveraged(stage))
     stage.kept["after"] = [stage.market(n) for n in range(len(stage.places))]
 
 
@@ -151,7 +154,7 @@ async def _open_all(stage: Stage) -> int:
             highest = max(highest, multiple)
             opened = (
                 _chain(stage, user, place.address, multiple - _CHAIN_GIVES)
-                if number % _CHAINS_ONE_IN == _CHAINS_ONE_IN - 1
+                if stage.runs_chains and number % _CHAINS_ONE_IN == _CHAINS_ONE_IN - 1
                 else _position(stage, user, place.address, multiple)
             )
             await stage.crowd.send(user, [opened], cu=250_000)
@@ -210,6 +213,14 @@ def _leveraged(stage: Stage) -> PositionArray:
     return rows[rows["debt"] > 0]
 
 
+def _shortfall(stage: Stage, row: np.void) -> int:
+    """Return what a position that nobody has liquidated owes beyond its worth, base units."""
+    market = Pubkey.from_bytes(row["market"].tobytes())
+    number = next(n for n, place in enumerate(stage.places) if place.address == market)
+    price_e6 = stage.market(number).pools[0].price_e6
+    return max(int(row["debt"]) - int(row["shares"]) * price_e6 // PRICE_ONE_E6, 0)
+
+
 def _left(stage: Stage) -> bool:
     """Whether anything is leveraged yet."""
     return any(
@@ -217,10 +228,11 @@ def _left(stage: Stage) -> bool:
     )
 
 
-def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
+def _judge(evidence: Evidence, slots_late_max: float, beyond_percent: float) -> Judged:
     leveraged: PositionArray = evidence.kept["positions"]
     liquidated = _liquidated(evidence)
-    lost, least = measures.bad_debt(evidence), _least(evidence, leveraged)
+    lost = measures.bad_debt(evidence) + evidence.kept["left"]
+    least = _least(evidence, leveraged)
     debt = int(leveraged["debt"].sum())
     slots = _slots_late(evidence, leveraged)
     return Judged(
@@ -228,9 +240,9 @@ def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
             *verdicts.sound(evidence),
             verdicts.at_least(
                 "positions opened",
-                len(leveraged),
-                evidence.kept["users"],
-                "",
+                100 * len(leveraged) / evidence.kept["users"],
+                99.0,
+                "%",
                 "else the cascade is smaller than it says",
             ),
             verdicts.at_least("positions liquidated", len(liquidated), len(leveraged), ""),
@@ -244,10 +256,11 @@ def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
             verdicts.at_most(
                 "bad debt",
                 100 * lost / debt if debt else None,
-                100 * least / debt + 1.0 if debt else 0.0,
+                100 * least / debt + beyond_percent if debt else 0.0,
                 "% of the debt",
-                "one per cent of the debt above what selling everything at once would have lost",
+                f"{beyond_percent:g} per cent of the debt above what selling everything at once would have lost",
             ),
+            *_beats_the_rival(evidence, lost),
         ),
         measures=(
             Measure(name="highest leverage opened", unit="", value=evidence.kept["leverage"]),
@@ -258,11 +271,27 @@ def _judge(evidence: Evidence, slots_late_max: float) -> Judged:
                 unit="slots",
                 value=measures.rank(slots, 50.0),
             ),
+            Measure(
+                name="bad debt with a keeper without priorities",
+                unit="base units",
+                value=evidence.rival_bad_debt,
+            ),
             *_inventory(evidence),
             *measures.usual(evidence),
         ),
         curves=(measures.landed_curve(evidence),),
     )
+
+
+def _beats_the_rival(evidence: Evidence, lost: int) -> Iterator[Verdict]:
+    if evidence.rival_bad_debt is not None:
+        yield verdicts.at_most(
+            "bad debt",
+            lost,
+            evidence.rival_bad_debt,
+            "base units",
+            "what a keeper without priorities lost",
+        )
 
 
 def _inventory(evidence: Evidence) -> Iterator[Measure]:
@@ -322,10 +351,14 @@ def _of(rows: PositionArray, market: Pubkey) -> PositionArray:
 
 
 def _least(evidence: Evidence, leveraged: PositionArray) -> int:
-    """Return what selling everything of each market at once, when the first of it could be, would have lost."""
+    """Return what selling everything of each market at once, when the first of it could be, would have lost.
+
+    That is the slot after the one in which the price came: whoever watches the chain knows of it only then.
+    """
     least = 0
     for address, (slot, price_e6) in _firsts(evidence, leveraged).items():
-        pool = evidence.kept["pools"][slot][address]
+        pools = evidence.kept["pools"]
+        pool = pools.get(slot + 1, pools[slot])[address]
         mine = _of(leveraged, address)
         exposure = Exposure(shares=int(mine["shares"].sum()), debt=int(mine["debt"].sum()))
         least += least_bad_debt({Side.YES: exposure}, pool, price_e6)
@@ -352,12 +385,14 @@ LIQUIDATION_CASCADE: Final = Scenario(
     title="positions at the highest leverage the rules allow, and a fall that takes them all",
     settings=lambda scale: _settings(max(round(POSITIONS * scale), 5), _PER_MARKET),
     play=_play,
-    judge=partial(_judge, slots_late_max=_SLOTS_LATE),
+    judge=partial(_judge, slots_late_max=_SLOTS_LATE, beyond_percent=1.0),
+    has_rival=True,
 )
 GREAT_CASCADE: Final = Scenario(
     name="great-cascade",
     title="the same with a hundred times as many",
     settings=lambda scale: _settings(max(round(GREAT_POSITIONS * scale), 100), _GREAT_PER_MARKET),
     play=_play,
-    judge=partial(_judge, slots_late_max=_GREAT_SLOTS_LATE),
+    judge=partial(_judge, slots_late_max=_GREAT_SLOTS_LATE, beyond_percent=_GREAT_BEYOND_PERCENT),
+    has_rival=True,
 )

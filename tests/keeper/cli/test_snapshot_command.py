@@ -21,7 +21,7 @@ CHECK = Path(check.__file__)
 
 @pytest.fixture(scope="module")
 def states() -> States:
-    return make_states(6, 10)
+    return make_states(6, 10, next_rounds_percent=30)
 
 
 def run(*words: str) -> Result:

@@ -11,7 +11,7 @@ MARKETS, WALLETS = 14, 24
 
 @pytest.fixture(scope="session")
 def states() -> States:
-    return make_states(MARKETS, WALLETS)
+    return make_states(MARKETS, WALLETS, next_rounds_percent=30)
 
 
 @pytest.fixture(scope="session")

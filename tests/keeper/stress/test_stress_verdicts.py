@@ -74,6 +74,7 @@ WELL = Evidence(
     alarms=(),
     exit_status=0,
     report={"latency_slots": {"by_lane": {"prices": {"due_to_landed_p99_9": 4.5}}}},
+    rival_bad_debt=None,
     kept={},
 )
 
