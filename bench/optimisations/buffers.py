@@ -146,5 +146,4 @@ def _built(runs: int) -> Figure:
         lambda: made(body),
         runs=runs,
         calls=500,
-        claim="buffers",
     )
