@@ -62,6 +62,7 @@ async def found_drill(
     positions_per_side: int,
     liquidity_usd: int = _LIQUIDITY_USD,
     stake_usd: int = _STAKE_USD,
+    active_markets: int = 0,
 ) -> DrillPlatform:
     """Found the platform with the script's markets, price it, and plant positions on both sides.
 
@@ -73,6 +74,7 @@ async def found_drill(
         positions_per_side: leveraged ones in every market; 0 plants none.
         liquidity_usd: L of every pool.
         stake_usd: what the vault can lend from.
+        active_markets: how many of them, the first ones, have makers and positions; 0: all.
 
     Raises:
         RpcFailure: the network did not answer.
@@ -82,7 +84,7 @@ async def found_drill(
     seeds = _seeds(script)
     config = SandboxConfig(
         markets=len(seeds),
-        active_markets_max=len(seeds),
+        active_markets_max=active_markets or len(seeds),
         slot_ms=slot_ms,
         stake_usd=stake_usd,
         liquidity_usd=liquidity_usd,
@@ -90,7 +92,7 @@ async def found_drill(
     )
     platform = await found_platform(rpc, config, cast, keeper, seeds)
     await _price(rpc, keeper, platform.markets, seeds)
-    planted = await _plant(rpc, cast, platform.markets, positions_per_side, stake_usd)
+    planted = await _plant(rpc, cast, platform.active, positions_per_side, stake_usd)
     await wait_confirmed(rpc)
     places = tuple(
         place
