@@ -37,6 +37,9 @@ _LIQUIDITY_USD: Final = 100_000
 _VALID: Final = 0
 _BAND_E6: Final = 5_000
 _TOKEN_BYTES: Final = 32
+_POSTS_ALONE: Final = 1_000
+"""A platform of more markets is priced several in a transaction."""
+_POSTS_PER_TRANSACTION: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,23 +158,20 @@ async def _price(
 ) -> None:
     """Post the first reading of every market as valid: leverage waits for it."""
     slot = await rpc.get_slot("processed")
-    posts: list[Deed] = [
-        (
-            [
-                update_prices(
-                    PROGRAM,
-                    keeper.pubkey(),
-                    market,
-                    price_class=_VALID,
-                    publish_slot=slot,
-                    readings=[(price_e6, _BAND_E6) for price_e6 in seed.prices_e6],
-                )
-            ],
-            [keeper],
+    posts = [
+        update_prices(
+            PROGRAM,
+            keeper.pubkey(),
+            market,
+            price_class=_VALID,
+            publish_slot=slot,
+            readings=[(price_e6, _BAND_E6) for price_e6 in seed.prices_e6],
         )
         for market, seed in zip(markets, seeds, strict=True)
     ]
-    await land_all(rpc, posts)
+    # Events' large readings would not fit: they are few, and go alone as they always did.
+    size = _POSTS_PER_TRANSACTION if len(posts) > _POSTS_ALONE else 1
+    await land_all(rpc, [(posts[at : at + size], [keeper]) for at in range(0, len(posts), size)])
 
 
 async def _plant(
