@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from commands import refusal, run
+from commands import run
 
 
 def test_a_small_cascade_is_played_judged_and_reported(tmp_path):
@@ -20,7 +20,7 @@ def test_a_small_cascade_is_played_judged_and_reported(tmp_path):
     figures = {each["name"]: each["value"] for each in found["measures"]}
     assert figures["highest leverage opened"] > 10
     assert figures["debt at the start"] > 0
-    assert figures["bad debt"] >= figures["least bad debt of any keeper"] == 0
+    assert figures["bad debt"] >= figures["least bad debt of any keeper"] > 0
     assert "prices fall" in ended.stderr
     assert "liquidation-cascade" in (report / "index.html").read_text()
 
@@ -42,11 +42,14 @@ def test_every_run_is_listed_with_its_load():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("cascade",), "did you mean liquidation-cascade?"),
+        (("cascade",), "did you mean great-cascade?"),
         (("all", "--scale", "0"), "--scale is 0"),
         (("all", "--scale", "nan"), "--scale is nan"),
         (("all", "--report", "/dev/null/x"), "/dev/null/x"),
     ],
 )
 def test_bad_input_gets_one_sentence(arguments, words):
-    assert words in refusal("stress", "run", *arguments)
+    ended = run("stress", "run", *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (sentence,) = ended.stderr.splitlines()
+    assert words in sentence
