@@ -10,17 +10,19 @@ best (copying the same bytes) and what it would be otherwise (judging everything
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from solders.pubkey import Pubkey
 
+from bench.report.figure import Beside, Figure, Goal, tell
 from keeper.platform_state import Notice, PlatformState, Reading
 from keeper.position_table import PositionColumns
 from keeper.risk import assess
@@ -39,7 +41,10 @@ from programs.units import Slot
 
 NOW: Final = 1_000
 SCANS: Final = 7
+RUNS: Final = 3
 CHANGES: Final = 400
+Runs = dict[str, list[float]]
+"""Milliseconds of CPU, unless the name says otherwise, by what was done."""
 _PROGRAM: Final = Pubkey.from_string("5gem261mYxK8YWVx5EPZAv34TmDmvk6RkvmaBg1Drkmw")
 _DUE_OF_THOUSAND: Final = 5
 """Positions under water or nearly: a bad day."""
@@ -67,7 +72,7 @@ def _positions(count: int, markets: list[tuple[bytes, bytes]]) -> PositionColumn
     rows["side"], rows["margin_bps"] = draws.integers(0, 2, count), 500
     rows["shares"] = draws.integers(1, 10**9, count)
     is_bad = draws.random(count) < _DUE_OF_THOUSAND / 1_000
-    rows["debt"] = rows["shares"] * np.where(is_bad, 55, 25) // 100
+    rows["debt"] = rows["shares"] * np.where(is_bad, 55, 25).astype("u8") // np.uint64(100)
     rows["margin"] = rows["shares"] // 10
     return PositionColumns(
         addresses=np.frombuffer(draws.bytes(32 * count), "V32"),
@@ -112,13 +117,7 @@ def _timed(work: Callable[[], object]) -> float:
     return (time.process_time_ns() - started) / 1e6
 
 
-def _quantiles(took: list[float]) -> dict[str, float]:
-    took = sorted(took)
-    names = {"best": 0, "p50": len(took) // 2, "p99": len(took) * 99 // 100}
-    return {f"{name}_ms": round(took[at], 2) for name, at in names.items()}
-
-
-def measure_scan(positions: int, market_count: int) -> dict[str, float]:
+def measure_scan(positions: int, market_count: int) -> Runs:
     """Take in scans of the same bytes, first in the same order as before, then in another one."""
     markets = _markets(market_count)
     columns = _positions(positions, markets)
@@ -136,15 +135,15 @@ def measure_scan(positions: int, market_count: int) -> dict[str, float]:
     )  # the two tables take turns: each sees another order every time
     moved = [_taken(state, order[number % len(order)], markets) for number in range(SCANS)]
     same = [_taken(state, columns, markets) for _ in range(SCANS + 2)]
-    return (
-        {"first_ms": round(first, 1)}
-        | {f"moved_{name}": value for name, value in _quantiles(moved).items()}
-        | {f"same_{name}": value for name, value in _quantiles(same[2:]).items()}
-        | {"copy_ms": min(_timed(lambda: np.copyto(copied, columns.data)) for _ in range(5))}
-    )
+    return {
+        "first": [first],
+        "moved": moved,
+        "same": same[2:],
+        "copy": [_timed(lambda: np.copyto(copied, columns.data)) for _ in range(SCANS)],
+    }
 
 
-def measure_change(positions: int, market_count: int) -> dict[str, float]:
+def measure_change(positions: int, market_count: int) -> Runs:
     """Change one market's price after the other, and judge everything at the end."""
     markets = _markets(market_count)
     state = PlatformState()
@@ -164,25 +163,29 @@ def measure_change(positions: int, market_count: int) -> dict[str, float]:
 
         took.append(_timed(change))
     snapshot = state.snapshot(Slot(NOW + 1))
-    full = _timed(lambda: assess(snapshot.markets, snapshot.positions, snapshot.slot))
+    full = [
+        _timed(lambda: assess(snapshot.markets, snapshot.positions, snapshot.slot))
+        for _ in range(RUNS)
+    ]
     due = assess(snapshot.markets, snapshot.positions, snapshot.slot)
     assert snapshot.assessed is not None
     assert np.array_equal(due.index, snapshot.assessed.index)
-    return _quantiles(took) | {"full_ms": round(full, 1), "due": float(len(due.index))}
+    return {"change": took, "full": full}
 
 
-def measure_body(positions: int, market_count: int) -> dict[str, float]:
+def measure_body(positions: int, market_count: int) -> Runs:
     """Read the columns out of a reply's body, as it comes over the wire."""
     body = _body(_positions(positions, _markets(market_count)))
-    took = _timed(lambda: rows_of_body(body, 1, POSITION_BYTES))
-    return {"ms": round(took, 1), "body_mb": round(len(body) / 1e6, 1)}
+    return {
+        "body": [_timed(lambda: rows_of_body(body, 1, POSITION_BYTES)) for _ in range(RUNS)],
+        "body_mb": [len(body) / 1e6],
+    }
 
 
-def measure_parser(positions: int, market_count: int) -> dict[str, float]:
+def measure_parser(positions: int, market_count: int) -> Runs:
     """Read the same body with a JSON parser, an object an account."""
     body = _body(_positions(positions, _markets(market_count)))
-    took = _timed(lambda: read_program_accounts(json.loads(body)["result"], _PROGRAM))
-    return {"ms": round(took, 1)}
+    return {"parser": [_timed(lambda: read_program_accounts(json.loads(body)["result"], _PROGRAM))]}
 
 
 def _body(columns: PositionColumns) -> bytes:
@@ -211,19 +214,64 @@ def main() -> None:
     parser.add_argument("--positions", type=int, default=1_000_000)
     parser.add_argument("--markets", type=int, default=1_000)
     parser.add_argument("--part", choices=PARTS, help="only this one, as JSON")
+    parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     if asked.part is not None:
         found = PARTS[asked.part](asked.positions, asked.markets)
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
-        print(json.dumps(found | {"peak_mb": round(peak_mb)}))
+        print(json.dumps(found | {f"{asked.part}_peak_mb": [peak_mb]}))
         return
-    print(f"{asked.positions} positions in {asked.markets} markets; milliseconds of CPU")
+    runs: Runs = {}
     for part in PARTS:
         command = [sys.executable, "-m", "bench.scan", "--part", part]
         command += ["--positions", str(asked.positions), "--markets", str(asked.markets)]
         told = subprocess.run(command, check=True, capture_output=True, text=True)
-        figures = json.loads(told.stdout)
-        print(f"{part:8}", "   ".join(f"{name} {value:g}" for name, value in figures.items()))
+        runs |= json.loads(told.stdout)
+    tell("scan", _figures(runs, asked.positions, asked.markets), as_json=asked.json)
+
+
+def _figures(runs: Runs, positions: int, markets: int) -> list[Figure]:
+    """Put each beside what the machine can do at best, and what it would be otherwise."""
+    copy = Beside(name="copying the same bytes", value=statistics.median(runs["copy"]))
+    objects = Beside(
+        name="an object for each position, from JSON", value=statistics.median(runs["parser"])
+    )
+    sizes = f"{positions:,} positions in {markets:,} markets"
+
+    def figure(name: str, key: str, unit: str = "ms", **more: Any) -> Figure:
+        return Figure(name=f"{name}, {sizes}", unit=unit, runs=tuple(runs[key]), **more)
+
+    return [
+        figure(
+            "a scan from raw bytes, in another order than the last",
+            "moved",
+            goal=Goal(value=400.0, source="issue 5"),
+            baseline=objects,
+            limit=copy,
+            claim="positions",
+        ),
+        figure(
+            "a scan from raw bytes, in the order of the last", "same", baseline=objects, limit=copy
+        ),
+        figure("the first scan", "first", baseline=objects, limit=copy),
+        figure(
+            "the reply's body into columns",
+            "body",
+            baseline=objects,
+        ),
+        figure(
+            "memory of scanning, at most",
+            "scan_peak_mb",
+            "MB",
+            goal=Goal(value=1_000.0, source="issue 5"),
+        ),
+        figure(
+            "health after one market's price changed",
+            "change",
+            goal=Goal(value=2.0, source="issue 5"),
+            baseline=Beside(name="judging everything again", value=statistics.median(runs["full"])),
+        ),
+    ]
 
 
 if __name__ == "__main__":

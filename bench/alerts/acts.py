@@ -4,9 +4,12 @@ Shell, over a scene.
 """
 
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import trio
 from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -25,6 +28,9 @@ from programs.localnet.bank import Bank
 LIQUIDATOR: Final = Keypair.from_seed(b"pays for liquidations alone.....")
 LIQUIDATOR_FILE: Final = "liquidator.json"
 WELL_LAMPORTS: Final = 1_000_000_000
+_REFUSAL: Final = "unknown_code"
+_REFUSALS_READY: Final = 8
+"""More than are asked for within a quarter of a slot; so many more are refused after the end."""
 _FIRST_ID: Final = 1_000
 """Of positions: above those that founding opened."""
 
@@ -62,3 +68,26 @@ async def arbitrate_all(scene: Scene) -> None:
         for order in arbitrate(actor, floor):
             built = instructions_of(order, PROGRAM, ids, counts_trade=True)
             await scene.land((built, [actor.key]))
+
+
+@contextmanager
+def refusing(scene: Scene, method: str) -> Generator[None]:
+    """Let the keeper's node refuse a method, as public endpoints do with costly ones, until the block ends."""
+    trouble, asked = scene.world.localnet.trouble, 0
+    over = trio.CancelScope()
+
+    async def refuse() -> None:
+        nonlocal asked
+        with over:
+            while True:
+                waiting = asked - trouble.tally[f"reply.{_REFUSAL}"]
+                for _ in range(_REFUSALS_READY - waiting):
+                    trouble.asked.spoil_next(_REFUSAL, method=method, is_done=False)
+                    asked += 1
+                await trio.sleep(scene.stage.settings.slot_s / 4)
+
+    scene.nursery.start_soon(refuse)
+    try:
+        yield
+    finally:
+        over.cancel(reason="it is mended")

@@ -3,12 +3,12 @@
 from typing import Final
 
 from bench.alerts.cause import Cause
-from bench.alerts.causes import endpoints, money, platform, prices, work
+from bench.alerts.causes import endpoints, money, platform, prices, processes, rewards, work
 from keeper.monitor.rules import rules_for
 
 _FOUND: Final = {
     cause.rule: cause
-    for family in (platform, prices, work, money, endpoints)
+    for family in (platform, prices, work, money, endpoints, processes, rewards)
     for cause in family.CAUSES
 }
 CAUSES: Final[tuple[Cause, ...]] = tuple(

@@ -4,6 +4,7 @@ Shell. Everything is a drill's; a script here may also break the network, the ke
 """
 
 import json
+import logging
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +21,9 @@ from bench.alerts.cause import Clock, Course
 from bench.alerts.settings import with_keys
 from keeper.drills.alarms import DrillMonitor
 from keeper.drills.chain_log import ChainLog
+from keeper.drills.child import KeeperChild
 from keeper.drills.keeper_task import KeeperTask
+from keeper.drills.machine import KeeperUnderDrill, Machine, real_machine
 from keeper.drills.memory_net import MemoryNet
 from keeper.drills.model import PhaseName
 from keeper.drills.platform import PROGRAM
@@ -30,7 +33,7 @@ from keeper.drills.stage import WorldStage
 from keeper.drills.virtual_clock import VirtualClock, pass_time
 from keeper.drills.virtual_machine import virtual_machine
 from keeper.drills.world import World, keeper_toml, run_world
-from keeper.monitor.view import KEEPER
+from keeper.monitor.view import INCENTIVES, KEEPER
 from keeper.sandbox.cast import Cast, cast_of
 from keeper.sandbox.wallet import Deed, land_all, wait_confirmed
 from keeper.snapshot import take_markets
@@ -58,7 +61,7 @@ class Scene:
     world: World
     stage: WorldStage
     monitor: DrillMonitor
-    keeper: KeeperTask
+    keeper: KeeperUnderDrill
     rpc: Rpc
     """Of everybody else: an endpoint that nothing goes wrong with."""
     nursery: trio.Nursery
@@ -67,6 +70,18 @@ class Scene:
     cast: Cast = field(default_factory=lambda: cast_of(SEED))
     caused_s: float = float("inf")
     mended_s: float = float("inf")
+
+    @property
+    def task(self) -> KeeperTask:
+        """The keeper, where it is a task of this loop."""
+        assert isinstance(self.keeper, KeeperTask), "asked for on the virtual clock only"
+        return self.keeper
+
+    @property
+    def child(self) -> KeeperChild:
+        """The keeper, where it is a process."""
+        assert isinstance(self.keeper, KeeperChild), "asked for on this machine's clock only"
+        return self.keeper
 
     @property
     def bank(self) -> Bank:
@@ -90,7 +105,7 @@ class Scene:
         """Let keeper.toml have other keys in a section, and the keeper read it again."""
         settings = with_keys(self.stage.settings, section, **keys)
         write_config(self.world, settings, self.folder)
-        self.keeper.reread()
+        self.task.reread()
 
     def figure(self, metric: Metric, *labels: str) -> float:
         """Return what the keeper told last of a metric; 0 for nothing."""
@@ -134,14 +149,30 @@ def on_stage(
 
     def run() -> Course:
         make_repeatable(SEED)
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+        _say_nothing()
         clock = VirtualClock()
-        return trio.run(partial(_run, rule, script, settings, prepare, clock), clock=clock)
+        return trio.run(
+            partial(_run_virtually, rule, script, settings, prepare, clock), clock=clock
+        )
 
     return run
 
 
-async def _run(
+def on_machine(rule: str, script: Script, settings: Settings) -> Callable[[], Course]:
+    """Return a cause's run for real: a keeper that is a process, on this machine's sockets, disk and clock."""
+
+    def run() -> Course:
+        _say_nothing()
+        return trio.run(_run, rule, script, settings, None, real_machine())
+
+    return run
+
+
+def _say_nothing() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+async def _run_virtually(
     rule: str,
     script: Script,
     settings: Settings,
@@ -152,17 +183,30 @@ async def _run(
     with MemoryNet().plugged_in():
         async with trio.open_nursery() as passing:
             await passing.start(pass_time, clock)
-            async with _open_scene(rule, settings, prepare, stores) as scene:
-                await scene.stage.settle(within_s=SETTLES_WITHIN_S)
-                await scene.stage.hold(CALM_S)
-                await script(scene)
-                await scene.is_over()
-                with trio.move_on_after(_QUIET_WITHIN_S):
-                    await scene.monitor.wait_quiet()
+            machine = virtual_machine(SEED, stores)
+            course = await _run(rule, script, settings, prepare, machine)
             passing.cancel_scope.cancel(reason="the cause is over")
     stores.close()
+    return course
+
+
+async def _run(
+    rule: str,
+    script: Script,
+    settings: Settings,
+    prepare: Preparation | None,
+    machine: Machine,
+) -> Course:
+    async with _open_scene(rule, settings, prepare, machine) as scene:
+        await scene.stage.settle(within_s=SETTLES_WITHIN_S)
+        await scene.stage.hold(CALM_S)
+        await script(scene)
+        await scene.is_over()
+        if machine.is_virtual:
+            with trio.move_on_after(_QUIET_WITHIN_S):
+                await scene.monitor.wait_quiet()
     return Course(
-        clock=Clock.VIRTUAL,
+        clock=Clock.VIRTUAL if machine.is_virtual else Clock.REAL,
         caused_s=scene.caused_s,
         mended_s=scene.mended_s,
         alarms=tuple(scene.monitor.alarms),
@@ -171,9 +215,11 @@ async def _run(
 
 @asynccontextmanager
 async def _open_scene(
-    rule: str, settings: Settings, prepare: Preparation | None, stores: InLoopStores
+    rule: str,
+    settings: Settings,
+    prepare: Preparation | None,
+    machine: Machine,
 ) -> AsyncGenerator[Scene]:
-    machine = virtual_machine(SEED, stores)
     with tempfile.TemporaryDirectory(prefix="alert-cause-") as name:
         folder = Path(name)
         async with trio.open_nursery() as nursery:
@@ -187,19 +233,19 @@ async def _open_scene(
                 slot_s=settings.slot_s,
                 now_s=lambda: trio.current_time() - started_s,
                 wall_ms=machine.wall_ms,
-                services=(KEEPER,),
+                services=(KEEPER, INCENTIVES),
             )
-            keeper = KeeperTask(
+            keeper = machine.make_keeper(
                 config=write_config(world, settings, folder),
                 recording=folder / "recording.jsonl",
                 monitor=monitor,
-                wall_ms=machine.wall_ms,
-                stores=stores,
             )
             stage = _stage(world, settings, keeper, nursery)
             await nursery.start(keeper.live)
             nursery.start_soon(stage.watch)
             nursery.start_soon(monitor.watch)
+            if not machine.is_virtual:
+                nursery.start_soon(monitor.listen, folder / "state")
             async with open_rpc([world.localnet.quiet.url], RpcSettings()) as rpc:
                 yield Scene(
                     rule=rule,
@@ -216,7 +262,7 @@ async def _open_scene(
 
 
 def _stage(
-    world: World, settings: Settings, keeper: KeeperTask, nursery: trio.Nursery
+    world: World, settings: Settings, keeper: KeeperUnderDrill, nursery: trio.Nursery
 ) -> WorldStage:
     bank = world.localnet.bank
     found = [(bytes(address), each.data) for address, each in bank.program_accounts(PROGRAM)]

@@ -63,7 +63,6 @@ class _Kind:
                 unit="CU",
                 runs=(self.marginal_cu,),
                 baseline=alone,
-                claim="batching",
             ),
         ]
 
@@ -131,7 +130,7 @@ def _liquidations() -> list[Figure]:
 
 def _saved(name: str, after: float, before: float, how: str, unit: str = "") -> Figure:
     beside = Beside(name=how, value=before)
-    return Figure(name=name, unit=unit, runs=(after,), baseline=beside, claim="batching")
+    return Figure(name=name, unit=unit, runs=(after,), baseline=beside)
 
 
 def _charged(payer: Pubkey, batch: Batch[Any]) -> int:

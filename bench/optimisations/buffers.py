@@ -50,13 +50,12 @@ def _scans(runs: int) -> list[Figure]:
 
     what = f"a scan of {POSITIONS:,} positions into buffers used again"
     return [
-        compared(what, "ms", ("into new ones", anew), again, runs=runs, claim="buffers"),
+        compared(what, "ms", ("into new ones", anew), again, runs=runs),
         Figure(
             name=f"{what}: most allocated at once",
             unit="MB",
             runs=(_peak_bytes(again) / _MB,),
             baseline=Beside(name="into new ones", value=_peak_bytes(anew) / _MB),
-            claim="buffers",
         ),
     ]
 
@@ -86,7 +85,6 @@ def _packed(runs: int) -> list[Figure]:
             ("each candidate built and serialized", serialized),
             counted,
             runs=min(runs, 3),
-            claim="packing",
         )
     ]
 

@@ -155,7 +155,6 @@ def _kept(runs: int) -> list[Figure]:
             runs=runs,
             per=len(prices),
             goal=_CACHED_GOAL,
-            claim="cached-amm",
         ),
         compared(
             "shares that a pool buys down to a price, with the u kept",

@@ -89,7 +89,6 @@ def measured(runs: int) -> list[Figure]:
             unit="ms",
             runs=tuple(1_000 * each for each in took[way]),
             baseline=baseline,
-            claim="parallel-scan",
         )
         for way in ("processes", "threads")
     ]

@@ -60,7 +60,6 @@ def _refilled(runs: int) -> Figure:
         ("every row taken in again", replaced),
         rewritten,
         runs=runs,
-        claim="scan",
     )
     now.refill(columns)
     before.refill(columns)

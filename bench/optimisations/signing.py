@@ -60,7 +60,6 @@ def measured(runs: int) -> list[Figure]:
             lambda: [signers.sign(message) for message in messages],
             runs=runs,
             per=len(messages),
-            claim="bulk-signing",
         )
     ]
     with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as helper:
@@ -84,7 +83,6 @@ def measured(runs: int) -> list[Figure]:
                 on_two,
                 runs=runs,
                 clock=time.perf_counter,
-                claim="bulk-signing",
             )
         )
     return figures

@@ -82,7 +82,7 @@ CLAIMS: Final[tuple[Claim, ...]] = (
         benchmark="optimisations",
     ),
     Claim(
-        key="amm",
+        key="cached-amm",
         origin="cached AMM < 10 µs off chain",
         ours="a curve result that was computed before",
         benchmark="optimisations",

@@ -168,7 +168,6 @@ def figures_of_blocks(floor: Floor) -> list[Figure]:
             goal=Goal(
                 value=0, source="no account shared by all markets is written by a spot trade"
             ),
-            claim="spot-trade-writes",
         ),
     ]
 

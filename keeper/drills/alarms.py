@@ -7,7 +7,7 @@ keeper is a task of the drill's loop. It goes on while the keeper is dead: that 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -28,6 +28,18 @@ QUIET_S: Final = 60.0
 """Without any alert: a fault that still shows, or its end, would have set one off."""
 
 
+class Bell(Protocol):
+    """What tells people, where a drill is about telling them."""
+
+    async def take(self, view: View) -> None:
+        """Judge a moment, and tell of it."""
+        ...
+
+    def put(self, figures: Figures) -> None:
+        """Say how telling goes."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class DrillMonitor:
     """Who watches the keeper under drill."""
@@ -40,6 +52,8 @@ class DrillMonitor:
     """Who has to tell."""
     alarms: list[Alarm] = field(default_factory=list)
     """In the order in which they went off."""
+    bell: Bell | None = None
+    """Rings besides; None: alarms are noted only."""
     _sightings: Sightings = field(init=False)
     _engine: Engine = field(init=False)
 
@@ -53,7 +67,10 @@ class DrillMonitor:
         sequence = 0
         while True:
             sequence += 1
-            for notice in self._engine.take(self._view(sequence)):
+            view = self._view(sequence)
+            if self.bell is not None:
+                await self.bell.take(view)
+            for notice in self._engine.take(view):
                 self._note(notice)
             await trio.sleep(LOOK_S)
 
@@ -100,6 +117,8 @@ class DrillMonitor:
     def _view(self, sequence: int) -> View:
         now_s, figures = self.now_s(), Figures()
         self._sightings.put(figures, now_s)
+        if self.bell is not None:
+            self.bell.put(figures)
         own = Sample(service=MONITOR, sequence=sequence, figures=figures.values)
         return View(
             wall_s=self.wall_ms() / 1_000,

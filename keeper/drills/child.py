@@ -78,6 +78,12 @@ class KeeperChild:
         status = process.returncode
         self.exit_status = None if status == -signal.SIGKILL else status
 
+    @property
+    def pid(self) -> int:
+        """The process of this life."""
+        assert self._process is not None, "there is a life"
+        return self._process.pid
+
     async def kill(self) -> None:
         """End this life with -9."""
         assert self._process is not None, "there is a life to end"

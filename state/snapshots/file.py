@@ -54,6 +54,7 @@ def write_snapshot(
     """
     half = path.with_name(f".{path.name}.{os.getpid()}.half")
     try:
+        _forget_halves(path)
         try:
             header = _write(half, origin, top, raw_bytes, pieces, base)
             half.replace(path)
@@ -64,6 +65,14 @@ def write_snapshot(
     except OSError as error:
         raise _from_os_error(path, error) from error
     return header
+
+
+def _forget_halves(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote."""
+    for half in path.parent.glob(f".{path.name}.*.half"):
+        owner = half.suffixes[-2].removeprefix(".")
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            half.unlink(missing_ok=True)
 
 
 def _write(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from commands import KEEPER, refusal, run
+from commands import KEEPER, run
 from processes import ROOT
 
 
@@ -26,12 +26,12 @@ def test_a_small_cascade_is_played_judged_and_reported(tmp_path):
     figures = {each["name"]: each["value"] for each in found["measures"]}
     assert figures["highest leverage opened"] > 10
     assert figures["debt at the start"] > 0
-    assert figures["bad debt"] >= figures["least bad debt of any keeper"] == 0
+    assert figures["bad debt"] >= figures["least bad debt of any keeper"] > 0
     assert "prices fall" in ended.stderr
     assert "liquidation-cascade" in (report / "index.html").read_text()
 
 
-def test_ctrl_c_leaves_no_process_and_no_file_behind(tmp_path):
+def test_ctrl_c_leaves_no_process_and_no_run_behind(tmp_path):
     command = [*KEEPER, "stress", "run", "chain-load", "--scale", "0.01"]
     with subprocess.Popen(
         command,
@@ -52,7 +52,8 @@ def test_ctrl_c_leaves_no_process_and_no_file_behind(tmp_path):
     assert stress.returncode == 128 + signal.SIGINT, rest
     assert "interrupted" in rest
     assert mentioning(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
+    # A payer's lock stays: taking away what others may wait for would let two of them in.
+    assert list(tmp_path.glob("keeper-stress-*")) == []
 
 
 def mentioning(folder):
@@ -82,11 +83,14 @@ def test_every_run_is_listed_with_its_load():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("cascade",), "did you mean liquidation-cascade?"),
+        (("cascade",), "did you mean great-cascade?"),
         (("all", "--scale", "0"), "--scale is 0"),
         (("all", "--scale", "nan"), "--scale is nan"),
         (("all", "--report", "/dev/null/x"), "/dev/null/x"),
     ],
 )
 def test_bad_input_gets_one_sentence(arguments, words):
-    assert words in refusal("stress", "run", *arguments)
+    ended = run("stress", "run", *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (sentence,) = ended.stderr.splitlines()
+    assert words in sentence

@@ -12,6 +12,7 @@ from bench.alerts.acts import (
     WELL_LAMPORTS,
     arbitrate_all,
     give_liquidator_a_key,
+    refusing,
     set_lamports,
     vault_of,
 )
@@ -30,6 +31,7 @@ _LOCK_S: Final = 61.0
 _LENT: Final = replace(SLOW, markets=6, stake_usd=10_000)
 """Sixty per cent of the smallest vault that lends by the formula: coverage is 1.4."""
 _OWN_PAYER: Final = with_keys(_LENT, "lanes.liquidations", key=f'"{LIQUIDATOR_FILE}"')
+_NOTIFIED: Final = with_keys(SLOW, "cluster", subscribe="true")
 _EMPTY_LAMPORTS: Final = 890_880
 """What an account must keep: not one signature more. One would liquidate in all six markets at once."""
 _FALLEN_E6: Final = 20_000
@@ -114,6 +116,14 @@ async def _freeze(scene: Scene) -> None:
     node.lag_blocks = 0
 
 
+async def _refuse_scans(scene: Scene) -> None:
+    """Let the node refuse the one costly question, as public endpoints do; it goes on telling of what changes."""
+    scene.cause()
+    with refusing(scene, "getProgramAccounts"):
+        await scene.fires()
+    scene.mend()
+
+
 _UNPAID: Final = frozenset(
     {"payer_low", "payer_empty", "payer_runway_short", "work_overdue", "lane_stalled"}
 )
@@ -157,5 +167,10 @@ CAUSES: Final = (
         how="the only node stands still and goes on answering",
         run=on_stage("platform_unseen", _freeze, replace(SLOW, rpc_doors=1)),
         also=frozenset({"work_overdue"}),
+    ),
+    Cause(
+        rule="scan_late",
+        how="the node refuses getProgramAccounts, and goes on notifying",
+        run=on_stage("scan_late", _refuse_scans, _NOTIFIED),
     ),
 )

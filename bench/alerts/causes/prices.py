@@ -77,7 +77,6 @@ CAUSES: Final = (
         rule="price_source_failing",
         how="the stream refuses connections",
         run=on_stage("price_source_failing", _refuses(Family.STREAM), SLOW),
-        is_quick=True,
     ),
     Cause(
         rule="price_sources_all_failing",

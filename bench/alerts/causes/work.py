@@ -17,6 +17,8 @@ from bench.alerts.acts import LIQUIDATOR, LIQUIDATOR_FILE, give_liquidator_a_key
 from bench.alerts.cause import Cause
 from bench.alerts.scene import Scene, Script, on_stage
 from bench.alerts.settings import BUSY, SLOW, with_keys
+from keeper.drills.alarms import DrillMonitor
+from keeper.drills.keeper_task import KeeperTask
 from keeper.drills.platform import PROGRAM
 from keeper.drills.scenario import Settings
 from keeper.sandbox.cast import Role
@@ -137,6 +139,27 @@ async def _sign_by_hand(scene: Scene) -> None:
     scene.mend()  # done is done: it is over when it lies far enough behind
 
 
+async def _keep_twice(scene: Scene) -> None:
+    """Let a second keeper work from the same journal with the same key, as no lock of this machine would allow."""
+    monitor = DrillMonitor(
+        slot_s=scene.stage.settings.slot_s,
+        now_s=scene.monitor.now_s,
+        wall_ms=scene.monitor.wall_ms,
+    )
+    twin = KeeperTask(
+        config=scene.task.config,
+        recording=scene.folder / "twin.jsonl",
+        monitor=monitor,
+        wall_ms=scene.task.wall_ms,
+        stores=scene.task.stores,
+    )
+    scene.cause()
+    await scene.nursery.start(twin.live)
+    await scene.fires()
+    scene.mend()
+    await twin.kill()
+
+
 async def _plan_the_impossible(scene: Scene) -> None:
     """Let a chain come due whose only step the program refuses, until it has expired."""
     planner, place = scene.cast.of(Role.PLANNER)[0], scene.world.platform.places[0]
@@ -167,7 +190,6 @@ CAUSES: Final = (
         run=on_stage(
             "work_overdue", _loses_liquidations(0), _OWN_PAYER, prepare=give_liquidator_a_key
         ),
-        is_quick=True,
     ),
     Cause(
         rule="lane_stalled",
@@ -199,6 +221,12 @@ CAUSES: Final = (
         how="nodes forget every post they take, at slots of 40 ms",
         run=on_stage("transactions_expiring", _lose_posts, _SHORT_SLOTS),
         also=frozenset({"work_overdue", "lane_stalled"}),
+    ),
+    Cause(
+        rule="landed_twice",
+        how="a second keeper works from the same journal with the same key",
+        run=on_stage("landed_twice", _keep_twice, BUSY),
+        also=frozenset({"transactions_failing"}),
     ),
     Cause(
         rule="foreign_signature",

@@ -58,6 +58,14 @@ def test_a_write_that_fails_leaves_the_old_one_and_no_half(tmp_path: Path) -> No
     assert [each.name for each in tmp_path.iterdir()] == ["one"]
 
 
+def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    dead, alive = tmp_path / f".one.{2**22 + 1}.half", tmp_path / ".one.1.half"
+    for half in (dead, alive):
+        half.write_bytes(b"half")
+    write(tmp_path / "one")
+    assert (dead.exists(), alive.exists()) == (False, True)
+
+
 def test_what_packs_too_well_is_filled_up_rather_than_refused_later(tmp_path: Path) -> None:
     path = tmp_path / "one"
     header = write(path, raw_bytes=80 << 20)
