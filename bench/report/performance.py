@@ -44,8 +44,9 @@ def claim_lines(kept: Mapping[str, Kept]) -> Iterator[str]:
 
 
 def answered(kept: Mapping[str, Kept]) -> dict[str, Figure]:
-    """Return the figure that answers each claim."""
-    return {figure.claim: figure for one in kept.values() for figure in one.figures if figure.claim}
+    """Return the figure that answers each claim: the latest, where a benchmark was run whole and in part."""
+    by_age = sorted(kept.values(), key=lambda one: one.measured)
+    return {figure.claim: figure for one in by_age for figure in one.figures if figure.claim}
 
 
 def document_of(kept: Mapping[str, Kept]) -> str:
@@ -167,8 +168,13 @@ def _claims_table(kept: Mapping[str, Kept]) -> Iterator[str]:
         if figure is None:
             yield f"| {claim.origin} | not measured yet: `make bench ARGS={claim.benchmark}` | | |"
         else:
-            yield f"| {claim.origin} | {figure.name} | {_value(figure)}{_met(figure)} | {_beside(figure, figure.limit or figure.baseline)} |"
+            yield f"| {claim.origin} | {figure.name} | {_value(figure)}{_met(figure)} | {_beside(figure, figure.limit) or _otherwise(figure)} |"
     yield ""
+
+
+def _otherwise(figure: Figure) -> str:
+    """Say what stands beside a figure that has no limit, and that it is none."""
+    return f"none; baseline: {_beside(figure, figure.baseline)}" if figure.baseline else ""
 
 
 def _all_tables(kept: Mapping[str, Kept]) -> Iterator[str]:
