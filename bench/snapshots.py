@@ -95,7 +95,6 @@ def _sizes(
             runs=((raw - keys) / (kept - keys),),
             goal=_RATIO,
             claim="compression",
-            claim="compression",
         ),
         Figure(
             name="the same with those keys",
