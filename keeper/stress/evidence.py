@@ -18,6 +18,8 @@ class Landing:
     """One transaction in a block."""
 
     slot: int
+    at_s: float | None
+    """When it was first seen in its slot, seconds of the run; None when nobody looked in time."""
     signature: str
     payer: str
     is_ok: bool
@@ -37,6 +39,7 @@ class AttemptRow:
     lane: str
     state: str
     created_slot: int
+    """The chain's, as the keeper knew it when it signed."""
     slot: int | None
     cu_limit: int
     cu_used: int | None
@@ -82,7 +85,7 @@ class Evidence:
     """What of the chain's accounts does not add up."""
     ledger_faults: Sequence[str]
     """What `incentives verify` and `incentives reconcile` complain of."""
-    alarms: Sequence[str]
+    alarms: tuple[str, ...]
     """Rules of the monitor that fired, in order."""
     exit_status: int | None
     report: Mapping[str, Any]

@@ -62,6 +62,8 @@ class StressResult:
     measures: tuple[Measure, ...]
     curves: tuple[Curve, ...]
     took_s: float
+    alarms: tuple[str, ...] = ()
+    """Rules of the monitor that fired while it was played, in order: what people would have been told."""
     reason: str = ""
     """Why it could not be played; then it has no verdicts."""
 

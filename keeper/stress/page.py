@@ -78,7 +78,11 @@ def _run(result: StressResult) -> Markup:
         (
             None if verdict.passed else "bad",
             (
-                tag("span", "✓" if verdict.passed else "✗ missed", class_="mark"),
+                tag(
+                    "span",
+                    "✓" if verdict.passed else "✗ missed",
+                    class_="mark met" if verdict.passed else "mark missed",
+                ),
                 verdict.expected,
                 verdict.seen,
             ),
@@ -96,7 +100,9 @@ def _run(result: StressResult) -> Markup:
         "section",
         tag("h2", result.name, " ", badge(has_passed=result.passed)),
         tag("p", f"At scale {result.scale:g}: {result.load}."),
-        tag("p", result.reason, class_="wrong") if result.reason else "",
+        tag("p", result.reason, class_="wrong")
+        if result.reason
+        else tag("p", f"Alarms that fired: {', '.join(result.alarms) or 'none'}.", class_="quiet"),
         *(plot(curve, result.phases) for curve in result.curves),
         table(_VERDICTS, verdicts, caption=f"What was stated of {result.name}, and what was seen"),
         table(_MEASURES, measures, caption=f"Figures of {result.name}"),

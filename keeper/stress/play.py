@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +70,7 @@ async def play_stress(
         verdicts=judged.verdicts,
         measures=judged.measures,
         curves=judged.curves,
+        alarms=evidence.alarms,
         took_s=time.perf_counter() - began_s,
     )
 
@@ -186,7 +187,7 @@ async def _play(
         keeper=str(stage.keeper),
         phases=tuple(stage.phases),
         slots=tuple(sorted(stage.slots.items())),
-        landings=tuple(_landings(bank, stage.slot_at_start)),
+        landings=tuple(_landings(bank, stage.slot_at_start, stage.looks)),
         attempts=_attempt_rows(folder / "state"),
         repeats=read_attempts(folder / "state").repeats,
         sends=tuple(stage.crowd.sends),
@@ -233,17 +234,22 @@ async def _check_ledger(config: Path) -> list[str]:
     return faults
 
 
-def _landings(bank: Bank, since: int) -> Iterator[Landing]:
+def _landings(
+    bank: Bank, since: int, looks: Mapping[int, Sequence[tuple[int, float]]]
+) -> Iterator[Landing]:
     for slot in range(since, bank.slot + 1):
-        for record in bank.ledger.in_slot(Slot(slot)):
-            yield _landing(record)
+        seen = looks.get(slot, ())
+        for place, record in enumerate(bank.ledger.in_slot(Slot(slot))):
+            at_s = next((at_s for count, at_s in seen if count > place), None)
+            yield _landing(record, at_s)
 
 
-def _landing(record: TransactionRecord) -> Landing:
+def _landing(record: TransactionRecord, at_s: float | None) -> Landing:
     is_ours = PROGRAM in record.locked.addresses
     is_ok = record.error is None
     return Landing(
         slot=record.slot,
+        at_s=at_s,
         signature=str(record.signature),
         payer=str(record.locked.addresses[0]),
         is_ok=is_ok,

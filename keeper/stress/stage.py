@@ -25,6 +25,8 @@ from programs.rpc import Rpc
 from programs.units import Slot
 
 _LOOKS_PER_SLOT: Final = 4
+_LOOK_S: Final = 0.005
+"""Between two looks at the clock: as exact as the time of a landing is known, while the loop has room."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +56,8 @@ class Stage:
     phases: list[Phase] = field(default_factory=list)
     slots: dict[int, float] = field(default_factory=dict)
     """When each slot began, seconds of the run."""
+    looks: dict[int, list[tuple[int, float]]] = field(default_factory=dict)
+    """Of each slot: how many transactions were in it, and when that was first seen, seconds of the run."""
     kept: dict[str, Any] = field(default_factory=dict)
     """For the scenario's own judge, by name."""
     _open: tuple[str, float] | None = None
@@ -122,7 +126,18 @@ class Stage:
         return Vault.from_bytes(account.data)
 
     async def keep_time(self) -> None:
-        """Note when each slot begins, for ever."""
+        """Note when each slot begins and when transactions come into it, for ever."""
+        ledger, seen = self.localnet.bank.ledger, 0
         while True:
-            self.slots.setdefault(self.slot, self.now_s)
-            await trio.sleep(0.005)
+            slot, at_s = self.slot, self.now_s
+            self.slots.setdefault(slot, at_s)
+            if ledger.landed_count != seen:
+                seen = ledger.landed_count
+                for each in (Slot(slot - 1), Slot(slot)):
+                    self._look(each, len(ledger.in_slot(each)), at_s)
+            await trio.sleep(_LOOK_S)
+
+    def _look(self, slot: int, count: int, at_s: float) -> None:
+        looks = self.looks.setdefault(slot, [])
+        if count > (looks[-1][0] if looks else 0):
+            looks.append((count, at_s))

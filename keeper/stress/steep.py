@@ -6,6 +6,8 @@ Core.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from programs import curve, leverage
 from programs.accounts import Market, Pool, Side, Vault
 from programs.curve import Curve, CurveError
@@ -16,6 +18,7 @@ _OPEN_PART = 125
 _MARGIN_PART = 80
 """And so many of the margin."""
 _SAFE_COVERAGE_E6 = 1_000_000
+_HEALTHY_BPS = 10_000
 
 
 def steepest(market: Market, vault: Vault, side: Side, margin: int, spare_e6: int = 0) -> int:
@@ -43,6 +46,15 @@ def steepest(market: Market, vault: Vault, side: Side, margin: int, spare_e6: in
         if equity * 100 >= required * _OPEN_PART and equity * 100 >= margin * _MARGIN_PART:
             return multiple
     return 1
+
+
+def is_due(position: np.void, own_e6: int) -> bool:
+    """Return whether a position, a row of accounts, may be liquidated at a price of its own side."""
+    shares, debt = int(position["shares"]), int(position["debt"])
+    required = leverage.required_margin(
+        int(position["margin"]), shares, int(position["margin_bps"])
+    )
+    return leverage.health_bps(shares, own_e6, debt, required) < _HEALTHY_BPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

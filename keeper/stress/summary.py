@@ -25,6 +25,8 @@ def result_lines(result: StressResult) -> Iterator[str]:
         yield f"    {'ok' if verdict.passed else 'NO'}  {verdict.expected}: {verdict.seen}"
     for measure in result.measures:
         yield f"        {measure.name}: {written(measure.value)} {measure.unit}".rstrip()
+    if not result.reason:
+        yield f"        alarms that fired: {', '.join(result.alarms) or 'none'}"
 
 
 def closing_line(results: Sequence[StressResult]) -> str:

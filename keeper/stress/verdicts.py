@@ -3,10 +3,16 @@
 Core.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
 
+from solders.pubkey import Pubkey
+
+from keeper.stress import measures
 from keeper.stress.evidence import Evidence
 from keeper.stress.model import Verdict, written
+from programs.event_layout import EventKind
 
 _LISTED = 3
 
@@ -19,9 +25,15 @@ def sound(evidence: Evidence) -> tuple[Verdict, ...]:
 def _sound(evidence: Evidence) -> Iterator[Verdict]:
     repeats = [f"{each.job} {each.effect}" for each in evidence.repeats]
     yield Verdict(
-        expected="no effect lands twice",
+        expected="no effect lands twice, says the keeper's database",
         seen=_listed(repeats, "none did"),
         passed=not repeats,
+    )
+    again = [*_steps_again(evidence), *_sold_again(evidence)]
+    yield Verdict(
+        expected="no step of a chain runs twice, and nothing is liquidated twice on one sight of it, say the chain's events",
+        seen=_listed(again, "nothing did"),
+        passed=not again,
     )
     yield _recorded(evidence)
     opened = sum(row.state == "open" for row in evidence.attempts)
@@ -47,6 +59,37 @@ def _sound(evidence: Evidence) -> Iterator[Verdict]:
     )
 
 
+def _steps_again(evidence: Evidence) -> Iterator[str]:
+    steps = Counter(
+        (str(event.address("chain")), event.amount("step"))
+        for each in evidence.landings
+        for event in each.events
+        if event.kind is EventKind.CHAIN_STEPPED
+    )
+    for (chain, step), times in steps.items():
+        if times > 1:
+            yield f"step {step} of {chain} ran {times} times"
+
+
+def _sold_again(evidence: Evidence) -> Iterator[str]:
+    """Yield positions that two of the keeper's transactions sold, both signed before either had landed."""
+    signed = {row.signature: row.created_slot for row in evidence.attempts}
+    sales: defaultdict[bytes, list[tuple[int, int]]] = defaultdict(list)
+    for each in evidence.ours:
+        for event in each.events:
+            if event.kind is EventKind.POSITIONS_LIQUIDATED:
+                for record in event.records:
+                    sold = bytes(record["position"])
+                    sales[sold].append((each.slot, signed.get(each.signature, each.slot)))
+    for position, found in sales.items():
+        for (first_slot, _), (slot, created_slot) in itertools.pairwise(sorted(found)):
+            if created_slot < first_slot:
+                yield (
+                    f"{Pubkey.from_bytes(position)} was sold in slots {first_slot} and {slot}, "
+                    f"the second signed in slot {created_slot}"
+                )
+
+
 def _recorded(evidence: Evidence) -> Verdict:
     """Hold the database against the chain, transaction by transaction."""
     recorded = {row.signature: row.state for row in evidence.attempts}
@@ -65,6 +108,40 @@ def _recorded(evidence: Evidence) -> Verdict:
         expected="the keeper's database says of each of its transactions what the chain says",
         seen=_listed(wrong, f"all {len(chain)} do"),
         passed=not wrong,
+    )
+
+
+def fair(
+    evidence: Evidence,
+    slots_max: float,
+    *,
+    flooded: Collection[str] = (),
+    busy: Collection[str] = ("prices",),
+) -> Verdict:
+    """Judge whether a flood in one lane starves another: how long work of every other lane took from due to landed.
+
+    Args:
+        evidence: of the run.
+        slots_max: at most so many slots in 99 of 100 cases, in every lane that had work.
+        flooded: lanes that the load is meant to fill; they are not held to it.
+        busy: lanes that must have had work, else there was nothing to starve.
+    """
+    taken = {
+        lane: measures.keeper_latency(evidence, lane, 99.0)
+        for lane in measures.lanes(evidence)
+        if lane not in flooded
+    }
+    late = [lane for lane, slots in taken.items() if slots is None or slots > slots_max]
+    whose = (
+        f"while {' and '.join(sorted(flooded))} are flooded, in every other"
+        if flooded
+        else "in every"
+    )
+    return Verdict(
+        expected=f"due to landed p99 at most {written(slots_max)} slots {whose} lane: none waits for another",
+        seen=", ".join(f"{lane} {written(slots)}" for lane, slots in taken.items())
+        or "no lane had work",
+        passed=set(busy) <= taken.keys() and not late,
     )
 
 

@@ -3,6 +3,7 @@
 Shell, but for its judge.
 """
 
+from collections import Counter
 from typing import Final
 
 import trio
@@ -26,6 +27,8 @@ _WELL_S: Final = 15.0
 _AWAY_E6: Final = 12_000
 """No price on chain may be further from what the venue was worth within the venue's lag and the keeper's own."""
 _LAG_SLOTS: Final = 40
+_LANE_SLOTS: Final = 5.0
+"""A slow venue makes prices old before they are due; what is due lands as ever."""
 _FAILING: Final = Canned(status=503, share_percent=FAILING_PERCENT, delay_s=LATENCY_S)
 
 
@@ -108,6 +111,7 @@ def _judge(evidence: Evidence) -> Judged:
             verdicts.at_least(
                 "markets posted once it is well", 100 * len(after) / markets, 100.0, "%"
             ),
+            verdicts.fair(evidence, _LANE_SLOTS),
         ),
         measures=(
             Measure(
@@ -127,7 +131,19 @@ def _judge(evidence: Evidence) -> Judged:
             ),
             *measures.usual(evidence),
         ),
-        curves=(measures.landed_curve(evidence),),
+        curves=(
+            measures.sum_curve(
+                evidence,
+                "prices posted, all told",
+                Counter(
+                    each.slot
+                    for each in evidence.landings
+                    for event in each.events
+                    if event.kind is EventKind.PRICES_UPDATED
+                ),
+            ),
+            *measures.usual_curves(evidence),
+        ),
     )
 
 

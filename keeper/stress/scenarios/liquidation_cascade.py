@@ -3,7 +3,7 @@
 Shell, but for its judge.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -21,8 +21,8 @@ from keeper.stress.model import Measure, Verdict
 from keeper.stress.scenario import Judged, Scenario
 from keeper.stress.settings import Settings
 from keeper.stress.stage import Stage
-from keeper.stress.steep import Exposure, least_bad_debt, steepest
-from programs import curve, instructions, leverage
+from keeper.stress.steep import Exposure, is_due, least_bad_debt, steepest
+from programs import curve, instructions
 from programs.accounts import Pool, PositionArray, Side
 from programs.chain_account import Step, StepKind
 from programs.curve import Curve
@@ -56,6 +56,8 @@ _SENDERS: Final = 16
 _OPEN_WITHIN_S: Final = 60.0
 _REST_S: Final = 60.0
 _SLOTS_LATE: Final = 8.0
+_LANE_SLOTS: Final = 10.0
+"""Of the 25 after which the monitor calls due work late (SPEC.md section 6), two fifths: lanes that are not flooded, in the worst case."""
 _GREAT_SLOTS_LATE: Final = 30.0
 """Two thousand liquidations a second are five seconds for all; as long again for a machine that others use, too."""
 
@@ -253,6 +255,7 @@ def _judge(evidence: Evidence, slots_late_max: float, beyond_percent: float) -> 
                 "slots",
                 "a position is sold within a few slots, or the next move finds it still there",
             ),
+            verdicts.fair(evidence, _LANE_SLOTS, flooded=("chains", "liquidations")),
             verdicts.at_most(
                 "bad debt",
                 100 * lost / debt if debt else None,
@@ -279,7 +282,10 @@ def _judge(evidence: Evidence, slots_late_max: float, beyond_percent: float) -> 
             *_inventory(evidence),
             *measures.usual(evidence),
         ),
-        curves=(measures.landed_curve(evidence),),
+        curves=(
+            measures.sum_curve(evidence, "positions liquidated", Counter(liquidated.values())),
+            *measures.usual_curves(evidence),
+        ),
     )
 
 
@@ -307,14 +313,15 @@ def _inventory(evidence: Evidence) -> Iterator[Measure]:
     yield Measure(name="the same at the last prices", unit="base units", value=worth)
 
 
-def _liquidated(evidence: Evidence) -> set[bytes]:
-    return {
-        bytes(record["position"])
-        for each in evidence.landings
-        for event in each.events
-        if event.kind is EventKind.POSITIONS_LIQUIDATED
-        for record in event.records
-    }
+def _liquidated(evidence: Evidence) -> dict[bytes, int]:
+    """Return the slot of each position's first liquidation."""
+    first: dict[bytes, int] = {}
+    for each in evidence.landings:
+        for event in each.events:
+            if event.kind is EventKind.POSITIONS_LIQUIDATED:
+                for record in event.records:
+                    first.setdefault(bytes(record["position"]), each.slot)
+    return first
 
 
 def _oracle(evidence: Evidence) -> Mapping[int, Sequence[tuple[int, int]]]:
@@ -334,16 +341,10 @@ def _firsts(evidence: Evidence, leveraged: PositionArray) -> dict[Pubkey, tuple[
     for address, market in markets.items():
         mine = _of(leveraged, address)
         for slot, price_e6 in oracle.get(market.market_id, ()):
-            if any(_is_due(row, price_e6) for row in mine):
+            if any(is_due(row, price_e6) for row in mine):
                 firsts[address] = (slot, price_e6)
                 break
     return firsts
-
-
-def _is_due(row: np.void, price_e6: int) -> bool:
-    shares, debt = int(row["shares"]), int(row["debt"])
-    required = leverage.required_margin(int(row["margin"]), shares, int(row["margin_bps"]))
-    return leverage.health_bps(shares, price_e6, debt, required) < 10_000  # noqa: PLR2004 - bps
 
 
 def _of(rows: PositionArray, market: Pubkey) -> PositionArray:

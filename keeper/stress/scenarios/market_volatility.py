@@ -6,14 +6,19 @@ Shell, but for its judge.
 from typing import Final
 
 import trio
+from solders.pubkey import Pubkey
 
+from keeper.drills.play import chain_accounts
 from keeper.stress import measures, verdicts
 from keeper.stress.evidence import Evidence
-from keeper.stress.model import Measure
+from keeper.stress.model import Curve, Measure
 from keeper.stress.scenario import Judged, Scenario
 from keeper.stress.settings import Settings
 from keeper.stress.stage import Stage
+from keeper.stress.steep import is_due
+from programs.accounts import Side
 from programs.event_layout import EventKind
+from programs.units import PRICE_ONE_E6
 
 MARKETS: Final = 50
 MOVE_PERCENT: Final = 10
@@ -24,6 +29,9 @@ _NEAR_E6: Final = 6_000
 """As close to the truth as a posting threshold and the venue's own wandering allow."""
 _REST_S: Final = 12.0
 _SLOTS_MAX: Final = 25.0
+_LATE_SLOTS: Final = 25.0
+"""After which the monitor calls due work late (SPEC.md section 6)."""
+_LANE_SLOTS: Final = _LATE_SLOTS / 5
 
 
 def _settings(scale: float) -> Settings:
@@ -65,6 +73,19 @@ async def _play(stage: Stage) -> None:
             await trio.sleep_until(due_s)
     stage.begin("markets rest")
     await trio.sleep(_REST_S)
+    stage.kept["due_left"] = _due_left(stage)
+
+
+def _due_left(stage: Stage) -> int:
+    """Count positions that could be liquidated now, at a price of class valid."""
+    found = chain_accounts(stage.localnet.bank)
+    count = 0
+    for row in found.positions[found.positions["debt"] > 0]:
+        market = found.markets[Pubkey.from_bytes(row["market"].tobytes())]
+        price_e6 = market.pools[int(row["pool"])].price_e6
+        own_e6 = price_e6 if int(row["side"]) == Side.YES else PRICE_ONE_E6 - price_e6
+        count += market.price_class == 0 and is_due(row, own_e6)
+    return count
 
 
 def _judge(evidence: Evidence) -> Judged:
@@ -93,7 +114,23 @@ def _judge(evidence: Evidence) -> Judged:
                 "slots",
                 "more than five points at once are believed only once they have held",
             ),
-            verdicts.at_least("positions liquidated", liquidated, 1, ""),
+            verdicts.at_least(
+                "positions liquidated", liquidated, 1, "", "else the moves endangered nothing"
+            ),
+            verdicts.at_most(
+                "positions that could be liquidated at the chain's prices and were not, at rest",
+                evidence.kept["due_left"],
+                0,
+                "",
+            ),
+            verdicts.at_most(
+                "liquidations, due to landed p99",
+                measures.keeper_latency(evidence, "liquidations", 99.0),
+                _LATE_SLOTS,
+                "slots",
+                "the program lets a few per cent of a market's interest go a slot, so some of a market's wait their turn",
+            ),
+            verdicts.fair(evidence, _LANE_SLOTS, flooded=("liquidations",)),
         ),
         measures=(
             *(
@@ -107,7 +144,18 @@ def _judge(evidence: Evidence) -> Judged:
             Measure(name="positions liquidated", unit="", value=liquidated),
             *measures.usual(evidence),
         ),
-        curves=(measures.landed_curve(evidence),),
+        curves=(
+            Curve(
+                name="move at the venue to the price on chain",
+                unit="slots",
+                points=tuple(
+                    (at_s, delay)
+                    for (at_s, _, _), delay in zip(evidence.kept["moves"], delays, strict=True)
+                    if delay is not None
+                ),
+            ),
+            *measures.usual_curves(evidence),
+        ),
     )
 
 

@@ -32,6 +32,7 @@ _START_E6: Final = 500_000
 _FALL_E6: Final = 60_000
 _MARGIN: Final = 50_000_000
 _KEEPER_SLOTS: Final = 8.0
+"""The keeper learns what a place in a block costs while blocks are full: a refusal or two, and a bid that is high enough."""
 
 
 def _settings(scale: float) -> Settings:
@@ -117,16 +118,7 @@ def _judge(evidence: Evidence) -> Judged:
                 2.0,
                 "slots",
             ),
-            *(
-                verdicts.at_most(
-                    f"{lane}, due to landed p99",
-                    measures.keeper_latency(evidence, lane, 99.0),
-                    _KEEPER_SLOTS,
-                    "slots",
-                    "the keeper learns what a place in a block costs, while blocks are full",
-                )
-                for lane in ("prices", "liquidations")
-            ),
+            verdicts.fair(evidence, _KEEPER_SLOTS, busy=("prices", "liquidations")),
             verdicts.at_least(
                 "keeper's transactions that landed well",
                 measures.keeper_success(evidence),
@@ -146,7 +138,7 @@ def _judge(evidence: Evidence) -> Judged:
             ),
             *measures.usual(evidence),
         ),
-        curves=(measures.landed_curve(evidence),),
+        curves=measures.usual_curves(evidence),
     )
 
 

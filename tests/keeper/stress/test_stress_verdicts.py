@@ -13,6 +13,8 @@ from keeper.stress.page import page, write_report
 from keeper.stress.plot import ceiling, plot
 from keeper.stress.summary import closing_line, result_lines, results_json
 from programs.accounts import Vault
+from programs.event_layout import EventKind
+from programs.events import Event
 
 NOTHING = Vault(**{each.name: 0 for each in fields(Vault)} | {"tokens": Pubkey.default()})
 
@@ -20,6 +22,7 @@ NOTHING = Vault(**{each.name: 0 for each in fields(Vault)} | {"tokens": Pubkey.d
 def landing(signature, slot=10, payer="keeper", **changed):
     found = Landing(
         slot=slot,
+        at_s=(slot - 10) * 0.5 + 0.1,
         signature=signature,
         payer=payer,
         is_ok=True,
@@ -79,6 +82,19 @@ WELL = Evidence(
 )
 
 
+def event(kind, fields, records=()):
+    return Event(kind=kind, series=1, sequence=1, slot=10, fields=fields, records=records)
+
+
+def stepped(chain, step):
+    return event(EventKind.CHAIN_STEPPED, {"chain": chain, "step": step})
+
+
+def sold(*positions):
+    records = tuple({"position": each} for each in positions)
+    return event(EventKind.POSITIONS_LIQUIDATED, {}, records)
+
+
 def missed(evidence):
     return [each.seen for each in verdicts.sound(evidence) if not each.passed]
 
@@ -107,6 +123,52 @@ def test_one_thing_wrong_is_one_verdict_missed(changed, seen):
     assert missed(replace(WELL, **changed)) == [seen]
 
 
+def test_a_step_of_a_chain_that_runs_twice_is_found_on_the_chain():
+    chain, other = Pubkey([1] * 32), Pubkey([2] * 32)
+    once = replace(
+        WELL, landings=(*WELL.landings, landing("s", 12, "rival", events=(stepped(chain, 1),)))
+    )
+    assert missed(once) == []
+    again = landing("t", 13, "rival", events=(stepped(other, 1), stepped(chain, 1)))
+    assert missed(replace(once, landings=(*once.landings, again))) == [
+        f"step 1 of {chain} ran 2 times"
+    ]
+
+
+@pytest.mark.parametrize(("signed_slot", "is_sound"), [(11, False), (12, True)])
+def test_a_sale_signed_before_the_last_one_landed_is_one_too_many(signed_slot, is_sound):
+    position = Pubkey([3] * 32)
+    twice = replace(
+        WELL,
+        landings=(
+            *WELL.landings,
+            landing("first", 12, events=(sold(position),)),
+            landing("second", 14, events=(sold(position),)),
+        ),
+        attempts=(
+            *WELL.attempts,
+            row("first", created_slot=11),
+            row("second", created_slot=signed_slot),
+        ),
+    )
+    found = f"{position} was sold in slots 12 and 14, the second signed in slot 11"
+    assert missed(twice) == ([] if is_sound else [found])
+
+
+def lanes_took(**slots):
+    by_lane = {lane: {"due_to_landed_p99": took} for lane, took in slots.items()}
+    return replace(WELL, report={"latency_slots": {"by_lane": by_lane}})
+
+
+def test_no_lane_may_wait_for_one_that_is_flooded():
+    found = verdicts.fair(lanes_took(prices=2.0, chains=40.0), 5.0, flooded=["chains"])
+    assert (found.passed, found.seen) == (True, "prices 2")
+    assert not verdicts.fair(lanes_took(prices=2.0, chains=40.0), 5.0).passed
+    assert not verdicts.fair(lanes_took(prices=5.1, chains=40.0), 5.0, flooded=["chains"]).passed
+    assert not verdicts.fair(lanes_took(prices=1.0), 5.0, busy=["liquidations"]).passed
+    assert not verdicts.fair(replace(WELL, report={}), 5.0).passed
+
+
 def test_a_bound_is_kept_or_missed_and_nothing_keeps_none():
     assert verdicts.at_most("delay", 2.0, 2.0, "slots").passed
     assert not verdicts.at_most("delay", 2.1, 2.0, "slots").passed
@@ -119,6 +181,11 @@ def test_a_bound_is_kept_or_missed_and_nothing_keeps_none():
 def test_figures_are_counted_from_the_chain():
     assert measures.user_latencies(WELL) == [2.0]
     assert measures.user_latencies(WELL, 1) == []
+    assert measures.user_latencies(WELL, during=Phase(name="", starts_s=1.0, ends_s=2.0)) == []
+    assert measures.user_times_ms(WELL) == [(0.0, pytest.approx(1_100))]
+    assert measures.fastest_second(WELL) == 1.0
+    assert measures.signed_to_landed(WELL, "prices") == [1.0, 2.0]
+    assert measures.cu_share(WELL) == pytest.approx(100 / 1.1)
     assert measures.user_success(WELL) == 50.0
     assert measures.keeper_success(WELL) == pytest.approx(100 / 3)
     assert measures.platform_tps(WELL) == pytest.approx(2 / (3 * 0.5))
@@ -127,6 +194,10 @@ def test_figures_are_counted_from_the_chain():
     assert measures.keeper_latency(WELL, "prices", 99.9) == 4.5
     assert measures.keeper_latency(WELL, "chains", 99.9) is None
     assert measures.landed_curve(WELL).points[:3] == ((0.0, 2.0), (0.5, 0.0), (1.0, 2.0))
+    assert [curve.points[1] for curve in measures.usual_curves(WELL)[:2]] == [(0.5, 0.0)] * 2
+    assert measures.usual_curves(WELL)[2].points == ((0.0, pytest.approx(1_100)),)
+    total = measures.sum_curve(WELL, "left", {10: 3, 12: -1})
+    assert [value for _, value in total.points] == [3, 3, 2, 2, 2, 2, 2, 2]
     assert measures.rank([], 50.0) is None
     assert measures.rank([3.0, 1.0, 2.0], 50.0) == 2.0
 
