@@ -64,7 +64,7 @@ _COUNTS_TRADE: Final = True
 Accounts = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class States:
     """Every account of the program, (address, data), at a slot and a minute later."""
 

@@ -5,10 +5,10 @@ does not answer is waited for; one that contradicts itself is asked again, and t
 """
 
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 import trio
@@ -18,6 +18,8 @@ from incentives.chain_reading import read_genesis
 from incentives.config import Settings
 from incentives.ledger.encoding import Identity
 from incentives.ledger.opened import open_ledger
+from incentives.ledger.writer import LedgerWriter
+from incentives.parameters import Parameters
 from incentives.reading.errors import HistoryChangedError, HistoryDisagreesError
 from incentives.reading.extraction import events_of
 from incentives.reading.reader import Delivery, Reader
@@ -39,6 +41,16 @@ _CLEANED_UP: Final = -32001
 log = structlog.get_logger()
 
 
+class OpenLedger(Protocol):
+    """How the ledger is opened for its one writer: `ledger.opened.open_ledger`."""
+
+    def __call__(
+        self, path: Path, identity: Identity, parameters: Parameters
+    ) -> AbstractAsyncContextManager[LedgerWriter]:
+        """Open it, creating it if need be."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """How this run differs from a service that goes on, and what it takes from the machine."""
@@ -51,6 +63,8 @@ class Wishes:
     """Once set: read on until what has happened by then is finalized, and end."""
     watch: LedgerWatch | None = None
     """Told how far reading gets; None: nobody watches."""
+    open_ledger: OpenLedger = open_ledger
+    """On disk; elsewhere where time is virtual."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +128,7 @@ async def follow_with(
     parameters = settings.incentives.parameters
     begun = _begun_epoch(await rpc.get_slot("finalized"), genesis, parameters.epoch_slots)
     path = settings.ledger_path(genesis_hash)
-    async with open_ledger(path, identity, parameters) as ledger:
+    async with wishes.open_ledger(path, identity, parameters) as ledger:
         resumed = await ledger.store.read(lambda db: resume(db, parameters, begun))
         await _check_history(rpc, settings, resumed)
         books = Bookkeeper(

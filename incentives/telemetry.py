@@ -59,7 +59,9 @@ class LedgerWatch:
     """The ledger's, once it is open."""
     through_slot: int | None = None
     finalized_slot: int | None = None
-    """As of the newest round."""
+    """As of the newest round that was read whole."""
+    heard_s: float = 0.0
+    """When that was, on the trio clock."""
     ready: trio.Event = field(default_factory=trio.Event)
     """Set once the ledger is open and reading goes on."""
     stopping: trio.Event = field(default_factory=trio.Event)
@@ -76,12 +78,14 @@ class LedgerWatch:
     def begin(self, store: Store, through_slot: int) -> None:
         """Take the ledger, which is read up to a slot."""
         self.store, self.through_slot = store, through_slot
+        self.finalized_slot, self.heard_s = through_slot, trio.current_time()
         self.process.commits = store.commit_counts
         self.ready.set()
 
     def note(self, delivery: Delivery) -> None:
         """Take how far a delivery brings the ledger."""
         self.through_slot, self.finalized_slot = delivery.through_slot, delivery.finalized_slot
+        self.heard_s = trio.current_time()
 
     async def look(self) -> None:
         """Ask the ledger now and then, until cancelled."""
@@ -100,7 +104,9 @@ class LedgerWatch:
         figures.put(SLOT_SECONDS, self.slot_s)
         figures.put(LEDGER_SLOT, self.through_slot)
         if self.finalized_slot is not None and self.through_slot is not None:
-            figures.put(LEDGER_LAG, max(0, self.finalized_slot - self.through_slot))
+            # While nothing can be read nobody tells how far the chain is: it is taken to go on.
+            since = int((trio.current_time() - self.heard_s) / self.slot_s)
+            figures.put(LEDGER_LAG, max(0, self.finalized_slot + since - self.through_slot))
         return Sample(
             service=SERVICE,
             sequence=sequence,

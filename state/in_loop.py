@@ -14,24 +14,31 @@ import trio
 from sqlite_utils import Database
 
 from state.commit_counts import CommitCounts
-from state.schema import STATE, check_library, migrate
-from state.store import commit, configure
+from state.schema import STATE, Schema, check_library, migrate
+from state.store import commit, configure, connect_writer
 
 T = TypeVar("T")
 
 
 class InLoopStore:
-    """A `Store` in memory."""
+    """A `Store` in memory, or in a file of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: Schema = STATE, path: Path | None = None) -> None:
         self.commit_counts = CommitCounts()
+        if path is not None:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.db = connect_writer(path, schema)
+            return
         self.db = Database(memory=True)
+        self.answers = trio.Event()
+        """Whether the disk answers: a drill puts an event here that is not set, and nothing is committed until it is."""
+        self.answers.set()
         configure(self.db)
-        migrate(self.db, ":memory:", STATE)
+        migrate(self.db, ":memory:", schema)
 
     async def transaction(self, work: Callable[[Database], T]) -> T:
         """Run `work` in one IMMEDIATE transaction; commit, or roll back and raise."""
-        await trio.lowlevel.checkpoint_if_cancelled()
+        await self.answers.wait()
         began_s = time.monotonic()
         result = commit(self.db, work)
         self.commit_counts.note(began_s)
@@ -48,9 +55,10 @@ class InLoopStore:
 
 
 class InLoopStores:
-    """In-memory stores by path, so that who opens one again finds what was left in it."""
+    """Stores by path, so that who opens one again finds what was left in it; in memory unless told otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, are_files: bool = False) -> None:
+        self._are_files = are_files
         self._stores: dict[Path, InLoopStore] = {}
 
     @asynccontextmanager
@@ -59,8 +67,13 @@ class InLoopStores:
         check_library()
         await trio.lowlevel.checkpoint()
         if path not in self._stores:
-            self._stores[path] = InLoopStore()
+            self._stores[path] = InLoopStore(path=path if self._are_files else None)
         yield self._stores[path]
+
+    @property
+    def stores(self) -> tuple[InLoopStore, ...]:
+        """What has been opened so far, in that order."""
+        return tuple(self._stores.values())
 
     @property
     def databases(self) -> tuple[Database, ...]:

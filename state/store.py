@@ -119,7 +119,7 @@ async def open_store(path: Path, schema: Schema = STATE) -> AsyncGenerator[Sqlit
     """
     check_library()
     with exclusive_lock(path):
-        db = await trio.to_thread.run_sync(_connect_writer, path, schema)
+        db = await trio.to_thread.run_sync(connect_writer, path, schema)
         store = SqliteStore(path)
         writer = threading.Thread(target=_write, args=(db, store), name="state-writer", daemon=True)
         writer.start()
@@ -139,7 +139,12 @@ def connect_read_only(path: Path) -> Database:
         return Database(connection)
 
 
-def _connect_writer(path: Path, schema: Schema) -> Database:
+def connect_writer(path: Path, schema: Schema) -> Database:
+    """Open a database for writing as `open_store` does, without its lock and its thread.
+
+    Raises:
+        StateError: with one sentence for the operator; the file is as it was.
+    """
     with _translated(path):
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

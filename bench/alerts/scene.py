@@ -125,6 +125,13 @@ class Scene:
             while not self.monitor.fired(rule or self.rule):  # noqa: ASYNC110 - an alert sets no event
                 await trio.sleep(1.0)
 
+    async def fires_while(self, disturb: Callable[[], Awaitable[None]]) -> None:
+        """Let something go on until the rule fires, or never will."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(disturb)
+            await self.fires()
+            nursery.cancel_scope.cancel(reason="it fires")
+
     async def is_over(self, within_s: float = _PATIENCE_S) -> None:
         """Wait until the rule fires no more; not for ever."""
         with trio.move_on_after(within_s):

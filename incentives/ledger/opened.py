@@ -12,7 +12,7 @@ from incentives.ledger.recorded import read_progress, read_texts
 from incentives.ledger.schema import LEDGER
 from incentives.ledger.writer import LedgerWriter
 from incentives.parameters import Parameters
-from state.store import connect_read_only, open_store
+from state.store import Store, connect_read_only, open_store
 
 
 @asynccontextmanager
@@ -27,9 +27,27 @@ async def open_ledger(
         StateError: the file cannot be used.
     """
     async with open_store(path, LEDGER) as store:
-        await store.transaction(lambda db: _identify(db, path, identity))
-        await store.read(lambda db: _check_tail(db, path, identity))
-        yield LedgerWriter(store=store, identity=identity, parameters=parameters)
+        yield await take_ledger(store, path, identity, parameters)
+
+
+async def take_ledger(
+    store: Store, path: Path, identity: Identity, parameters: Parameters
+) -> LedgerWriter:
+    """Go on with the ledger of an open store, or begin it.
+
+    Args:
+        store: of the schema LEDGER.
+        path: what messages call it.
+        identity: of the platform it has to be of.
+        parameters: of its rules.
+
+    Raises:
+        LedgerForeign: it is of another platform.
+        LedgerError: its last lines do not lead to its head.
+    """
+    await store.transaction(lambda db: _identify(db, path, identity))
+    await store.read(lambda db: _check_tail(db, path, identity))
+    return LedgerWriter(store=store, identity=identity, parameters=parameters)
 
 
 def read_ledger(path: Path) -> Database:

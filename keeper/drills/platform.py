@@ -37,6 +37,9 @@ _LIQUIDITY_USD: Final = 100_000
 _VALID: Final = 0
 _BAND_E6: Final = 5_000
 _TOKEN_BYTES: Final = 32
+_POSTS_ALONE: Final = 1_000
+"""A platform of more markets is priced several in a transaction."""
+_POSTS_PER_TRANSACTION: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,7 @@ async def found_drill(
     positions_per_side: int,
     liquidity_usd: int = _LIQUIDITY_USD,
     stake_usd: int = _STAKE_USD,
+    active_markets: int = 0,
 ) -> DrillPlatform:
     """Found the platform with the script's markets, price it, and plant positions on both sides.
 
@@ -73,6 +77,7 @@ async def found_drill(
         positions_per_side: leveraged ones in every market; 0 plants none.
         liquidity_usd: L of every pool.
         stake_usd: what the vault can lend from.
+        active_markets: how many of them, the first ones, have makers and positions; 0: all.
 
     Raises:
         RpcFailure: the network did not answer.
@@ -82,7 +87,7 @@ async def found_drill(
     seeds = _seeds(script)
     config = SandboxConfig(
         markets=len(seeds),
-        active_markets_max=len(seeds),
+        active_markets_max=active_markets or len(seeds),
         slot_ms=slot_ms,
         stake_usd=stake_usd,
         liquidity_usd=liquidity_usd,
@@ -90,7 +95,7 @@ async def found_drill(
     )
     platform = await found_platform(rpc, config, cast, keeper, seeds)
     await _price(rpc, keeper, platform.markets, seeds)
-    planted = await _plant(rpc, cast, platform.markets, positions_per_side, stake_usd)
+    planted = await _plant(rpc, cast, platform.active, positions_per_side, stake_usd)
     await wait_confirmed(rpc)
     places = tuple(
         place
@@ -153,23 +158,20 @@ async def _price(
 ) -> None:
     """Post the first reading of every market as valid: leverage waits for it."""
     slot = await rpc.get_slot("processed")
-    posts: list[Deed] = [
-        (
-            [
-                update_prices(
-                    PROGRAM,
-                    keeper.pubkey(),
-                    market,
-                    price_class=_VALID,
-                    publish_slot=slot,
-                    readings=[(price_e6, _BAND_E6) for price_e6 in seed.prices_e6],
-                )
-            ],
-            [keeper],
+    posts = [
+        update_prices(
+            PROGRAM,
+            keeper.pubkey(),
+            market,
+            price_class=_VALID,
+            publish_slot=slot,
+            readings=[(price_e6, _BAND_E6) for price_e6 in seed.prices_e6],
         )
         for market, seed in zip(markets, seeds, strict=True)
     ]
-    await land_all(rpc, posts)
+    # Events' large readings would not fit: they are few, and go alone as they always did.
+    size = _POSTS_PER_TRANSACTION if len(posts) > _POSTS_ALONE else 1
+    await land_all(rpc, [(posts[at : at + size], [keeper]) for at in range(0, len(posts), size)])
 
 
 async def _plant(

@@ -39,6 +39,8 @@ class Settings:
     slot_ms: int = 40
     """150 slots make a price stale, 750 halted: 6 s and 30 s."""
     markets: int = 3
+    active_markets: int = 0
+    """Those with makers and planted positions, the first ones; 0: all."""
     start_e6: tuple[int, ...] = (500_000, 400_000, 620_000)
     """Truth at the start, over and over."""
     group_e6: tuple[int, ...] = ()
@@ -49,6 +51,8 @@ class Settings:
     """How far from where the script put it; 0 for a market that stands still."""
     positions_per_side: int = 3
     """Leveraged positions of every market and side, planted before the keeper starts."""
+    records_max: int = 100_000
+    """Transactions that the network remembers."""
     stake_usd: int = 2_000_000
     """What the vault holds before anything is lent."""
     feed: Mapping[str, int] = field(default_factory=dict)

@@ -95,6 +95,7 @@ async def run_world(
                 slot_ms=settings.slot_ms,
                 positions_per_side=settings.positions_per_side,
                 stake_usd=settings.stake_usd,
+                active_markets=settings.active_markets,
             )
         nursery.start_soon(house.tick, settings.tick_ms / 1_000)
         task_status.started(
@@ -140,6 +141,7 @@ def _localnet_config(settings: Settings, machine: Machine) -> LocalnetConfig:
         bank=BankConfig(
             seed=machine.genesis_seed,
             slot_ms=settings.slot_ms,
+            records_max=settings.records_max,
             confirmed_slots=1,
             finality_slots=8,
             past_blocks=_PAST_BLOCKS if settings.rpc_doors else 0,

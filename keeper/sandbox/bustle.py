@@ -74,14 +74,31 @@ class _View:
     chains: Mapping[Pubkey, Sequence[PlannedChain]]
 
 
-async def bustle(rpc: Rpc, config: SandboxConfig, cast: Cast, platform: Platform) -> None:
-    """Trade until cancelled; refusals are counted by reason, and a silent network is asked again."""
+async def bustle(
+    rpc: Rpc,
+    config: SandboxConfig,
+    cast: Cast,
+    platform: Platform,
+    *,
+    look_interval_s: float = LOOK_INTERVAL_S,
+    first_id: int = 1,
+) -> None:
+    """Trade until cancelled; refusals are counted by reason, and a silent network is asked again.
+
+    Args:
+        rpc: of the network.
+        config: how restless everybody is.
+        cast: who trades.
+        platform: where.
+        look_interval_s: between two looks at it.
+        first_id: of the actors' positions; those below are taken.
+    """
     statistics = BustleStatistics()
-    next_id: Counter[Pubkey] = Counter({actor.address: 1 for actor in cast.actors})
+    next_id: Counter[Pubkey] = Counter({actor.address: first_id for actor in cast.actors})
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_summarize, statistics)
-            await _look_and_trade(rpc, config, cast, platform, statistics, next_id)
+            await _look_and_trade(rpc, config, cast, platform, statistics, next_id, look_interval_s)
     finally:
         _log_summary("actors.ended", statistics)
 
@@ -93,6 +110,7 @@ async def _look_and_trade(
     platform: Platform,
     statistics: BustleStatistics,
     next_id: Counter[Pubkey],
+    look_interval_s: float,
 ) -> None:
     tick = 0
     due_s = trio.current_time()
@@ -116,7 +134,7 @@ async def _look_and_trade(
             statistics.refusals[f"rpc: {type(failure).__name__}"] += 1
             log.warning("actors.unanswered", reason=str(failure))
         tick += 1
-        due_s = max(due_s + LOOK_INTERVAL_S, trio.current_time())
+        due_s = max(due_s + look_interval_s, trio.current_time())
         await trio.sleep_until(due_s)
 
 

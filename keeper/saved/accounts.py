@@ -42,7 +42,7 @@ _KEY_MARKET_BITS: Final = 24
 _U64: Final = np.uint64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Table:
     """Accounts of one kind."""
 
@@ -101,7 +101,7 @@ class Table:
         return joined
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Accounts:
     """The program's accounts, in order."""
 

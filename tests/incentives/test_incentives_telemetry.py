@@ -8,6 +8,7 @@ from incentives.reading.reader import Delivery
 from incentives.standing import standing
 from incentives.telemetry import LedgerWatch, ledger_figures
 from state import metrics
+from state.in_loop import InLoopStore
 from state.sample import Sample, from_line, to_line
 from tests.incentives.written_ledger import IDENTITY, played
 
@@ -72,3 +73,13 @@ async def test_how_far_reading_got_is_told_at_once_and_the_rest_at_the_next_look
         for metric in metrics.METRICS
         if metric.name.startswith(("ledger", "mmt", "payout", "epochs"))
     }
+
+
+async def test_a_ledger_that_is_told_nothing_falls_behind_with_the_clock(autojump_clock, tmp_path):
+    watch = LedgerWatch(folder=tmp_path, slot_s=0.4)
+    watch.begin(InLoopStore(), 1_000)
+    assert 0 == watch.gather(1, is_last=False).get(metrics.LEDGER_LAG)
+    await trio.sleep(400)
+    assert 1_000 == watch.gather(2, is_last=False).get(metrics.LEDGER_LAG)
+    watch.note(Delivery(events=(), through_slot=2_000, series={}, finalized_slot=2_003, pages=1))
+    assert 3 == watch.gather(3, is_last=False).get(metrics.LEDGER_LAG)

@@ -108,10 +108,14 @@ async def _freeze(scene: Scene) -> None:
     """Let the only node stop at a block, and go on answering."""
     (node,) = scene.world.localnet.nodes
     stood = scene.bank.height_at("processed")
+
+    async def stand() -> None:
+        while True:
+            node.lag_blocks = scene.bank.height_at("processed") - stood
+            await trio.sleep(scene.stage.settings.slot_s / 2)
+
     scene.cause()
-    while not scene.monitor.fires(scene.rule):
-        node.lag_blocks = scene.bank.height_at("processed") - stood
-        await trio.sleep(scene.stage.settings.slot_s / 2)
+    await scene.fires_while(stand)
     scene.mend()
     node.lag_blocks = 0
 

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,7 @@ import trio
 from bench.alerts.cause import Cause
 from bench.alerts.scene import Scene, Script, on_machine, on_stage
 from bench.alerts.settings import BUSY, SLOW
-from keeper.drills.faults import Blackhole, Family, Refuse
+from keeper.drills.faults import Family, Refuse
 from keeper.drills.proxy import HOST
 from keeper.monitor.alarms import open_alarms
 from keeper.monitor.sink_config import SinkConfig
@@ -27,8 +27,9 @@ _DISK_MIB: Final = 1_100
 """Enough to begin with: operators are told below 1,024."""
 _STOPPED_S: Final = 1.6
 _RUNNING_S: Final = 0.4
-_LOCKED_S: Final = 0.15
-_FREE_S: Final = 0.02
+_LOCKED_S: Final = 0.16
+_FREE_S: Final = 0.07
+"""A commit waits for a quarter of a second at most, and looks every twentieth."""
 
 
 async def _kill(scene: Scene) -> None:
@@ -79,25 +80,39 @@ def _small_disk(folder: Path) -> Generator[None]:
 
 async def _stop_and_go(scene: Scene) -> None:
     """Give the keeper's process a processor for a fifth of the time only."""
+    pid = scene.child.pid
+
+    async def starve() -> None:
+        try:
+            while True:
+                os.kill(pid, signal.SIGSTOP)
+                await trio.sleep(_STOPPED_S)
+                os.kill(pid, signal.SIGCONT)
+                await trio.sleep(_RUNNING_S)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     scene.cause()
-    while not scene.monitor.fires(scene.rule):
-        os.kill(scene.child.pid, signal.SIGSTOP)
-        await trio.sleep(_STOPPED_S)
-        os.kill(scene.child.pid, signal.SIGCONT)
-        await trio.sleep(_RUNNING_S)
+    await scene.fires_while(starve)
     scene.mend()
 
 
 async def _hold_the_lock(scene: Scene) -> None:
-    """Let another process write to the keeper's database nearly all the time."""
+    """Let another process write to the keeper's database most of the time."""
     (path,) = (scene.folder / "state").glob("keeper-*.db")
-    other = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
+    other = sqlite3.connect(path, isolation_level=None, timeout=10)
+
+    async def write() -> None:
+        while True:
+            other.execute("BEGIN IMMEDIATE")
+            try:
+                await trio.sleep(_LOCKED_S)
+            finally:
+                other.execute("ROLLBACK")
+            await trio.sleep(_FREE_S)
+
     scene.cause()
-    while not scene.monitor.fires(scene.rule):
-        await trio.to_thread.run_sync(other.execute, "BEGIN IMMEDIATE")
-        await trio.sleep(_LOCKED_S)
-        other.execute("ROLLBACK")
-        await trio.sleep(_FREE_S)
+    await scene.fires_while(write)
     scene.mend()
     other.close()
 
@@ -138,14 +153,15 @@ async def _hang_the_pager(scene: Scene) -> None:
         scene.monitor.bell = None
 
 
-async def _answer_nothing(scene: Scene) -> None:
-    """Take every connection to the cluster, and never answer."""
-    (door,) = scene.world.rpc_doors
+async def _hang_the_disk(scene: Scene) -> None:
+    """Let the disk take what is to be committed, and not answer."""
     scene.cause()
-    door.set(Blackhole())
+    for store in scene.task.stores.stores:
+        store.answers = trio.Event()
     await scene.fires()
     scene.mend()
-    door.set()
+    for store in scene.task.stores.stores:
+        store.answers.set()
 
 
 CAUSES: Final = (
@@ -167,7 +183,7 @@ CAUSES: Final = (
     ),
     Cause(
         rule="commits_slow",
-        how="another process holds the database's write lock nearly all the time",
+        how="another process holds the database's write lock two thirds of the time",
         run=on_machine("commits_slow", _hold_the_lock, BUSY),
     ),
     Cause(
@@ -183,11 +199,9 @@ CAUSES: Final = (
     ),
     Cause(
         rule="task_stuck",
-        how="the cluster takes connections and answers nothing",
-        run=on_stage("task_stuck", _answer_nothing, replace(SLOW, rpc_doors=1)),
-        also=frozenset(
-            {"rpc_down", "rpc_all_down", "platform_unseen", "work_overdue", "lane_stalled"}
-        ),
+        how="the disk does not answer a commit",
+        run=on_stage("task_stuck", _hang_the_disk, BUSY),
+        also=frozenset({"work_overdue", "lane_stalled"}),
     ),
     Cause(
         rule="alerts_undelivered",

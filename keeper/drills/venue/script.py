@@ -4,8 +4,8 @@ Core: the caller hands in the clock. The truth wanders a little around what the 
 family follows it unless it was told otherwise. A judge later asks this log whether a posted price was ever said.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from keeper.drills.faults import HONEST, Family, Shape, Telling
@@ -60,6 +60,8 @@ class _Said:
     traded_e6: int
     """The last trade: nobody trades in a drill, so that the books' hashes stay what a reader expects."""
     last_frame: Frame | None = None
+    books: dict[tuple[bool, int, int], Body] = field(default_factory=dict)
+    """Of this depth, by side, time and tick: thousands are asked for again and again, unchanged."""
 
 
 class ScriptedVenue:
@@ -183,6 +185,7 @@ class ScriptedVenue:
         if depth == before:
             return []
         said.depth, said.price_e6, said.stamp_ms = depth, price_e6, self.time_ms
+        said.books.clear()
         return self._frames_of(market, before) if family is Family.STREAM else []
 
     # The stream
@@ -253,10 +256,11 @@ class ScriptedVenue:
         price = None if book is None else touch_of(_object(book)).side(side)
         return None if price is None else Answer({"price": price})
 
-    def listings(self) -> Sequence[Answer]:
-        """Return Gamma's markets."""
+    def listings(self, token_ids: Collection[str] = ()) -> Sequence[Answer]:
+        """Return Gamma's markets: all, or those of these tokens."""
         answers = []
-        for market in self.markets:
+        numbers = {self._of_token[one][0] for one in token_ids if one in self._of_token}
+        for market in [self.markets[n] for n in sorted(numbers)] if token_ids else self.markets:
             said = self._said[Family.GAMMA, market.number]
             if said.telling.shape is not Shape.OMITTED:
                 told = self._told_market(Family.GAMMA, market.number)
@@ -279,13 +283,19 @@ class ScriptedVenue:
 
     def _book(self, family: Family, number: int, *, is_yes: bool) -> Body:
         said = self._said[family, number]
-        return book_body(
-            self._told_market(family, number),
-            said.depth,
-            is_yes=is_yes,
-            time_ms=self.time_ms if said.telling.is_restamped else said.stamp_ms,
-            last_trade_e6=said.traded_e6,
-        )
+        time_ms = self.time_ms if said.telling.is_restamped else said.stamp_ms
+        key = is_yes, time_ms, said.telling.tick_e6
+        if key not in said.books:
+            if said.telling.is_restamped:
+                said.books.clear()
+            said.books[key] = book_body(
+                self._told_market(family, number),
+                said.depth,
+                is_yes=is_yes,
+                time_ms=time_ms,
+                last_trade_e6=said.traded_e6,
+            )
+        return said.books[key]
 
     def _told_market(self, family: Family, number: int) -> SandboxMarket:
         return replace(self.markets[number], tick_e6=self._said[family, number].telling.tick_e6)

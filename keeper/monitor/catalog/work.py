@@ -145,7 +145,10 @@ def rules(slot_s: float) -> tuple[Rule, ...]:
         Rule(
             name="chains_stuck",
             level=Level.INFO,
-            expression=figure(m.CHAINS_STUCK) > 0,
+            # A price worse than the chain's own limit is its owner's word, and no fault.
+            expression=(figure(m.CHAINS_STUCK) > 0).unless(
+                figure(m.CHAINS_STUCK, refusal="SLIPPAGE")
+            ),
             for_s=150 * slot_s,
             keep_s=120.0,
             summary="{value:.0f} chains wait because of {refusal}",

@@ -3,7 +3,7 @@
 Core.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,8 +46,8 @@ class VenueContent(Protocol):
         """Return {"price"}: BUY is the best bid, SELL the best ask."""
         ...
 
-    def listings(self) -> Sequence[Answer]:
-        """Return every Gamma market, in a stable order."""
+    def listings(self, token_ids: Collection[str] = ()) -> Sequence[Answer]:
+        """Return Gamma's markets, in a stable order: all, or at least those of these tokens."""
         ...
 
     def opening_frames(self, token_ids: Sequence[str]) -> Sequence[Frame]:

@@ -31,20 +31,20 @@ def gamma_routes(venue: Venue) -> list[Route]:
 
 
 async def _markets(content: VenueContent, request: Request) -> Response:
-    found = _selected(content.listings(), request)
+    found = _selected(content, request)
     start, limit = _whole(request, "offset", 0), _whole(request, "limit", _LIMIT_DEFAULT)
     page = found[start : start + min(limit, _LIMIT_MAX)]
     return answered_list([answer.body for answer in page], page)
 
 
 async def _markets_keyset(content: VenueContent, request: Request) -> Response:
-    return _keyset(request, "markets", _selected(content.listings(), request))
+    return _keyset(request, "markets", _selected(content, request))
 
 
 async def _events_keyset(content: VenueContent, request: Request) -> Response:
     events = [
         Answer(event_body(cast("Body", answer.body)), answer.recorded_body)
-        for answer in _selected(content.listings(), request)
+        for answer in _selected(content, request)
     ]
     return _keyset(request, "events", events)
 
@@ -60,14 +60,14 @@ def _keyset(request: Request, name: str, found: Sequence[Answer]) -> Response:
     return answered_list(body, page.items)
 
 
-def _selected(listings: Sequence[Answer], request: Request) -> list[Answer]:
+def _selected(content: VenueContent, request: Request) -> list[Answer]:
     """Filter by condition, question and token ids and the closed flag, which defaults to open markets only."""
     conditions = set(request.query_params.getlist("condition_ids"))
     questions = set(request.query_params.getlist("question_ids"))
     tokens = set(request.query_params.getlist("clob_token_ids"))
     is_closed = request.query_params.get("closed", "false") == "true"
     selected = []
-    for answer in listings:
+    for answer in content.listings(tokens):
         body = cast("Body", answer.body)
         if bool(body.get("closed", False)) is not is_closed:
             continue

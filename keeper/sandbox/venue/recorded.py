@@ -5,7 +5,7 @@ several agree it is set aside, and the reason is kept.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -54,7 +54,7 @@ class RecordedVenue:
             None if price is None else Answer({"price": price}, self.books[token_id].recorded_body)
         )
 
-    def listings(self) -> Sequence[Answer]:
+    def listings(self, token_ids: Collection[str] = ()) -> Sequence[Answer]:  # noqa: ARG002 - they are few
         """Return the recorded Gamma markets."""
         return self.markets
 

@@ -3,7 +3,7 @@
 Core: the caller says what time it is and when a tick passes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final, cast
@@ -194,7 +194,7 @@ class SimulatedVenue:
             return None
         return Answer({"price": touch_of(cast("Body", book.body)).side(side)})
 
-    def listings(self) -> Sequence[Answer]:
+    def listings(self, token_ids: Collection[str] = ()) -> Sequence[Answer]:  # noqa: ARG002 - they are few
         """Return the Gamma markets, and the placeholders of groups among them."""
         quoted = {each.market.number: each for each in self._quoted}
         listed = sorted([*self.markets, *self._placeholders], key=lambda market: market.number)

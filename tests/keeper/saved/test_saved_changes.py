@@ -2,7 +2,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench._snapshot_world import States
@@ -60,7 +60,7 @@ def test_a_minute_of_the_platform_is_told_by_its_changes(
     assert list(after(following, first, states.program).pairs()) == list(first.pairs())
 
 
-@settings(max_examples=40)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 10**9))
 def test_any_changes_at_all_lead_to_the_next_state(states: States, seed: int) -> None:
     draws = Random(seed)

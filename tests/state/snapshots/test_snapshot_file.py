@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from state.errors import StateDiskFull, StateError
@@ -103,6 +103,7 @@ def test_every_damage_has_its_sentence_and_names_the_file(
     assert str(path) in str(refused.value)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=500))
 def test_no_bytes_are_taken_for_a_header_that_are_none(data: bytes) -> None:
     with pytest.raises(SnapshotDamaged):
