@@ -2,6 +2,7 @@
 
     make bench                                every benchmark that tells figures; at the end the claims, each with its answer
     make bench ARGS="scan packing"            these
+    make bench ARGS=incentives:commit         one with arguments of its own, commas between them; kept by itself
     make bench ARGS=--missing                 those of which nothing is kept yet: goes on where an earlier run was ended
     make bench ARGS=--list                    all there are, with what is kept of them
     make bench ARGS="--write-docs"            docs/performance.md out of what is kept
@@ -68,7 +69,7 @@ def main() -> int:
     parser.add_argument("--page", type=Path, help="write a page with plots; measure nothing")
     asked = parser.parse_args()
     known = benchmarks()
-    unknown = sorted(set(asked.names) - set(known))
+    unknown = sorted({name.partition(":")[0] for name in asked.names} - set(known))
     if unknown:
         print(f"no benchmark named {', '.join(unknown)}: expected some of {', '.join(known)}")
         return 2
@@ -82,7 +83,7 @@ def main() -> int:
     failed = [
         name
         for place, name in enumerate(wanted)
-        if not _run(name, f"{place + 1} of {len(wanted)}", tells=known[name])
+        if not _run(name, f"{place + 1} of {len(wanted)}", tells=known[name.partition(":")[0]])
     ]
     kept = read_kept(FOLDER)
     if asked.json:
@@ -108,7 +109,9 @@ def _run(name: str, place: str, *, tells: bool) -> bool:
     guess = f", about {before.took_s:.0f} s" if before else ""
     print(f"\n== {name} ({place}{guess})", file=sys.stderr, flush=True)
     started_s = time.monotonic()
-    command = [sys.executable, "-m", f"bench.{name}", *(["--json"] if tells else [])]
+    module, _, arguments = name.partition(":")
+    command = [sys.executable, "-m", f"bench.{module}", *filter(None, arguments.split(","))]
+    command += ["--json"] if tells else []
     ended = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     took_s = time.monotonic() - started_s
     lines = ended.stdout.strip().splitlines()

@@ -13,8 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench.report.figure import Beside, Figure, Goal, tell
 from tests.pipeline.processes import free_ports, started, write_config
 
+GOAL_MB = 200.0
 KEEPER = [sys.executable, "-m", "keeper.cli.main"]
 PEAK = """
 import resource, sys
@@ -37,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--markets", type=int, default=1_000)
     parser.add_argument("--for", dest="for_s", type=int, default=45)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     ports = free_ports(2)
     with tempfile.TemporaryDirectory() as folder:
@@ -64,13 +67,28 @@ def main() -> None:
     _, imports_mb = run(["check", "--config", "keeper.toml"])
     found = json.loads(text)
     priced = sum(found["prices"]["by_class"].values())
-    print(
-        f"peak {peak_mb:.0f} MB with {priced} of {options.markets} markets priced and "
-        f"{found['prices']['posted']} prices posted in {found['run_s']:.0f} s, target 200 MB; "
-        f"`keeper check` alone {imports_mb:.0f} MB"
-    )
     own_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1_024
-    print(f"largest process of this benchmark, sandbox included: {own_mb:.0f} MB")
+    print(
+        f"{found['prices']['posted']} prices posted in {found['run_s']:.0f} s; "
+        f"largest process of this benchmark, sandbox included: {own_mb:.0f} MB",
+        file=sys.stderr,
+    )
+    figures = [
+        Figure(
+            name=f"memory of a keeper at rest, {options.markets:,} markets, at most",
+            unit="MB",
+            runs=(peak_mb,),
+            goal=Goal(value=GOAL_MB, source="issue 2"),
+            limit=Beside(name="`keeper check` alone", value=imports_mb),
+        ),
+        Figure(
+            name=f"markets without a price, of {options.markets:,}",
+            unit="",
+            runs=(float(options.markets - priced),),
+            goal=Goal(value=0.0, source="there is something to hold"),
+        ),
+    ]
+    tell("at_rest", figures, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 
+from bench.report.figure import Beside, Figure, tell
 from keeper.execute import Kit, Shipment, job_refs, open_lane, ship, watch_blockhashes
 from keeper.lane_config import LaneConfig
 from keeper.newest import Newest
@@ -169,6 +170,7 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=16)
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--slot-ms", type=int, default=400)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     payers = [Keypair(), Keypair()]
@@ -177,17 +179,26 @@ def main() -> None:
     print(
         f"flood: {flooding.landed} transactions landed in {took_s:.1f} s "
         f"({flooding.landed / took_s:.0f} a second), {options.in_flight} in flight; slots of {options.slot_ms} ms; "
-        f"the keeper used {100 * busy:.0f} % of a core, load {os.getloadavg()[0]:.0f} on {os.cpu_count()}"
+        f"the keeper used {100 * busy:.0f} % of a core, load {os.getloadavg()[0]:.0f} on {os.cpu_count()}",
+        file=sys.stderr,
     )
-    print(f"{'sparse lane':<14}{'samples':>8}{'p50 ms':>9}{'p99 ms':>9}")
-    for name, found in (("quiet", quiet), ("beside flood", beside)):
-        p50, p99 = percentile(found, 50), percentile(found, 99)
-        print(f"{name:<14}{len(found):>8}{p50:>9.0f}{p99:>9.0f}")
-    added = [percentile(beside, at) - percentile(quiet, at) for at in (50, 99)]
-    slots = [each / options.slot_ms for each in added]
-    print(
-        f"the flood adds {added[0]:.0f} ms at p50 ({slots[0]:.1f} slots), {added[1]:.0f} ms at p99 ({slots[1]:.1f})"
+    figures = [
+        Figure(
+            name=f"a sparse lane beside a lane that floods, p{at} of {len(beside)}",
+            unit="ms",
+            runs=(percentile(beside, at),),
+            limit=Beside(name=f"alone, p{at} of {len(quiet)}", value=percentile(quiet, at)),
+        )
+        for at in (50, 99)
+    ]
+    figures.append(
+        Figure(
+            name=f"landed by the flood, {options.in_flight} in flight",
+            unit="1/s",
+            runs=(flooding.landed / took_s,),
+        )
     )
+    tell("lanes", figures, as_json=options.json)
 
 
 if __name__ == "__main__":

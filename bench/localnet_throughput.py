@@ -79,7 +79,7 @@ def main() -> None:
         name=f"{asked.transactions:,} signed transfers handed to the local network in process",
         unit="1/s",
         runs=tuple(bank),
-        goal=Goal(value=GOAL_PER_S, is_most=False, source="issue 3"),
+        goal=Goal(value=GOAL_PER_S, is_most=False, source="issue 2"),
         limit=Beside(name="LiteSVM alone", value=statistics.median(raw)),
     )
     tell("localnet_throughput", [figure], as_json=asked.json)

@@ -31,6 +31,7 @@ import trio
 
 from bench._stream_feeder import Book as FedBook
 from bench._stream_feeder import token_id_of
+from bench.report.figure import Beside, Figure, Goal, tell
 from keeper.newest import Newest
 from keeper.prices.appraiser import Appraiser
 from keeper.prices.board import PriceBoard
@@ -43,6 +44,7 @@ from keeper.prices.stream import StreamSource
 from keeper.prices.stream_frames import FrameReader
 from keeper.prices.venue_http import open_client
 
+GOAL_PER_S: Final = 5_000.0
 GOAL_P99_MS: Final = 5.0
 GOAL_BOOKS_MB: Final = 100.0
 GOAL_GROWTH_MB: Final = 5.0
@@ -238,41 +240,75 @@ def _share(waits_ms: tuple[float, ...], share: float) -> float:
 
 
 def main() -> int:
-    """Measure, and print the table; non-zero when a target is missed."""
+    """Measure; non-zero when a target is missed."""
     parser = argparse.ArgumentParser(description="Book updates from a socket to the board.")
     parser.add_argument("--tokens", type=int, default=4_000)
     parser.add_argument("--rate", type=int, default=5_000, help="updates a second")
     parser.add_argument("--for", dest="for_s", type=float, default=20.0, help="seconds")
     parser.add_argument("--frames", type=int, default=1_000_000)
+    parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    limit_us = parsing_us()
+    limit = Beside(name="json.loads of a frame alone", value=parsing_us())
     held_mb = books_mb()
     paced = trio.run(over_sockets, asked.tokens, asked.rate, asked.for_s)
     flood = trio.run(over_sockets, asked.tokens, 0, asked.for_s / 4)
     replay = trio.run(in_process, asked.frames)
-    p50, p99, p999 = (_share(paced.waits_ms, share) for share in (0.5, 0.99, 0.999))
-    grown_mb = replay.after_mb - replay.before_mb
-    rows = (
-        (f"{asked.rate} updates/s offered over {asked.tokens} tokens", f"{paced.offered} written, {paced.lost} without a price, troubles {paced.troubles or 'none'}"),
-        ("  frame written to price published", f"p50 {p50:.2f} ms   p99 {p99:.2f} ms   p99.9 {p999:.2f} ms"),
-        ("  one core", f"{paced.cpu_us:.0f} us an update, {paced.cpu_us * asked.rate / 1e4:.0f} % busy"),
-        ("  ready, but without a core", f"{paced.queued_share:.0%} of the time: other programs' doing"),
-        ("as many as it takes", f"{flood.rate:.0f} updates/s, {flood.cpu_us:.0f} us each"),
-        (f"{asked.frames} frames in process", f"{replay.cpu_us:.0f} us each; {replay.before_mb:.1f} MB before, {replay.after_mb:.1f} MB after"),
-        (f"{BOOKS} books of 63 levels a side", f"{held_mb:.1f} MB"),
-        ("this machine, json.loads of a frame alone", f"{limit_us:.1f} us"),
-    )  # fmt: skip
-    for what, found in rows:
-        print(f"{what:<48} {found}")
-    goals = (
-        (f"p99 of {GOAL_P99_MS} ms", p99 <= GOAL_P99_MS),
-        (f"books in {GOAL_BOOKS_MB} MB", held_mb <= GOAL_BOOKS_MB),
-        (f"memory flat to {GOAL_GROWTH_MB} MB", grown_mb <= GOAL_GROWTH_MB),
-    )
-    missed = [goal for goal, is_met in goals if not is_met]
-    print("missed: " + ", ".join(missed) if missed else "every target met")
-    return len(missed) and 1
+    offered = f"{asked.rate:,} updates a second offered over {asked.tokens:,} tokens"
+    figures = [
+        *(
+            Figure(
+                name=f"frame written to price published, {name}, {offered}",
+                unit="ms",
+                runs=(_share(paced.waits_ms, share),),
+                goal=Goal(value=GOAL_P99_MS, source="issue 4") if name == "p99" else None,
+            )
+            for name, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
+        ),
+        Figure(
+            name=f"updates without a price, of {paced.offered:,}",
+            unit="",
+            runs=(float(paced.lost),),
+            goal=Goal(value=0.0, source="issue 4"),
+        ),
+        Figure(
+            name="processor of one update over a socket",
+            unit="µs",
+            runs=(paced.cpu_us,),
+            limit=limit,
+        ),
+        Figure(
+            name="time that other programs kept this one from a core",
+            unit="%",
+            runs=(100 * paced.queued_share,),
+        ),
+        Figure(
+            name="updates taken over a socket, as many as it takes",
+            unit="1/s",
+            runs=(flood.rate,),
+            goal=Goal(value=GOAL_PER_S, is_most=False, source="issue 4"),
+            limit=Beside(name="json.loads of frames alone", value=1e6 / limit.value),
+        ),
+        Figure(
+            name="processor of one update in process", unit="µs", runs=(replay.cpu_us,), limit=limit
+        ),
+        Figure(
+            name=f"memory grown over {asked.frames:,} frames",
+            unit="MB",
+            runs=(replay.after_mb - replay.before_mb,),
+            goal=Goal(value=GOAL_GROWTH_MB, source="issue 4"),
+        ),
+        Figure(
+            name=f"{BOOKS:,} books of 63 levels a side",
+            unit="MB",
+            runs=(held_mb,),
+            goal=Goal(value=GOAL_BOOKS_MB, source="issue 4"),
+        ),
+    ]
+    if paced.troubles:
+        print(f"troubles: {paced.troubles}", file=sys.stderr)
+    tell("price_stream", figures, as_json=asked.json)
+    return int(any(figure.is_met is False for figure in figures))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 Two local networks' sockets on loopback, real time. `python -m bench.rpc_pool`
 """
 
+import argparse
 import statistics
 import time
 
 import httpx
 import trio
 
+from bench.report.figure import Beside, Figure, tell
 from programs.localnet.bank import BankConfig
 from programs.localnet.server import Localnet, LocalnetConfig, serve
 from programs.rpc_http import open_rpc
@@ -19,17 +21,18 @@ _ROUNDS = 2_000
 _BATCH = 100
 
 
-async def main() -> None:
-    """Measure and print."""
+async def measure() -> list[Figure]:
+    """Measure both."""
     async with trio.open_nursery() as nursery:
         config = LocalnetConfig(port=0, endpoints=2, bank=BankConfig(slot_ms=400))
-        await _overhead(await nursery.start(serve, config))
+        figures = [await _overhead(await nursery.start(serve, config))]
         for how in ("cut", "hanging"):
-            await _failover(await nursery.start(serve, config), how)
+            figures += await _failover(await nursery.start(serve, config), how)
         nursery.cancel_scope.cancel()
+    return figures
 
 
-async def _overhead(network: Localnet) -> None:
+async def _overhead(network: Localnet) -> Figure:
     """Alternate batches of bare and pooled calls, and count processor time, the server's included in both."""
     params = ({"commitment": "confirmed"},)
     bare_us: list[float] = []
@@ -46,13 +49,15 @@ async def _overhead(network: Localnet) -> None:
                 await rpc.get_slot("confirmed")
             bare_us.append((middle_s - began_s) / _BATCH * 1e6)
             pooled_us.append((time.process_time() - middle_s) / _BATCH * 1e6)
-    bare, pooled = statistics.median(bare_us), statistics.median(pooled_us)
-    print(
-        f"one call: {bare:.0f} us of processor bare, {pooled:.0f} us through the pool: {pooled - bare:+.0f} us"
+    return Figure(
+        name="processor of one call through the pool of endpoints, the server's included",
+        unit="µs",
+        runs=tuple(pooled_us),
+        limit=Beside(name="a bare call over the same sockets", value=statistics.median(bare_us)),
     )
 
 
-async def _failover(network: Localnet, how: str) -> None:
+async def _failover(network: Localnet, how: str) -> list[Figure]:
     """Let the endpoint in use die in the middle of reads, one after the other."""
     settings = RpcSettings(try_timeout_s=1.0)
     urls = [address.url for address in network.addresses]
@@ -65,11 +70,28 @@ async def _failover(network: Localnet, how: str) -> None:
             await rpc.get_latest_blockhash("confirmed")
             took_ms.append((time.perf_counter() - began_s) * 1e3)
     usual = statistics.median(took_ms[10:100])
-    print(
-        f"first {how:8} usual read {usual:.1f} ms; the slowest after the death "
-        f"{max(took_ms[100:]):.1f} ms, reads over 10x usual: {sum(t > 10 * usual for t in took_ms[100:])}"
-    )
+    return [
+        Figure(
+            name=f"the slowest read after the first endpoint's death ({how})",
+            unit="ms",
+            runs=(max(took_ms[100:]),),
+            limit=Beside(name="a read before it", value=usual),
+        ),
+        Figure(
+            name=f"reads over ten times the usual, of 200 after it ({how})",
+            unit="",
+            runs=(float(sum(took > 10 * usual for took in took_ms[100:])),),
+        ),
+    ]
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m bench.rpc_pool", description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    tell("rpc_pool", trio.run(measure), as_json=asked.json)
 
 
 if __name__ == "__main__":
-    trio.run(main)
+    main()

@@ -7,6 +7,7 @@ outside the drill's own modules (tracemalloc, by the allocating line). What libr
 its log of requests and notices, and the chain's records, grow by some 300 KiB an hour; the limit is that and a little more.
 """
 
+import argparse
 import gc
 import resource
 import sys
@@ -14,6 +15,7 @@ import time
 import tracemalloc
 from dataclasses import replace
 
+from bench.report.figure import Figure, Goal, tell
 from keeper.drills.model import PhaseName
 from keeper.drills.scenarios.long_silences import ROTATION_FOR_AN_HOUR
 from keeper.drills.scenarios.unhurried import close_calmly, open_calmly
@@ -37,6 +39,9 @@ def held_bytes():
 
 def main():
     """Play, and take stock."""
+    parser = argparse.ArgumentParser(prog="python -m bench.virtual_hours", description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
     stock = []
 
     async def work_for_hours(stage):
@@ -55,13 +60,33 @@ def main():
     took_s = time.process_time() - before_s
     virtual_h = result.phases[-1].ends_s / 3_600
     growth = stock[-1] - stock[0]
-    print(f"{virtual_h:.2f} virtual hours in {took_s:.0f} CPU s, memory traced: {result.passed=}")
-    print("held by the keeper, KiB every quarter of an hour:", *(each // 1024 for each in stock))
-    print(
-        f"peak of the whole process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB"
-    )
-    print(f"growth {growth / 1024:.0f} KiB in {QUARTERS / 4:g} hours")
-    return 0 if result.passed and growth <= GROWTH_BYTES_MAX else 1
+    held = " ".join(str(each // 1024) for each in stock)
+    print(f"held by the keeper, KiB every quarter of an hour: {held}", file=sys.stderr)
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures = [
+        Figure(
+            name=f"memory that a keeper grows by in {QUARTERS / 4:g} virtual hours",
+            unit="KiB",
+            runs=(growth / 1024,),
+            goal=Goal(
+                value=GROWTH_BYTES_MAX / 1024, source="the drill's own records, and a little"
+            ),
+        ),
+        Figure(
+            name=f"processor of {virtual_h:.2f} virtual hours, memory traced",
+            unit="s",
+            runs=(took_s,),
+        ),
+        Figure(name="peak of the whole process", unit="MiB", runs=(peak_mib,)),
+        Figure(
+            name="hours that ended with a verdict missed",
+            unit="",
+            runs=(float(not result.passed),),
+            goal=Goal(value=0.0, source="the drill"),
+        ),
+    ]
+    tell("virtual_hours", figures, as_json=asked.json)
+    return int(any(figure.is_met is False for figure in figures))
 
 
 if __name__ == "__main__":

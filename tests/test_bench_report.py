@@ -10,7 +10,7 @@ from bench.__main__ import DATA, DOCUMENT, benchmarks
 from bench.report.claims import CLAIMS
 from bench.report.figure import Beside, Figure, Goal, line_of
 from bench.report.kept import Kept, figure_of, kept_of, read_kept, write_kept
-from bench.report.performance import claim_lines, document_of, number, page_of
+from bench.report.performance import answered, claim_lines, document_of, number, page_of
 from bench.report.ratios import BOUNDS, Bound, bounds, ratio_of
 
 FIGURE = Figure(
@@ -28,6 +28,7 @@ KEPT = Kept(
     commit="abc",
     took_s=1.0,
     machine="a machine",
+    load=1.5,
     figures=(FIGURE, Figure(name="another", unit="", runs=(0.0,))),
 )
 
@@ -55,6 +56,13 @@ def test_a_claim_is_answered_or_said_to_be_open():
     assert "    a scan of 10 things: 2 ms, met" in lines
     assert "    limit: 0.5 ms (copying)" in lines
     assert sum("not measured" in line for line in lines) == len(CLAIMS) - 1
+
+
+def test_the_latest_figure_answers_a_claim_whichever_was_read_first():
+    later = replace(KEPT, benchmark="scan:--runs,9", measured="2026-01-02T00:00Z")
+    newer = replace(later, figures=(replace(FIGURE, runs=(9.0,)),))
+    for kept in ({"scan": KEPT, "part": newer}, {"part": newer, "scan": KEPT}):
+        assert answered(kept)["positions"].value == 9.0
 
 
 def test_the_document_and_the_page_have_every_figure():

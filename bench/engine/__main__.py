@@ -1,11 +1,12 @@
 """Liquidations landed per second, end to end, and how soon after they are due.
 
-    python -m bench.engine [--markets 200] [--positions 150] [--json]     # a flood: all of them due at once
-    python -m bench.engine --quiet [--falls 40] [--json]                  # a few become due now and then
+    python -m bench.engine [--json]             # both of:
+    python -m bench.engine --flood [--json]     # 200 markets of 150 positions fall due at once
+    python -m bench.engine --quiet [--json]     # a few become due now and then
 
 Three processes: a local network with the real bytecode, the keeper's engine on a real database, and this one, which makes
 the price fall and reads the chain's own events afterwards. Beside it, in the same run: the same liquidations ready signed
-from a bare client over the same sockets, and executed inside of the network's process.
+from a bare client over the same sockets, twenty in a transaction and one in each, and executed inside of the network's process.
 
 The floor of the quiet mode: the network tells of a slot's changes at its end, so what falls due in a slot lands in the next
 one at the earliest, and is confirmed once two more blocks lie on top: 1 slot to landed, and 2 slots (800 ms) from when the
@@ -17,17 +18,20 @@ import base64
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
 import trio
 
+from bench.engine.network import TARGETS_PER_TRANSACTION
+from bench.report.figure import Beside, Figure, Goal, tell
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
 
@@ -104,7 +108,7 @@ def _pipe(stream: IO[str] | None) -> IO[str]:
 
 @contextmanager
 def _stage(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Process, Process]]:
-    markets = options.markets + _BARE_MARKETS * 2
+    markets = options.markets + _BARE_MARKETS * 3
     sizes = ("--markets", markets, "--positions", options.positions, "--slot-ms", options.slot_ms)
     network = Process("bench.engine.network", *sizes)
     try:
@@ -243,12 +247,15 @@ def _percentile(values: Sequence[float], percent: int) -> float | None:
 
 def _bare(network: Process, url: str) -> dict[str, Any]:
     """Send liquidations that are ready signed, as fast as the sockets take them; then without sockets."""
-    ready = network.ask(f"signed {_BARE_MARKETS}")
-    wires = [base64.b64decode(wire) for wire in ready["wires"]]
-    elapsed_s = trio.run(_send_all, url, wires)
+    per_s = []
+    for each in (TARGETS_PER_TRANSACTION, 1):
+        ready = network.ask(f"signed {_BARE_MARKETS} {each}")
+        wires = [base64.b64decode(wire) for wire in ready["wires"]]
+        per_s.append(round(ready["due"] / trio.run(_send_all, url, wires)))
     inside = network.ask(f"bare {_BARE_MARKETS}")
     return {
-        "bare_client_per_s": round(ready["due"] / elapsed_s),
+        "bare_client_per_s": per_s[0],
+        "one_action_per_transaction_per_s": per_s[1],
         "inside_the_network_per_s": round(inside["due"] / inside["elapsed_s"]),
     }
 
@@ -268,36 +275,108 @@ async def _send_all(url: str, wires: Sequence[bytes]) -> float:
         return time.perf_counter() - started_s
 
 
+def _flood_figures(found: Sequence[dict[str, Any]]) -> list[Figure]:
+    return [
+        Figure(
+            name=f"liquidations landed end to end, {found[0]['due']:,} due at once",
+            unit="1/s",
+            runs=tuple(float(each["landed_per_s"]) for each in found),
+            goal=Goal(value=GOAL_PER_S, is_most=False, source="issue 5"),
+            baseline=Beside(
+                name="one action per transaction, ready signed, over the same sockets",
+                value=_median(found, "one_action_per_transaction_per_s"),
+            ),
+            limit=Beside(
+                name=f"{TARGETS_PER_TRANSACTION} in each, ready signed, over the same sockets",
+                value=_median(found, "bare_client_per_s"),
+            ),
+        ),
+        Figure(
+            name="liquidations executed inside the network's process, no sockets",
+            unit="1/s",
+            runs=tuple(float(each["inside_the_network_per_s"]) for each in found),
+        ),
+        Figure(
+            name="positions liquidated in one transaction",
+            unit="",
+            runs=tuple(float(each["per_transaction"]) for each in found),
+        ),
+        *_faults("flood", found),
+    ]
+
+
+def _quiet_figures(found: Sequence[dict[str, Any]]) -> list[Figure]:
+    slots = [each["due_to_landed_slots"] for each in found]
+    return [
+        Figure(
+            name="due to landed on a quiet network, p99",
+            unit="slots",
+            runs=tuple(math.inf if each[99] is None else each[99] for each in slots),
+            goal=Goal(value=GOAL_SLOTS, source="issue 5"),
+            limit=Beside(name="told of a slot at its end: the next one", value=1.0),
+        ),
+        *_faults("quiet", found),
+    ]
+
+
+def _faults(mode: str, found: Sequence[dict[str, Any]]) -> list[Figure]:
+    """Count what must not be: landed twice, due and not landed."""
+    none = Goal(value=0.0, source="issue 5")
+    twice = tuple(float(each["duplicates"]) for each in found)
+    left = tuple(float(each["due"] - each["landed"]) for each in found)
+    return [
+        Figure(name=f"{mode}: landed twice", unit="", runs=twice, goal=none),
+        Figure(name=f"{mode}: due and not landed", unit="", runs=left, goal=none),
+    ]
+
+
+def _median(found: Sequence[dict[str, Any]], key: str) -> float:
+    return float(statistics.median(each[key] for each in found))
+
+
 def _table(found: dict[str, Any]) -> str:
     return "\n".join(f"{name:28} {value}" for name, value in found.items())
 
 
 def main() -> int:
-    """Measure, and say whether the goal is met."""
+    """Measure; non-zero if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--markets", type=int)
     parser.add_argument("--positions", type=int)
+    parser.add_argument("--runs", type=int, default=1, help="of the flood")
     parser.add_argument("--slot-ms", type=int, default=400)
     parser.add_argument("--concurrency", type=int, default=200)
     parser.add_argument("--tables", action="store_true", help="with lookup tables")
-    parser.add_argument("--quiet", action="store_true", help="a few become due now and then")
+    parser.add_argument("--flood", action="store_true", help="only: all become due at once")
+    parser.add_argument("--quiet", action="store_true", help="only: a few become due now and then")
     parser.add_argument("--pids", action="store_true", help="say whom to profile")
     parser.add_argument("--log", type=Path, help="keep the keeper's log here")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    options.markets = options.markets or (40 if options.quiet else 200)
-    options.positions = options.positions or (5 if options.quiet else 150)
+    asked = parser.parse_args()
+    figures = []
+    if not asked.quiet:
+        sizes = {"markets": asked.markets or 200, "positions": asked.positions or 150}
+        found = [_measured(flood, asked, sizes) for _ in range(asked.runs)]
+        figures += _flood_figures(found)
+    if not asked.flood:
+        sizes = {"markets": asked.markets or 40, "positions": asked.positions or 5}
+        figures += _quiet_figures([_measured(quiet, asked, sizes)])
+    tell("engine", figures, as_json=asked.json)
+    return int(any(figure.is_met is False for figure in figures))
+
+
+def _measured(
+    play: Callable[[argparse.Namespace, Path], dict[str, Any]],
+    asked: argparse.Namespace,
+    sizes: dict[str, int],
+) -> dict[str, Any]:
+    """Play once, say all that was seen on stderr, and return it."""
     with tempfile.TemporaryDirectory() as folder:
-        found = (quiet if options.quiet else flood)(options, Path(folder))
-        if options.log is not None:
-            options.log.write_bytes((Path(folder) / "keeper.log").read_bytes())
-    if options.quiet:
-        met = (found["due_to_landed_slots"][99] or math.inf) <= GOAL_SLOTS
-    else:
-        met = found["landed_per_s"] >= GOAL_PER_S
-    found["goal_met"] = met and not found["duplicates"] and found["landed"] == found["due"]
-    print(json.dumps(found) if options.json else _table(found))
-    return 0
+        found = play(argparse.Namespace(**vars(asked) | sizes), Path(folder))
+        if asked.log is not None:
+            asked.log.write_bytes((Path(folder) / "keeper.log").read_bytes())
+    print(_table(found), file=sys.stderr)
+    return found
 
 
 if __name__ == "__main__":

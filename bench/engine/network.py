@@ -4,6 +4,7 @@
 
 Says one JSON line when it is ready. Then it answers each line that it reads with a line of JSON:
 
+    signed N P  the liquidations of so many more markets, P in a transaction, as wire bytes
     fall N      lets the oracle fall in so many more markets: the slot, and how many positions are under water since
     told        what the chain's own events say of every liquidation since, by slot, and when those slots were
 
@@ -54,7 +55,7 @@ _MARGIN: Final = 100 * USD
 _LEVERAGE: Final = 10
 _CLAMP_SLOTS: Final = 5
 _OPENS_PER_TRANSACTION: Final = 3
-_TARGETS_PER_TRANSACTION: Final = 20
+TARGETS_PER_TRANSACTION: Final = 20
 
 
 def token_of(number: int) -> TokenId:
@@ -146,17 +147,19 @@ class Platform:
             for market in markets:
                 self.post(market, FALLEN_E6)
 
-    def liquidations(self, markets: Sequence[Pubkey], positions: int) -> list[VersionedTransaction]:
-        """Let markets fall, and sign all that liquidates them, by our faucet; markets in turn."""
+    def liquidations(
+        self, markets: Sequence[Pubkey], positions: int, each: int = TARGETS_PER_TRANSACTION
+    ) -> list[VersionedTransaction]:
+        """Let markets fall, and sign all that liquidates them, so many in each, by our faucet; markets in turn."""
         self.fall(markets)
         bank, faucet = self.bank, self.bank.faucet
         tokens = spl.get_associated_token_address(faucet.pubkey(), self.quote_mint)
         blockhash = bank.block_at("processed").blockhash
         signed = []
-        for start in range(1, positions + 1, _TARGETS_PER_TRANSACTION):
+        for start in range(1, positions + 1, each):
             for market in markets:
                 trader = _key(f"trader {self.markets.index(market)}").pubkey()
-                numbers = range(start, min(start + _TARGETS_PER_TRANSACTION, positions + 1))
+                numbers = range(start, min(start + each, positions + 1))
                 targets = [
                     addresses.position_address(self.program, market, trader, number)[0]
                     for number in numbers
@@ -306,10 +309,10 @@ async def _serve(options: argparse.Namespace) -> None:
                     platform.fall(chosen)
                     due = len(chosen) * options.positions
                     _say(slot=network.bank.slot, at_s=time.monotonic(), due=due)
-                case ["signed", count]:
+                case ["signed", count, each]:
                     chosen = platform.markets[fallen : fallen + int(count)]
                     fallen += len(chosen)
-                    wires = platform.liquidations(chosen, options.positions)
+                    wires = platform.liquidations(chosen, options.positions, int(each))
                     listed = [base64.b64encode(bytes(wire)).decode() for wire in wires]
                     _say(wires=listed, due=len(chosen) * options.positions)
                 case ["bare", count]:

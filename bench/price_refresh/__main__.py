@@ -8,18 +8,14 @@ measured: the sandbox venue's own, and 168 levels a book, as many as the recorde
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from urllib.request import urlopen
 
+from bench.report.figure import Beside, Figure, Goal, tell
+
 TARGET_S = 10.0
 TARGET_MB = 400.0
-_NAMES = {
-    "refresh": "the CLOB source, appraised and published",
-    "json": "json.loads of the same bytes, thrown away",
-    "levels": "level by level into the order-book model",
-}
 
 
 def _measured(what: str, url: str) -> dict[str, float]:
@@ -37,8 +33,8 @@ def _counts(url: str) -> dict[str, int]:
         return json.load(reply)
 
 
-def measure(markets: int, levels: int) -> bool:
-    """Serve, measure and print one depth; tell whether the target was met."""
+def measure(markets: int, levels: int) -> list[Figure]:
+    """Serve and measure one depth."""
     command = [sys.executable, "-m", "bench.price_refresh.house"]
     house = subprocess.Popen(
         [*command, "--markets", str(markets), "--levels", str(levels)],
@@ -58,36 +54,60 @@ def measure(markets: int, levels: int) -> bool:
         if house.stdout is not None:
             house.stdout.close()
     megabytes = (after["bytes"] - before["bytes"]) / 1e6
-    calls = -(-2 * markets // 500)
     depth = f"{levels} levels a book" if levels else "the sandbox venue's depth"
-    print(f"{2 * markets} tokens, {depth}: {megabytes:.0f} MB in {calls} calls; load average {os.getloadavg()[0]:.1f}")  # fmt: skip
-    for what, one in found.items():
-        print(
-            f"  {_NAMES[what]:42} {one['took_s']:6.2f} s {megabytes / one['took_s']:6.1f} MB/s "
-            f"{one['cpu_s']:6.2f} s of CPU  {one['peak_mb']:5.0f} MB peak ({one['before_mb']:.0f} before)"
-        )
-    print(f"  again, without the first word on each price   {found['refresh']['again_s']:6.2f} s")
-    print(
-        f"  most calls in ten seconds {after['most_in_10_s']} of 500 published, refused {after['refused']}, "
-        f"waited for a turn {found['refresh']['delayed_ms']:.0f} ms"
-    )
-    refresh = found["refresh"]
-    is_met = (
-        refresh["took_s"] <= TARGET_S and refresh["peak_mb"] < TARGET_MB and not after["refused"]
-    )
-    print(f"  target {TARGET_S:.0f} s and {TARGET_MB:.0f} MB: {'met' if is_met else 'MISSED'}")
-    return is_met
+    what = f"{2 * markets:,} tokens over REST, {depth}, {megabytes:.0f} MB"
+    refresh, limit, plain = found["refresh"], found["json"], found["levels"]
+    return [
+        Figure(
+            name=f"every price of {what}",
+            unit="s",
+            runs=(refresh["took_s"],),
+            goal=Goal(value=TARGET_S, source="issue 4"),
+            baseline=Beside(name="level by level into the model", value=plain["took_s"]),
+            limit=Beside(name="json.loads, thrown away", value=limit["took_s"]),
+        ),
+        Figure(
+            name=f"processor of {what}",
+            unit="s",
+            runs=(refresh["cpu_s"],),
+            baseline=Beside(name="level by level into the model", value=plain["cpu_s"]),
+            limit=Beside(name="json.loads, thrown away", value=limit["cpu_s"]),
+        ),
+        Figure(name=f"again, {what}", unit="s", runs=(refresh["again_s"],)),
+        Figure(
+            name=f"memory at most, {what}",
+            unit="MB",
+            runs=(refresh["peak_mb"],),
+            goal=Goal(value=TARGET_MB, source="issue 4"),
+            baseline=Beside(name="level by level into the model", value=plain["peak_mb"]),
+            limit=Beside(name="json.loads, thrown away", value=limit["peak_mb"]),
+        ),
+        Figure(
+            name=f"calls refused for their rate, {what}",
+            unit="",
+            runs=(float(after["refused"]),),
+            goal=Goal(value=0.0, source="issue 4"),
+        ),
+        Figure(
+            name=f"most calls in ten seconds, {what}",
+            unit="",
+            runs=(float(after["most_in_10_s"]),),
+            limit=Beside(name="published", value=500.0),
+        ),
+    ]
 
 
 def main() -> int:
-    """Measure the chosen depths."""
+    """Measure the chosen depths; non-zero if a target is missed."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--markets", type=int, default=21_000)
     arguments.add_argument("--levels", type=int)
+    arguments.add_argument("--json", action="store_true")
     chosen = arguments.parse_args()
     depths = (0, 168) if chosen.levels is None else (chosen.levels,)
-    met = [measure(chosen.markets, levels) for levels in depths]
-    return 0 if all(met) else 1
+    figures = [figure for levels in depths for figure in measure(chosen.markets, levels)]
+    tell("price_refresh", figures, as_json=chosen.json)
+    return int(any(figure.is_met is False for figure in figures))
 
 
 if __name__ == "__main__":

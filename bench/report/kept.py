@@ -26,6 +26,8 @@ class Kept:
     commit: str
     took_s: float
     machine: str
+    load: float
+    """Processes that were ready to run when it ended, mean of a minute: above the number of CPUs, others took turns with it."""
     figures: tuple[Figure, ...]
 
 
@@ -38,6 +40,7 @@ def now_kept(benchmark: str, told: Sequence[dict[str, Any]], took_s: float) -> K
         took_s=round(took_s, 1),
         machine=machine(),
         figures=tuple(figure_of(each) for each in told),
+        load=round(os.getloadavg()[0], 1),
     )
 
 
