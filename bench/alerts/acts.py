@@ -29,7 +29,7 @@ LIQUIDATOR: Final = Keypair.from_seed(b"pays for liquidations alone.....")
 LIQUIDATOR_FILE: Final = "liquidator.json"
 WELL_LAMPORTS: Final = 1_000_000_000
 _REFUSAL: Final = "unknown_code"
-_REFUSALS_READY: Final = 8
+_REFUSALS_READY: Final = 64
 """More than are asked for within a quarter of a slot; so many more are refused after the end."""
 _FIRST_ID: Final = 1_000
 """Of positions: above those that founding opened."""
