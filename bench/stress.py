@@ -1,6 +1,6 @@
 """The stress runs as figures: `keeper stress run all --json`, one run each, beside what each was held to.
 
-python -m bench.stress [--scale 1] [--json]
+python -m bench.stress [SCENARIO...] [--scale 1] [--json]
 """
 
 import argparse
@@ -19,12 +19,16 @@ SHARE_MIN = 99.0
 def main() -> int:
     """Run all, and tell."""
     parser = argparse.ArgumentParser(prog="python -m bench.stress", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="SCENARIO", help="all, if none is named")
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    command = [sys.executable, "-m", "keeper.cli.main", "stress", "run", "all", "--json"]
+    command = [sys.executable, "-m", "keeper.cli.main", "stress", "run"]
     ended = subprocess.run(
-        [*command, "--scale", str(asked.scale)], check=False, stdout=subprocess.PIPE, text=True
+        [*command, *(asked.names or ["all"]), "--json", "--scale", str(asked.scale)],
+        check=False,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     found = {each["name"]: each for each in json.loads(ended.stdout)["scenarios"]}
     tell("stress", list(_figures(found)), as_json=asked.json)
