@@ -1,5 +1,7 @@
 """Several endpoints of one cluster, some of them bad: real sockets' bytes in memory, on a virtual clock."""
 
+from urllib.parse import urlsplit
+
 import pytest
 import trio
 from solders.pubkey import Pubkey
@@ -30,9 +32,14 @@ def bank_config(seed=0):
 async def start(nursery, autojump_clock):
     """Starts networks whose sockets are in memory."""
 
-    async def starting(endpoints=2, seed=0):
-        config = LocalnetConfig(port=0, bank=bank_config(seed), endpoints=endpoints)
-        return await nursery.start(serve, config)
+    async def starting(endpoints=2, seed=0, port=0, life=None):
+        config = LocalnetConfig(port=port, bank=bank_config(seed), endpoints=endpoints)
+
+        async def live(task_status):
+            with life or trio.CancelScope():
+                await serve(config, task_status=task_status)
+
+        return await nursery.start(live)
 
     with MemoryNet().plugged_in():
         yield starting
@@ -181,10 +188,14 @@ async def test_an_endpoint_of_another_cluster_never_gives_data_and_is_told_of_on
 async def test_a_chain_replaced_behind_its_address_is_noticed_with_the_next_blockhash(
     autojump_clock, start
 ):
-    network, other = await start(endpoints=1), await start(endpoints=1, seed=9)
+    life = trio.CancelScope()
+    network = await start(endpoints=1, life=life)
     async with asking(network.url) as rpc:
         await rpc.get_latest_blockhash("confirmed")
-        rpc.pool.endpoints[0].url = other.url  # a new connection, and somebody else behind it
+        life.cancel()
+        await trio.sleep(SLOT_S)
+        other = await start(endpoints=1, seed=9, port=urlsplit(network.url).port)
+        assert other.url == network.url
         with pytest.raises(RpcOtherCluster) as refused:
             await rpc.get_latest_blockhash("confirmed")
         assert refused.value.found == other.bank.genesis_hash
