@@ -10,6 +10,7 @@ import uvicorn
 from datasette.app import Datasette
 from datasette.database import Database
 from datasette.plugins import pm
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from incentives.serve import charts_plugin
 from incentives.serve.questions import DATABASE, metadata
@@ -39,6 +40,12 @@ def build(ledger: Path, program: str) -> Datasette:
 
 
 def serve(ledger: Path, program: str, *, host: str, port: int) -> None:
-    """Serve until interrupted."""
-    application = build(ledger, program).app()
+    """Serve until interrupted, and to who asks for this machine by its own name.
+
+    A page of a stranger whose name was made to point at 127.0.0.1 after it was loaded would otherwise read the whole
+    ledger through its reader's browser.
+    """
+    application = TrustedHostMiddleware(
+        build(ledger, program).app(), allowed_hosts=[host, "localhost"], www_redirect=False
+    )
     uvicorn.run(application, host=host, port=port, log_level="warning", lifespan="on", workers=1)

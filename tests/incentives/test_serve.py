@@ -7,6 +7,7 @@ import subprocess
 import sys
 from urllib.parse import quote
 
+import httpx
 import pytest
 import trio
 from solders.pubkey import Pubkey
@@ -72,7 +73,7 @@ async def test_a_real_browser_shows_the_charts_of_a_running_server(ledger, tmp_p
     command = [sys.executable, "-m", "incentives.cli.main", "serve"]
     command += ["--ledger", str(path), "--port", str(port)]
     process = await nursery.start(trio.run_process, command)
-    with trio.fail_after(60):
+    with trio.fail_after(120):
         while True:
             try:
                 await (await trio.open_tcp_stream("127.0.0.1", port)).aclose()
@@ -85,6 +86,12 @@ async def test_a_real_browser_shows_the_charts_of_a_running_server(ledger, tmp_p
         shown = await trio.run_process(
             [*browser, "--dump-dom", address], capture_stdout=True, stderr=subprocess.DEVNULL
         )
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            asked = {
+                name: (await client.get("/ledger.json", headers={"host": name})).status_code
+                for name in (f"localhost:{port}", "127.0.0.1", "rebound.example", "")
+            }
+    assert asked == {f"localhost:{port}": 200, "127.0.0.1": 200, "rebound.example": 400, "": 400}
     dom = shown.stdout.decode()
     assert "<h1>MMT rewards</h1>" in dom
     assert dom.count("<polyline") == 6
