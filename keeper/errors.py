@@ -21,6 +21,10 @@ class GenesisError(KeeperError):
     """Genesis cannot happen, or did not."""
 
 
+class HaltError(KeeperError):
+    """The platform cannot be halted, or is not."""
+
+
 class VenueUnreachableError(KeeperError):
     """The price venue does not answer whoever asks it only for prices."""
 

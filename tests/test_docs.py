@@ -1,10 +1,12 @@
 """What is told of the commands: help, examples, the README, shell completion, and the keys of keeper.toml."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from incentives.cli.commands import cli as incentives
@@ -46,6 +48,26 @@ def test_examples_use_options_that_exist():
         known = {flag for one in (command, *inside) for each in one.params for flag in each.opts}
         used = {word for word in (command.epilog or "").split() if word.startswith("--")}
         assert used <= known, name
+
+
+SHOWN = re.compile(
+    r"`((?:keeper|incentives) [^`\n]+)`|^ {4}(?:\$ )?((?:keeper|incentives) (?!.*-->|= ).+)$",
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.stem
+)
+def test_commands_shown_on_a_page_exist_with_their_options(page):
+    for quoted, indented in SHOWN.findall(page.read_text()):
+        program, *words = re.split(r" [#|>] ?", quoted or indented)[0].replace("\\", "").split()
+        command = {"keeper": cli, "incentives": incentives}[program]
+        while words and isinstance(command, click.Group) and words[0][0].isalpha():
+            command = command.commands[words.pop(0)]
+        known = {flag for each in command.params for flag in (*each.opts, *each.secondary_opts)}
+        used = {word.strip("[]").partition("=")[0] for word in words if word.startswith("--")}
+        assert used <= known | {"--help"}, quoted or indented
 
 
 def test_the_shell_completes_commands_and_options():

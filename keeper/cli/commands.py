@@ -11,6 +11,7 @@ from keeper.cli.decode import decode_command
 from keeper.cli.deploy import deploy_command
 from keeper.cli.drill import drill_group
 from keeper.cli.genesis import genesis_command
+from keeper.cli.halt import halt_command
 from keeper.cli.idl import idl_command
 from keeper.cli.localnet import localnet_command
 from keeper.cli.monitor import monitor_command
@@ -49,11 +50,11 @@ Examples:
   keeper stress run all          load the keeper as the platform claims, and judge it by what lands
   keeper localnet                a Solana JSON-RPC network on loopback
   keeper deploy, genesis         the program onto a cluster, for good; what is fixed for ever
+  keeper halt                    no new exposure, for good: the last resort
   keeper verify                  audit a deployment against the specification
   keeper snapshot                all accounts in a file, compressed, under a root of sums
   keeper prices                  every market by source: age, class, band, reason
   keeper profile                 what every instruction costs, beside what was aimed at
-  keeper alerts                  what fires, who has taken it, what was told
   keeper decode SIGNATURE        a transaction or an account of the program, by name
   keeper monitor                 metrics, health, status page and alerts of a running keeper
   keeper alerts                  what fires; take it; every rule there is
@@ -76,9 +77,9 @@ def cli() -> None:
 cli.add_command(run_command)
 cli.add_command(check_command)
 cli.add_command(shadow_command)
-cli.add_command(alerts_group)
 cli.add_command(deploy_command)
 cli.add_command(genesis_command)
+cli.add_command(halt_command)
 cli.add_command(verify_command)
 cli.add_command(sandbox_command)
 cli.add_command(localnet_command)
