@@ -95,6 +95,7 @@ def _share(words: str, measures: dict[str, Any], result: dict[str, Any], claim: 
             is_most=False,
             source="the scenario",
         ),
+        limit=Beside(name="all of them", value=100.0),
         claim=claim,
     )
 

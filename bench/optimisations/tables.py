@@ -65,6 +65,7 @@ def measured(runs: int) -> list[Figure]:
             runs=runs,
             calls=20_000,
             goal=Goal(value=100, source="origin: leverage calculation under 100 µs"),
+            limit=("two calls that divide once", lambda: _divided(_divided(5 * 10**17, 10**12), 5)),
             claim="leverage",
         ),
     ]
@@ -95,6 +96,10 @@ def _fraction(offset: int) -> int:
 
 def _mul_fraction(fraction: int, x: int) -> int:
     return (fraction * x) >> 64
+
+
+def _divided(one: int, by: int) -> int:
+    return one // by
 
 
 def _leverage_computed(coverage_e6: int, outcomes: int, equity: int) -> int:

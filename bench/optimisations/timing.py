@@ -46,6 +46,7 @@ def compared(
     calls: int = 1,
     per: int = 1,
     goal: Goal | None = None,
+    limit: tuple[str, Way] | None = None,
     claim: str = "",
     clock: Callable[[], float] = time.process_time,
 ) -> Figure:
@@ -60,10 +61,12 @@ def compared(
         calls: how often it is called in a turn.
         per: how many things a call does; the figure is for one.
         goal: of the second.
+        limit: what the least that the machine needs for it is called, and that, as often.
         claim: that it is about.
         clock: see `by_turns`.
     """
-    took = by_turns({"before": before[1], "after": after}, runs, calls, clock)
+    ways = {"before": before[1], "after": after} | ({"limit": limit[1]} if limit else {})
+    took = by_turns(ways, runs, calls, clock)
     factor = _UNITS[unit] / per
     return Figure(
         name=name,
@@ -71,5 +74,8 @@ def compared(
         runs=tuple(each * factor for each in took["after"]),
         goal=goal,
         baseline=Beside(name=before[0], value=statistics.median(took["before"]) * factor),
+        limit=Beside(name=limit[0], value=statistics.median(took["limit"]) * factor)
+        if limit
+        else None,
         claim=claim,
     )
