@@ -93,16 +93,49 @@ class Desk:
         return pack_groups(map(self.group, portions), self._keeper, shelf=shelf)
 
     def side_by_side(
-        self, batches: Sequence[Batch[Group]], in_flight: Iterable[Claim]
+        self,
+        steps: Sequence[Batch[Group]],
+        cancels: Sequence[Batch[Group]],
+        markets: Iterable[Pubkey],
+        in_flight: Iterable[Claim],
     ) -> list[tuple[Batch[Group], Claim]]:
-        """Return the batches that may go now, beside those in flight and each other: no two change one market."""
+        """Return the batches that may go now, beside those in flight and each other, in their order.
+
+        Args:
+            steps: of one plan: each was forecast on what those before it leave of its markets.
+            cancels: planned on nothing but what was seen; they let the steps go first.
+            markets: of the steps.
+            in_flight: claims of earlier plans.
+        """
+        flying = list(in_flight)
+        planned = [
+            account
+            for market in markets
+            for account in (market, addresses.market_tokens_address(self._program, market)[0])
+        ]
+        running = self._candidates(steps)
+        ending = self._candidates(cancels)
+        ahead = [*flying, *(each.claim for each in running)]
+        return [
+            *take_turns(running, flying, self._commuting, planned=planned).go,
+            *take_turns(ending, ahead, self._commuting).go,
+        ]
+
+    def _candidates(
+        self, batches: Iterable[Batch[Group]]
+    ) -> list[Candidate[tuple[Batch[Group], Claim]]]:
         claimed = [
             (batch, Claim.of(batch.instructions, self._keeper, batch.cu)) for batch in batches
         ]
-        candidates = [Candidate((batch, claim), claim) for batch, claim in claimed]
-        return list(take_turns(candidates, in_flight, self._commuting).go)
+        return [Candidate((batch, claim), claim) for batch, claim in claimed]
 
-    def load(self, portions: Sequence[Portion], tables: tuple[LookupTable, ...]) -> "Load":
+    def load(
+        self,
+        portions: Sequence[Portion],
+        tables: tuple[LookupTable, ...],
+        *,
+        is_alone: bool = True,
+    ) -> "Load":
         """Put portions into one transaction: some of those that were packed into it, perhaps with other steps.
 
         Other steps are other bytes of data, of the same length, and other compute units.
@@ -114,6 +147,7 @@ class Desk:
             cu=ComputeUnits(COMPUTE_BUDGET_CU + sum(group.cu for group in groups)),
             loaded_bytes=sum(group.loaded_bytes for group in groups),
             tables=tables,
+            is_alone=is_alone,
         )
 
 
@@ -128,3 +162,5 @@ class Load:
     """The most it may use, the compute-budget instructions included."""
     loaded_bytes: int
     tables: tuple[LookupTable, ...]
+    is_alone: bool
+    """False: others of its plan fly beside it and change one of its markets, so no node can say before it lands what it meets."""

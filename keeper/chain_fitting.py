@@ -31,7 +31,7 @@ class Dropped:
 
     portion: Portion
     why: Why
-    """`crowded_out`: alone it would run, behind its companions it does not."""
+    """`crowded_out`: alone it would run, behind those that it goes with it does not."""
     err: object
     """In the node's own JSON."""
 
@@ -51,18 +51,21 @@ class Fitted:
 async def fit(lane: Lane, desk: Desk, load: Load) -> Fitted:
     """Simulate a load until all that is left of it runs, then once more with every step that its chains have left.
 
+    One that is not alone keeps to its plan: no node shows its markets as those that go before it will leave them.
+
     Raises:
         RpcFailure: no node could say.
     """
     portions, dropped = list(load.portions), list[Dropped]()
     known: dict[tuple[tuple[Pubkey, int], ...], ComputeUnits] = {}
     """What loads that run use, by their chains and steps."""
-    is_grown = False
+    is_grown = not load.is_alone
     while portions:
         name = tuple((one.address, one.steps) for one in portions)
         cu_used = known.get(name)
         if cu_used is None:
-            simulated = await simulate(lane, shipment_of(desk.load(portions, load.tables)))
+            candidate = desk.load(portions, load.tables, is_alone=load.is_alone)
+            simulated = await simulate(lane, shipment_of(candidate))
             if simulated.err is not None:
                 at = guilty_instruction(simulated.err, len(portions))
                 if at is None:
@@ -76,7 +79,7 @@ async def fit(lane: Lane, desk: Desk, load: Load) -> Fitted:
                 continue
             cu_used = known[name] = simulated.cu_used
         if is_grown or all(portion.steps in {0, portion.left} for portion in portions):
-            whole = desk.load(portions, load.tables)
+            whole = desk.load(portions, load.tables, is_alone=load.is_alone)
             return Fitted(load=whole, cu_used=cu_used, dropped=tuple(dropped))
         is_grown = True
         portions = [one.of_steps(one.left) if one.steps else one for one in portions]

@@ -5,6 +5,7 @@ a moment ago, and what was refused and waits. How far a chain has come is the ch
 counted here, and after a landing its chain and its market wait for a sight that is newer.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -136,18 +137,33 @@ async def execute_chains(
 
 
 def _plan(lane: Lane, memory: _Memory, ready: Ready) -> list[tuple[Load, Claim]]:
-    """Fill as many transactions as may be sent beside those in flight: steps first, then what has ended."""
+    """Fill as many transactions as may be sent beside those in flight: steps first, then what has ended.
+
+    Steps of one plan were forecast one upon the other, so those of one market go together.
+    """
     most = lane.room.value * _CHAINS_PER_TRANSACTION_MAX
     if not most:
         return []
     steps = plan_steps(ready.runs[:most], ready.scene)
     cancels = [plan_cancel(*each, ready.scene) for each in ready.ended[:most]]
     portions = {portion.job_id: portion for portion in (*steps, *cancels)}
-    batches = [*_pack(lane, memory, steps), *_pack(lane, memory, cancels)]
-    chosen = memory.desk.side_by_side(batches, memory.flying.values())[: lane.room.value]
+    chosen = memory.desk.side_by_side(
+        _pack(lane, memory, steps),
+        _pack(lane, memory, cancels),
+        {portion.chain.market for portion in steps},
+        memory.flying.values(),
+    )[: lane.room.value]
+    carried = [[portions[group.job_id] for group in batch.jobs] for batch, _ in chosen]
+    markets = [{portion.chain.market for portion in each} for each in carried]
+    writers = Counter(market for each in markets for market in each)
     return [
-        (memory.desk.load([portions[group.job_id] for group in batch.jobs], batch.tables), claim)
-        for batch, claim in chosen
+        (
+            memory.desk.load(
+                each, batch.tables, is_alone=all(writers[market] == 1 for market in about)
+            ),
+            claim,
+        )
+        for each, about, (batch, claim) in zip(carried, markets, chosen, strict=True)
     ]
 
 
@@ -198,7 +214,8 @@ async def _send(lane: Lane, memory: _Memory, load: Load, simulated: ComputeUnits
         ),
         instructions=load.instructions,
         tables=load.tables,
-        cu_limit=lane.kit.cu_model.request(kind, load.cu, simulated),
+        # What others leave of a market can take half as much again as what a node showed: ask for the most.
+        cu_limit=lane.kit.cu_model.request(kind, load.cu, simulated) if load.is_alone else load.cu,
         loaded_bytes=load.loaded_bytes,
         value_lamports=Lamports(bounty * memory.lamports_per_quote_unit // 10**QUOTE_DECIMALS),
         # A step is somebody's wish, and pays for itself or waits; a loan that comes back is the vault's coverage.
@@ -257,8 +274,12 @@ def _settle_failed(lane: Lane, memory: _Memory, load: Load, failed: Failed) -> N
         # Our limit was too low. Where it was not, the simulation that comes next will name the guilty one.
         kit.cu_model.note_exhausted(portions[0].kind)
     elif at is not None:
-        why = why_harmless(custom_code(failed.err)) or "refused"
+        why = why_harmless(custom_code(failed.err)) or (
+            "refused" if load.is_alone else "crowded_out"
+        )
         _settle_dropped(lane, memory, Dropped(portion=portions[at], why=why, err=failed.err))
+        if why == "crowded_out":  # nobody's fault, but it cost a fee
+            memory.bisection.refused([portions[at].job_id], trio.current_time())
     else:
         memory.bisection.failed(_ids(portions), trio.current_time())
 

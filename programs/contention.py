@@ -1,8 +1,10 @@
 """Which transactions may be in flight side by side: none that fight over an account that one of them writes.
 
-Two kinds of accounts. Most are *exclusive*: what is planned on one that another transaction is about to change is planned
+Three kinds of accounts. Most are *exclusive*: what is planned on one that another transaction is about to change is planned
 on nothing. A few are written by everything (the vault, the payer, the keeper's token account) and only ever added to or
-taken from: their writes commute, so they are *metered* instead, by what a block lets one account's writers use.
+taken from: their writes commute, so they are *metered* instead, by what a block lets one account's writers use. And some are
+*planned*: the candidates were planned one upon the other there, in their order, so these may go together, metered; what was
+planned before, and is in flight, keeps all of them away.
 """
 
 from collections import Counter
@@ -66,6 +68,7 @@ def take_turns(
     in_flight: Iterable[Claim],
     commuting: Collection[Pubkey] = (),
     cu_max: ComputeUnits = WRITABLE_ACCOUNT_CU_MAX,
+    planned: Collection[Pubkey] = (),
 ) -> Turn[C]:
     """Choose which candidates may go now, most urgent first.
 
@@ -76,16 +79,18 @@ def take_turns(
         candidates: most urgent first.
         in_flight: claims of what has been sent and has not ended.
         commuting: accounts whose writers do not disturb each other.
-        cu_max: compute units that may be in flight over each commuting account; one transaction alone may always go.
+        cu_max: compute units that may be in flight over each metered account; one transaction alone may always go.
+        planned: accounts on which each candidate was planned as those before it leave them.
     """
     commuting = frozenset(commuting)
+    metering = commuting.union(planned)
     written: set[Pubkey] = set()
     touched: set[Pubkey] = set()
     metered: Counter[Pubkey] = Counter()
     closed: set[Pubkey] = set()
     for claim in in_flight:
         _reserve(claim, commuting, written, touched)
-        metered.update(dict.fromkeys(claim.written & commuting, claim.cu))
+        metered.update(dict.fromkeys(claim.written & metering, claim.cu))
     go: list[C] = []
     wait: list[Waits[C]] = []
     for candidate in candidates:
@@ -93,21 +98,23 @@ def take_turns(
         fought = ((claim.written & touched) | (claim.read & written)) - commuting
         full = {
             account
-            for account in claim.written & commuting
+            for account in claim.written & metering
             if account in closed or (metered[account] and metered[account] + claim.cu > cu_max)
         }
-        _reserve(claim, commuting, written, touched)
         if fought or full:
+            # What comes behind it was planned on what it would have left: it waits on a planned account as well.
+            _reserve(claim, commuting, written, touched)
             closed |= full
             wait.append(Waits(candidate.work, min(fought or full, key=bytes)))
         else:
-            metered.update(dict.fromkeys(claim.written & commuting, claim.cu))
+            _reserve(claim, metering, written, touched)
+            metered.update(dict.fromkeys(claim.written & metering, claim.cu))
             go.append(candidate.work)
     return Turn(go=tuple(go), wait=tuple(wait))
 
 
 def _reserve(
-    claim: Claim, commuting: frozenset[Pubkey], written: set[Pubkey], touched: set[Pubkey]
+    claim: Claim, shared: frozenset[Pubkey], written: set[Pubkey], touched: set[Pubkey]
 ) -> None:
-    written |= claim.written - commuting
-    touched |= (claim.written | claim.read) - commuting
+    written |= claim.written - shared
+    touched |= (claim.written | claim.read) - shared

@@ -516,3 +516,71 @@ async def test_a_stop_waits_for_what_is_in_flight_and_takes_nothing_new(autojump
         world.scan()
     assert ChainStatus.DONE is stage.platform.chain(first).status
     assert ChainStatus.RUNNING is stage.platform.chain(second).status
+
+
+async def test_a_plan_of_one_market_lands_whole_in_several_transactions(autojump_clock):
+    stage = Stage()
+    opened = [stage.open(STAKE, deposit=1_000 * USD) for _ in range(14)]
+    async with stage.executing() as world:
+        await world.look()
+        assert 2 == len(world.sent)
+        assert all(stage.platform.chain(each).status is ChainStatus.DONE for each in opened)
+        assert (14, 0) == (world.tally.chain_steps_landed, world.tally.failed["chains"])
+
+
+async def test_a_market_waits_until_all_of_an_earlier_plan_has_ended_and_is_seen(autojump_clock):
+    stage = Stage()
+    opened = [stage.open(STAKE, deposit=1_000 * USD) for _ in range(14)]
+    async with stage.executing() as world:
+        world.cluster.drops = 1
+        world.scan()
+        await world.slots(1)
+        done = [stage.platform.chain(each).status is ChainStatus.DONE for each in opened]
+        assert 0 < sum(done) < 14
+        late = stage.open(STAKE)
+        world.scan()
+        await world.slots(1)
+        assert 2 == len({one.signatures[0] for one in world.sent})
+        await world.slots(10)
+        await world.look(2)
+        assert all(
+            stage.platform.chain(each).status is ChainStatus.DONE for each in (*opened, late)
+        )
+        assert 3 == len({one.signatures[0] for one in world.sent})
+
+
+async def test_who_is_not_alone_asks_for_the_most_and_keeps_to_the_plan(autojump_clock):
+    stage = Stage(stake_usd=0)
+    opened = [stage.open(STAKE, LIQUIDITY, BORROW, STAKE, deposit=1_000 * USD) for _ in range(6)]
+    async with stage.executing() as world:
+        world.scan()  # no loan yet, as far as we see; a node already knows better
+        stage.platform.stake(stage.maker, 1_000_000 * USD)
+        await world.slots(4)
+        assert 2 == len(world.sent)
+        assert {2} == {stage.platform.chain(each).next_step for each in opened}
+        rows = world.store.db.conn.execute("SELECT cu_limit, cu_used FROM attempt").fetchall()
+        assert all(asked > used * 1.1 for asked, used in rows)
+        await world.look(4)
+        assert all(stage.platform.chain(each).status is ChainStatus.DONE for each in opened)
+
+
+async def test_a_refusal_beside_companions_costs_a_fee_and_a_rest_and_is_held_against_nobody(
+    autojump_clock,
+):
+    stage = Stage()
+    tight = Step(kind=StepKind.LIQUIDITY, limit_e6=1_000)
+    guilty = stage.open(tight, deposit=1_000 * USD)
+    others = [stage.open(STAKE, deposit=1_000 * USD) for _ in range(15)]
+
+    def push():
+        stage.platform.open(stage.owner, stage.market, 14_000 * USD, side=Side.NO)
+
+    async with stage.executing() as world:
+        world.cluster.before_landing.append(push)
+        await world.look()
+        assert (1, 1) == (world.tally.failed["chains"], world.tally.refusals["chains.crowded_out"])
+        assert {} == world.tally.stuck_chains
+        await world.look()
+        assert all(stage.platform.chain(each).status is ChainStatus.DONE for each in others)
+        assert ChainStatus.RUNNING is stage.platform.chain(guilty).status
+        assert 1 == world.tally.failed["chains"]

@@ -103,3 +103,39 @@ def test_nobody_is_lost_nobody_fights_and_nobody_waits_without_need(wanting, in_
         assert any(are_rivals(mine, other, {VAULT}) for other in ahead) or (
             VAULT in mine.written and any(VAULT in other.written for other in ahead)
         )
+
+
+def test_those_planned_one_upon_the_other_go_together_as_far_as_a_block_allows():
+    candidates = [Candidate(n, claim(A, KEYS[n + 1], cu=40)) for n in range(3)]
+    assert take_turns(candidates, [], planned={A}).go == (0, 1, 2)
+    assert take_turns(candidates, [], planned={A}, cu_max=80).go == (0, 1)
+    assert take_turns(candidates, []).go == (0,)
+
+
+def test_a_plan_waits_for_what_an_earlier_one_is_still_about():
+    assert take_turns([Candidate("new", claim(A, B))], [claim(A, C)], planned={A}).go == ()
+
+
+def test_nobody_goes_without_one_of_the_plan_that_he_was_planned_upon():
+    first, second = Candidate("first", claim(A, B)), Candidate("second", claim(A, C))
+    turn = take_turns([first, second], [claim(B)], planned={A})
+    assert turn.wait == (Waits("first", B), Waits("second", A))
+
+
+@given(
+    st.lists(claims, max_size=12),
+    st.lists(claims, max_size=3),
+    st.frozensets(st.sampled_from([B, C]), max_size=2),
+)
+def test_of_a_planned_account_the_first_of_those_that_want_it_go(wanting, in_flight, planned):
+    candidates = [Candidate(n, one) for n, one in enumerate(wanting)]
+    turn = take_turns(candidates, in_flight, {VAULT}, cu_max=100, planned=planned)
+    gone = [wanting[n] for n in turn.go]
+    for number, one in enumerate(gone):
+        assert not any(are_rivals(one, other, {VAULT}) for other in in_flight)
+        assert not any(are_rivals(one, other, {VAULT} | planned) for other in gone[:number])
+    for account in planned:
+        writers = [n for n, one in enumerate(wanting) if account in one.written]
+        went = [n for n in writers if n in turn.go]
+        assert went == writers[: len(went)]
+        assert len(went) < 2 or sum(wanting[n].cu for n in went) <= 100

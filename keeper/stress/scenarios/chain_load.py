@@ -31,8 +31,8 @@ _DEPOSIT: Final = 200_000_000
 _LIFE_SLOTS: Final = 2_000
 _SENDERS: Final = 16
 _REST_S: Final = 90.0
-_SLOTS_MAX: Final = 100.0
-"""Two thirds of the 150 slots for which the price that made them due is good: what all wait for is the keeper, not the network."""
+_SLOTS_MAX: Final = 25.0
+"""After which the monitor calls due work late (SPEC.md section 6)."""
 _LANE_SLOTS: Final = 5.0
 """Of the 25 after which the monitor calls due work late (SPEC.md section 6), a fifth."""
 
@@ -147,7 +147,7 @@ def _judge(evidence: Evidence) -> Judged:
                 measures.rank(took, 99.0),
                 _SLOTS_MAX,
                 "slots",
-                "all of them before the price that made them due would be too old",
+                "all of them before anybody would call one late",
             ),
             verdicts.fair(evidence, _LANE_SLOTS, flooded=("chains",)),
         ),
