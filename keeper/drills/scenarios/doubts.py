@@ -137,7 +137,7 @@ BACK_WITH_A_LIE: Final = Scenario(
         HEALED,
         BACK,
     ),
-    alarms=frozenset({"price_sources_all_failing", "prices_halted"}),
+    alarms=frozenset({"price_source_failing", "price_sources_all_failing", "prices_halted"}),
     is_virtual=True,
 )
 
