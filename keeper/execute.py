@@ -6,7 +6,7 @@ so that a flood in one takes nothing from another.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -56,7 +56,11 @@ log = structlog.get_logger()
 
 
 class SpendingLog(AttemptLog, Protocol):
-    """Attempts that also remember what they cost; `state.attempts.Attempts` is one."""
+    """Attempts that also remember what they did and what they cost; `state.attempts.Attempts` is one."""
+
+    async def landed_slots(self, job_ids: Sequence[str], effect: str) -> Mapping[str, int]:
+        """Return the newest slot in which each of these jobs landed with an effect; without the others."""
+        ...
 
     async def spent(self, *, from_minute: int, from_slot: int) -> Sequence[SpentRow]:
         """Sum what lanes spent, by minute of the wall clock, since a minute or since a slot."""

@@ -6,7 +6,7 @@ impossible: a payment by another keeper, or a wallet's own, is noticed by the ne
 this lane.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ import trio
 from solders.pubkey import Pubkey
 
 from keeper.execute import Lane
-from keeper.payout_accounts import PayoutAccounts, Standing
+from keeper.payout_accounts import PayoutAccounts, Standings
 from keeper.payout_jobs import Due, creation, creation_id, payment, payment_id
 from keeper.payout_loads import Load, Memory, begin, carry, packed
 from keeper.payout_roots import LANE, AbsentRoot, OpenRoot, Roots
@@ -66,7 +66,8 @@ async def pay_due_rewards(
         genesis_hash: of the cluster: manifests that name another one are left alone.
     """
     tally = lane.kit.tally
-    memory = Memory(Roots(lane.kit.program, tally, genesis_hash), PayoutAccounts(mint, tally))
+    accounts = PayoutAccounts(mint, tally, lane.kit.attempts.landed_slots)
+    memory = Memory(Roots(lane.kit.program, tally, genesis_hash), accounts)
     async with trio.open_nursery() as nursery:
         while not stop.is_set():
             beat()
@@ -94,7 +95,7 @@ async def _first_of(*awaited: trio.Event) -> None:
 
 
 async def _plan(lane: Lane, rules: PayRules, memory: Memory, posting: Posting | None) -> list[Load]:
-    """Fill as many transactions as may be sent, the oldest root first; posts before payments."""
+    """Fill as many transactions as may be sent, the oldest root first; posts, then payments, then openings."""
     now_s = trio.current_time()
     memory.bisection.forget(now_s)
     await memory.roots.read_folder(rules.folder)
@@ -125,7 +126,7 @@ async def _plan(lane: Lane, rules: PayRules, memory: Memory, posting: Posting | 
     if posting is not None:
         for each in posted:  # each by itself: the authority pays for its account
             loads += packed(posting.lane, memory, [each])
-    for kind in ("create_token_account", "pay"):
+    for kind in ("pay", "create_token_account"):  # who can be paid waits for nobody who cannot
         loads += packed(lane, memory, [each for each in due if each.job.kind == kind])
     return loads[: lane.room.value]
 
@@ -156,33 +157,35 @@ def _chosen(found: OpenRoot, rules: PayRules, memory: Memory, budget: int) -> li
 async def _dues(
     lane: Lane, rules: PayRules, memory: Memory, found: OpenRoot, subtrees: Sequence[Subtree]
 ) -> list[Due]:
-    """Make jobs: subtrees to pay, and before them the token accounts that are opened for them."""
+    """Make jobs: subtrees to pay, and token accounts to open for those that lack some."""
     rewards, accounts, program = found.tree.rewards, memory.accounts, lane.kit.program
     wallets = [rewards[leaf].wallet for subtree in subtrees for leaf in subtree.unpaid]
     if not wallets:
         return []
     standings = await accounts.standings(lane.kit.rpc, wallets)
-    accounts.skip(_those(standings, "unusable"), "unusable token account")
-    missing = await _to_open(lane, rules, memory, found, _those(standings, "missing"))
+    accounts.skip(standings.those("unusable"), "unusable token account")
+    missing = await _to_open(lane, rules, memory, found, standings)
     payer, mint = lane.payer.pubkey(), accounts.mint
     created = [
         creation(payer, mint, wallet)
         for wallet in missing
         if memory.may_begin(creation_id(mint, wallet), found.slot)
     ]
-    waiting, due = set(missing), list[Due]()
+    awaited = {wallet for wallet in missing if creation_id(mint, wallet) not in memory.vain}
+    due = list[Due]()
     for subtree in subtrees:
-        payable = [i for i in subtree.unpaid if standings[rewards[i].wallet] == "usable"]
-        # One payment for the whole subtree, as soon as the accounts it lacks are there.
-        if payable and not any(rewards[leaf].wallet in waiting for leaf in subtree.unpaid):
+        payable = [i for i in subtree.unpaid if standings.of[rewards[i].wallet] == "usable"]
+        # One payment for the whole subtree, as soon as the accounts it lacks are there; what could not be opened is not awaited.
+        if payable and not any(rewards[leaf].wallet in awaited for leaf in subtree.unpaid):
             due.append(payment(program, mint, found.tree, found.epoch, subtree, payable))
     return [*created, *due]
 
 
 async def _to_open(
-    lane: Lane, rules: PayRules, memory: Memory, found: OpenRoot, missing: Sequence[Pubkey]
+    lane: Lane, rules: PayRules, memory: Memory, found: OpenRoot, standings: Standings
 ) -> list[Pubkey]:
     """Choose the wallets that get an account, once the cost of all of the root has been told."""
+    missing = standings.those("missing")
     if not missing:
         return []
     if not rules.creates_token_accounts:
@@ -190,7 +193,7 @@ async def _to_open(
         return []
     if not found.root.is_surveyed:
         await _tell_cost(lane, memory, found)
-    refused = await memory.accounts.why_no_account(lane.kit.rpc, missing)
+    refused = await memory.accounts.why_no_account(lane.kit.rpc, standings)
     for reason in sorted(set(refused.values())):
         memory.accounts.skip([wallet for wallet in refused if refused[wallet] == reason], reason)
     return [wallet for wallet in missing if wallet not in refused]
@@ -219,7 +222,3 @@ async def _tell_cost(lane: Lane, memory: Memory, found: OpenRoot) -> None:
         **{f"{period}_max_lamports": window.max_lamports for period, window in lane.purse.spend},
         **found.root.names,
     )
-
-
-def _those(standings: Mapping[Pubkey, Standing], standing: Standing) -> list[Pubkey]:
-    return [wallet for wallet, found in standings.items() if found == standing]

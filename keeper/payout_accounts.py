@@ -3,10 +3,10 @@
 Shell. A wallet without one is skipped and looked at again later, ever more rarely, or gets one where the operator has said so.
 Rent that is locked in a new account never comes back to us, so accounts are opened for wallets that somebody holds the key
 of, and for nothing else: an address off the curve or one that a program owns is still paid once it has an account of its
-own making.
+own making. Whoever closes an account that we opened takes its rent, so none is opened for the same wallet twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -16,20 +16,41 @@ from solders.pubkey import Pubkey
 from spl.token.instructions import get_associated_token_address
 
 from keeper.costs import TOKEN_ACCOUNT_RENT
+from keeper.payout_jobs import CREATED, creation_id
 from keeper.tally import Tally
 from programs.addresses import SYSTEM_PROGRAM, TOKEN_PROGRAM
 from programs.rpc import Account, Rpc
 from programs.spl_token import NotTokenAccountError, decode_token_account
-from programs.units import Lamports
+from programs.units import Lamports, Slot
 
 _PAUSE_FIRST_S: Final = 60.0
 """Before a wallet that could not be paid is looked at again; twice as long each time."""
 _PAUSE_MAX_S: Final = 3_600.0
 _SURVEYED_AT_ONCE: Final = 1_000
 """Between two chances for others to run: deriving an address takes some 20 microseconds."""
+CLOSED_AGAIN: Final = "token account closed again"
+"""Its owner has the rent of the one that we opened; he opens the next one himself."""
+WITHHELD: Final = "token account withheld"
+"""The lane has no money for its rent now."""
+REFUSED: Final = "token account refused"
+"""Opening it fails, whatever the reason."""
 log = structlog.get_logger()
 
 Standing = Literal["usable", "missing", "unusable"]
+LandedSlots = Callable[[Sequence[str], str], Awaitable[Mapping[str, int]]]
+"""When jobs landed last with an effect, of all that this keeper ever sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """How wallets can be paid, as of one slot."""
+
+    slot: Slot
+    of: Mapping[Pubkey, Standing]
+
+    def those(self, standing: Standing) -> list[Pubkey]:
+        """Return the wallets that stand so."""
+        return [wallet for wallet, found in self.of.items() if found == standing]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +83,7 @@ class PayoutAccounts:
     mint: Pubkey
     """Of MMT."""
     tally: Tally
+    landed_slots: LandedSlots
     _pauses: dict[Pubkey, _Pause] = field(default_factory=dict)
 
     def of(self, wallet: Pubkey) -> Pubkey:
@@ -73,7 +95,7 @@ class PayoutAccounts:
         pause = self._pauses.get(wallet)
         return pause is None or trio.current_time() >= pause.until_s
 
-    async def standings(self, rpc: Rpc, wallets: Iterable[Pubkey]) -> dict[Pubkey, Standing]:
+    async def standings(self, rpc: Rpc, wallets: Iterable[Pubkey]) -> Standings:
         """Read the token accounts of wallets.
 
         Raises:
@@ -82,19 +104,22 @@ class PayoutAccounts:
         wanted = list(dict.fromkeys(wallets))
         addresses = [self.of(wallet) for wallet in wanted]
         found = await rpc.get_multiple_accounts(addresses, "confirmed")
-        return {
+        standings = {
             wallet: self._standing(wallet, account)
             for wallet, account in zip(wanted, found.accounts, strict=True)
         }
+        return Standings(found.slot, standings)
 
-    async def why_no_account(self, rpc: Rpc, wallets: Iterable[Pubkey]) -> dict[Pubkey, str]:
-        """Say of which wallets no token account may be opened, and why.
+    async def why_no_account(self, rpc: Rpc, standings: Standings) -> dict[Pubkey, str]:
+        """Say for which of the wallets that have no token account none may be opened, and why.
 
         Raises:
             RpcFailure: no node could say.
         """
-        refused, on_curve = dict[Pubkey, str](), list[Pubkey]()
-        for wallet in wallets:
+        refused, on_curve = await self._closed_again(standings), list[Pubkey]()
+        for wallet in standings.those("missing"):
+            if wallet in refused:
+                continue
             if wallet.is_on_curve():
                 on_curve.append(wallet)
             else:
@@ -106,6 +131,14 @@ class PayoutAccounts:
                     refused[wallet] = "wallet owned by a program"
         return refused
 
+    async def _closed_again(self, standings: Standings) -> dict[Pubkey, str]:
+        """Find wallets for which we have opened an account that is gone: by then it was seen, for the slot is a later one."""
+        ids = {creation_id(self.mint, wallet): wallet for wallet in standings.those("missing")}
+        opened = await self.landed_slots([*ids], CREATED) if ids else {}
+        return {
+            ids[job_id]: CLOSED_AGAIN for job_id, slot in opened.items() if slot < standings.slot
+        }
+
     async def survey(self, rpc: Rpc, wallets: Sequence[Pubkey]) -> Survey:
         """Count what is missing, a part at a time.
 
@@ -116,10 +149,9 @@ class PayoutAccounts:
         for start in range(0, len(wallets), _SURVEYED_AT_ONCE):
             part = wallets[start : start + _SURVEYED_AT_ONCE]
             standings = await self.standings(rpc, part)
-            without = [wallet for wallet in part if standings[wallet] == "missing"]
-            refused = await self.why_no_account(rpc, without)
-            missing += len(without) - len(refused)
-            with_account += sum(standing == "usable" for standing in standings.values())
+            refused = await self.why_no_account(rpc, standings)
+            missing += len(standings.those("missing")) - len(refused)
+            with_account += len(standings.those("usable"))
         return Survey(
             wallets=len(wallets),
             with_account=with_account,

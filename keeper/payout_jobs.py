@@ -36,6 +36,8 @@ from programs.pack import Group
 from programs.units import Lamports
 
 _NO_RENT: Final = Lamports(0)
+CREATED: Final = "create"
+"""What opening a token account acts upon: that there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class Due:
     """Epoch and index of the root that it pays leaves of."""
     leaves: tuple[int, ...] = ()
     """Which it pays."""
+    opens_for: Pubkey | None = None
+    """The wallet that it opens a token account for."""
 
 
 def payment_id(epoch: int, index: int, subtree: int) -> str:
@@ -102,7 +106,7 @@ def creation(payer: Pubkey, mint: Pubkey, wallet: Pubkey) -> Due:
     address, bump = Pubkey.find_program_address(seeds, ASSOCIATED_TOKEN_PROGRAM_ID)
     job_id, target = creation_id(mint, wallet), str(address)
     return Due(
-        job=JobRef(job_id=job_id, kind="create_token_account", target=target, effect="create"),
+        job=JobRef(job_id=job_id, kind="create_token_account", target=target, effect=CREATED),
         group=Group(
             job_id=job_id,
             instructions=(create_idempotent_associated_token_account(payer, wallet, mint),),
@@ -110,6 +114,7 @@ def creation(payer: Pubkey, mint: Pubkey, wallet: Pubkey) -> Due:
             loaded_bytes=CREATE_LOADED_BYTES,
         ),
         rent_lamports=TOKEN_ACCOUNT_RENT,
+        opens_for=wallet,
     )
 
 

@@ -11,9 +11,10 @@ import structlog
 import trio
 
 from keeper.bisection import Bisection
+from keeper.blame import guilty_instruction
 from keeper.execute import Kit, Lane, Shipment, ship
 from keeper.fees import NoBid
-from keeper.payout_accounts import PayoutAccounts
+from keeper.payout_accounts import REFUSED, WITHHELD, PayoutAccounts
 from keeper.payout_jobs import Due
 from keeper.payout_roots import LANE, Root, Roots
 from keeper.sizing import Unsized, note_end, size
@@ -48,6 +49,8 @@ class Memory:
     """Jobs in flight."""
     landed_slots: dict[str, Slot] = field(default_factory=dict)
     """A bitmap read earlier shows the leaves before our own payment, an account read earlier is not there."""
+    vain: set[str] = field(default_factory=set)
+    """Openings of token accounts that were tried and did not land: nobody waits for them."""
     due_at_s: dict[str, float] = field(default_factory=dict)
     open_roots: dict[tuple[int, int], Root] = field(default_factory=dict)
     """Those that are being paid, by epoch and index."""
@@ -129,13 +132,15 @@ def packed(lane: Lane, memory: Memory, due: Iterable[Due]) -> list[Load]:
 async def carry(memory: Memory, load: Load) -> None:
     """Size, send and settle one transaction; its jobs are busy and its place is taken."""
     try:
-        await _send(memory, load)
+        if not await _send(memory, load):
+            memory.vain |= {due.job.job_id for due in load.dues if due.opens_for is not None}
     finally:
         memory.busy.difference_update(load.ids)
         load.lane.room.release()
 
 
-async def _send(memory: Memory, load: Load) -> None:
+async def _send(memory: Memory, load: Load) -> bool:
+    """Return whether it landed."""
     batch, lane = load.batch, load.lane
     rent = Lamports(sum(due.rent_lamports for due in load.dues))
     shipment = Shipment(
@@ -154,7 +159,7 @@ async def _send(memory: Memory, load: Load) -> None:
             log.warning("payouts.unsimulated", jobs=len(load.dues), reason=sized.reason)
         else:
             _note_refused(memory, load, "simulation_refused", sized.err)
-        return
+        return False
     if rent:
         log.info("payouts.locking", kind=load.kind, jobs=len(load.dues), rent_lamports=rent)
     _note_ours(memory, load, is_paid=True)
@@ -163,12 +168,23 @@ async def _send(memory: Memory, load: Load) -> None:
     match outcome:
         case Landed() as landed:
             _note_landed(memory, load, landed)
-            return
+            return True
         case Failed() as failed:
             _note_refused(memory, load, "failed_on_chain", failed.err)
+        case NoBid(is_of_the_lane=True):
+            _pause_openings(memory, load.dues, WITHHELD)
         case Expired() | NoBid():
             pass  # counted and logged by ship; the next round decides anew
     _note_ours(memory, load, is_paid=False)
+    return False
+
+
+def _pause_openings(memory: Memory, dues: Iterable[Due], reason: str) -> None:
+    """Look at these wallets again later, so that those behind them have their turn."""
+    wallets = [due.opens_for for due in dues if due.opens_for is not None]
+    if wallets:
+        memory.accounts.skip(wallets, reason)
+        memory.news.set()
 
 
 def _note_ours(memory: Memory, load: Load, *, is_paid: bool) -> None:
@@ -179,6 +195,7 @@ def _note_ours(memory: Memory, load: Load, *, is_paid: bool) -> None:
 
 def _note_landed(memory: Memory, load: Load, landed: Landed) -> None:
     memory.bisection.landed(load.ids)
+    memory.vain.difference_update(load.ids)
     for due in load.dues:
         memory.landed_slots[due.job.job_id] = landed.slot
         memory.due_at_s.pop(due.job.job_id, None)
@@ -197,7 +214,12 @@ def _note_landed(memory: Memory, load: Load, landed: Landed) -> None:
 
 
 def _note_refused(memory: Memory, load: Load, kind: str, err: object) -> None:
-    memory.bisection.failed(load.ids, trio.current_time())
+    # Each job is one instruction: the error names the guilty one, and its companions go on without it.
+    at = guilty_instruction(err, len(load.dues))
+    guilty = load.dues if at is None else load.dues[at : at + 1]
+    memory.bisection.failed([due.job.job_id for due in guilty], trio.current_time())
+    if len(guilty) == 1:
+        _pause_openings(memory, guilty, REFUSED)
     load.lane.kit.tally.refusals[f"{LANE}.{kind}"] += len(load.dues)
     log.warning(
         "payouts.refused",

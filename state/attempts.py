@@ -79,6 +79,10 @@ class Attempts:
             )
         )
 
+    async def landed_slots(self, job_ids: Sequence[str], effect: str) -> dict[str, int]:
+        """Return the newest slot in which each of these jobs landed with an effect, of all that was ever sent; without the others."""
+        return await self.store.read(lambda db: _landed_slots(db, job_ids, effect))
+
     async def spent(self, *, from_minute: int, from_slot: int) -> tuple[Spent, ...]:
         """Sum what lanes spent, by minute, since a minute or since a slot: it counts against the caps of this process."""
         return await self.store.read(lambda db: spent_by_minute(db, from_minute, from_slot))
@@ -209,6 +213,16 @@ def _mark_finalized(db: Database, signatures: Sequence[str]) -> None:
             ).fetchone()
         ):
             raise HistoryConflict(f"no attempt has the signature {signature}")
+
+
+def _landed_slots(db: Database, job_ids: Sequence[str], effect: str) -> dict[str, int]:
+    rows = db.conn.execute(
+        "SELECT job_id, max(slot) FROM json_each(?) AS wanted "
+        "CROSS JOIN attempt_job ON job_id = wanted.value AND effect = ? "
+        "CROSS JOIN attempt ON attempt.id = attempt_id WHERE state = 'landed' GROUP BY job_id",
+        [json.dumps(list(job_ids)), effect],
+    )
+    return dict(rows.fetchall())
 
 
 def _unsettled(db: Database, after_id: int, at_most: int) -> tuple[Attempt, ...]:

@@ -5,7 +5,7 @@ from collections import Counter
 
 import trio
 from solders.hash import Hash
-from solders.instruction import Instruction
+from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
@@ -329,17 +329,18 @@ def accounts_of_each(transaction):
     ] or [[]]
 
 
-def job_instruction(job_id):
-    """Make the instruction whose data names the job, as the scripted cluster counts it."""
-    return Instruction(Pubkey(bytes([9] * 32)), job_id.encode(), [])
+def job_instruction(job_id, names=()):
+    """Make the instruction whose data names the job, as the scripted cluster counts it; it names accounts beside."""
+    metas = [AccountMeta(name, is_signer=False, is_writable=False) for name in names]
+    return Instruction(Pubkey(bytes([9] * 32)), job_id.encode(), metas)
 
 
-def signed_batch(cluster, job_id, *, effect="shares=1", payer=None):
+def signed_batch(cluster, job_id, *, effect="shares=1", payer=None, names=()):
     """Sign a transaction whose one instruction's data is the job."""
     payer = payer or Keypair.from_seed(bytes(32))
     blockhash, last_valid = cluster.blockhash()
     budget = Budget(cu_limit=10_000, cu_price_micro_lamports=0, loaded_bytes=32 << 10)
-    message = compile_message(payer.pubkey(), [job_instruction(job_id)], budget, blockhash)
+    message = compile_message(payer.pubkey(), [job_instruction(job_id, names)], budget, blockhash)
     return SignedBatch(
         lane="liquidations",
         jobs=(JobRef(job_id=job_id, kind="liquidate", target=job_id, effect=effect),),

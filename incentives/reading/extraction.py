@@ -70,7 +70,7 @@ def events_of(block: Block, program: Pubkey, known: Known) -> Iterator[ReadEvent
             found = _of_cut(transaction, tx_index, program, known)
         elif any(line.startswith(name) for line in logs):
             found = _of_whole(transaction, tx_index, program)
-        elif not logs and _names(transaction, program):
+        elif not logs and _names(transaction, program) and _speakers(transaction):
             raise HistoryDisagreesError(
                 f"the logs of {transaction.signature} in slot {block.slot} are missing: the endpoint does not record "
                 "them; use one that does"
@@ -86,10 +86,15 @@ def events_of(block: Block, program: Pubkey, known: Known) -> Iterator[ReadEvent
 def _of_whole(
     transaction: BlockTransaction, tx_index: int, program: Pubkey
 ) -> Iterator[ReadEvent | ReadUnread]:
-    numbers = _instruction_numbers(transaction)
+    numbers = _speakers(transaction) if _has_silent(transaction) else None
     instruction, inner = -1, 0
     try:
         for invocation, payload in placed_data(transaction.facts.logs, program):
+            if numbers is not None and invocation >= len(numbers):
+                raise HistoryDisagreesError(
+                    f"the logs of {transaction.signature} in slot {transaction.facts.slot} show more than the "
+                    f"{len(numbers)} instructions that can log: ask another endpoint"
+                )
             number = invocation if numbers is None else numbers[invocation]
             inner = inner + 1 if number == instruction else 0
             instruction = number
@@ -144,12 +149,18 @@ def _names(transaction: BlockTransaction, program: Pubkey) -> bool:
     return bytes(program) in transaction.facts.wire or program in transaction.facts.loaded
 
 
-def _instruction_numbers(transaction: BlockTransaction) -> list[int] | None:
-    """Return the instruction of each invocation in the logs; None where they are simply the same."""
+def _has_silent(transaction: BlockTransaction) -> bool:
+    """Tell whether it may have instructions that leave no line; without them, numbers in the logs are those of instructions."""
     wire = transaction.facts.wire
-    if SILENT[0] not in wire and SILENT[1] not in wire and SILENT[2] not in wire:
-        return None
-    message = VersionedTransaction.from_bytes(wire).message
+    return SILENT[0] in wire or SILENT[1] in wire or SILENT[2] in wire
+
+
+def _speakers(transaction: BlockTransaction) -> list[int]:
+    """Return the numbers of the instructions that leave a line in the logs: all but precompiles.
+
+    A transaction may well have none of them, and whoever names our program in one has told nothing of it.
+    """
+    message = VersionedTransaction.from_bytes(transaction.facts.wire).message
     keys = message.account_keys
     return [
         number

@@ -2,7 +2,8 @@
 
 Shell. A connection carries one request. Its head has to arrive whole within seconds, and is judged before the server sees a
 byte of it; whoever has not sent one yet holds one of a few places, and the newest takes the oldest's. So an honest question is
-answered however many sockets stand open without one. A write that the peer does not take ends the connection.
+answered however many sockets stand open without one. A write that the peer does not take ends the connection. A few places are
+kept for whoever asks /live and /ready, so that a crowd of readers is no reason to restart the monitor.
 """
 
 import os
@@ -48,6 +49,8 @@ class Bounds:
     """Connections that are being answered: a thousand open pages, and room for everybody else."""
     peer_max: int = 64
     """Connections of one other machine."""
+    probes_max: int = 32
+    """Connections above `open_max`, and above `peer_max`, that ask /live or /ready."""
 
 
 class HeadFirst(trio.abc.HalfCloseableStream):
@@ -127,8 +130,8 @@ class Door:
         """Take one connection from its first byte to its last."""
         async with stream:
             try:
-                with self._counted(_peer(stream)) as is_welcome:
-                    await self._hear(stream, is_welcome=is_welcome)
+                with self._counted(_peer(stream)) as of_peer:
+                    await self._hear(stream, of_peer)
             except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
                 self._note("hung_up", stream)
 
@@ -139,21 +142,28 @@ class Door:
         for reason, count in self.refused.items():
             figures.put(m.PORT_REFUSED, count, reason)
 
-    async def _hear(self, stream: trio.SocketStream, *, is_welcome: bool) -> None:
-        found = await self._head(stream) if is_welcome else CROWDED
-        refusal = found if isinstance(found, Refusal) else heads.judge(found, self.token)
-        if refusal is None and self._open >= self.bounds.open_max:
-            refusal = CROWDED
-        if refusal is not None:
-            self._note(refusal.reason, stream)
-            await self._refuse(stream, refusal)
+    async def _hear(self, stream: trio.SocketStream, of_peer: int) -> None:
+        found = await self._head(stream) if self._has_room(of_peer, is_probe=True) else CROWDED
+        if isinstance(found, bytes):
+            found = self._judged(found, of_peer)
+        if isinstance(found, Refusal):
+            self._note(found.reason, stream)
+            await self._refuse(stream, found)
             return
-        assert isinstance(found, bytes)
         self._open += 1
         try:
             await self.serve(HeadFirst(stream, found, self.bounds.send_s))
         finally:
             self._open -= 1
+
+    def _judged(self, head: bytes, of_peer: int) -> bytes | Refusal:
+        if (refusal := heads.judge(head, self.token)) is not None:
+            return refusal
+        return head if self._has_room(of_peer, is_probe=heads.is_probe(head)) else CROWDED
+
+    def _has_room(self, of_peer: int, *, is_probe: bool) -> bool:
+        bounds, kept = self.bounds, self.bounds.probes_max if is_probe else 0
+        return self._open < bounds.open_max + kept and of_peer <= bounds.peer_max + kept
 
     async def _refuse(self, stream: trio.SocketStream, refusal: Refusal) -> None:
         """Say why, unless so many are being told already that their sockets would be all there are."""
@@ -183,14 +193,14 @@ class Door:
         )
 
     @contextmanager
-    def _counted(self, peer: str | None) -> Generator[bool]:
-        """Count another machine's connections; yield whether one more is welcome."""
+    def _counted(self, peer: str | None) -> Generator[int]:
+        """Count another machine's connections; yield how many it has with this one, 0 of this machine."""
         if peer is None:
-            yield True
+            yield 0
             return
         self._peers[peer] += 1
         try:
-            yield self._peers[peer] <= self.bounds.peer_max
+            yield self._peers[peer]
         finally:
             self._peers[peer] -= 1
             if not self._peers[peer]:

@@ -22,6 +22,8 @@ LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 """As h11 reads it, which forgives a missing carriage return."""
 _METHODS: Final = frozenset({b"GET", b"HEAD"})
+_PROBES: Final = frozenset({b"/live", b"/ready"})
+"""What a supervisor asks, who restarts what does not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,11 @@ def judge(head: bytes, token: str | None) -> Refusal | None:
     if token is None:
         return None if _is_ours(headers.get(b"host", b"")) else _HOST
     return None if knows(token, headers.get(b"authorization", b"")) else _TOKEN
+
+
+def is_probe(head: bytes) -> bool:
+    """Tell whether a request that `judge` lets pass is one of a supervisor's, answered in one small reply."""
+    return head.split(b" ", 2)[1].partition(b"?")[0] in _PROBES
 
 
 def _is_ours(host: bytes) -> bool:

@@ -65,7 +65,8 @@ async def _listen(config: MonitorConfig, *, is_patient: bool) -> list[trio.Socke
 
 def allow_connections(bounds: Bounds) -> None:
     """Raise the limit of open files as far as the port needs it, and this user may."""
-    wanted = bounds.open_max + bounds.waiting_max + bounds.refusing_max + _OTHER_FILES
+    answered = bounds.open_max + bounds.probes_max
+    wanted = answered + bounds.waiting_max + bounds.refusing_max + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

@@ -6,11 +6,12 @@ from contextlib import aclosing
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from solders.instruction import Instruction
-from solders.keypair import Keypair
+from solders.instruction import AccountMeta, Instruction
+from solders.litesvm import LiteSVM
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
+from solders.transaction_metadata import TransactionMetadata
 
 from incentives.reading.errors import (
     GapError,
@@ -24,7 +25,15 @@ from incentives.reading.reader import Reader
 from incentives.sourced import Place
 from programs.event_layout import EventKind
 from programs.rpc import Block, RpcTimeout
-from tests.incentives.told_chain import OTHER, PROGRAM, ToldChain, logs_of, signature_of
+from tests.incentives.told_chain import (
+    OTHER,
+    PROGRAM,
+    SENDER,
+    ToldChain,
+    logs_of,
+    signature_of,
+    wire_of,
+)
 from tests.incentives.told_events import payload
 
 
@@ -243,12 +252,13 @@ async def test_any_cut_into_rounds_pages_and_deliveries_gives_the_same_events(da
     assert (events, series) == whole == (events, sequences)
 
 
-def test_precompiles_log_nothing_and_still_count_as_instructions():
+ED25519 = Pubkey.from_string("Ed25519SigVerify111111111111111111111111111")
+SECP256K1 = Pubkey.from_string("KeccakSecp256k11111111111111111111111111111")
+NO_SIGNATURES = {ED25519: b"\0\0", SECP256K1: b"\0"}
 
-    payer = Keypair()
-    silent = Pubkey.from_string("Ed25519SigVerify111111111111111111111111111")
-    steps = [Instruction(program, b"", []) for program in (silent, PROGRAM, silent, PROGRAM)]
-    wire = bytes(VersionedTransaction(Message(steps, payer.pubkey()), [payer]))
+
+def test_precompiles_log_nothing_and_still_count_as_instructions():
+    wire = wire_of(ED25519, PROGRAM, ED25519, PROGRAM)
     chain = ToldChain()
     logs = [*logs_of([said(1, 1, 20)]), *logs_of([said(1, 2, 20), said(1, 3, 20)])]
     chain.land(20, logs, wire=wire)
@@ -259,3 +269,38 @@ def test_precompiles_log_nothing_and_still_count_as_instructions():
         Place(20, 0, 3, 0),
         Place(20, 0, 3, 1),
     ]
+
+
+@pytest.mark.parametrize("programs", [[], [ED25519], [SECP256K1, ED25519, ED25519]])
+async def test_whoever_names_the_program_and_calls_nothing_that_logs_stops_nobody(
+    autojump_clock, programs
+):
+    """The bytes and the logs are those of the runtime: a stranger lands such a transaction for a fee."""
+    svm = LiteSVM()
+    svm.airdrop(SENDER.pubkey(), 10**9)
+    named = [AccountMeta(PROGRAM, is_signer=False, is_writable=False)]
+    steps = [Instruction(program, NO_SIGNATURES[program], named) for program in programs]
+    # Without an instruction the program is named all the same.
+    message = Message.new_with_blockhash(steps, SENDER.pubkey(), svm.latest_blockhash())
+    if not steps:
+        keys = [SENDER.pubkey(), PROGRAM]
+        message = Message.new_with_compiled_instructions(1, 0, 1, keys, svm.latest_blockhash(), [])
+    transaction = VersionedTransaction(message, [SENDER])
+    landed = svm.send_transaction(transaction)
+    assert isinstance(landed, TransactionMetadata)
+    assert landed.logs() == []
+
+    chain = ToldChain(finalized=30)
+    chain.land(20, landed.logs(), wire=bytes(transaction))
+    chain.land(20, logs_of([said(1, 1, 20)]))
+    events, _ = await read_all(Reader(rpc=chain, program=PROGRAM))
+    assert [event.place for event in events] == [Place(20, 1, 0, 0)]
+
+
+@pytest.mark.parametrize("logs", [[], [*logs_of([]), *logs_of([said(1, 1, 20)])]])
+async def test_logs_that_do_not_fit_the_instructions_stop_reading(autojump_clock, logs):
+    """Beside a precompile: a line is missing of the one instruction that logs, or one is too many."""
+    chain = ToldChain(finalized=30)
+    chain.land(20, logs, wire=wire_of(ED25519, PROGRAM))
+    with pytest.raises(HistoryDisagreesError, match="endpoint"):
+        await read_all(Reader(rpc=chain, program=PROGRAM))

@@ -8,8 +8,12 @@ from bisect import bisect_right
 import numpy as np
 import trio
 from solders.hash import Hash
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.signature import Signature
+from solders.transaction import VersionedTransaction
 
 from programs.addresses import global_address
 from programs.genesis import SINK_MMT, TREASURY_MMT
@@ -25,6 +29,16 @@ from programs.rpc import (
 
 PROGRAM = Pubkey(bytes([9]) * 32)
 OTHER = Pubkey(bytes([8]) * 32)
+SENDER = Keypair.from_seed(bytes([6] * 32))
+
+
+def wire_of(*programs):
+    """Return a transaction that calls programs in turn."""
+    steps = [Instruction(program, b"", []) for program in programs]
+    return bytes(VersionedTransaction(Message(steps, SENDER.pubkey()), [SENDER]))
+
+
+WIRE = wire_of(PROGRAM)
 
 
 def signature_of(name):
@@ -50,7 +64,7 @@ class ToldChain:
         self.unlisted = set()
         """Signatures that the index does not have."""
 
-    def land(self, slot, logs, *, err=None, name=None, wire=bytes(PROGRAM), loaded=(), calls=None):
+    def land(self, slot, logs, *, err=None, name=None, wire=WIRE, loaded=(), calls=None):
         """Add a transaction to the end of a slot's block."""
         block = self.blocks.setdefault(slot, [])
         signature = signature_of(name or (slot, len(block)))

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import spl.token.instructions as spl
 import trio
+from solders.account import Account
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.transaction import VersionedTransaction
+from spl.token.models import CloseAccountParams, TransferParams
 
 from keeper.execute import Kit, open_lane, watch_blockhashes
 from keeper.lane_config import LaneConfig
@@ -20,7 +22,7 @@ from keeper.post_roots import Posting
 from keeper.tally import Tally
 from programs import instructions
 from programs.accounts import Epoch, Global
-from programs.addresses import epoch_address, global_address
+from programs.addresses import TOKEN_PROGRAM, epoch_address, global_address
 from programs.betting_platform.build import PROGRAM_SO
 from programs.deploy import ProgramImage
 from programs.in_flight import InFlight, Pace
@@ -41,8 +43,12 @@ SLOT_S = 0.02
 PATIENCE_S = 30.0
 
 
+def key(number):
+    return Keypair.from_seed(bytes([9, number]) + bytes(30))
+
+
 def wallet(number):
-    return Keypair.from_seed(bytes([9, number]) + bytes(30)).pubkey()
+    return key(number).pubkey()
 
 
 @dataclass
@@ -70,6 +76,29 @@ class Desk:
         for number in numbers:
             faucet = self.bank.faucet.pubkey()
             self.execute(spl.create_associated_token_account(faucet, wallet(number), self.mint))
+
+    def close_account(self, number, *, heir):
+        """Let a wallet move all it has to another one and close its token account, whose rent it gets."""
+        owner, faucet = key(number), self.bank.faucet
+        source, target = (
+            spl.get_associated_token_address(each, self.mint)
+            for each in (wallet(number), wallet(heir))
+        )
+        amount = decode_token_account(self.bank.account(source).data).amount
+        own = {"program_id": TOKEN_PROGRAM, "owner": owner.pubkey()}
+        move = TransferParams(source=source, dest=target, amount=amount, **own)
+        close = CloseAccountParams(account=source, dest=owner.pubkey(), **own)
+        listed = [spl.transfer(move), spl.close_account(close)]
+        blockhash = self.bank.block_at("processed").blockhash
+        message = Message.new_with_blockhash(listed, faucet.pubkey(), blockhash)
+        record = self.bank.execute(VersionedTransaction(message, [faucet, owner]))
+        assert record.error is None, record
+
+    def occupy(self, number):
+        """Put an account where a wallet's token account belongs that no token account can be made of."""
+        address = spl.get_associated_token_address(wallet(number), self.mint)
+        stone = Account(lamports=10**7, data=b"", owner=PROGRAM, executable=False)
+        self.bank.set_account(address, stone)
 
     def tree(self, count, *, index=0):
         rewards = [Reward(wallet=wallet(i), amount=100 + i) for i in range(count)]
@@ -126,7 +155,7 @@ async def open_desk(nursery, tmp_path):
 
 
 @asynccontextmanager
-async def paying(desk, *, creates=False, authority=None):
+async def paying(desk, *, creates=False, authority=None, purse=None, concurrency=4):
     """The payouts lane at work, posting as `authority`; cancelled half way at the end, as by a crash."""
     async with (
         open_rpc([desk.url], RpcSettings()) as rpc,
@@ -147,7 +176,9 @@ async def paying(desk, *, creates=False, authority=None):
         await nursery.start(land, rpc, kit.attempts, kit.in_flight, lambda: pace)
         genesis = str(await rpc.get_genesis_hash())
         await nursery.start(watch_blockhashes, rpc, kit.blockhashes, 0.05, genesis)
-        lane = open_lane(kit, "payouts", PAYER, LaneConfig().purse(), concurrency=4)
+        lane = open_lane(
+            kit, "payouts", PAYER, purse or LaneConfig().purse(), concurrency=concurrency
+        )
         rules = PayRules(folder=desk.folder, creates_token_accounts=creates, interval_s=0.1)
         poster = replace(lane, signers=() if authority is None else (authority,))
         posting = Posting(lane=poster, incentives_authority=desk.bank.faucet.pubkey())

@@ -26,8 +26,8 @@ async def watch(rpc, ours, *, for_s, from_slot=0):
     return tally, [line for line in logs if line["event"] == "payer.shared"]
 
 
-def landed(cluster, job, payer=PAYER):
-    batch = signed_batch(cluster, job, payer=payer)
+def landed(cluster, job, payer=PAYER, names=()):
+    batch = signed_batch(cluster, job, payer=payer, names=names)
     assert cluster.receive(batch.wire) is None
     return batch.transaction.signature
 
@@ -64,3 +64,30 @@ async def test_what_was_signed_before_the_start_and_what_only_names_us_is_no_new
     rpc.faults["get_signatures_for_address"] = [RpcTimeout("late")]
     tally, told = await watch(rpc, [], for_s=100.0, from_slot=cluster.slot + 2)
     assert (0, []) == (tally.foreign_signatures, told)
+
+
+def named(cluster, job, signer=STRANGER):
+    """Land a transaction of somebody else's that names PAYER."""
+    return landed(cluster, job, signer, names=[PAYER.pubkey()])
+
+
+async def test_a_flood_after_a_theft_does_not_hide_it(autojump_clock):
+    """Whoever has the key names it in any number of transactions of his own afterwards, before the next look."""
+    cluster = ScriptedCluster(trio.current_time)
+    theft = landed(cluster, "theirs")
+    for number in range(2_500):
+        named(cluster, f"dust {number}")
+    tally, told = await watch(FakeRpc(cluster), [], for_s=15.0)
+    assert 1 == tally.foreign_signatures
+    assert [f"another process signs with this key: {theft}"] == [line["reason"] for line in told]
+
+
+async def test_a_flood_before_a_theft_only_delays_its_discovery(autojump_clock):
+    cluster = ScriptedCluster(trio.current_time)
+    for number in range(100):
+        named(cluster, f"dust {number}")
+    landed(cluster, "theirs")
+    rpc = FakeRpc(cluster)
+    rpc.faults["get_transaction"] = [RpcTimeout("late")]
+    tally, _ = await watch(rpc, [], for_s=60.0)
+    assert 1 == tally.foreign_signatures

@@ -4,6 +4,8 @@ import pytest
 import trio
 from payout_network import open_desk, paying, until, wallet
 
+from keeper.lane_config import LaneConfig
+
 
 @pytest.fixture
 async def desk(nursery, tmp_path):
@@ -52,6 +54,77 @@ async def test_token_accounts_are_opened_first_where_the_operator_says_so(desk):
         rent = sum([row async for row in _rents(lane)])
         assert 2 * 2_039_280 == rent
     assert [100, 101, 102] == desk.balances(3)
+
+
+async def test_an_account_that_we_opened_and_its_owner_closed_is_never_opened_again(desk):
+    """Its owner has its rent: whoever may close it again and again would be paid for that, not for trading."""
+    desk.open_accounts(0)
+    trees = [desk.tree(2, index=index) for index in range(3)]
+    for tree in trees:
+        desk.post(tree)
+    desk.write(trees[0])
+    async with paying(desk, creates=True) as lane:
+        await until(lambda: lane.kit.tally.rewards_paid == 2)
+        desk.close_account(1, heir=0)
+        desk.write(trees[1])
+        await until(lambda: lane.kit.tally.rewards_paid == 3)
+        await until(lambda: lane.kit.tally.refusals["payouts.token_account_closed_again"] == 1)
+
+    # The next keeper knows it from the database.
+    desk.write(trees[2])
+    async with paying(desk, creates=True) as lane:
+        await until(lambda: lane.kit.tally.rewards_paid == 1)
+        assert {"payouts.token_account_closed_again": 1} == lane.kit.tally.refusals
+        assert 2_039_280 == sum([row async for row in _rents(lane)])
+        assert 0 == lane.kit.tally.token_accounts_missing
+
+    # He opens it himself, and is paid all that waited.
+    desk.open_accounts(1)
+    async with paying(desk, creates=True) as lane:
+        await until(lambda: lane.kit.tally.rewards_paid == 2)
+    assert [3 * 100 + 101, 2 * 101] == desk.balances(2)
+
+
+async def test_nobody_waits_for_a_wallet_whose_account_cannot_be_opened(desk):
+    """In one subtree: some have accounts, some get one, and of one the account cannot be opened."""
+    desk.open_accounts(0, 2)
+    desk.occupy(1)
+    tree = desk.tree(6)
+    desk.post(tree)
+    desk.write(tree)
+    async with paying(desk, creates=True) as lane:
+        await until(lambda: lane.kit.tally.rewards_paid == 5)
+        assert {
+            "payouts.simulation_refused": 4,
+            "payouts.token_account_refused": 1,
+        } == lane.kit.tally.refusals
+    assert desk.tree(6).total - 101 == desk.epoch(tree).paid
+
+
+async def test_who_can_be_paid_does_not_wait_until_there_is_money_for_rent(desk):
+    desk.open_accounts(0)
+    tree = desk.tree(3)
+    desk.post(tree)
+    desk.write(tree)
+    poor = LaneConfig(hourly_spend_max_lamports=1_000_000)
+    async with paying(desk, creates=True, purse=poor.purse()) as lane:
+        await until(lambda: lane.kit.tally.rewards_paid == 1)
+        await until(lambda: lane.kit.tally.refusals["payouts.token_account_withheld"] == 2)
+
+
+async def test_payments_go_before_openings(desk):
+    """With one place: an older root of wallets without an account keeps nobody waiting who has one."""
+    old, new = desk.tree(24), desk.tree(25, index=1)
+    desk.open_accounts(24)
+    for tree in (old, new):
+        desk.post(tree)
+        desk.write(tree)
+    async with paying(desk, creates=True, concurrency=1) as lane:
+        await until(lambda: lane.kit.tally.rewards_paid)
+        rows = await lane.kit.attempts.store.read(
+            lambda db: db.conn.execute("SELECT kind FROM attempt_job").fetchall()
+        )
+    assert ("pay",) == rows[0]
 
 
 async def _rents(lane):

@@ -64,6 +64,22 @@ async def test_an_effect_that_landed_is_held_until_it_is_finalized(attempts):
     await attempts.record_attempt(named("t"))
 
 
+async def test_what_landed_is_known_by_job_and_effect_with_its_newest_slot(attempts):
+    opened = JobRow(job_id="open:A", effect="create")
+    await attempts.record_attempt(AttemptRow(jobs=(opened, JobRow(job_id="open:B", effect="x"))))
+    await attempts.record_attempt(named("t", jobs=(JobRow(job_id="open:C", effect="create"),)))
+    wanted = ["open:A", "open:B", "open:C", "open:D"]
+    assert await attempts.landed_slots(wanted, "create") == {}
+    await attempts.record_ends([end(slot=7, is_finalized=True)])
+    expired = end("t", state="expired", slot=None, is_finalized=True, fee_lamports=0)
+    await attempts.record_ends([expired])
+    assert await attempts.landed_slots(wanted, "create") == {"open:A": 7}
+    await attempts.record_attempt(named("u", jobs=(opened,)))
+    await attempts.record_ends([end("u", slot=9)])
+    assert await attempts.landed_slots(wanted, "create") == {"open:A": 9}
+    assert await attempts.landed_slots([], "create") == {}
+
+
 async def test_an_effect_that_failed_or_was_undone_is_free_at_once(attempts):
     await attempts.record_attempt(AttemptRow())
     await attempts.record_ends([end()])

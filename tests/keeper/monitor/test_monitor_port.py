@@ -197,8 +197,32 @@ async def test_no_more_are_answered_at_once_than_there_are_places():
         await stream.send_all(GET % b"/large")
         with trio.fail_after(HANG_S):
             await wait_used(monitor.door, is_used=True)
-        status, head, _ = await monitor.get(b"/live")
+        status, head, _ = await monitor.get(b"/health")
         assert (503, True) == (status, "retry-after" in head)
+
+
+async def test_a_crowd_that_holds_every_place_keeps_no_prober_out():
+    """Whoever restarts what does not answer would restart a monitor that many people look at."""
+    crowded = served(open_max=3, probes_max=2, send_s=HANG_S)
+    async with crowded as monitor, trio.open_nursery() as nursery:
+
+        async def hold(path, task_status):
+            async with await monitor.connect() as stream:
+                await stream.send_all(GET % path)
+                await stream.receive_some(1)
+                task_status.started()
+                await trio.sleep_forever()
+
+        for _ in range(3):
+            await nursery.start(hold, b"/large")
+        # Who asked, has the answer, and hangs on, holds no place.
+        for _ in range(10):
+            await nursery.start(hold, b"/live")
+        assert 503 == (await monitor.get(b"/large"))[0]
+        assert 503 == (await monitor.get(b"/live/nothing"))[0]
+        assert (200, b"live\n") == (await monitor.get(b"/live?from=supervisor"))[::2]
+        assert b"tasks: " in (await monitor.get(b"/ready"))[2]
+        nursery.cancel_scope.cancel()
 
 
 async def test_any_bytes_whatever_leave_the_port_answering():
