@@ -5,17 +5,18 @@ leniently here, for `keeper check` judges them; `[incentives]` is read strictly 
 """
 
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import PlainValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationError
 from solders.pubkey import Pubkey
 
 from incentives.parameters import CHAIN_EPOCH_SLOTS, LOCK_SLOTS, Parameters, ParametersError, Rules
+from programs.endpoint_urls import check_url
 from programs.rpc_settings import EndpointKeys, RpcSettings
+from programs.toml_mistakes import TomlMistake, as_json, decode_toml, listed, mistake, shown
 
 T = TypeVar("T")
 
@@ -33,7 +34,14 @@ def _address(value: object) -> Pubkey:
     try:
         return Pubkey.from_string(str(value))
     except ValueError as error:
-        raise ValueError(f"{value!r} is no address in base58") from error
+        raise ValueError(f"{shown(str(value))} is no address in base58") from error
+
+
+def _http_url(value: str) -> str:
+    return check_url(value, "http", "https")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +52,7 @@ class IncentivesConfig:
     """Whether `keeper run` starts `incentives follow` beside the sandbox; elsewhere it is a service of its own."""
     ledger: Path | None = None
     """The ledger's file; without it one per cluster, named after its genesis hash, in state.folder."""
-    rpc_urls: tuple[str, ...] = ()
+    rpc_urls: tuple[HttpUrl, ...] = ()
     """Where history is read, instead of cluster.rpc_urls: nodes that keep all of it, with what programs
     called, and at least 10,000 bytes of a transaction's logs."""
     poll_slots: int = 4
@@ -78,7 +86,7 @@ class IncentivesConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cluster(EndpointKeys):
-    rpc_urls: tuple[str, ...]
+    rpc_urls: tuple[HttpUrl, ...]
     program_id: Annotated[Pubkey, PlainValidator(_address)]
     slot_ms: int = 400
 
@@ -167,14 +175,14 @@ def load_parameters(path: Path, otherwise: Parameters) -> Parameters:
     """
     table = _read(path).get("incentives", {})
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: incentives is {table!r}, expected a table")
+        raise ConfigError(f"{path}: incentives is no table")
     known = json.loads(otherwise.to_json())
     unsaid = {"epoch_slots": known["epoch_slots"], "dwell_slots": known["dwell_slots"]}
     mistakes: list[str] = []
     given = {"rules": known["versions"], **unsaid, **table}
     found = _checked(_INCENTIVES, given, "forbid", ("incentives",), mistakes)
     if found is None:
-        raise _mistaken(path, mistakes)
+        raise ConfigError(listed(path, mistakes))
     return found.parameters
 
 
@@ -182,15 +190,15 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _FILE_BYTES_MAX:
             raise ConfigError(f"{path} is larger than {_FILE_BYTES_MAX} bytes: not a configuration")
-        return tomllib.loads(path.read_text())
+        return decode_toml(path.read_text())
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path} does not exist: name another, or run from the folder that has keeper.toml"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
+    except TomlMistake as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from None
 
 
 def parse_settings(raw: dict[str, Any], path: Path) -> Settings:
@@ -205,7 +213,7 @@ def parse_settings(raw: dict[str, Any], path: Path) -> Settings:
     table = raw.get("incentives", {})
     incentives = _checked(_INCENTIVES, table, "forbid", ("incentives",), mistakes)
     if shared is None or incentives is None:
-        raise _mistaken(path, mistakes)
+        raise ConfigError(listed(path, mistakes))
     root = path.parent
     folder = root / shared.state.folder
     if shared.sandbox.enabled:
@@ -223,12 +231,6 @@ def parse_settings(raw: dict[str, Any], path: Path) -> Settings:
     )
 
 
-def _mistaken(path: Path, mistakes: Sequence[str]) -> ConfigError:
-    listed = "\n".join(f"  {mistake}" for mistake in mistakes)
-    count = f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}"
-    return ConfigError(f"{path} has {count}:\n{listed}")
-
-
 def _anchored(incentives: IncentivesConfig, root: Path) -> IncentivesConfig:
     if incentives.ledger is None:
         return incentives
@@ -244,20 +246,9 @@ def _checked(
 ) -> T | None:
     """Validate a part; None, and what is wrong among the mistakes, if it is no such part."""
     try:
-        return adapter.validate_json(json.dumps(found), strict=True, extra=extra)
+        return adapter.validate_json(as_json(found), strict=True, extra=extra)
     except ValidationError as error:
-        mistakes += [_mistake(dict(detail), prefix) for detail in error.errors(include_url=False)]
-    except TypeError as error:  # TOML has dates and times, no setting is one
-        mistakes.append(f"a date or time where none is expected ({error})")
+        mistakes += [mistake(dict(detail), prefix) for detail in error.errors(include_url=False)]
+    except TomlMistake as error:
+        mistakes.append(str(error))
     return None
-
-
-def _mistake(detail: dict[str, Any], prefix: Sequence[str]) -> str:
-    where = ".".join(str(part) for part in (*prefix, *detail["loc"])) or "(file)"
-    if detail["type"] == "unexpected_keyword_argument":
-        return f"{where}: unknown key"
-    if detail["type"] in {"missing", "missing_argument"}:
-        return f"{where}: missing"
-    value = detail.get("input")
-    shown = f", found {value!r}" if isinstance(value, str | int | float | bool) else ""
-    return f"{where}: {str(detail['msg']).removeprefix('Value error, ')}{shown}"

@@ -16,6 +16,8 @@ import numpy.typing as npt
 AddressArray = npt.NDArray[np.void]
 """Rows of 32 bytes ("V32")."""
 ADDRESS_BYTES: Final = 32
+_RUN_MAX: Final = 8
+"""Of hashes and keys never so many share their first word. Where somebody chose them, each lookup would look at all of these."""
 _GUESSED_FROM: Final = 4
 """So many times as many lookups as addresses pay for a table to guess from."""
 _GUESSED_MIN: Final = 4_096
@@ -58,7 +60,15 @@ class AddressIndex:
     def _guesses(self) -> "_Guesses":
         return _Guesses(self._words)
 
+    @cached_property
+    def _rows_by_address(self) -> dict[bytes, int]:
+        listed = self._words.view(f"V{ADDRESS_BYTES}").reshape(-1).tolist()
+        return {address: row for row, address in enumerate(listed)}
+
     def _searched(self, wanted: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+        if self._run_max > _RUN_MAX:
+            listed = np.ascontiguousarray(wanted).view(f"V{ADDRESS_BYTES}").reshape(-1).tolist()
+            return np.array([self._rows_by_address.get(each, -1) for each in listed], np.int64)
         at = np.searchsorted(self._keys, np.ascontiguousarray(wanted[:, 0]))
         found = np.full(len(wanted), -1, np.int64)
         for step in range(self._run_max):  # more than once only where first words are the same

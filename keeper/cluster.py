@@ -18,6 +18,7 @@ from keeper.errors import ClusterError
 from programs.accounts import Global, MalformedAccountError
 from programs.addresses import global_address
 from programs.agreement import Landmark
+from programs.endpoint_urls import shown_url
 from programs.loader import (
     LOADER,
     PROGRAM_DATA_HEADER_BYTES,
@@ -29,7 +30,6 @@ from programs.loader import (
 from programs.rpc import Rpc, RpcFailure
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
-from programs.rpc_transport import redacted
 from programs.units import Slot
 
 _LANDMARK_BYTES: Final = 1_024
@@ -144,10 +144,10 @@ async def _check_endpoint(url: str, settings: RpcSettings, genesis_hash: str) ->
         try:
             found = str(await rpc.get_genesis_hash())
         except RpcFailure as failure:
-            log.warning("endpoint.unread", endpoint=redacted(url), reason=str(failure))
+            log.warning("endpoint.unread", endpoint=shown_url(url), reason=str(failure))
             return
     if found != genesis_hash:
         raise ClusterError(
-            f"{redacted(url)} serves another cluster (genesis {found}) than the first of cluster.rpc_urls that answered "
+            f"{shown_url(url)} serves another cluster (genesis {found}) than the first of cluster.rpc_urls that answered "
             f"({genesis_hash}): list endpoints of one cluster only"
         )

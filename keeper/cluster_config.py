@@ -9,7 +9,9 @@ from solders.pubkey import Pubkey
 
 from keeper.subscription import Listening
 from keeper.watch import ScanPace
+from programs.endpoint_urls import check_url
 from programs.rpc_settings import EndpointKeys
+from programs.toml_mistakes import shown
 
 _SILENT_SLOTS: Final = 20
 _SILENT_LEAST_S: Final = 3.0
@@ -22,21 +24,15 @@ def _address(value: object) -> Pubkey:
     try:
         return Pubkey.from_string(value)
     except ValueError as error:
-        raise ValueError(f"{value!r} is no address in base58") from error
+        raise ValueError(f"{shown(value)} is no address in base58") from error
 
 
 def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("expected an http:// or https:// URL")
-    return value
+    return check_url(value, "http", "https")
 
 
 def _ws_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"ws", "wss"} or not parts.hostname:
-        raise ValueError("expected a ws:// or wss:// URL")
-    return value
+    return check_url(value, "ws", "wss")
 
 
 def _ws_url_of(rpc_url: str) -> str:

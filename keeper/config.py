@@ -5,7 +5,6 @@ prints is all there is. Secrets are paths to keypair files, never values.
 """
 
 import json
-import tomllib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,6 +19,7 @@ from keeper.pay import PayRules
 from keeper.posting import PostingRules
 from keeper.prices.feed_config import FeedConfig
 from keeper.sandbox.config import SandboxConfig
+from programs.toml_mistakes import TomlMistake, as_json, decode_toml, listed, mistake
 
 _FILE_BYTES_MAX: Final = 1 << 20
 _LANDING_RANGES: Final = {
@@ -164,9 +164,9 @@ def load_config(path: Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
+        raw = decode_toml(text)
+    except TomlMistake as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from None
     return parse_config(raw, path)
 
 
@@ -187,31 +187,18 @@ def parse_config(raw: dict[str, Any], path: Path) -> Config:
         if type(slot_ms) is int:  # anything else is reported under its own key
             raw = raw | {"polymarket": polymarket | {"slot_ms": slot_ms}}
     try:
-        text = json.dumps(raw)
-    except TypeError as error:  # TOML has dates and times, no setting is one
-        raise ConfigError(f"{path}: a date or time where none is expected ({error})") from error
+        text = as_json(raw)
+    except TomlMistake as error:
+        raise ConfigError(f"{path}: {error}") from None
     try:
         config = _ADAPTER.validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
-        mistakes += [_mistake(dict(detail)) for detail in error.errors(include_url=False)]
+        mistakes += [mistake(dict(detail)) for detail in error.errors(include_url=False)]
     else:
         if not mistakes:
             return _anchored(config, path.parent)
-    listed = "\n".join(f"  {mistake}" for mistake in mistakes)
-    count = f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}"
-    raise ConfigError(f"{path} has {count}:\n{listed}")
-
-
-def _mistake(detail: dict[str, Any]) -> str:
-    where = ".".join(str(part) for part in detail["loc"]) or "(file)"
-    what = str(detail["msg"])
-    if detail["type"] == "unexpected_keyword_argument":
-        return f"{where}: unknown key"
-    if detail["type"] in {"missing", "missing_argument"}:
-        return f"{where}: missing"
-    found = detail.get("input")
-    shown = f", found {found!r}" if isinstance(found, str | int | float | bool) else ""
-    return f"{where}: {what.removeprefix('Value error, ')}{shown}"
+    # Without its cause: a traceback of pydantic's error would have the values in full.
+    raise ConfigError(listed(path, mistakes)) from None
 
 
 def _anchored(config: Config, folder: Path) -> Config:

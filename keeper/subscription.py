@@ -26,9 +26,9 @@ from keeper.platform_state import Notice
 from keeper.prices.errors import StreamClosedError, StreamSilentError, TimedOutError, VenueError
 from keeper.prices.stream_bundle import backoff_s
 from keeper.prices.websocket import Websocket, open_websocket
+from programs.endpoint_urls import shown_url
 from programs.layout import AccountKind
 from programs.outage import Outage
-from programs.rpc_transport import redacted
 
 _MESSAGE_BYTES_MAX: Final = 1 << 20
 """The largest account read is some 4 KB of base64."""
@@ -79,7 +79,7 @@ async def listen(listening: Listening, program: Pubkey, hearer: Hearer) -> None:
             except* VenueError as group:
                 error = _first_of(group)
                 hearer.note_loss(error.kind)
-                outage.note_failure(str(error).replace(url, redacted(url)))
+                outage.note_failure(str(error).replace(url, shown_url(url)))
             failures = 1 if heard.is_alive else failures + 1
             if heard.is_alive:
                 outage.note_success()

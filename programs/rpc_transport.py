@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import trio
 
+from programs.endpoint_urls import shown_url
 from programs.rpc import RpcBadReply, RpcError, RpcFailure, RpcTimeout, RpcUnreachable
 
 _EXCERPT_CHARS: Final = 120
@@ -36,14 +37,6 @@ _SECRET_CHARS_MIN: Final = 8
 
 ReadBody = Callable[[bytes, int, str], Any]
 """Takes the body of a reply, the id of the request, and who was asked for what."""
-
-
-def redacted(url: str) -> str:
-    """Show scheme, host and port: providers put their keys in the path, the query and the user part."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    hidden = "/…" if parts.path.strip("/") or parts.query or parts.username else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{hidden}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +72,7 @@ class Endpoint:
     @property
     def name(self) -> str:
         """What logs and errors may say of it."""
-        return redacted(self.url)
+        return shown_url(self.url)
 
     async def call(
         self,
@@ -254,7 +247,7 @@ def _excerpt(body: bytes) -> str:
 
 
 def _without(url: str, text: str) -> str:
-    return text.replace(url, redacted(url))
+    return text.replace(url, shown_url(url))
 
 
 def _without_secrets(url: str, body: bytes) -> bytes:

@@ -10,12 +10,29 @@ import click
 from incentives.cli.config_options import settings_of
 from incentives.cli.refusal import Refusal
 from incentives.ledger.encoding import Identity
+from programs.endpoint_urls import check_url, shown_url
 from programs.rpc import Rpc
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
 
+
+def _check_urls(
+    _context: click.Context, _parameter: click.Parameter, urls: tuple[str, ...]
+) -> tuple[str, ...]:
+    for url in urls:
+        try:
+            check_url(url, "http", "https")
+        except ValueError as error:
+            raise click.BadParameter(f"{error}, found {shown_url(url)}") from None
+    return urls
+
+
 RPC_URL_OPTION: Final = click.option(
-    "--rpc-url", "rpc_urls", multiple=True, help="Instead of cluster.rpc_urls; may be repeated."
+    "--rpc-url",
+    "rpc_urls",
+    multiple=True,
+    callback=_check_urls,
+    help="Instead of cluster.rpc_urls; may be repeated.",
 )
 
 

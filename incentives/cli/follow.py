@@ -13,6 +13,7 @@ from typing import Final
 import click
 import trio
 
+from incentives.cli.cluster import RPC_URL_OPTION
 from incentives.cli.logs import open_logs
 from incentives.config import Settings, load_settings
 from incentives.follow import Wishes, follow
@@ -46,9 +47,7 @@ Examples:
 )
 @click.option("--once", "is_once", is_flag=True, help="Read what is finalized now, and end.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on stdout.")
-@click.option(
-    "--rpc-url", "rpc_urls", multiple=True, help="Instead of cluster.rpc_urls; may be repeated."
-)
+@RPC_URL_OPTION
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),

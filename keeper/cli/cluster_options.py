@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
 
 import click
 import trio
@@ -19,12 +18,12 @@ from keeper.config import Config, load_config
 from keeper.errors import ClusterError, KeeperError, KeypairError
 from keeper.keypair import load_keypair
 from programs.betting_platform.build import PROGRAM_SO
+from programs.endpoint_urls import check_url, shown_url
 from programs.in_flight import Pace
 from programs.redaction import redaction_for
 from programs.rpc import Rpc, RpcFailure
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
-from programs.rpc_transport import redacted
 
 T = TypeVar("T")
 
@@ -86,7 +85,7 @@ class Target:
     @property
     def names(self) -> str:
         """What may be shown of the endpoints."""
-        return ", ".join(redacted(url) for url in self.urls)
+        return ", ".join(shown_url(url) for url in self.urls)
 
     @property
     def correction(self) -> str:
@@ -222,7 +221,8 @@ def _check_urls(
     _context: click.Context, _parameter: click.Parameter, urls: tuple[str, ...]
 ) -> tuple[str, ...]:
     for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise click.BadParameter(f"{redacted(url)!r}: expected an http:// or https:// URL")
+        try:
+            check_url(url, "http", "https")
+        except ValueError as error:
+            raise click.BadParameter(f"{shown_url(url)!r}: {error}") from None
     return urls

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from keeper.monitor.sink_config import SinkConfig
+from programs.toml_mistakes import shown
 
 PORT: Final = 9184
 _PORT_MAX: Final = 65_535
@@ -44,11 +45,11 @@ class MonitorConfig:
             ("https://", "http://")
         ):
             raise ValueError(
-                f"explorer_url is {self.explorer_url!r}, expected an http(s) address with {{signature}} in it"
+                f"explorer_url is {shown(self.explorer_url, is_url=True)}, expected an http(s) address with {{signature}} in it"
             )
         if self.token_file is None and not self.is_loopback:
             raise ValueError(
-                f"host is {self.host}, where others can connect: set monitor.token_file to a file with a token, mode 0600, "
+                f"host is {shown(self.host)}, where others can connect: set monitor.token_file to a file with a token, mode 0600, "
                 "or leave host at 127.0.0.1"
             )
 

@@ -7,9 +7,9 @@ import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from keeper.monitor.level import Level
+from programs.endpoint_urls import check_url
 
 PAGERDUTY_URL: Final = "https://events.pagerduty.com/v2/enqueue"
 """Source: developer.pagerduty.com, Events API v2."""
@@ -124,9 +124,6 @@ def read_secret(path: Path) -> str:
 
 def _check_http(key: str, url: str) -> None:
     try:
-        parts = urlsplit(url)
-        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        check_url(url, "http", "https")
     except ValueError:
-        is_good = False
-    if not is_good:
-        raise ValueError(f"{key} is no http or https address")
+        raise ValueError(f"{key} is no http or https address") from None

@@ -7,6 +7,7 @@ from keeper.prices.price import PriceClass, Source
 from keeper.prices.traits import SourceTraits
 from keeper.prices.trust_rules import TrustRules
 from programs.breaker import BreakerRules
+from programs.endpoint_urls import check_url
 
 _POLLS_FRESH = 3
 """Polls missed in a row before a polled source counts as silent."""
@@ -59,7 +60,16 @@ class FeedConfig:
     markets_per_request: int = 40
 
     def __post_init__(self) -> None:
-        """Refuse what the venue would refuse, and intervals that make no sense."""
+        """Refuse what the venue would refuse, what is no URL, and intervals that make no sense."""
+        for name, schemes in (
+            ("clob_url", ("http", "https")),
+            ("gamma_url", ("http", "https")),
+            ("stream_url", ("ws", "wss")),
+        ):
+            try:
+                check_url(getattr(self, name), *schemes)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
         for name, value, most in (
             ("assets_per_socket", self.assets_per_socket, 200),
             ("books_per_request", self.books_per_request, 500),

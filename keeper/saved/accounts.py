@@ -137,7 +137,7 @@ def take_accounts(accounts: Iterable[tuple[bytes, bytes]]) -> Accounts:
     by_kind: dict[AccountKind, list[tuple[bytes, bytes]]] = {kind: [] for kind in TABLE_DTYPES}
     others: list[tuple[bytes, bytes]] = []
     for address, data in accounts:
-        kind = _table_of(data)
+        kind = table_of(data)
         (others if kind is None else by_kind[kind]).append((address, data))
     tables = {kind: _table(kind, listed) for kind, listed in by_kind.items()}
     return in_order(tables, others)
@@ -146,14 +146,30 @@ def take_accounts(accounts: Iterable[tuple[bytes, bytes]]) -> Accounts:
 def in_order(tables: dict[AccountKind, Table], others: Iterable[tuple[bytes, bytes]]) -> Accounts:
     """Put tables and the rest into the order that follows from what they hold."""
     markets = tables[AccountKind.MARKET]
-    markets = _sorted(markets, _market_order(markets))
+    markets = _sorted(markets, _order(markets, None))
     index = AddressIndex(markets.addresses)
     ordered = {AccountKind.MARKET: markets}
     for kind in TABLE_DTYPES:
         if kind is not AccountKind.MARKET:
-            ordered[kind] = _sorted(tables[kind], _order(tables[kind], index))
+            table = tables[kind]
+            found = (
+                index.rows_of(np.ascontiguousarray(table.rows["market"]))
+                if _has_market(kind)
+                else None
+            )
+            ordered[kind] = _sorted(table, _order(table, found))
     rest = sorted(others, key=lambda pair: (pair[1][:1], pair[0]))
     return Accounts(tables=ordered, others=tuple(rest))
+
+
+def is_in_order(table: Table, market_rows: Order | None) -> bool:
+    """Tell whether accounts of one kind lie in the order that `in_order` puts them into.
+
+    Args:
+        table: some of them, side by side.
+        market_rows: the row of each one's market, -1 where it is not known; None for markets and stakes.
+    """
+    return _is_rising(_order(table, market_rows))
 
 
 def empty_table(kind: AccountKind) -> Table:
@@ -168,8 +184,8 @@ def pool_rows(first: Order, counts: npt.NDArray[Any]) -> Order:
     return np.repeat(first - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
 
 
-def _table_of(data: bytes) -> AccountKind | None:
-    """Return the kind of table that these bytes fit into."""
+def table_of(data: bytes) -> AccountKind | None:
+    """Return the kind of table that these bytes fit into; None where they fit into none."""
     if not data or data[0] not in TABLE_DTYPES:
         return None
     kind = AccountKind(data[0])
@@ -194,18 +210,23 @@ def _table(kind: AccountKind, accounts: Sequence[tuple[bytes, bytes]]) -> Table:
 
 
 def _sorted(table: Table, order: Order) -> Table:
-    is_sorted = bool((order == np.arange(len(order))).all())
-    return table if is_sorted else table.taken(order)
+    return table if _is_rising(order) else table.taken(order)
 
 
-def _market_order(markets: Table) -> Order:
-    return _by_key(markets.rows["market_id"].astype(_U64), [], markets.addresses)
+def _is_rising(order: Order) -> bool:
+    return bool((order == np.arange(len(order))).all())
 
 
-def _order(table: Table, index: AddressIndex) -> Order:
+def _has_market(kind: AccountKind) -> bool:
+    return kind not in {AccountKind.MARKET, AccountKind.STAKE}
+
+
+def _order(table: Table, market_rows: Order | None) -> Order:
     """By market, then by age; those of no known market at the end."""
     rows = table.rows
     match table.kind:
+        case AccountKind.MARKET:
+            return _by_key(rows["market_id"].astype(_U64), [], table.addresses)
         case AccountKind.STAKE:
             return _by_key(rows["request_slot"].astype(_U64), [], table.addresses)
         case AccountKind.MAKER:
@@ -214,8 +235,8 @@ def _order(table: Table, index: AddressIndex) -> Order:
             aged, finer = rows["opened_slot"], [rows["chain_id"]]
         case _:
             aged, finer = rows["opened_slot"], [rows["position_id"]]
-    found = index.rows_of(np.ascontiguousarray(rows["market"]))
-    market = np.where(found < 0, (1 << _KEY_MARKET_BITS) - 1, found).astype(_U64)
+    assert market_rows is not None, "these kinds refer to markets"
+    market = np.where(market_rows < 0, (1 << _KEY_MARKET_BITS) - 1, market_rows).astype(_U64)
     slot = np.minimum(aged, _U64((1 << _KEY_SLOT_BITS) - 1))
     return _by_key(market << _U64(_KEY_SLOT_BITS) | slot, finer, table.addresses)
 

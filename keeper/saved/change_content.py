@@ -49,6 +49,7 @@ from keeper.saved.forecasts import (
     undo_forecasts,
 )
 from keeper.saved.holdings import Holdings
+from keeper.saved.soundness import check_accounts, check_unique
 from programs.layout import POOL_DTYPE, AccountKind
 from state.snapshots.columns import ALL, Choice, decode, encode, fold_signs, unfold_signs
 from state.snapshots.cursor import Cursor
@@ -156,10 +157,10 @@ class _Reader:
         joined = joined_tables(AccountKind.MARKET, [base_markets.taken(keep), names])
         blank = {kind: self._base.tables[kind].taken(np.zeros(0, np.int64)) for kind in HOLDERS}
         markets = in_order({AccountKind.MARKET: joined, **blank}, ()).tables[AccountKind.MARKET]
-        added_wallets = read_wallets(self._piece(Section.WALLETS))
-        dictionary = Dictionary(
-            markets=markets.addresses, wallets=np.concatenate([self._wallets, added_wallets])
-        )
+        check_unique([markets.addresses], "a market")
+        wallets = np.concatenate([self._wallets, read_wallets(self._piece(Section.WALLETS))])
+        check_unique([wallets], "a wallet")
+        dictionary = Dictionary(markets=markets.addresses, wallets=wallets)
         context = Context(
             program=self._program,
             dictionary=dictionary,
@@ -183,7 +184,9 @@ class _Reader:
         if next(self._pieces, None) is not None:
             raise SnapshotDamaged("found a section after the last one")
         rest = with_others(self._base.others, addresses, others)
-        return in_order(tables, rest), dictionary
+        following = in_order(tables, rest)
+        check_accounts(following)
+        return following, dictionary
 
     def _piece(self, section: int) -> Piece:
         piece = next(self._pieces, None)

@@ -29,6 +29,7 @@ from keeper.saved.blocks import (
 from keeper.saved.dictionary import Dictionary
 from keeper.saved.fields import Role, role_of
 from keeper.saved.holdings import Holdings
+from keeper.saved.soundness import Soundness, check_kind, check_unique
 from programs.layout import POOL_DTYPE, AccountKind
 from state.snapshots.columns import ALL, Choice, decode, encode
 from state.snapshots.cursor import Cursor
@@ -214,6 +215,9 @@ class ContentReader:
         self._stage = -1
         self._context: Context | None = None
         self._markets: Table | None = None
+        self._soundness = Soundness()
+        self._is_full = True
+        """Whether the last block of this stage had as many rows as one has."""
 
     @property
     def dictionary(self) -> Dictionary:
@@ -236,9 +240,9 @@ class ContentReader:
         stage = _ORDER.index(section)
         if stage < self._stage or (stage == self._stage and section in _ONCE):
             raise SnapshotDamaged(f"found a section of {section.name} at the wrong place")
+        if section not in _ONCE:
+            self._check_rows(piece.rows, is_next=stage == self._stage)
         self._stage = stage
-        if piece.rows > BLOCK_ROWS and section not in _ONCE:
-            raise SnapshotDamaged(f"found a block of {piece.rows} rows, expected {BLOCK_ROWS}")
         self.spend(piece.rows * _ROW_BYTES[section])
         match section:
             case Section.NAMES:
@@ -252,7 +256,9 @@ class ContentReader:
                 self._begin(piece)
                 return None
             case Section.OTHERS:
-                return Block(others=read_others(piece))
+                others = read_others(piece)
+                self._soundness.take_others(others)
+                return Block(others=others)
             case Section.MARKET:
                 return Block(table=self._amounts(piece))
             case _:
@@ -280,13 +286,23 @@ class ContentReader:
             raise SnapshotDamaged(
                 f"found amounts of {self._markets_read} markets, expected {len(self._markets)}"
             )
+        self._soundness.finish()
+
+    def _check_rows(self, rows: int, *, is_next: bool) -> None:
+        """Blocks are full but the last one of a stage: a file of many small ones would take far longer than its length says."""
+        if not 1 <= rows <= BLOCK_ROWS or (is_next and not self._is_full):
+            raise SnapshotDamaged(f"found a block of {rows} rows, expected {BLOCK_ROWS}")
+        self._is_full = rows == BLOCK_ROWS
 
     def _begin(self, piece: Piece) -> None:
         self._markets = joined_tables(AccountKind.MARKET, self._names)
         self._names = []
+        self._soundness.take_markets(self._markets)
+        wallets = read_wallets(piece)
+        check_unique([wallets], "a wallet")
         self._context = Context(
             program=self._program,
-            dictionary=Dictionary(markets=self._markets.addresses, wallets=read_wallets(piece)),
+            dictionary=Dictionary(markets=self._markets.addresses, wallets=wallets),
             holdings=Holdings(self._markets.rows["pools"]),
         )
 
@@ -301,8 +317,11 @@ class ContentReader:
         table = read_rows(kind, cursor, piece.rows, context)
         cursor.finish()
         places = market_places(kind, table.rows, context.dictionary)
+        market_rows = None
         if places is not None:
             context.holdings.add(kind, table.rows, places)
+            market_rows = context.dictionary.market_rows(places)
+        self._soundness.take(table, market_rows)
         return table
 
     def _amounts(self, piece: Piece) -> Table:
@@ -315,6 +334,7 @@ class ContentReader:
         cursor = Cursor(piece.data)
         table = read_amounts(cursor, self._markets, np.arange(start, stop), context)
         cursor.finish()
+        check_kind(table)
         return table
 
 

@@ -39,6 +39,11 @@ class Dictionary:
         places[is_zero] = 0
         return places.astype(np.uint64)
 
+    def market_rows(self, places: Integers) -> npt.NDArray[np.int64]:
+        """Return the row of the market at each place; -1 where there is none."""
+        rows = places.astype(np.int64) - 1
+        return np.where(rows < len(self.markets), rows, -1)
+
     def keys_at(self, places: Integers, role: Role) -> AddressArray | None:
         """Return the key at each place; None where there is no such place."""
         listed = self._market_keys if role is Role.MARKET else self._wallet_keys

@@ -93,6 +93,8 @@ def load(path: Path) -> Saved:
         if len(chain) == _CHAIN_MAX:
             raise SnapshotDamaged(f"found more than {_CHAIN_MAX} snapshots of changes", path)
         before = found.with_name(header.base_name)
+        if before in {each for each, _ in chain}:
+            raise SnapshotDamaged("found that it is changes of itself", path)
         base = load_header(before)
         if base.root != root or base.context != header.context:
             raise SnapshotDamaged(
@@ -174,6 +176,11 @@ def _compare(found: Top, header: Header, path: Path) -> None:
         )
 
 
+def _check_some(accounts: int) -> None:
+    if not accounts:
+        raise SnapshotDamaged("found no account")
+
+
 def _load_whole(path: Path, header: Header) -> Saved:
     reader = ContentReader(header.program, header.raw_bytes)
     accounts = gathered(_blocks(path, header, reader))
@@ -190,6 +197,7 @@ def _load_changes(base: Saved, path: Path, header: Header) -> Saved:
             header.raw_bytes,
         )
         saved = Saved(path=path, header=header, accounts=accounts, dictionary=dictionary)
+        _check_some(len(accounts))
         # A whole file is what its hash says; two files are it only if they fit together.
         check_root(saved)
     except SnapshotDamaged as damaged:
@@ -198,11 +206,14 @@ def _load_changes(base: Saved, path: Path, header: Header) -> Saved:
 
 
 def _blocks(path: Path, header: Header, reader: ContentReader) -> Iterator[Block]:
+    accounts = 0
     try:
         for piece in read_pieces(path, header):
             block = reader.take(piece)
             if block is not None:
+                accounts += len(block.others) if block.table is None else len(block.table)
                 yield block
         reader.finish()
+        _check_some(accounts)
     except SnapshotDamaged as damaged:
         raise SnapshotDamaged(damaged.detail, path) from None

@@ -6,6 +6,7 @@ name. A reader hashes the body once, and then reads section by section: no more 
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -131,7 +132,7 @@ def load_header(path: Path) -> Header:
         StateError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             data = file.read(HEADER_BYTES)
             return read_header(data, os.fstat(file.fileno()).st_size)
     except SnapshotDamaged as damaged:
@@ -148,13 +149,22 @@ def read_pieces(path: Path, header: Header) -> Iterator[Piece]:
         StateError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             _check_body(file, header)
             yield from _pieces(file, header)
     except SnapshotDamaged as damaged:
         raise SnapshotDamaged(damaged.detail, path) from None
     except OSError as error:
         raise _from_os_error(path, error) from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file, and nothing else: a pipe would never end, and has no length."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise SnapshotDamaged("found no regular file")
+    return os.fdopen(handle, "rb")
 
 
 def _check_body(file: BinaryIO, header: Header) -> None:

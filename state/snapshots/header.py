@@ -82,6 +82,11 @@ def raw_bytes_max(file_bytes: int) -> int:
     return _RATIO_MAX * file_bytes + _FREE_BYTES
 
 
+def _is_file_name(name: str) -> bool:
+    """Whether it names a file beside this one, in letters that may be shown."""
+    return name.isprintable() and "/" not in name and name not in {"", ".", ".."}
+
+
 def read_header(data: bytes, file_bytes: int) -> Header:
     """Read the first bytes of a file.
 
@@ -123,7 +128,7 @@ def read_header(data: bytes, file_bytes: int) -> Header:
         top=top,
         root=root,
         base_root=base_root if form == _CHANGES else None,
-        base_name=name if name and "/" not in name and "\0" not in name else "",
+        base_name=name if _is_file_name(name) else "",
         sections=sections,
         body_bytes=body_bytes,
         raw_bytes=raw_bytes,

@@ -1,5 +1,7 @@
 """keeper/position_table.py and address_index.py: however a table came to its rows, they are those of one filled afresh."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,3 +112,13 @@ def test_a_single_address_is_guessed_too():
     index = AddressIndex(address_array([bytes(32)]))
     wanted = address_array([bytes(32), b"\1" + bytes(31)] * 3_000)
     assert index.rows_of(wanted).tolist() == [0, -1] * 3_000
+
+
+def test_addresses_that_were_chosen_alike_cost_no_more_than_others():
+    """A file may have thousands that share their first eight bytes; each lookup looked at all of them."""
+    alike = address_array([b"alike..." + at.to_bytes(24, "little") for at in range(8_000)])
+    index = AddressIndex(alike)
+    started_s = time.process_time()
+    assert index.rows_of(alike[::-1]).tolist() == list(range(8_000))[::-1]
+    assert index.rows_of(address_array([b"alike..." + b"\xff" * 24])).tolist() == [-1]
+    assert time.process_time() - started_s < 0.5

@@ -11,6 +11,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from structlog.testing import capture_logs
 
+from programs.endpoint_urls import shown_url
 from programs.rpc import (
     RpcBadReply,
     RpcError,
@@ -21,7 +22,6 @@ from programs.rpc import (
 )
 from programs.rpc_http import HttpRpc, open_rpc
 from programs.rpc_settings import RpcSettings
-from programs.rpc_transport import redacted
 from tests.programs.cluster_server import serve_cluster
 
 ONE, TWO = "https://one.example/secret-key", "https://user:pw@two.example/?api-key=hidden"
@@ -532,7 +532,7 @@ async def test_a_result_of_another_shape_is_a_bad_reply(autojump_clock, nursery,
     ],
 )
 async def test_keys_in_urls_are_never_shown(nursery, url, shown):
-    assert redacted(url) == shown
+    assert shown_url(url) == shown
     assert "secret" not in repr(Wire(one=[]).rpc(nursery, ONE))
 
 
