@@ -5,7 +5,7 @@ Core.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from keeper.drills.evidence import Repeat
 from keeper.stress.model import Phase
@@ -62,6 +62,30 @@ class UserSend:
     """What it bid for a compute unit."""
 
 
+class Played(Protocol):
+    """What a script leaves behind, whichever keeper it was played with."""
+
+    @property
+    def landings(self) -> Sequence[Landing]:
+        """In the chain's order, since the keeper was started."""
+        ...
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What the script kept for its own judge, by name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """The same script with a keeper without priorities: a world of its own, with positions of its own."""
+
+    landings: Sequence[Landing]
+    bad_debt: int
+    """What the vault lost, base units."""
+    kept: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All of it."""
@@ -90,8 +114,8 @@ class Evidence:
     exit_status: int | None
     report: Mapping[str, Any]
     """The keeper's last word."""
-    rival_bad_debt: int | None
-    """What the vault lost with a keeper without priorities, base units; None where none was played."""
+    rival: Rival | None
+    """None where none was played."""
     kept: Mapping[str, Any]
     """What the script kept for its own judge, by name."""
 

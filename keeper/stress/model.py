@@ -48,6 +48,15 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a scenario made of its evidence."""
+
+    verdicts: tuple[Verdict, ...]
+    measures: tuple[Measure, ...] = ()
+    curves: tuple[Curve, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StressResult:
     """One scenario's end."""
 

@@ -24,7 +24,8 @@ from keeper.drills.play import chain_accounts
 from keeper.errors import StressError
 from keeper.prices.unix_time import unix_ms
 from keeper.sandbox.cast import cast_of
-from keeper.stress.evidence import AttemptRow, Evidence, Landing
+from keeper.stress import verdicts
+from keeper.stress.evidence import AttemptRow, Evidence, Landing, Rival
 from keeper.stress.model import StressResult
 from keeper.stress.naive_child import run_naive
 from keeper.stress.scenario import Scenario
@@ -54,20 +55,20 @@ async def play_stress(
         KeeperError: the world or the keeper did not come up, or the script did not end; alone or in a group.
     """
     began_s = time.perf_counter()
-    rival_bad_debt = None
+    rival = None
     if scenario.has_rival:
         async with _scene(scenario, scale, tell) as (world, folder):
-            rival_bad_debt = await _play_rival(scenario, scale, world, folder, tell)
+            rival = await _play_rival(scenario, scale, world, folder, tell)
     async with _scene(scenario, scale, tell) as (world, folder):
         evidence = await _play(scenario, scale, world, folder, tell)
-    judged = scenario.judge(replace(evidence, rival_bad_debt=rival_bad_debt))
+    judged = scenario.judge(replace(evidence, rival=rival))
     return StressResult(
         name=scenario.name,
         title=scenario.title,
         scale=scale,
         load=scenario.settings(scale).load,
         phases=evidence.phases,
-        verdicts=judged.verdicts,
+        verdicts=(*judged.verdicts, verdicts.woken(evidence.alarms, scenario.alarms)),
         measures=judged.measures,
         curves=judged.curves,
         alarms=evidence.alarms,
@@ -132,12 +133,8 @@ async def _act(scenario: Scenario, stage: Stage) -> None:
 
 async def _play_rival(
     scenario: Scenario, scale: float, world: World, folder: Path, tell: Callable[[str], None]
-) -> int:
-    """Play the script with a keeper that does one thing after the other.
-
-    Returns:
-        What the vault lost, and what positions that are left owe beyond their worth, base units.
-    """
+) -> Rival:
+    """Play the script with a keeper that does one thing after the other."""
     config = _write_config(world, scenario, scale, folder)
     started_s = trio.current_time()
     async with (
@@ -150,8 +147,11 @@ async def _play_rival(
         lost_before = stage.vault().bad_debt
         await _act(scenario, stage)
         nursery.cancel_scope.cancel(reason="the play is over")
-    left: int = stage.kept.get("left", 0)
-    return stage.vault().bad_debt - lost_before + left
+    return Rival(
+        landings=tuple(_landings(world.localnet.bank, stage.slot_at_start, stage.looks)),
+        bad_debt=stage.vault().bad_debt - lost_before,
+        kept=stage.kept,
+    )
 
 
 async def _play(
@@ -198,7 +198,7 @@ async def _play(
         alarms=tuple(alarm.rule for alarm in monitor.alarms),
         exit_status=keeper.exit_status,
         report=keeper.reports[-1] if keeper.reports else {},
-        rival_bad_debt=None,
+        rival=None,
         kept=stage.kept,
     )
 

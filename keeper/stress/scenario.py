@@ -17,18 +17,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from keeper.stress.evidence import Evidence
-from keeper.stress.model import Curve, Measure, Verdict
+from keeper.stress.model import Judged
 from keeper.stress.settings import Settings
 from keeper.stress.stage import Stage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What a scenario made of its evidence."""
-
-    verdicts: tuple[Verdict, ...]
-    measures: tuple[Measure, ...] = ()
-    curves: tuple[Curve, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,5 +34,7 @@ class Scenario:
     """The world at a scale."""
     play: Callable[[Stage], Awaitable[None]]
     judge: Callable[[Evidence], Judged]
+    alarms: frozenset[str] = frozenset()
+    """Rules of the monitor that its load rightly sets off; every other one that fires fails the run."""
     has_rival: bool = False
     """Played a second time with a keeper without priorities, for the judge to compare."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from solders.pubkey import Pubkey
 
+from keeper.drills.alarm_verdict import OF_THE_MACHINE
 from keeper.stress import measures
 from keeper.stress.evidence import Evidence
 from keeper.stress.model import Verdict, written
@@ -142,6 +143,22 @@ def fair(
         seen=", ".join(f"{lane} {written(slots)}" for lane, slots in taken.items())
         or "no lane had work",
         passed=set(busy) <= taken.keys() and not late,
+    )
+
+
+def woken(fired: Sequence[str], allowed: Collection[str]) -> Verdict:
+    """Judge whether the right people were woken: a rule that fires where nothing is wrong teaches them to sleep through it.
+
+    Args:
+        fired: rules of the monitor, in order.
+        allowed: what the load sets off rightly; a busy machine may set off the rules about itself besides.
+    """
+    wrong = [rule for rule in dict.fromkeys(fired) if rule not in {*allowed, *OF_THE_MACHINE}]
+    rightly = f" but {' and '.join(sorted(allowed))}" if allowed else ""
+    return Verdict(
+        expected=f"no alarm goes off{rightly}",
+        seen=_listed(wrong, "none did"),
+        passed=not wrong,
     )
 
 

@@ -11,8 +11,8 @@ from solders.pubkey import Pubkey
 from keeper.drills.play import chain_accounts
 from keeper.stress import measures, verdicts
 from keeper.stress.evidence import Evidence
-from keeper.stress.model import Curve, Measure
-from keeper.stress.scenario import Judged, Scenario
+from keeper.stress.model import Curve, Judged, Measure
+from keeper.stress.scenario import Scenario
 from keeper.stress.settings import Settings
 from keeper.stress.stage import Stage
 from keeper.stress.steep import is_due

@@ -10,8 +10,8 @@ import trio
 from keeper.sandbox.cast import Actor
 from keeper.stress import measures, verdicts
 from keeper.stress.evidence import Evidence
-from keeper.stress.model import Measure
-from keeper.stress.scenario import Judged, Scenario
+from keeper.stress.model import Judged, Measure
+from keeper.stress.scenario import Scenario
 from keeper.stress.settings import Settings
 from keeper.stress.stage import Stage
 from programs import instructions

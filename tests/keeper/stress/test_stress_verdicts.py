@@ -77,7 +77,7 @@ WELL = Evidence(
     alarms=(),
     exit_status=0,
     report={"latency_slots": {"by_lane": {"prices": {"due_to_landed_p99_9": 4.5}}}},
-    rival_bad_debt=None,
+    rival=None,
     kept={},
 )
 
@@ -167,6 +167,14 @@ def test_no_lane_may_wait_for_one_that_is_flooded():
     assert not verdicts.fair(lanes_took(prices=5.1, chains=40.0), 5.0, flooded=["chains"]).passed
     assert not verdicts.fair(lanes_took(prices=1.0), 5.0, busy=["liquidations"]).passed
     assert not verdicts.fair(replace(WELL, report={}), 5.0).passed
+
+
+def test_nobody_is_woken_but_for_what_the_load_rightly_sets_off():
+    assert verdicts.woken([], frozenset()).passed
+    assert verdicts.woken(["work_overdue"], {"work_overdue"}).passed
+    assert verdicts.woken(["commits_slow"], frozenset()).passed, "the machine is busy"
+    found = verdicts.woken(["payer_low", "work_overdue", "payer_low"], {"work_overdue"})
+    assert (found.passed, found.seen) == (False, "payer_low")
 
 
 def test_a_bound_is_kept_or_missed_and_nothing_keeps_none():
