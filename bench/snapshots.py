@@ -13,49 +13,37 @@ import lzma
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from bench._snapshot_split import split_of_next, split_of_whole, touched_bytes
 from bench._snapshot_world import States, states
 from bench.report.figure import Beside, Figure, Goal, tell
 from keeper.address_index import ADDRESS_BYTES, words_of
-from keeper.saved.accounts import TABLE_DTYPES, Accounts, Table, take_accounts
-from keeper.saved.blocks import amounts_apart, integers_of, key_fields
+from keeper.saved.accounts import Accounts, take_accounts
+from keeper.saved.blocks import key_fields
 from keeper.saved.changes import find_changes
 from keeper.saved.content import (
-    HOLDERS,
     blocks_of,
-    dictionary_of,
     gathered,
-    holdings_of,
     read_content,
     write_content,
 )
-from keeper.saved.fields import Integers, Role, fields_of, pool_fields
+from keeper.saved.fields import Role
 from keeper.saved.files import Saved, load, save
-from keeper.saved.forecasts import PARTS_OF, Known, Part, differences_from_forecasts, fields_in
 from keeper.saved.sums import leaf_blocks
 from programs.layout import AccountKind
-from state.snapshots.columns import Choice, Coding, encode
+from state.snapshots.columns import Choice
 from state.snapshots.piece import Origin
-from state.snapshots.planes import width_of
 from state.snapshots.sum_tree import top_of
 
 _MEGA: Final = 1e6
 _RATIO: Final = Goal(value=10, is_most=False, source="issue 8")
 _RATE: Final = Goal(value=200, is_most=False, source="issue 8")
 _LZMA_PRESET: Final = 6
-_PLAIN: Final = frozenset({Coding.PLAIN})
-_LADDER: Final = (
-    ("integers as narrow columns", _PLAIN),
-    ("runs", _PLAIN | {Coding.CONSTANT, Coding.RUNS}),
-    ("differences", _PLAIN | {Coding.CONSTANT, Coding.RUNS, Coding.DIFFERENCES}),
-    ("rare exceptions and dictionaries of values", frozenset(Coding)),
-)
-"""Codings added one after the other, nothing compressed yet."""
 
 Runs = tuple[float, ...]
 
@@ -73,7 +61,8 @@ def measure(world: States, runs: int, folder: Path) -> list[Figure]:
     save(changes, now, following, base)
     assert list(load(changes).accounts.pairs()) == list(following.pairs()), "it comes back"
     found = _sizes(first, base, whole, changes, following)
-    found += _ladder(first, whole)
+    found += split_of_whole(first, whole.stat().st_size)
+    found += split_of_next(base, following, changes.stat().st_size)
     found += _other_compressors(first, world.program, whole)
     return found + _rates(first, then, whole, runs)
 
@@ -84,7 +73,7 @@ def _sizes(
     raw, kept = first.raw_bytes, whole.stat().st_size
     keys = _kept_key_bytes(first, base)
     told = find_changes(first, following)
-    touched = _touched_bytes(first, following)
+    touched = touched_bytes(first, following)
     size = changes.stat().st_size
     markets = len(first.tables[AccountKind.MARKET])
     of = f"{markets:,} markets, {len(first):,} accounts"
@@ -138,94 +127,7 @@ def _kept_key_bytes(accounts: Accounts, saved: Saved) -> int:
     return ADDRESS_BYTES * (is_set + len(saved.dictionary.wallets))
 
 
-def _touched_bytes(first: Accounts, following: Accounts) -> int:
-    before = dict(first.pairs())
-    return sum(
-        len(address) + len(data)
-        for address, data in following.pairs()
-        if before.get(address) != data
-    )
-
-
-# What each technique is worth
-
-
-def _ladder(accounts: Accounts, whole: Path) -> list[Figure]:
-    """Tell the bytes that are left after each technique, one added after the other."""
-    dictionary = dictionary_of(accounts)
-    tables = [accounts.tables[kind] for kind in TABLE_DTYPES]
-    markets = accounts.tables[AccountKind.MARKET]
-    derived = ADDRESS_BYTES * (sum(map(len, tables)) + len(markets))
-    left = accounts.raw_bytes - derived
-    steps = [("derived keys", left)]
-    places: list[Integers] = []
-    refs = 0
-    for kind in HOLDERS:
-        for each in key_fields(kind, Role.MARKET, Role.WALLET):
-            keys = each.keys(accounts.tables[kind].rows)
-            column = dictionary.places_of(
-                keys, Role.MARKET if each.name.endswith("market") else Role.WALLET
-            )
-            places.append(column)
-            refs += ADDRESS_BYTES * len(keys)
-    narrow = sum(len(each) * width_of(each) for each in places if len(each))
-    left += narrow + dictionary.wallets.nbytes - refs
-    steps.append(("a dictionary of keys", left))
-    plain = [*_plain_columns(tables), *places]
-    apart = [*_forecast_columns(accounts), *places]
-    integers = sum(
-        each.size * len(table)
-        for table in tables
-        for each in fields_of(table.kind)
-        if not each.is_key
-    )
-    integers += markets.pools.nbytes
-    rest = left - integers - narrow
-    for name, codings in _LADDER:
-        choice = Choice(codings=codings, is_compressed=False)
-        steps.append((name, rest + _encoded(plain, choice)))
-    steps.append(
-        ("forecasts from the program's books", rest + _encoded(apart, Choice(is_compressed=False)))
-    )
-    steps.append(("general compression: the file", whole.stat().st_size))
-    found, before = [], accounts.raw_bytes
-    for name, size in steps:
-        found.append(
-            Figure(
-                name=f"left after {name}",
-                unit="bytes",
-                runs=(size,),
-                baseline=Beside(name="before", value=before),
-            )
-        )
-        before = size
-    return found
-
-
-def _plain_columns(tables: Iterable[Table]) -> list[Integers]:
-    columns: list[Integers] = []
-    for table in tables:
-        integers = [each for each in fields_of(table.kind) if not each.is_key]
-        columns += integers_of(integers, table.rows).values()
-        if table.kind is AccountKind.MARKET:
-            columns += integers_of(pool_fields(), table.pools).values()
-    return columns
-
-
-def _forecast_columns(accounts: Accounts) -> list[Integers]:
-    holdings = holdings_of(accounts, dictionary_of(accounts))
-    markets = accounts.tables[AccountKind.MARKET]
-    columns = list(integers_of(fields_in(Part.MARKET_NAMES), markets.rows).values())
-    columns += amounts_apart(markets, np.arange(len(markets)), holdings)
-    for kind in HOLDERS:
-        part, rows = PARTS_OF[kind], accounts.tables[kind].rows
-        read = integers_of(fields_in(part), rows)
-        columns += differences_from_forecasts(part, read, Known(holdings=holdings))
-    return columns
-
-
-def _encoded(columns: Sequence[Integers], choice: Choice) -> int:
-    return sum(len(encode(each, choice)) for each in columns)
+# Other compressors
 
 
 def _other_compressors(accounts: Accounts, program: bytes, whole: Path) -> list[Figure]:

@@ -39,6 +39,8 @@ from keeper.saved.page import (
 from keeper.saved.places import changes_path, default_path
 from keeper.saved.proofs import proof_json
 from programs.rpc import Rpc
+from state.snapshots.errors import SnapshotForeign
+from state.snapshots.header import Header
 from state.snapshots.piece import Origin
 
 EXIT_DIFFERS: Final = 1
@@ -87,6 +89,8 @@ def write_command(
     if out is None and base_path is None and target.config is None:
         raise click.UsageError("--url needs --out FILE, or --config to name the folder")
     base = None if base_path is None else load(base_path)
+    if base is not None and program is None:
+        _check_configured(base.path, base.header, target)
     say("reading all accounts …")
     origin, accounts = _captured(target, program)
     if out is None:
@@ -144,7 +148,9 @@ def verify_command(
     rows = [*header_rows(found), *books_rows(lines)]
     is_sound = all(line.is_balanced for line in lines)
     if against_chain:
-        saved, target = load(file), resolve_target(urls, config_path)
+        target = resolve_target(urls, config_path)
+        _check_configured(file, header, target)
+        saved = load(file)
         origin, accounts = _captured(target, Pubkey.from_bytes(header.program))
         check_same_platform(file, header, origin)
         changes = find_changes(saved.accounts, accounts)
@@ -197,6 +203,22 @@ def prove_command(file: Path, account: Pubkey) -> None:
             f"{file} has another root than its accounts: `keeper snapshot verify` says more"
         )
     click.echo(json.dumps(proof_json(saved.header, bytes(account), data, path), indent=1))
+
+
+def _check_configured(file: Path, header: Header, target: Target) -> None:
+    """State that a snapshot is of the program that keeper.toml names, where that is what is asked.
+
+    Raises:
+        SnapshotForeign: it is of another one.
+    """
+    if target.config is None:
+        return
+    found, configured = Pubkey.from_bytes(header.program), target.config.cluster.program_id
+    if found != configured:
+        raise SnapshotForeign(
+            f"{file} is a snapshot of program {found}, the configuration names {configured}: "
+            "give a snapshot of that program, or correct cluster.program_id"
+        )
 
 
 def _captured(target: Target, program: Pubkey | None) -> tuple[Origin, Accounts]:

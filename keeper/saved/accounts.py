@@ -169,7 +169,17 @@ def is_in_order(table: Table, market_rows: Order | None) -> bool:
         table: some of them, side by side.
         market_rows: the row of each one's market, -1 where it is not known; None for markets and stakes.
     """
-    return _is_rising(_order(table, market_rows))
+    key, finer = _sort_keys(table, market_rows)
+    if (key[:-1] > key[1:]).any():
+        return False
+    tied = np.flatnonzero(key[:-1] == key[1:])
+    for each in finer:
+        now, after = each[tied], each[tied + 1]
+        if (now > after).any():
+            return False
+        tied = tied[now == after]
+    one, other = (words_of(table.addresses[rows]).byteswap() for rows in (tied, tied + 1))
+    return all(mine <= its for mine, its in zip(one.tolist(), other.tolist(), strict=True))
 
 
 def empty_table(kind: AccountKind) -> Table:
@@ -222,13 +232,20 @@ def _has_market(kind: AccountKind) -> bool:
 
 
 def _order(table: Table, market_rows: Order | None) -> Order:
-    """By market, then by age; those of no known market at the end."""
+    key, finer = _sort_keys(table, market_rows)
+    return _by_key(key, finer, table.addresses)
+
+
+def _sort_keys(
+    table: Table, market_rows: Order | None
+) -> tuple[npt.NDArray[np.uint64], list[npt.NDArray[Any]]]:
+    """By market, then by age, those of no known market at the end; and what tells apart those that tie."""
     rows = table.rows
     match table.kind:
         case AccountKind.MARKET:
-            return _by_key(rows["market_id"].astype(_U64), [], table.addresses)
+            return rows["market_id"].astype(_U64), []
         case AccountKind.STAKE:
-            return _by_key(rows["request_slot"].astype(_U64), [], table.addresses)
+            return rows["request_slot"].astype(_U64), []
         case AccountKind.MAKER:
             aged, finer = rows["last_add_slot"], [rows["pool"]]
         case AccountKind.CHAIN:
@@ -238,7 +255,7 @@ def _order(table: Table, market_rows: Order | None) -> Order:
     assert market_rows is not None, "these kinds refer to markets"
     market = np.where(market_rows < 0, (1 << _KEY_MARKET_BITS) - 1, market_rows).astype(_U64)
     slot = np.minimum(aged, _U64((1 << _KEY_SLOT_BITS) - 1))
-    return _by_key(market << _U64(_KEY_SLOT_BITS) | slot, finer, table.addresses)
+    return market << _U64(_KEY_SLOT_BITS) | slot, finer
 
 
 def _by_key(

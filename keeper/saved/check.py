@@ -1,4 +1,4 @@
-"""Check that a root counts an account: python3 check.py PROOF.json [ROOT]. The root must come from somebody else than the proof."""
+"""Check that a root counts an account: python3 check.py PROOF.json [ROOT [PROGRAM]]. Root and program must come from somebody else than the proof."""
 
 import base64
 import hashlib
@@ -6,6 +6,7 @@ import json
 import struct
 import sys
 
+FORMAT = "betting-state-proof-1"
 DIGITS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 NAMES = ("vault_debt", "maker_liquidity", "rewards_owed")
 # Kind and length of an account -> where it holds debt, liquidity and what rewards are owed.
@@ -14,6 +15,8 @@ CHAIN_DEBTS = (160, 512, 672, 832)
 
 
 def address(text: str) -> bytes:
+    if not 32 <= len(text) <= 44:
+        sys.exit(f"NOT PROVED: found {text[:50]!r}, expected an address in base58")
     number: int = sum(DIGITS.index(d) * 58**i for i, d in enumerate(text[::-1]))
     return number.to_bytes(32, "big")
 
@@ -63,21 +66,40 @@ def climb(said: dict) -> tuple[bytes, tuple[int, ...]]:  # type: ignore[type-arg
 
 
 def main() -> None:
-    file, *root = sys.argv[1:] if 2 <= len(sys.argv) <= 3 else sys.exit(__doc__)
+    file, *expected = sys.argv[1:] if 2 <= len(sys.argv) <= 4 else sys.exit(__doc__)
     with open(file) as text:
         said = json.load(text)
+    if said["format"] != FORMAT:
+        sys.exit(f"NOT PROVED: found format {said['format']!r}, expected {FORMAT!r}")
+    if expected[1:] and address(said["program"]) != address(expected[1]):
+        program = repr(said["program"])
+        sys.exit(f"NOT PROVED: this is of a snapshot of program {program}, expected {expected[1]}")
     node, sums = climb(said)
     context = address(said["genesis_hash"]) + address(said["program"])
     whole = struct.pack("<Q", int(said["leaves"])) + node + packed(sums)
     found = hashlib.sha256(b"\2betting state" + context + whole).hexdigest()
-    expected = root[0] if root else said["root"]
-    if found != expected:
-        sys.exit(f"NOT PROVED: the path leads to root {found}, expected {expected}")
+    root = (expected or [said["root"]])[0]
+    if found != root:
+        sys.exit(f"NOT PROVED: the path leads to root {found}, expected {root!r}")
     told = ", ".join(f"{name} {amount}" for name, amount in zip(NAMES, sums, strict=True))
     print(f"{said['account']} is counted by root {found}, which is of {told}")
-    if not root:
+    print(f"of program {said['program']} on the cluster of genesis hash {said['genesis_hash']}")
+    if not expected:
         print("that root is the proof's own word: compare it with one from elsewhere")
+    elif not expected[1:]:
+        print("that program is the one of the root: compare it with the one that you mean")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (
+        ArithmeticError,
+        LookupError,
+        OSError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        struct.error,
+    ) as error:
+        sys.exit(f"NOT PROVED: the file is no proof ({type(error).__name__}: {str(error)[:80]!r})")

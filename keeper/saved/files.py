@@ -149,13 +149,15 @@ def check_same_platform(path: Path, header: Header, origin: Origin) -> None:
             str(Hash.from_bytes(each)) for each in (header.genesis_hash, origin.genesis_hash)
         )
         raise SnapshotForeign(
-            f"{path} is of another cluster: found genesis hash {found}, expected {expected}"
+            f"{path} is a snapshot of another cluster: found genesis hash {found}, expected {expected}"
         )
     if header.program != origin.program:
         found, expected = (
             str(Pubkey.from_bytes(each)) for each in (header.program, origin.program)
         )
-        raise SnapshotForeign(f"{path} is of program {found}, expected {expected}")
+        raise SnapshotForeign(
+            f"{path} is a snapshot of program {found}, expected one of program {expected}"
+        )
 
 
 def proof_of(saved: Saved, address: bytes) -> tuple[bytes, TreePath, Top] | None:

@@ -15,6 +15,8 @@ from programs.layout import AccountKind
 from state.snapshots.errors import SnapshotDamaged
 
 Others = Sequence[tuple[bytes, bytes]]
+Row = tuple[Table, Order | None]
+"""One account, and the row of its market."""
 
 
 class Soundness:
@@ -23,7 +25,7 @@ class Soundness:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._addresses: list[AddressArray] = []
-        self._last: tuple[Table, Order | None] | None = None
+        self._last: Row | None = None
 
     def take_markets(self, names: Table) -> None:
         """Take the names of all markets.
@@ -47,18 +49,10 @@ class Soundness:
         """
         check_kind(table)
         self._addresses.append(table.addresses)
-        last_market = None if market_rows is None else market_rows[-1:]
-        before, self._last = self._last, (table.taken(np.array([len(table) - 1])), last_market)
-        if before is not None and before[0].kind is table.kind:
-            # The last account before stands for all of them.
-            table = Table(
-                kind=table.kind,
-                addresses=np.concatenate([before[0].addresses, table.addresses]),
-                rows=np.concatenate([before[0].rows, table.rows]),
-            )
-            if market_rows is not None and before[1] is not None:
-                market_rows = np.concatenate([before[1], market_rows])
         _check_order(table, market_rows)
+        before, self._last = self._last, _row(table, market_rows, len(table) - 1)
+        if before is not None and before[0].kind is table.kind:
+            _check_order(*_side_by_side(before, _row(table, market_rows, 0)))
 
     def take_others(self, others: Others) -> None:
         """Take the accounts that are in no table.
@@ -130,6 +124,22 @@ def check_others(others: Others) -> None:
     keys = [(data[:1], address) for address, data in others]
     if any(one > other for one, other in pairwise(keys)):
         raise SnapshotDamaged("found accounts in no table in another order than theirs")
+
+
+def _row(table: Table, market_rows: Order | None, row: int) -> Row:
+    at = np.array([row])
+    return table.taken(at), None if market_rows is None else market_rows[at]
+
+
+def _side_by_side(one: Row, other: Row) -> Row:
+    (before, its_market), (after, market) = one, other
+    table = Table(
+        kind=after.kind,
+        addresses=np.concatenate([before.addresses, after.addresses]),
+        rows=np.concatenate([before.rows, after.rows]),
+    )
+    is_apart = its_market is None or market is None
+    return table, None if is_apart else np.concatenate([its_market, market])
 
 
 def _check_order(table: Table, market_rows: Order | None) -> None:

@@ -1,6 +1,7 @@
 """`keeper snapshot` against a network, from writing to a proof that strangers check."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,10 @@ from solders.pubkey import Pubkey
 from bench._snapshot_world import States, make_states
 from keeper.cli.commands import cli
 from keeper.saved import check
+from keeper.saved.accounts import take_accounts
+from keeper.saved.files import save
 from programs.layout import AccountKind
+from state.snapshots.piece import Origin
 from tests.keeper.saved.saved_network import network_of, put
 
 CHECK = Path(check.__file__)
@@ -91,6 +95,83 @@ async def test_a_platform_is_saved_verified_compared_and_proved(
     ):
         proof.write_text(json.dumps(forged | change))
         assert "NOT PROVED" in proved(str(proof), root).stderr
+
+
+def saved_under(program: bytes, states: States, path: Path) -> str:
+    """Save the accounts as another program's, and return their root."""
+    origin = Origin(genesis_hash=states.genesis_hash, program=program, slot=5)
+    return save(path, origin, take_accounts(states.first)).root.hex()
+
+
+def test_a_proof_is_of_one_program(states: States, tmp_path: Path) -> None:
+    ours, theirs = states.program, bytes([9]) * 32
+    roots = [saved_under(each, states, tmp_path / each.hex()) for each in (ours, theirs)]
+    account = str(Pubkey.from_bytes(states.first[0][0]))
+    proof = tmp_path / "proof.json"
+    proof.write_text(run("prove", str(tmp_path / theirs.hex()), account).stdout)
+    names = [str(Pubkey.from_bytes(each)) for each in (ours, theirs)]
+
+    fooled = proved(str(proof), roots[1], names[0])
+    assert fooled.returncode == 1
+    assert f"this is of a snapshot of program '{names[1]}', expected {names[0]}" in fooled.stderr
+    assert "NOT PROVED" in proved(str(proof), roots[0]).stderr
+    told = proved(str(proof), roots[1]).stdout
+    assert f"of program {names[1]} on the cluster of genesis hash" in told
+    assert "compare it with the one that you mean" in told
+    assert "compare" not in proved(str(proof), roots[1], names[1]).stdout
+    # The proof may say that it is ours: the root says otherwise.
+    proof.write_text(json.dumps(json.loads(proof.read_text()) | {"program": names[0]}))
+    for words in ([], roots[1:], [roots[1], names[0]]):
+        assert "NOT PROVED" in proved(str(proof), *words).stderr
+
+
+def test_what_is_no_proof_is_one_sentence(states: States, tmp_path: Path) -> None:
+    saved_under(states.program, states, tmp_path / "one")
+    account = str(Pubkey.from_bytes(states.first[0][0]))
+    sound = json.loads(run("prove", str(tmp_path / "one"), account).stdout)
+    sibling = sound["path"][0]
+    proof = tmp_path / "proof.json"
+    odd = (None, "", -1, 2**64, 1.5, [], {}, "x" * 99, "1" * 44, "\x1b[2J")
+    bent = [sound | {key: value} for key in sound for value in odd if key not in {"slot", "totals"}]
+    bent += [sound | {"path": [sibling | {key: value}]} for key in sibling for value in odd]
+    texts = [*(json.dumps(each) for each in bent), "", "[]", "[" * 9_999, '{"a": 1e999}', "\xff"]
+    for text in texts:
+        proof.write_text(text)
+        ended = checked_in_process(proof)
+        assert ended.startswith("NOT PROVED: "), (text[:200], ended)
+        assert ended.isprintable()
+
+
+def checked_in_process(proof: Path) -> str:
+    """Return what the checker ends with; a process each would take minutes."""
+    before, sys.argv = sys.argv, ["check.py", str(proof), "00" * 32]
+    try:
+        runpy.run_path(str(CHECK), run_name="__main__")
+    except SystemExit as ended:
+        return str(ended.code)
+    finally:
+        sys.argv = before
+    return "proved"
+
+
+def test_a_snapshot_of_another_program_than_the_configured_one_is_named(
+    states: States, tmp_path: Path
+) -> None:
+    saved_under(states.program, states, tmp_path / "one")
+    configured = str(Pubkey.from_bytes(bytes([9]) * 32))
+    config = tmp_path / "keeper.toml"
+    config.write_text(
+        f'[cluster]\nrpc_urls = ["http://127.0.0.1:9"]\nprogram_id = "{configured}"\n'
+        '[keys]\nkeeper = "key.json"\n[state]\nfolder = "."\n'
+    )
+    found = str(Pubkey.from_bytes(states.program))
+    where = ["--config", str(config)]
+    for words in (
+        ["verify", str(tmp_path / "one"), "--against-chain", *where],
+        ["write", "--base", str(tmp_path / "one"), *where],
+    ):
+        said = str(run(*words).exception)
+        assert f"is a snapshot of program {found}, the configuration names {configured}" in said
 
 
 def test_a_file_that_is_none_and_an_account_that_is_not_there_get_one_sentence(

@@ -156,7 +156,7 @@ async def test_a_keeper_from_an_old_snapshot_ends_at_the_table_of_one_that_scann
     [
         ("nothing", None),
         ("genesis", "another cluster"),
-        ("program", "is of program"),
+        ("program", "is a snapshot of program"),
         ("bytes", "cannot be used"),
         ("age", "slots old, at most 1 were wanted"),
         ("never", None),

@@ -14,4 +14,10 @@ def test_every_figure_is_measured_and_every_technique_leaves_less(
     whole = figures["whole snapshot"].value
     assert steps[-1] == whole
     assert steps[0] > steps[2] > steps[-1]
+    following = [
+        each.value for name, each in figures.items() if name.startswith("next snapshot: left after")
+    ]
+    assert following[-1] == figures["next snapshot, a minute later"].value
+    assert len(following) == len(steps) + 2, "only what is concerned, and differences to the base"
+    assert following[0] > following[2] > following[-1]
     assert figures["raw state"].value > 3 * whole
