@@ -5,11 +5,13 @@
 The whole keeper and `incentives follow`, their databases in files: all markets listed, priced and posted, the busy ones
 traded, lent to, liquidated and chained, rewards posted and paid. Stock is taken every quarter: memory of the process (it has
 the network and the venue within, which forget what they logged before each stock taking), what the keeper's own lines have
-allocated (--trace), bytes of databases, of their write-ahead logs, and of what was said. The first quarter fills caches; the
-limits hold from its end to the last. Exits 0 only when every limit is kept and every lane had work.
+allocated (--trace), bytes of databases, of their write-ahead logs, and of what was said. What the allocator holds and nobody
+uses is given back before. The first quarter fills caches; the limits hold from its end to the last. Exits 0 only when every
+limit is kept and every lane had work.
 """
 
 import argparse
+import ctypes
 import gc
 import logging
 import random
@@ -55,8 +57,8 @@ QUIET_ONE_IN = 5
 """Of the moves, one in so many is of a quiet market."""
 JUMP_ONE_IN = 100
 LOOK_INTERVAL_S = 20.0
-RECORDS_MORE = 2_000
-"""Transactions that the network remembers: the founding makes so many, so that it is full from the start."""
+RECORDS_KEPT = 2_000
+"""Transactions that the network remembers, once the ledger of rewards has read what the founding made."""
 MIB = 1 << 20
 OTHERS = (
     "*/bench/*",
@@ -76,9 +78,9 @@ class Limits:
     traced: int = 4 * MIB
     wal: int = 129 * MIB
     """Folded back at 128 MiB (state/store.py): it has a size and no growth."""
-    journal_per_landed: int = 4_096
-    """Rows of the journal are kept for good: so many bytes for each landed transaction."""
-    said_per_landed: int = 1_024
+    journal_per_landed: int = 2_048
+    """Rows of the journal and of the ledger are kept for good: so many bytes for each landed job."""
+    said_per_landed: int = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ def soak(
         tick_ms=86_400_000,  # the walk moves them
         wander_e6=0,
         positions_per_side=2,
-        records_max=markets * 8 // 10 + RECORDS_MORE,
+        records_max=markets * 8 // 10 + RECORDS_KEPT,
         stake_usd=20_000_000,
         feed=_FRUGAL,
         keeper=MappingProxyType(
@@ -195,8 +197,9 @@ async def _walk(life: Life, active: int, seed: int) -> None:
 
 
 def _forget(life: Life) -> None:
-    """Let the world forget what it has logged for a judge."""
+    """Let the world forget what it has logged for a judge, and all but its newest transactions."""
     house = life.world.house
+    life.world.localnet.bank.ledger.keep(RECORDS_KEPT)
     house.asked.clear()
     house.script.sent.clear()
     house.script.worths.clear()
@@ -205,6 +208,7 @@ def _forget(life: Life) -> None:
 
 def _take_stock(life: Life, said: int, *, is_traced: bool) -> Stock:
     gc.collect()
+    _give_back()
     by_line: dict[str, int] = {}
     if is_traced:
         filters = [tracemalloc.Filter(inclusive=False, filename_pattern=one) for one in OTHERS]
@@ -224,6 +228,13 @@ def _take_stock(life: Life, said: int, *, is_traced: bool) -> Stock:
         landed=sum(life.monitor.figure(KEEPER, JOBS_LANDED, lane) or 0.0 for lane in LANES),
         by_line=by_line,
     )
+
+
+def _give_back() -> None:
+    """Return to the system what the allocator keeps for later: it would look like growth, and is none."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+    if trim is not None:
+        trim(0)
 
 
 def _bytes(folder: Path, ending: str) -> int:

@@ -25,14 +25,14 @@ class InLoopStore:
 
     def __init__(self, schema: Schema = STATE, path: Path | None = None) -> None:
         self.commit_counts = CommitCounts()
+        self.answers = trio.Event()
+        """Whether the disk answers: a drill puts an event here that is not set, and nothing is committed until it is."""
+        self.answers.set()
         if path is not None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.db = connect_writer(path, schema)
             return
         self.db = Database(memory=True)
-        self.answers = trio.Event()
-        """Whether the disk answers: a drill puts an event here that is not set, and nothing is committed until it is."""
-        self.answers.set()
         configure(self.db)
         migrate(self.db, ":memory:", schema)
 

@@ -63,6 +63,12 @@ class Ledger:
         if len(self._records) > self._records_max:
             self._drop_oldest()
 
+    def keep(self, records_max: int) -> None:
+        """Keep no more than so many records from now on."""
+        self._records_max = records_max
+        while len(self._records) > records_max:
+            self._drop_oldest()
+
     def find(self, signature: Signature) -> TransactionRecord | None:
         """The record of `signature`, or None when it never landed or is no longer kept."""
         return self._by_signature.get(signature)
