@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from keeper.cluster_config import Address, ClusterConfig
 from keeper.errors import ConfigError
+from keeper.keypair import KeyFile
 from keeper.lane_config import LaneConfig, LanesConfig
 from keeper.monitor.config import MonitorConfig
 from keeper.pay import PayRules
@@ -34,7 +35,7 @@ _LANDING_RANGES: Final = {
 class KeysConfig:
     """Keypair files, mode 0600."""
 
-    keeper: Path
+    keeper: KeyFile
     """The program's oracle authority; pays for every lane that has no key of its own."""
 
 
@@ -74,7 +75,7 @@ class PayoutsConfig:
 
     folder: Path | None = None
     """Where manifests of reward roots are put; without it `payouts` beside the database."""
-    authority: Path | None = None
+    authority: KeyFile | None = None
     """Keypair file of the program's incentives authority, who posts roots that are not on chain yet and locks their accounts'
     rent; without it whoever pays for payouts tries to. Nobody else's root is accepted by the program."""
     creates_token_accounts: bool = False

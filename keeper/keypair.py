@@ -7,14 +7,30 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import AfterValidator
 from solders.keypair import Keypair
 
 from keeper.errors import KeypairError
+from programs.redaction import Redaction
 
 _KEYPAIR_BYTES: Final = 64
+_SECRETS: Final = Redaction()
 _FILE_BYTES_MAX: Final = 4_096
+
+
+def _no_keypair(path: Path) -> Path:
+    if _SECRETS.text(str(path)) != str(path):
+        raise ValueError(
+            "expected the path of a keypair file, found a keypair: put it into a file of mode 0600, and replace it if "
+            "others can read this file"
+        )
+    return path
+
+
+KeyFile = Annotated[Path, AfterValidator(_no_keypair)]
+"""A path, and not the key itself: a message that the file is missing would show it."""
 
 
 def load_keypair(path: Path) -> Keypair:

@@ -1,10 +1,10 @@
 """[lanes]: who pays for each kind of work, how much, and how many transactions at once."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from keeper.fees import FeePolicy
+from keeper.keypair import KeyFile
 from keeper.purse import Purse
 from keeper.spend import Spend
 from programs.units import I64_MAX, SIGNATURE_FEE_LAMPORTS, Lamports
@@ -17,7 +17,7 @@ _CONCURRENCY_MAX: Final = 1_000
 class LaneConfig:
     """How one kind of work is sent."""
 
-    key: Path | None = None
+    key: KeyFile | None = None
     """Keypair file of who pays for it; without one `keys.keeper` pays."""
     concurrency: int = 4
     """Transactions in flight at once; a liquidation makes room as soon as a block is seen to hold it."""

@@ -3,10 +3,11 @@
 Shell.
 """
 
+import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import trio
 
@@ -29,14 +30,14 @@ _IN_LOOP_BYTES_MAX: Final = 100 * _IN_LOOP_LEAVES_MAX
 def list_manifests(folder: Path) -> list[tuple[Path, tuple[int, int]]]:
     """List manifests with modification time in ns and size in bytes; a folder that is not there has none.
 
-    What is no regular file is left out: a pipe would never end, and a link to nowhere must not hide the others.
+    What is no regular file is left out: a pipe would never end, and a link to nowhere, or to itself, must not hide the others.
 
     Raises:
         OSError: the folder cannot be listed.
     """
     found: list[tuple[Path, tuple[int, int]]] = []
     for file in sorted(folder.glob("*.json")):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             status = file.stat()
             if stat.S_ISREG(status.st_mode):
                 found.append((file, (status.st_mtime_ns, status.st_size)))
@@ -50,7 +51,7 @@ async def read_head(file: Path, size_bytes: int) -> ManifestHead:
         ManifestError: it is none.
         OSError: the disk did not give it.
     """
-    with file.open("rb") as opened:
+    with _opened(file) as opened:
         head = peek(opened.read(HEAD_BYTES_MAX))
     return head or (await read_manifest(file, size_bytes)).head
 
@@ -82,4 +83,23 @@ async def hash_tree(manifest: Manifest) -> RewardTree:
 def _parse(file: Path, size_bytes: int) -> Manifest:
     if size_bytes > MANIFEST_BYTES_MAX:
         raise ManifestError(f"{size_bytes} bytes, expected at most {MANIFEST_BYTES_MAX}")
-    return parse_manifest(file.read_bytes())
+    with _opened(file) as opened:
+        return parse_manifest(opened.read(MANIFEST_BYTES_MAX + 1))
+
+
+def _opened(file: Path) -> BinaryIO:
+    """Open a manifest that lies in its folder, as itself or by a link within.
+
+    A link that leads elsewhere would have the keeper read, and tell of, files that whoever put it there may not read himself.
+    """
+    try:
+        real = file.resolve(strict=True)
+    except RuntimeError as error:  # a link to itself
+        raise ManifestError(f"{error}") from error
+    if not real.is_relative_to(file.parent.resolve()):
+        raise ManifestError("a link that leads out of its folder, expected a file in it")
+    handle = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ManifestError("no regular file")
+    return os.fdopen(handle, "rb")

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from incentives.manifests import manifest_text
 from incentives.publish.pages import epoch_page, index_page
@@ -18,6 +19,10 @@ from incentives.publish.published import (
     proof_rows,
     row_of,
 )
+from state.drafts import create_draft
+
+_MODE: Final = 0o666
+"""It is for everybody: the umask decides."""
 
 
 class PackError(Exception):
@@ -77,7 +82,7 @@ def _require_same(file: Path, text: str) -> None:
 
 def _put(file: Path, lines: Iterable[str]) -> None:
     draft = file.with_name(f".{file.name}.draft")
-    with draft.open("w") as out:
+    with os.fdopen(create_draft(draft, _MODE), "w") as out:
         out.writelines(lines)
         out.flush()
         os.fsync(out.fileno())

@@ -1,6 +1,7 @@
 """incentives/manifests.py and manifest_folder.py: files that the keeper pays from."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -108,3 +109,14 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     (tmp_path / "payouts").write_text("no folder")
     with pytest.raises(ManifestConflictError, match="nobody is paid until they can"):
         write_manifests(tmp_path / "payouts", [ManifestFile("a.json", "{}")])
+
+
+def test_a_link_under_the_name_of_its_draft_is_not_followed(tmp_path):
+    folder = tmp_path / "payouts"
+    folder.mkdir()
+    (tmp_path / "victim").write_text("precious")
+    (file,) = manifest_files(close([1, 2, 3]), ANCHOR, 100)
+    (folder / f".{file.name}.{os.getpid()}.draft").symlink_to(tmp_path / "victim")
+    assert 1 == write_manifests(folder, [file])
+    assert "precious" == (tmp_path / "victim").read_text()
+    assert file.text == (folder / file.name).read_text()

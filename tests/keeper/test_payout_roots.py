@@ -6,6 +6,7 @@ import os
 import pytest
 import trio
 from solders.pubkey import Pubkey
+from structlog.testing import capture_logs
 
 from keeper.payout_roots import Roots
 from keeper.tally import Tally
@@ -27,10 +28,40 @@ def roots():
 async def test_what_is_no_file_neither_blocks_nor_hides_a_manifest(roots, tmp_path):
     os.mkfifo(tmp_path / "a.json")
     (tmp_path / "b.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "bb.json").symlink_to(tmp_path / "bb.json")
     (tmp_path / "c.json").mkdir()
     (tmp_path / "d.json").write_text(manifest())
     await roots.read_folder(tmp_path)
     assert [root.file.name for root in roots.waiting] == ["d.json"]
+
+
+async def test_a_link_out_of_the_folder_is_refused(roots, tmp_path):
+    """Whoever may put files there need not be allowed to read what the keeper reads."""
+    folder = tmp_path / "payouts"
+    (folder / "within").mkdir(parents=True)
+    (tmp_path / "elsewhere.json").write_text(manifest())
+    (folder / "a.json").symlink_to(tmp_path / "elsewhere.json")
+    (folder / "b.json").symlink_to("../elsewhere.json")
+    (folder / "within" / "real").write_text(manifest())
+    (folder / "c.json").symlink_to("within/real")
+    with capture_logs() as logs:
+        await roots.read_folder(folder)
+    assert [root.file.name for root in roots.waiting] == ["c.json"]
+    assert ["a link that leads out of its folder, expected a file in it"] * 2 == [
+        line["reason"] for line in logs if line["event"] == "manifest.refused"
+    ]
+    # Nor once it has been listed.
+    (folder / "within" / "real").unlink()
+    (folder / "within" / "real").symlink_to(tmp_path / "elsewhere.json")
+    assert await roots.load_tree(roots.waiting[0]) is None
+
+
+async def test_a_folder_may_be_a_link_itself(roots, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.json").write_text(manifest())
+    (tmp_path / "payouts").symlink_to(tmp_path / "real")
+    await roots.read_folder(tmp_path / "payouts")
+    assert len(roots.waiting) == 1
 
 
 async def test_a_second_manifest_of_a_root_waits_until_the_first_is_contradicted(roots, tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from solders.keypair import Keypair
 
 from incentives.cli.commands import cli as incentives_command
 from incentives.config import ConfigError as IncentivesConfigError
@@ -121,6 +122,19 @@ def test_a_url_is_shown_by_scheme_and_host(tmp_path):
     )
     told = shown_of(tmp_path, GOOD.replace("https://rpc.example", f"rpc.example/{SECRET}"))
     assert "URL, found a text of 44 characters" in told
+
+
+@pytest.mark.parametrize(
+    "place",
+    ['[keys]\nkeeper = "KEY"', '[lanes.prices]\nkey = "KEY"', '[payouts]\nauthority = "KEY"'],
+)
+def test_a_keypair_where_its_path_should_be_is_not_shown(tmp_path, place):
+    keypair = Keypair()
+    for key in (str(keypair), keypair.to_json(), bytes(keypair).hex()):
+        base = GOOD.replace('[keys]\nkeeper = "keeper.json"\n', "") if "keys" in place else GOOD
+        (told,) = refusals_of(tmp_path, f"{base}\n{place.replace('KEY', key)}\n")
+        assert "expected the path of a keypair file, found a keypair" in str(told)
+        assert key[:12] not in "".join(traceback.format_exception(told))
 
 
 def test_harmless_values_are_shown_as_they_are():

@@ -26,7 +26,7 @@ from keeper.saved.accounts import Accounts, take_accounts
 from keeper.saved.blocks import BLOCK_ROWS, key_fields
 from keeper.saved.fields import Role
 from keeper.saved.files import load, save, verified
-from keeper.saved.forecasts import PARTS_OF, Part, fields_in
+from keeper.saved.forecasts import Part, fields_in
 from programs.layout import POOL_DTYPE, AccountKind
 from state.errors import StateError
 from state.snapshots.columns import encode
@@ -226,17 +226,22 @@ def constant(value: int) -> bytes:
     return b"\0" + value.to_bytes(8, "little")
 
 
-def holders(kind: AccountKind, rows: int) -> list[Piece]:
-    """Return blocks of accounts at addresses of their own, in a few hundred bytes each."""
+def positions(rows: int) -> list[Piece]:
+    """Return blocks of positions at addresses of their own, in a few hundred bytes each."""
     found = []
-    own = {AccountKind.POSITION: "position_id", AccountKind.CHAIN: "chain_id"}[kind]
     for start in range(0, rows, BLOCK_ROWS):
         count = min(BLOCK_ROWS, rows - start)
         numbers = encode(np.arange(start, start + count).astype(np.uint64))
-        said = {"kind": constant(kind), "opened_slot": constant(start), own: numbers}
-        data = b"".join(said.get(each.name, constant(0)) for each in fields_in(PARTS_OF[kind]))
-        data += constant(0) * len(key_fields(kind, Role.MARKET, Role.WALLET)) + bytes(4)
-        found.append(Piece(section=kind, rows=count, data=data))
+        said = {
+            "kind": constant(AccountKind.POSITION),
+            "opened_slot": constant(start),
+            "position_id": numbers,
+        }
+        data = b"".join(said.get(each.name, constant(0)) for each in fields_in(Part.POSITION))
+        data += constant(0) * len(
+            key_fields(AccountKind.POSITION, Role.MARKET, Role.WALLET)
+        ) + bytes(4)
+        found.append(Piece(section=AccountKind.POSITION, rows=count, data=data))
     return found
 
 
@@ -263,15 +268,13 @@ def bomb(name: str) -> bytes:
     """Return a file of a few kB that unpacks to all that it may."""
     match name:
         case "positions":
-            listed = [NO_WALLETS, *holders(AccountKind.POSITION, FREE_BYTES // 192)]
-        case "chains":
-            listed = [NO_WALLETS, *holders(AccountKind.CHAIN, FREE_BYTES // 936)]
+            listed = [NO_WALLETS, *positions(FREE_BYTES // 192)]
         case _:
             listed = markets(FREE_BYTES // (288 + 255 * POOL_DTYPE.itemsize), 255)
     return sealed(HEADER, [*listed, NO_OTHERS])
 
 
-@pytest.mark.parametrize("name", ["positions", "chains", "pools"])
+@pytest.mark.parametrize("name", ["positions", "pools"])
 def test_a_few_kilobytes_take_little_memory_and_time(tmp_path: Path, name: str) -> None:
     data = bomb(name)
     assert len(data) < 10_000
@@ -292,7 +295,7 @@ def test_a_few_kilobytes_take_little_memory_and_time(tmp_path: Path, name: str) 
 
 
 def test_a_file_does_not_consist_of_small_blocks(folder: Path) -> None:
-    two = [replace(each, rows=1) for each in holders(AccountKind.POSITION, 1)] * 2
+    two = [replace(each, rows=1) for each in positions(1)] * 2
     assert "found a block of 1 rows" in refusal_of(folder / "x", sealed(HEADER, [NO_WALLETS, *two]))
     none = Piece(section=AccountKind.STAKE, rows=0, data=b"")
     assert "found a block of 0 rows" in refusal_of(folder / "x", sealed(HEADER, [NO_WALLETS, none]))

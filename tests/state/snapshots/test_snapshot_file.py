@@ -1,3 +1,4 @@
+import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,22 @@ def test_it_is_its_owners_alone_and_nothing_else_is_left_beside_it(tmp_path: Pat
     write(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in tmp_path.iterdir()] == ["one"]
+
+
+def test_a_link_under_the_name_of_its_draft_is_not_followed(tmp_path: Path) -> None:
+    """Whoever may write into the folder could have had the keeper overwrite any file of its owner."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / f".one.{os.getpid()}.half").symlink_to(victim)
+    write(tmp_path / "one")
+    assert victim.read_text() == "precious"
+    assert load_header(tmp_path / "one").slot
+    assert not (tmp_path / "one").is_symlink()
+    assert stat.S_IMODE((tmp_path / "one").stat().st_mode) == 0o600
+    (tmp_path / "two").symlink_to(victim)
+    write(tmp_path / "two")
+    assert victim.read_text() == "precious"
+    assert not (tmp_path / "two").is_symlink()
 
 
 def test_a_write_that_fails_leaves_the_old_one_and_no_half(tmp_path: Path) -> None:
