@@ -5,7 +5,6 @@ leniently here, for `keeper check` judges them; `[incentives]` is read strictly 
 """
 
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from solders.pubkey import Pubkey
 
 from incentives.parameters import CHAIN_EPOCH_SLOTS, LOCK_SLOTS, Parameters, ParametersError, Rules
 from programs.rpc_settings import EndpointKeys, RpcSettings
+from programs.toml_text import TomlError, read_toml
 
 T = TypeVar("T")
 
@@ -182,15 +182,15 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _FILE_BYTES_MAX:
             raise ConfigError(f"{path} is larger than {_FILE_BYTES_MAX} bytes: not a configuration")
-        return tomllib.loads(path.read_text())
+        return read_toml(path.read_text())
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path} does not exist: name another, or run from the folder that has keeper.toml"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
+    except TomlError as error:
+        raise ConfigError(f"{path} {error}") from error
 
 
 def parse_settings(raw: dict[str, Any], path: Path) -> Settings:

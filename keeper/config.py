@@ -5,7 +5,6 @@ prints is all there is. Secrets are paths to keypair files, never values.
 """
 
 import json
-import tomllib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,6 +19,7 @@ from keeper.pay import PayRules
 from keeper.posting import PostingRules
 from keeper.prices.feed_config import FeedConfig
 from keeper.sandbox.config import SandboxConfig
+from programs.toml_text import TomlError, read_toml
 
 _FILE_BYTES_MAX: Final = 1 << 20
 _LANDING_RANGES: Final = {
@@ -164,9 +164,9 @@ def load_config(path: Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is no TOML: {error}") from error
+        raw = read_toml(text)
+    except TomlError as error:
+        raise ConfigError(f"{path} {error}") from error
     return parse_config(raw, path)
 
 
