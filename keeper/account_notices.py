@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 from keeper.kinds import kind_filter
 from keeper.platform_state import Notice
 from programs.layout import AccountKind
-from programs.units import U64_MAX, Slot
+from programs.units import I64_MAX, U64_MAX, Slot
 
 KINDS: Final = (
     AccountKind.GLOBAL,
@@ -75,7 +75,7 @@ def read_message(text: str, kinds: dict[int, AccountKind]) -> Notice | SlotBegan
         params = message["params"]
         if message["method"] == "slotNotification":
             result = params["result"]
-            return _slot_began(_natural(result["slot"]), _natural(result["parent"]))
+            return _slot_began(_slot(result["slot"]), _slot(result["parent"]))
         if message["method"] == "programNotification":
             return _notice(params["result"], kinds[params["subscription"]])
     except (LookupError, TypeError, ValueError, RecursionError) as error:
@@ -83,10 +83,10 @@ def read_message(text: str, kinds: dict[int, AccountKind]) -> Notice | SlotBegan
     raise UnreadableMessageError(f"found {text[:120]!r}, expected a notification asked for")
 
 
-def _slot_began(slot: int, parent: int) -> SlotBegan:
+def _slot_began(slot: Slot, parent: Slot) -> SlotBegan:
     if parent >= slot:
         raise ValueError(f"slot {slot} on top of {parent}")
-    return SlotBegan(Slot(slot), Slot(parent))
+    return SlotBegan(slot, parent)
 
 
 def _notice(result: Any, kind: AccountKind) -> Notice:  # noqa: ANN401 - JSON
@@ -101,8 +101,15 @@ def _notice(result: Any, kind: AccountKind) -> Notice:  # noqa: ANN401 - JSON
         kind=kind,
         address=bytes(Pubkey.from_string(value["pubkey"])),
         data=None if is_closed else raw,
-        slot=Slot(_natural(result["context"]["slot"])),
+        slot=_slot(result["context"]["slot"]),
     )
+
+
+def _slot(found: object) -> Slot:
+    """Slots are kept where integers have a sign."""
+    if (slot := _natural(found)) > I64_MAX:
+        raise ValueError(f"found slot {slot}, expected at most {I64_MAX}")
+    return Slot(slot)
 
 
 def _natural(found: object) -> int:

@@ -128,7 +128,7 @@ def _read(
                 known = landings.get(key)
                 found["is_our_key"] |= known is not None and known["is_our_key"]
                 landings[key] = found
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             unread += 1
             if number == 1:
                 raise MalformedShadowError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from programs.endpoint_urls import shown_url, unshown
+from programs.units import I64_MAX
 
 _WORD: Final = re.compile(r"[\w .,:+!-]{0,48}")
 """The longest value that is asked for by name is an address, of 44 characters."""
@@ -20,8 +21,8 @@ _URL_KEY: Final = re.compile(r"(^|_)urls?$")
 _SYNTAX: Final = re.compile(r"(?P<what>.*) \((?P<where>at [\w, ]+)\)", re.DOTALL)
 _NAMED: Final = re.compile(r"\(.*\)|'.{5,}'|\".{5,}\"", re.DOTALL)
 """In what tomllib says: keys, as they stand in the file. Shorter ones are characters."""
-_DIGITS: Final = "a number has more digits than any setting"
-_DEPTH: Final = "tables or lists lie deeper in each other than any setting"
+_DIGITS: Final = "an integer is longer than 64 bits"
+_DEPTH: Final = "tables or lists are nested too deeply for any setting"
 
 
 class TomlMistake(Exception):  # noqa: N818 - an operator meets a mistake, not an error class
@@ -35,7 +36,8 @@ def decode_toml(text: str) -> dict[str, Any]:
         TomlMistake: it is no TOML; the message has the place, and nothing of the text but single characters.
     """
     try:
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
+        _require_64_bits(found, ())
     except tomllib.TOMLDecodeError as error:
         told = _SYNTAX.fullmatch(str(error))
         what, where = (told["what"], told["where"]) if told else (str(error), "somewhere")
@@ -44,6 +46,20 @@ def decode_toml(text: str) -> dict[str, Any]:
         raise TomlMistake(_DIGITS) from None
     except RecursionError:
         raise TomlMistake(_DEPTH) from None
+    return found
+
+
+def _require_64_bits(found: object, keys: tuple[str | int, ...]) -> None:
+    """Refuse longer integers: Python's reader takes them, and so would everything behind it, until one is packed or stored.
+
+    Source: toml.io, v1.0.0, Integer.
+    """
+    if isinstance(found, dict | list):
+        for key, each in found.items() if isinstance(found, dict) else enumerate(found):
+            _require_64_bits(each, (*keys, key))
+    elif isinstance(found, int) and not -I64_MAX - 1 <= found <= I64_MAX:
+        where = ".".join(map(_shown_key, keys))
+        raise TomlMistake(f"{where} is longer than 64 bits, expected at most {I64_MAX}")
 
 
 def as_json(found: object) -> str:

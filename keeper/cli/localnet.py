@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +24,11 @@ from programs.localnet.genesis import program_keypair
 from programs.localnet.listen import ListenError
 from programs.localnet.profiles import ProfileError, load_profile, with_settings
 from programs.localnet.server import ENDPOINTS_MAX, PORT, Localnet, LocalnetConfig, serve
-from programs.units import SLOT_MS, Lamports
+from programs.units import SLOT_MS, U64_MAX, Lamports
 
 LAMPORTS_PER_SOL: Final = 10**9
+_SLOT_MS_MAX: Final = 3_600_000
+"""An hour: the network's clock counts seconds in 64 bits."""
 COMMITTED_PROGRAM: Final = Path(programs.betting_platform.__file__).with_name("betting_platform.so")
 _FORESEEN: Final = (ListenError, DeploymentFailed, TransactionRefused)
 _EXAMPLES: Final = """\b
@@ -59,7 +61,7 @@ Examples:
     "--slot-ms",
     default=SLOT_MS,
     show_default=True,
-    type=click.IntRange(min=10),
+    type=click.IntRange(10, _SLOT_MS_MAX),
     help="How long a slot lasts.",
 )
 @click.option(
@@ -263,7 +265,7 @@ def _images(
 def _load_keypair(path: Path) -> Keypair:
     try:
         return Keypair.from_bytes(bytes(json.loads(path.read_text())))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise click.BadParameter(
             f"{path} holds no keypair; expected a JSON list of 64 numbers as solana-keygen writes it",
             param_hint="--program-keypair",
@@ -276,12 +278,12 @@ def _parse_airdrop(text: str) -> tuple[Pubkey, Lamports]:
         lamports = Decimal(amount) * LAMPORTS_PER_SOL
         recipient = Pubkey.from_string(address)
         is_whole = lamports == int(lamports)
-    except (ValueError, InvalidOperation, OverflowError):
+    except (ValueError, ArithmeticError):  # what is no number, and what a Decimal cannot be
         recipient, lamports, is_whole = Pubkey.default(), Decimal(0), False
-    if lamports <= 0 or not is_whole:
+    if not 0 < lamports <= U64_MAX or not is_whole:
         raise click.BadParameter(
             f"{text!r} is no ADDRESS=SOL; give a base58 address and a positive amount"
-            " of at most 9 decimals, such as --airdrop 11111111111111111111111111111112=1.5",
+            f" of at most {U64_MAX // LAMPORTS_PER_SOL} SOL and 9 decimals, such as --airdrop 11111111111111111111111111111112=1.5",
             param_hint="--airdrop",
         )
     return recipient, Lamports(int(lamports))

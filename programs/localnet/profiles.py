@@ -1,7 +1,6 @@
 """Fault profiles: the two that come with the network, files of one's own, and single settings on top."""
 
 import json
-import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from programs.localnet.faults import FaultProfile
+from programs.toml_mistakes import TomlMistake, decode_toml
 
 PROFILE_NAMES: Final = ("light", "heavy")
 _FOLDER: Final = Path(__file__).with_name("profiles")
@@ -27,13 +27,15 @@ def load_profile(name: str) -> FaultProfile:
     """
     path = _FOLDER / f"{name}.toml" if name in PROFILE_NAMES else Path(name)
     try:
-        found = tomllib.loads(path.read_text())
+        found = decode_toml(path.read_text())
     except OSError as error:
         raise ProfileError(
             f"no fault profile at {name} ({error.strerror}): "
             f"give one of {', '.join(PROFILE_NAMES)} or the path of a TOML file"
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{path} is no TOML: {error}") from error
+    except TomlMistake as error:
         raise ProfileError(f"{path} is no TOML: {error}") from error
     return _profile(found, str(path))
 

@@ -13,7 +13,7 @@ from incentives.config import load_settings
 from keeper.cli.commands import cli as keeper_command
 from keeper.config import load_config
 from keeper.errors import ConfigError
-from programs.toml_mistakes import shown
+from programs.toml_mistakes import TomlMistake, decode_toml, shown
 
 SECRET = "5f0c1d2e3b4a69788796a5b4c3d2e1f0"
 PROGRAM = "11111111111111111111111111111112"
@@ -176,3 +176,25 @@ def test_neither_does_the_command_line(command, arguments, url):
     result = CliRunner().invoke(command, [*arguments, url.replace("\\u2100", "\u2100"), *end])
     assert result.exit_code == 2, result.output
     assert SECRET[:9] not in result.output
+
+
+def test_integers_of_64_bits_are_read_and_nothing_else_is_changed():
+    text = f"a = {2**63 - 1}\nb = [{-(2**63)}, 1.5, true]\nc.d = 'x'\n"
+    assert decode_toml(text) == {"a": 2**63 - 1, "b": [-(2**63), 1.5, True], "c": {"d": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"a = {2**63}", "a is longer than 64 bits"),
+        (f"[a]\nb = [1, {-(2**63) - 1}]", "a.b.1 is longer than 64 bits"),
+        (f"[[a]]\nb = {10**30}", "a.0.b is longer than 64 bits"),
+        ("a = " + "9" * 5_000, "an integer is longer than 64 bits"),
+        ("a = " + "[" * 20_000, "nested too deeply"),
+        ("a." * 2_000 + "a = 1", "nested too deeply"),
+        ("a = ", "Invalid value"),
+    ],
+)
+def test_what_is_no_toml_is_said_in_words(text, words):
+    with pytest.raises(TomlMistake, match=words):
+        decode_toml(text)
