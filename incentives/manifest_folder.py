@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from incentives.manifests import ManifestFile
+from state.drafts import put_whole
 
 
 class ManifestConflictError(Exception):
@@ -49,11 +50,7 @@ def _write(file: Path, text: str) -> bool:
         )
     # The name tells the keeper, which reads *.json, to leave a draft alone.
     draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
-    with draft.open("w") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)
+    put_whole(file, draft, [text])
     return True
 
 

@@ -4,7 +4,6 @@ Shell. Each file is moved into its place whole; `index.html` last, so that it ne
 never change once written: a file that differs from what would be written now is refused, because somebody may have checked it.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +17,7 @@ from incentives.publish.published import (
     proof_rows,
     row_of,
 )
+from state.drafts import FOR_EVERYBODY, put_whole
 
 
 class PackError(Exception):
@@ -76,9 +76,4 @@ def _require_same(file: Path, text: str) -> None:
 
 
 def _put(file: Path, lines: Iterable[str]) -> None:
-    draft = file.with_name(f".{file.name}.draft")
-    with draft.open("w") as out:
-        out.writelines(lines)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)
+    put_whole(file, file.with_name(f".{file.name}.draft"), lines, mode=FOR_EVERYBODY)
