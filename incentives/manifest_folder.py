@@ -8,13 +8,9 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from incentives.manifests import ManifestFile
-from state.drafts import create_draft
-
-_MODE: Final = 0o666
-"""Whoever pays may be another user: the umask decides."""
+from state.drafts import put_whole
 
 
 class ManifestConflictError(Exception):
@@ -54,11 +50,7 @@ def _write(file: Path, text: str) -> bool:
         )
     # The name tells the keeper, which reads *.json, to leave a draft alone.
     draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
-    with os.fdopen(create_draft(draft, _MODE), "w") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)
+    put_whole(file, draft, [text])
     return True
 
 

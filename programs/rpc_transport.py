@@ -19,6 +19,7 @@ import httpx
 import trio
 
 from programs.endpoint_urls import shown_url
+from programs.plain_text import with_whole_characters
 from programs.rpc import RpcBadReply, RpcError, RpcFailure, RpcTimeout, RpcUnreachable
 
 _EXCERPT_CHARS: Final = 120
@@ -211,7 +212,7 @@ def read_body(body: bytes, request_id: int, where: str) -> Any:  # noqa: ANN401 
         RpcBadReply: it is no reply to this request.
     """
     try:
-        reply = json.loads(body)
+        reply = json.loads(with_whole_characters(body.decode()))
     except (ValueError, RecursionError) as error:
         raise RpcBadReply(f"{where}: not JSON: {_excerpt(body)}", excerpt=_excerpt(body)) from error
     if not isinstance(reply, dict):

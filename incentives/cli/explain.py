@@ -20,6 +20,7 @@ from incentives.rules.explain import Explanation, explain
 from incentives.sourced import Place, SourcedEvent
 from incentives.unread import Unread, is_unread
 from programs.events import decode
+from programs.terminal import echo
 
 _COLUMNS: Final = [
     "seq",
@@ -79,7 +80,7 @@ def explain_command(*, db: Database, form: Form, transfer: str) -> None:
     else:
         for one in explained():
             show(one.page(), form)
-            click.echo()
+            echo()
     if is_wrong:
         raise SystemExit(1)
 

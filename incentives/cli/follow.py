@@ -21,6 +21,7 @@ from incentives.ledger.opened import read_ledger
 from incentives.standing import standing
 from incentives.telemetry import SERVICE, LedgerWatch
 from programs.redaction import redaction_for
+from programs.terminal import echo
 from state.sample_socket import socket_path
 from state.systemd import tell_systemd
 from state.telling import tell_samples
@@ -88,7 +89,7 @@ def follow_command(
     path = trio.run(partial(_run, settings, is_once=is_once, until_stdin_closes=until_stdin_closes))
     if as_json and path is not None:
         with closing(read_ledger(path)) as db:
-            click.echo(json.dumps({**standing(db), "ledger": str(path)}))
+            echo(json.dumps({**standing(db), "ledger": str(path)}))
 
 
 async def _run(settings: Settings, *, is_once: bool, until_stdin_closes: bool) -> Path | None:

@@ -6,6 +6,7 @@ from functools import partial
 
 import structlog
 
+from programs.plain_text import plain_entry
 from programs.redaction import Redaction
 
 
@@ -18,14 +19,22 @@ def open_logs(redaction: Redaction) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             partial(_redact, redaction),
-            structlog.dev.ConsoleRenderer()
-            if is_read_by_people
-            else structlog.processors.JSONRenderer(default=str),
+            *(
+                [_plainly, structlog.dev.ConsoleRenderer()]
+                if is_read_by_people
+                else [structlog.processors.JSONRenderer(default=str)]
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _plainly(
+    _logger: object, _name: str, entry: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return plain_entry(entry)
 
 
 def _redact(

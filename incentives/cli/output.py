@@ -17,6 +17,7 @@ import click
 from tabulate import tabulate, tabulate_formats
 
 from incentives.amounts import AMOUNT_NAMES, decimal
+from programs.plain_text import shown_page
 
 Value = int | float | str | bytes | Mapping[str, Any] | None
 """What SQLite holds, and named values: an object in JSON, its text elsewhere."""
@@ -90,7 +91,8 @@ def _chosen(given: dict[str, Any]) -> Form:
 
 def show(report: Report, form: Form) -> None:
     """Print a report."""
-    say(texts_of(report, form))
+    texts = texts_of(report, form)
+    say(texts if form.is_rows else map(shown_page, texts))
 
 
 def say(texts: Iterable[str]) -> None:

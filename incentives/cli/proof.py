@@ -25,6 +25,7 @@ from incentives.proofs import Claimable, UnprovableError, find_claimable
 from programs.accounts import Epoch, MalformedAccountError
 from programs.addresses import global_address
 from programs.rpc import Account, RpcFailure
+from programs.terminal import echo
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -75,7 +76,7 @@ def proof_command(
     assert mint is not None, "asked for, or read"
     claims = [_claim(each, standing, mint) for each, standing in zip(found, standings, strict=True)]
     if as_json:
-        click.echo(json.dumps({"wallet": str(wallet), "mint": str(mint), "claims": claims}))
+        echo(json.dumps({"wallet": str(wallet), "mint": str(mint), "claims": claims}))
         return
     for claim in claims:
         _tell(claim)
@@ -92,7 +93,7 @@ def _claimables(place: Path, wallet: Pubkey) -> Iterator[Claimable]:
                 if claimable is not None:
                     found.append(claimable)
         except (UnprovableError, OSError) as error:
-            click.echo(f"incentives: {file} is passed over: {error}", err=True)
+            echo(f"incentives: {file} is passed over: {error}", err=True)
     yield from sorted(found, key=lambda each: (each.ledger_epoch, each.tree.index))
 
 
@@ -157,15 +158,15 @@ def _instruction(instruction: Instruction) -> dict[str, Any]:
 
 
 def _tell(claim: dict[str, Any]) -> None:
-    click.echo(
+    echo(
         f"epoch {claim['ledger_epoch']}: {claim['amount_mmt']} MMT, {claim['standing']}\n"
         f"  leaf {claim['leaf']} of root {claim['root']}\n"
         f"  account {claim['account']} (epoch {claim['epoch']}, index {claim['index']} on chain)"
     )
     for number, node in enumerate(claim["path"]):
-        click.echo(f"  path {number:2} {node}")
+        echo(f"  path {number:2} {node}")
     if claim["standing"] in {"paid", "other root", "of another cluster"}:
         return
-    click.echo("  to claim, sign and send both in one transaction (--json has them in full):")
+    echo("  to claim, sign and send both in one transaction (--json has them in full):")
     for name, instruction in zip(("open", "pay"), claim["instructions"], strict=True):
-        click.echo(f"    {name:5} {instruction['program']} {instruction['data_base64'] or '-'}")
+        echo(f"    {name:5} {instruction['program']} {instruction['data_base64'] or '-'}")

@@ -11,6 +11,7 @@ from incentives.cli.ledger_options import reads_ledger
 from incentives.ledger.opened import read_identity
 from incentives.publish.from_ledger import published_epochs
 from incentives.publish.pack import write_pack
+from programs.terminal import echo
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -44,4 +45,4 @@ def publish_command(*, db: Database, folder: Path) -> None:
     ) as rows:
         for row in rows:
             epochs, roots = epochs + 1, roots + len(row.roots)
-    click.echo(f"{epochs} epochs with {roots} roots in {folder}: open {folder / 'index.html'}")
+    echo(f"{epochs} epochs with {roots} roots in {folder}: open {folder / 'index.html'}")

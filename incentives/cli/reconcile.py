@@ -24,6 +24,7 @@ from incentives.reconciliation import Comparison, Holdings, compare
 from incentives.unread import Unread, is_unread
 from programs.events import decode
 from programs.rpc import RpcFailure
+from programs.terminal import echo
 
 _POLL_S: Final = 0.25
 _EXAMPLES: Final = """\b
@@ -131,7 +132,7 @@ async def _ask(
                 rpc, Pubkey.from_string(identity.program), Pubkey.from_string(identity.mint)
             )
     except RpcFailure as failure:
-        click.echo(
+        echo(
             f"incentives: the cluster cannot be read ({failure}): this is about what was last recorded of it",
             err=True,
         )

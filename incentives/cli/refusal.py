@@ -5,7 +5,9 @@ from typing import Any, ClassVar, Final
 
 import click
 
+from programs.plain_text import shown_page
 from programs.rpc import RpcFailure
+from programs.terminal import require_text
 
 
 class Refusal(click.ClickException):
@@ -15,13 +17,18 @@ class Refusal(click.ClickException):
 
     def show(self, file: Any = None) -> None:  # noqa: ANN401 - as click declares it
         """Print the sentence after the program's name."""
-        click.echo(f"incentives: {self.format_message()}", file=file, err=True)
+        click.echo(f"incentives: {shown_page(self.format_message())}", file=file, err=True)
 
 
 class Commands(click.Group):
     """A group whose commands may raise the errors that are an operator's to mend."""
 
     expected: ClassVar[tuple[type[Exception], ...]] = ()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take words that can be written down."""
+        require_text(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click declares it
         """Run a command; expected errors, also from within nurseries, become a refusal.

@@ -19,6 +19,7 @@ from incentives.cli.config_options import CONFIG_OPTION, settings_of
 from incentives.emission import emitted_by
 from incentives.parameters import Parameters
 from programs.accounts import Global
+from programs.terminal import echo
 from programs.units import Slot
 
 _EXAMPLES: Final = """\b
@@ -62,10 +63,10 @@ def season_command(
         "boosted_trades_left": max(boosted - genesis.trade_count, 0),
     }
     if as_json:
-        click.echo(json.dumps(found))
+        echo(json.dumps(found))
         return
     for key, value in found.items():
-        click.echo(f"{key:22} {value}")
+        echo(f"{key:22} {value}")
 
 
 async def _read(

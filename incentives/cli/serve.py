@@ -10,6 +10,7 @@ from incentives.cli.config_options import CONFIG_OPTION, ledger_path
 from incentives.cli.ledger_options import LEDGER_OPTION, reading
 from incentives.cli.refusal import Refusal
 from incentives.ledger.opened import read_identity
+from programs.terminal import echo
 
 _LOOPBACK: Final = "127.0.0.1"
 _EXAMPLES: Final = """\b
@@ -48,5 +49,5 @@ def serve_command(*, port: int, ledger_file: Path | None, config_path: Path | No
             raise Refusal(
                 f"port {port} of {_LOOPBACK} cannot be used ({error.strerror}): choose another with --port"
             ) from error
-    click.echo(f"http://{_LOOPBACK}:{port}/season", err=True)
+    echo(f"http://{_LOOPBACK}:{port}/season", err=True)
     serve(path, program, host=_LOOPBACK, port=port)

@@ -4,11 +4,9 @@ Shell. Each file is moved into its place whole; `index.html` last, so that it ne
 never change once written: a file that differs from what would be written now is refused, because somebody may have checked it.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 from incentives.manifests import manifest_text
 from incentives.publish.pages import epoch_page, index_page
@@ -19,10 +17,7 @@ from incentives.publish.published import (
     proof_rows,
     row_of,
 )
-from state.drafts import create_draft
-
-_MODE: Final = 0o666
-"""It is for everybody: the umask decides."""
+from state.drafts import FOR_EVERYBODY, put_whole
 
 
 class PackError(Exception):
@@ -81,9 +76,4 @@ def _require_same(file: Path, text: str) -> None:
 
 
 def _put(file: Path, lines: Iterable[str]) -> None:
-    draft = file.with_name(f".{file.name}.draft")
-    with os.fdopen(create_draft(draft, _MODE), "w") as out:
-        out.writelines(lines)
-        out.flush()
-        os.fsync(out.fileno())
-    draft.replace(file)
+    put_whole(file, file.with_name(f".{file.name}.draft"), lines, mode=FOR_EVERYBODY)

@@ -24,6 +24,7 @@ from keeper.monitor.rules import rules_for
 from keeper.monitor.sink_config import titled
 from keeper.monitor.sinks import SinkError, open_sink
 from keeper.sandbox.past_chains import SUBFOLDER
+from programs.terminal import echo
 
 EXIT_FAILED: Final = 1
 _HISTORY: Final = 50
@@ -51,12 +52,12 @@ def list_command(config_path: Path, *, as_json: bool) -> None:
     """List the alerts that fire, the worst first, as they were last told."""
     found = sorted(_store(load_config(config_path)).firing(), key=lambda alert: -alert.level.rank)
     if as_json:
-        click.echo(json.dumps({"alerts": [messages.as_json(alert) for alert in found]}))
+        echo(json.dumps({"alerts": [messages.as_json(alert) for alert in found]}))
         return
     if not found:
-        click.echo("no alert fires")
+        echo("no alert fires")
         return
-    click.echo("\n\n".join(_told(alert) for alert in found))
+    echo("\n\n".join(_told(alert) for alert in found))
 
 
 @alerts_group.command("ack")
@@ -77,7 +78,7 @@ def ack_command(alert_id: str, by: str | None, config_path: Path) -> None:
     name = (by or getpass.getuser()).strip()
     if not name or not store.acknowledge(found[0].fingerprint, name):
         raise Refusal(f"{alert_id} could not be taken: it has ended meanwhile, or --by is empty")
-    click.echo(f"{found[0].rule} is taken by {name}: {found[0].summary}")
+    echo(f"{found[0].rule} is taken by {name}: {found[0].summary}")
 
 
 @alerts_group.command("history")
@@ -104,12 +105,12 @@ def history_command(config_path: Path, count: int, *, as_json: bool) -> None:
             }
             for past in found
         ]
-        click.echo(json.dumps({"notices": listed}))
+        echo(json.dumps({"notices": listed}))
         return
     for past in found:
         told = ", ".join(f"{sink} {state}" for sink, state, _words in past.deliveries)
         at = _clock(past.notice.wall_s)
-        click.echo(f"{at}  {messages.line(past.notice)}  [{told or 'told nobody'}]")
+        echo(f"{at}  {messages.line(past.notice)}  [{told or 'told nobody'}]")
 
 
 @alerts_group.command("rules")
@@ -120,13 +121,13 @@ def rules_command(config_path: Path, *, as_json: bool) -> None:
     config = load_config(config_path)
     rules = rules_for(config.cluster.slot_ms / 1_000)
     if as_json:
-        click.echo(json.dumps({"rules": [_rule(rule) for rule in rules]}))
+        echo(json.dumps({"rules": [_rule(rule) for rule in rules]}))
         return
     for rule in rules:
-        click.echo(
+        echo(
             f"{rule.name}: {rule.level}, after {rule.for_s:g} s, until it is over for {rule.keep_s:g} s"
         )
-        click.echo(f"  {rule.expression.promql()}")
+        echo(f"  {rule.expression.promql()}")
 
 
 @alerts_group.command("test-sink")
@@ -154,9 +155,9 @@ def test_sink_command(name: str, config_path: Path) -> None:
         trio.run(tell)
     except (SinkError, trio.TooSlowError) as error:
         words = str(error) or f"not done after {chosen[0].deadline_s:g} s"
-        click.echo(f"keeper: {name} did not take it: {words}", err=True)
+        echo(f"keeper: {name} did not take it: {words}", err=True)
         raise SystemExit(EXIT_FAILED) from error
-    click.echo(f"{name} took a trial alert and its end")
+    echo(f"{name} took a trial alert and its end")
 
 
 def _told(alert: Alert) -> str:

@@ -11,6 +11,7 @@ from keeper.config import Config, effective, load_config
 from keeper.keypair import load_keypair
 from keeper.lane_config import LaneConfig
 from keeper.lanes import key_file
+from programs.terminal import echo
 
 CONFIG_OPTION = click.option(
     "--config",
@@ -42,11 +43,11 @@ def check_command(config_path: Path, *, as_json: bool) -> None:
     shown = redaction_of(config).value(effective(config) | {"payers": _payers(config)})
     assert isinstance(shown, dict), "a mapping stays one"
     if as_json:
-        click.echo(json.dumps(shown))
+        echo(json.dumps(shown))
         return
     for section, settings in shown.items():
         for line in _lines(section, settings):
-            click.echo(line)
+            echo(line)
 
 
 def _payers(config: Config) -> dict[str, str]:

@@ -24,6 +24,7 @@ from programs.redaction import redaction_for
 from programs.rpc import Rpc, RpcFailure
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
+from programs.terminal import echo
 
 T = TypeVar("T")
 
@@ -198,7 +199,7 @@ def on_cluster(target: Target, work: Callable[[Rpc], Awaitable[T]]) -> T:
 
 def say(line: str = "") -> None:
     """Tell a person something; stdout is for the result."""
-    click.echo(line, err=True)
+    echo(line, err=True)
 
 
 def ask(question: str, *, yes: bool) -> None:

@@ -28,6 +28,7 @@ from keeper.errors import AbandonedError, KeeperError, PlatformChangedError, Und
 from programs.deploy import DeploymentFailed
 from programs.founding import GenesisRefused
 from programs.localnet.listen import ListenError
+from programs.terminal import echo, require_text
 from state.errors import StateError
 
 EXIT_STOPPED = 1
@@ -63,7 +64,15 @@ Examples:
 """
 
 
-@click.group(epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+class _CommandLine(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        require_text(args)
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_CommandLine, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="betting-keeper")
 def cli() -> None:
     """Keep a prediction-market program on Solana solvent.
@@ -129,5 +138,5 @@ def run_command_line() -> None:
         cli()
     except (*_EXPECTED, BaseExceptionGroup) as error:
         for sentence in dict.fromkeys(sentences(error)):
-            click.echo(f"keeper: {sentence}", err=True)
+            echo(f"keeper: {sentence}", err=True)
         sys.exit(exit_code(error))

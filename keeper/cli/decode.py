@@ -27,6 +27,7 @@ from programs.landed import take_apart
 from programs.rpc import Rpc, RpcFailure
 from programs.rpc_http import open_rpc
 from programs.rpc_settings import RpcSettings
+from programs.terminal import echo
 
 _Found = TypeVar("_Found")
 _SIGNATURE_TEXT_MIN: Final = 64
@@ -66,7 +67,7 @@ def decode_command(
         found, lines = _account(interface, program_id, urls, what)
     else:
         found, lines = _transaction(interface, program_id, urls, what)
-    click.echo(json.dumps(found) if as_json else "\n".join(lines))
+    echo(json.dumps(found) if as_json else "\n".join(lines))
 
 
 def _read(urls: tuple[str, ...], ask: Callable[[Rpc], Awaitable[_Found | None]]) -> _Found | None:

@@ -30,6 +30,7 @@ from keeper.survey import Order, Survey, check_purse, sol, survey
 from programs.betting_platform.build import PROGRAM_SO
 from programs.deploy import ProgramImage
 from programs.resume import Begun, Done
+from programs.terminal import echo
 from programs.units import Lamports, MicroLamports
 
 _EXAMPLES = """\b
@@ -119,16 +120,16 @@ def deploy_command(
         check_purse(order, before)
     if dry_run:
         if as_json:
-            click.echo(json.dumps({"event": "planned"} | _cost_json(order, before)))
+            echo(json.dumps({"event": "planned"} | _cost_json(order, before)))
         return
     if not is_done:
         ask("Deploy it, for ever?", yes=yes)
     proven = on_cluster(target, lambda rpc: deploy(rpc, order, say))
     if as_json:
         found = {"event": "already_deployed" if is_done else "deployed"} | _json(proven)
-        click.echo(json.dumps(found | _cost_json(order, before)))
+        echo(json.dumps(found | _cost_json(order, before)))
     else:
-        click.echo(_proof(proven, is_done=is_done))
+        echo(_proof(proven, is_done=is_done))
 
 
 def _abandon(target: Target, order: Order, *, dry_run: bool, yes: bool, as_json: bool) -> None:
@@ -143,9 +144,9 @@ def _abandon(target: Target, order: Order, *, dry_run: bool, yes: bool, as_json:
     recovered = on_cluster(target, lambda rpc: abandon(rpc, order))
     if as_json:
         found = {"event": "abandoned", "buffer": str(address), "recovered_lamports": recovered}
-        click.echo(json.dumps(found))
+        echo(json.dumps(found))
     else:
-        click.echo(f"buffer {address} closed, {sol(recovered)} SOL back to {order.payer.pubkey()}")
+        echo(f"buffer {address} closed, {sol(recovered)} SOL back to {order.payer.pubkey()}")
 
 
 def _plan(target: Target, order: Order, now: Survey) -> str:

@@ -23,6 +23,7 @@ from keeper.drills.scenario import Scenario
 from keeper.drills.scenarios.catalog import SCENARIOS
 from keeper.drills.summary import closing_line, result_lines, results_json, scenarios_json
 from keeper.errors import AbandonedError
+from programs.terminal import echo
 
 EXIT_FAILED: Final = 1
 """At least one drill failed; all were run."""
@@ -51,11 +52,11 @@ drill_group.add_command(proxy_command)
 def list_command(*, as_json: bool) -> None:
     """Name every drill and what it breaks."""
     if as_json:
-        click.echo(json.dumps(scenarios_json(SCENARIOS)))
+        echo(json.dumps(scenarios_json(SCENARIOS)))
         return
     width = max(len(scenario.name) for scenario in SCENARIOS)
     for scenario in SCENARIOS:
-        click.echo(f"{scenario.name:<{width}}  {scenario.title}")
+        echo(f"{scenario.name:<{width}}  {scenario.title}")
 
 
 @drill_group.command("run", epilog=_EXAMPLES)
@@ -78,9 +79,9 @@ def run_command(names: tuple[str, ...], *, as_json: bool, folder: Path | None) -
         make_folder(folder)
     with open_logs(sys.stderr, form="text", least=logging.CRITICAL):
         results = trio.run(partial(_run, scenarios))
-    click.echo(json.dumps(results_json(results)) if as_json else closing_line(results))
+    echo(json.dumps(results_json(results)) if as_json else closing_line(results))
     if folder is not None:
-        click.echo(f"report: {write_report(results, folder)}", err=as_json)
+        echo(f"report: {write_report(results, folder)}", err=as_json)
     if not all(result.passed for result in results):
         sys.exit(EXIT_FAILED)
 
@@ -102,12 +103,12 @@ async def _heed_signals() -> None:
 
 
 def _tell_start(scenario: Scenario) -> None:
-    click.echo(f"running {scenario.name}: {scenario.title}", err=True)
+    echo(f"running {scenario.name}: {scenario.title}", err=True)
 
 
 def _tell_end(result: DrillResult) -> None:
     for line in result_lines(result):
-        click.echo(line, err=True)
+        echo(line, err=True)
 
 
 def _chosen(names: Sequence[str]) -> list[Scenario]:

@@ -18,6 +18,7 @@ from keeper.cli.refusal import Refusal
 from keeper.drills.orders import HELP, Order, OrderError, Timed, order_of, schedule_of
 from keeper.drills.proxy import HOST, Proxy
 from keeper.drills.relay import Relay, upstream_of
+from programs.terminal import echo
 
 _STDIN: Final = 0
 _PORT_MAX: Final = 65_535
@@ -93,7 +94,7 @@ async def _serve(
     async with trio.open_nursery() as nursery:
         _obey(proxy, relay, first)
         await nursery.start(proxy.serve)
-        click.echo(_greeting(proxy, relay, upstream))
+        echo(_greeting(proxy, relay, upstream))
         nursery.start_soon(_cancel_on_signal, nursery.cancel_scope)
         nursery.start_soon(_follow_schedule, proxy, relay, timed)
         nursery.start_soon(_read_orders, proxy, relay, nursery.cancel_scope)
@@ -126,7 +127,7 @@ async def _read_orders(proxy: Proxy, relay: Relay, scope: trio.CancelScope) -> N
         for line in lines:
             said = line.decode("utf-8", "replace").strip()
             if said == "help":
-                click.echo(HELP)
+                echo(HELP)
             elif said == "quit":
                 scope.cancel(reason="asked to stop")
             elif said:
@@ -184,4 +185,4 @@ def _address_of(text: str) -> tuple[str, int]:
 
 
 def _say(text: str) -> None:
-    click.echo("".join(each if each.isprintable() else "\ufffd" for each in text), err=True)
+    echo("".join(each if each.isprintable() else "\ufffd" for each in text), err=True)

@@ -38,6 +38,7 @@ from programs.audit import Audit, audit, authorities_of
 from programs.founding import Charter, derived_mint
 from programs.genesis import MMT_SUPPLY, SEASON_SLOTS, SINK_MMT, TREASURY_MMT
 from programs.instructions import Authorities
+from programs.terminal import echo
 from programs.units import MicroLamports
 
 _EXAMPLES = """\b
@@ -151,7 +152,7 @@ def genesis_command(
     check_purse(charter, now)
     if dry_run:
         if as_json:
-            click.echo(json.dumps(_plan_json(charter, now)))
+            echo(json.dumps(_plan_json(charter, now)))
         return
     ask("Fix all this, for ever?", yes=yes)
     on_cluster(target, lambda rpc: found(rpc, charter, PACE))

@@ -26,6 +26,7 @@ from keeper.cli.cluster_options import (
 )
 from keeper.halt import HaltOrder, HaltSurvey, halt, survey_halt
 from keeper.survey import sol
+from programs.terminal import echo
 from programs.units import MicroLamports
 
 _EXAMPLES: Final = """\b
@@ -134,4 +135,4 @@ def _conclude(event: str, order: HaltOrder, *, as_json: bool) -> None:
             "payer": str(order.payer.pubkey()),
             "fee_lamports": 0 if event == "already_halted" else order.step.fee_lamports,
         }
-        click.echo(json.dumps(told))
+        echo(json.dumps(told))

@@ -8,6 +8,7 @@ from solders.pubkey import Pubkey
 from programs.betting_platform.headers import load_interface
 from programs.idl import as_text, codama
 from programs.localnet.genesis import program_keypair
+from programs.terminal import echo
 
 _EXAMPLES = """\b
 Examples:
@@ -46,4 +47,4 @@ def idl_command(program_id: Pubkey | None) -> None:
     """
     program = program_id or program_keypair(0).pubkey()
     idl = codama(load_interface(), program, version("betting-keeper"))
-    click.echo(as_text(idl), nl=False)
+    echo(as_text(idl), nl=False)

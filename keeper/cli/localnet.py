@@ -24,6 +24,7 @@ from programs.localnet.genesis import program_keypair
 from programs.localnet.listen import ListenError
 from programs.localnet.profiles import ProfileError, load_profile, with_settings
 from programs.localnet.server import ENDPOINTS_MAX, PORT, Localnet, LocalnetConfig, serve
+from programs.terminal import echo
 from programs.units import SLOT_MS, U64_MAX, Lamports
 
 LAMPORTS_PER_SOL: Final = 10**9
@@ -185,13 +186,13 @@ async def _run(config: LocalnetConfig, as_json: bool) -> None:  # noqa: FBT001 -
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             localnet = await nursery.start(serve, config)
-            click.echo(json.dumps(_ready(localnet)) if as_json else _greeting(localnet))
+            echo(json.dumps(_ready(localnet)) if as_json else _greeting(localnet))
             sys.stdout.flush()
             async for _signal in signals:
                 break
             nursery.cancel_scope.cancel(reason="asked to stop")
     if not as_json:
-        click.echo("stopped", err=True)
+        echo("stopped", err=True)
 
 
 def _ready(localnet: Localnet) -> dict[str, object]:

@@ -16,6 +16,7 @@ from keeper.cli.log_outlet import open_outlet
 from keeper.config import Config
 from keeper.monitor.sink_config import SinkConfig
 from keeper.view import Notice
+from programs.plain_text import plain_entry
 from programs.redaction import Redaction, credentials, redaction_for
 
 _FIRST_KEYS: Final = ("timestamp", "level", "event")
@@ -48,7 +49,7 @@ def open_logs(
         renderers: list[structlog.typing.Processor] = (
             [_first_things_first, structlog.processors.JSONRenderer(default=str)]
             if form == "json"
-            else [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+            else [_plainly, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
         )
         structlog.configure(
             processors=[
@@ -151,6 +152,12 @@ def _redact(
     redaction: Redaction, _logger: object, _name: str, entry: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     return {key: redaction.value(value) for key, value in entry.items()}
+
+
+def _plainly(
+    _logger: object, _name: str, entry: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return plain_entry(entry)
 
 
 def _first_things_first(

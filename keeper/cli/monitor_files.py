@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from keeper.monitor.shipped.install import Site, shipped_files, write_files
+from programs.terminal import echo
 
 _SOURCE: Final = Path(__file__).parents[2]
 
@@ -39,4 +40,4 @@ def monitor_files_command(
     """Write systemd units, a container file, a Grafana dashboard and Prometheus' rules into FOLDER."""
     site = Site(source=source, config=config, user=user, slot_s=slot_ms / 1_000)
     for path in write_files(shipped_files(site), folder):
-        click.echo(path)
+        echo(path)

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import click
 import trio
-from rich.console import Console
 from rich.live import Live
 
 from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.duration import Duration
 from keeper.cli.logs import keep_notices, open_logs, redaction_of
+from keeper.cli.terminal import Terminal
 from keeper.config import Config, load_config
 from keeper.errors import VenueUnreachableError
 from keeper.newest import Newest
@@ -28,6 +28,7 @@ from keeper.price_watch import Names, wait_priced, watch_chain_prices, watch_ven
 from keeper.prices.board import PriceBoard
 from keeper.prices.price import PriceClass
 from keeper.report import feed_json
+from programs.terminal import echo
 
 _REFRESH_S: Final = 0.5
 _FRAME_ROWS: Final = 4
@@ -159,7 +160,7 @@ async def _end_on_signal(scope: trio.CancelScope) -> None:
 
 
 async def _draw(wish: _Wish, board: PriceBoard, names: Newest[Names]) -> None:
-    console = Console()
+    console = Terminal()
     with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
             rows_max = console.size.height - _FRAME_ROWS
@@ -198,13 +199,13 @@ def _print_once(config: Config, wish: _Wish, board: PriceBoard, names: Newest[Na
         )
     rows = _rows(wish, board, names)
     if wish.as_json:
-        click.echo(json.dumps(rows_json(rows, feed_json(statistics))))
+        echo(json.dumps(rows_json(rows, feed_json(statistics))))
         return
     # A pipe has no width of its own.
-    console = Console() if wish.is_live else Console(width=_WIDTH_WHERE_NONE)
+    console = Terminal() if wish.is_live else Terminal(width=_WIDTH_WHERE_NONE)
     console.print(price_table(rows))
     counts = ", ".join(f"{count} {name}" for name, count in count_by_class(rows).items())
-    click.echo(f"{len(rows)} of {len(everything)} markets: {counts or 'none shown'}", err=True)
+    echo(f"{len(rows)} of {len(everything)} markets: {counts or 'none shown'}", err=True)
     if errors:
         # A source that never answered has no column to be missed in.
-        click.echo(f"calls failed: {errors}", err=True)
+        echo(f"calls failed: {errors}", err=True)

@@ -19,6 +19,7 @@ from keeper.profile.report import Profile, as_json, tables
 from keeper.profile.table import CASES
 from keeper.profile.world import ProfileError
 from programs.betting_platform.build import CompileError
+from programs.terminal import echo
 
 _LATENCY_RUNS_PER_RUN: Final = 5
 _EXAMPLES: Final = """\b
@@ -58,9 +59,9 @@ def profile_command(
     if with_sections and profile.without_sections:
         raise Refusal(profile.without_sections)
     if as_object:
-        click.echo(json.dumps(as_json(profile)))
+        echo(json.dumps(as_json(profile)))
     else:
-        click.echo("\n".join(tables(profile, with_sections=with_sections)))
+        echo("\n".join(tables(profile, with_sections=with_sections)))
 
 
 def _measured(names: tuple[str, ...], runs: int, *, has_latencies: bool) -> Profile:

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 import click
 import trio
-from rich.console import Console
 
 from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.duration import Duration
 from keeper.cli.logs import explorer_of, keep_notices, open_logs, redaction_of, set_log_level
+from keeper.cli.terminal import Terminal
 from keeper.config import Config, load_config
 from keeper.errors import PlatformChangedError, ReportError, UndoneError
 from keeper.once import undone
@@ -28,6 +28,7 @@ from keeper.run import run
 from keeper.shadow import Shadow, open_shadow
 from keeper.summary import summary_lines
 from keeper.surroundings import Surroundings, tell_nobody
+from programs.plain_text import shown_page
 from state.in_loop import InLoopStores
 
 T = TypeVar("T")
@@ -125,7 +126,7 @@ def run_command(
             options = stack.enter_context(_rehearsing(options, config, shadow_path))
         if live:
             notices = stack.enter_context(keep_notices(redaction_of(config)))
-            options = replace(options, console=Console(), notices=notices)
+            options = replace(options, console=Terminal(), notices=notices)
         else:
             stream = sys.stderr if as_json else sys.stdout
             logs = open_logs(
@@ -141,7 +142,7 @@ def run_command(
     if as_json:
         _print(json.dumps(result))
     elif live:
-        _print("\n".join(summary_lines(result)))
+        _print(shown_page("\n".join(summary_lines(result))))
     if result["stopped_because"]:
         raise PlatformChangedError(result["stopped_because"])
     if is_once and (sentences := undone(result)):

@@ -19,6 +19,7 @@ from keeper.errors import KeeperError
 from keeper.sandbox.config import SandboxConfig
 from keeper.sandbox.endpoints import SandboxEndpoints
 from keeper.sandbox.process import run_sandbox
+from programs.terminal import echo
 
 KEYPAIR_NAME: Final = "keeper.json"
 _DEFAULTS: Final = SandboxConfig()
@@ -130,7 +131,7 @@ async def _run(
         if until_stdin_closes:
             nursery.start_soon(_cancel_at_end_of_stdin, nursery.cancel_scope)
         endpoints = await nursery.start(run_sandbox, config, keypair)
-        click.echo(endpoints.to_line() if as_json else _greeting(endpoints))
+        echo(endpoints.to_line() if as_json else _greeting(endpoints))
         sys.stdout.flush()
         if for_s is not None:
             await trio.sleep(for_s)

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from keeper.cli.terminal import Terminal
 from keeper.shadow_report import Comparison, MalformedShadowError, compare
+from programs.terminal import echo
 
 _EXAMPLES = """\b
 Examples:
@@ -32,7 +33,7 @@ def shadow_command(file: Path, *, as_json: bool) -> None:
     except MalformedShadowError as error:
         raise click.ClickException(f"{file} is no shadow: {error}") from error
     if as_json:
-        click.echo(json.dumps(found.as_json()))
+        echo(json.dumps(found.as_json()))
     else:
         _show(found)
 
@@ -61,7 +62,7 @@ def _show(found: Comparison) -> None:
             *("-" if slots is None else f"{slots:+d}" for slots in later),
             str(lane.simulated_badly),
         )
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     if found.lanes:
         console.print(table)
     else:

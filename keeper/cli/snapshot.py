@@ -39,6 +39,7 @@ from keeper.saved.page import (
 from keeper.saved.places import changes_path, default_path
 from keeper.saved.proofs import proof_json
 from programs.rpc import Rpc
+from programs.terminal import echo
 from state.snapshots.errors import SnapshotForeign
 from state.snapshots.header import Header
 from state.snapshots.piece import Origin
@@ -202,7 +203,7 @@ def prove_command(file: Path, account: Pubkey) -> None:
         raise Refusal(
             f"{file} has another root than its accounts: `keeper snapshot verify` says more"
         )
-    click.echo(json.dumps(proof_json(saved.header, bytes(account), data, path), indent=1))
+    echo(json.dumps(proof_json(saved.header, bytes(account), data, path), indent=1))
 
 
 def _check_configured(file: Path, header: Header, target: Target) -> None:
@@ -234,4 +235,4 @@ async def _capture(program: Pubkey, rpc: Rpc) -> tuple[Origin, Accounts]:
 
 
 def _tell(found: dict[str, Any], rows: list[tuple[str, str]], *, as_json: bool) -> None:
-    click.echo(json.dumps(found) if as_json else table(rows))
+    echo(json.dumps(found) if as_json else table(rows))

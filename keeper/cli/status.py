@@ -8,17 +8,18 @@ from typing import Any, Final
 
 import click
 import trio
-from rich.console import Console
 from rich.live import Live
 
 from keeper.cli.check import CONFIG_OPTION
 from keeper.cli.monitor import services_of, state_folder
+from keeper.cli.terminal import Terminal
 from keeper.config import load_config
 from keeper.monitor.asking import ask_health
 from keeper.monitor.config import MonitorConfig
 from keeper.monitor.health_page import health_page
 from keeper.monitor.token import load_token
 from keeper.monitor.view import KEEPER
+from programs.terminal import echo
 
 _REFRESH_S: Final = 1.0
 _WIDTH_WHERE_NONE: Final = 160
@@ -63,9 +64,9 @@ def status_command(
     where = (config.monitor, folder or state_folder(config), services, token)
     found: dict[str, Any] = trio.run(_watch if is_watch else ask_health, *where)
     if as_json:
-        click.echo(json.dumps(found))
+        echo(json.dumps(found))
     elif not is_watch:
-        console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_WHERE_NONE)
+        console = Terminal() if sys.stdout.isatty() else Terminal(width=_WIDTH_WHERE_NONE)
         console.print(health_page(found))
     if not found["is_ready"]:
         sys.exit(_NOT_READY)
@@ -78,7 +79,9 @@ async def _watch(
     found = await ask_health(config, folder, services, token)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)
-        with Live(health_page(found), auto_refresh=False, screen=sys.stdout.isatty()) as live:
+        with Live(
+            health_page(found), console=Terminal(), auto_refresh=False, screen=sys.stdout.isatty()
+        ) as live:
             while True:
                 live.update(health_page(found), refresh=True)
                 await trio.sleep(_REFRESH_S)

@@ -24,6 +24,7 @@ from keeper.stress.runner import run_stress
 from keeper.stress.scenario import Scenario
 from keeper.stress.scenarios.catalog import SCENARIOS
 from keeper.stress.summary import closing_line, result_lines, results_json
+from programs.terminal import echo
 
 EXIT_FAILED: Final = 1
 """At least one run failed; all were played."""
@@ -53,12 +54,12 @@ def list_command(*, as_json: bool) -> None:
             {"name": each.name, "title": each.title, "load": each.settings(1.0).load}
             for each in SCENARIOS
         ]
-        click.echo(json.dumps({"scenarios": listed}))
+        echo(json.dumps({"scenarios": listed}))
         return
     width = max(len(scenario.name) for scenario in SCENARIOS)
     for scenario in SCENARIOS:
-        click.echo(f"{scenario.name:<{width}}  {scenario.title}")
-        click.echo(f"{'':<{width}}  at scale 1: {scenario.settings(1.0).load}")
+        echo(f"{scenario.name:<{width}}  {scenario.title}")
+        echo(f"{'':<{width}}  at scale 1: {scenario.settings(1.0).load}")
 
 
 @stress_group.command("run", epilog=_EXAMPLES)
@@ -92,9 +93,9 @@ def run_command(
         make_folder(folder)
     with open_logs(sys.stderr, form="text", least=logging.CRITICAL):
         results = trio.run(partial(_run, scenarios, scale))
-    click.echo(json.dumps(results_json(results)) if as_json else closing_line(results))
+    echo(json.dumps(results_json(results)) if as_json else closing_line(results))
     if folder is not None:
-        click.echo(f"report: {write_report(results, folder)}", err=as_json)
+        echo(f"report: {write_report(results, folder)}", err=as_json)
     if not all(result.passed for result in results):
         sys.exit(EXIT_FAILED)
 
@@ -116,12 +117,12 @@ async def _heed_signals() -> None:
 
 
 def _tell(scenario: Scenario, act: str) -> None:
-    click.echo(f"{scenario.name}: {act}", err=True)
+    echo(f"{scenario.name}: {act}", err=True)
 
 
 def _tell_end(result: StressResult) -> None:
     for line in result_lines(result):
-        click.echo(line, err=True)
+        echo(line, err=True)
 
 
 def _chosen(names: Sequence[str]) -> list[Scenario]:

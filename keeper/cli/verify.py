@@ -21,6 +21,7 @@ from keeper.cli.cluster_options import (
 )
 from keeper.verification import gather_evidence
 from programs.audit import Audit, audit
+from programs.terminal import echo
 
 EXIT_DIFFERS: Final = 1
 """The audit found a difference; 2 is for an audit that could not be made."""
@@ -75,9 +76,9 @@ def verify_command(
 def conclude(found: Audit, *, as_json: bool, event: str = "verified") -> NoReturn:
     """Print an audit and end the process: 0 without differences, 1 with any."""
     if as_json:
-        click.echo(json.dumps({"event": event} | audit_json(found)))
+        echo(json.dumps({"event": event} | audit_json(found)))
     else:
-        click.echo(table(audit_rows(found)))
-        click.echo()
-        click.echo(verdict(found))
+        echo(table(audit_rows(found)))
+        echo()
+        echo(verdict(found))
     sys.exit(EXIT_DIFFERS if found.differences else 0)

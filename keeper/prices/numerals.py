@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from keeper.prices.errors import MalformedError
+from programs.plain_text import with_whole_characters
 
 E6: Final = 1_000_000
 _TEXT_MAX_CHARACTERS: Final = 48
@@ -106,7 +107,7 @@ def load_json(body: bytes | str) -> object:
     """
     try:
         text = body if isinstance(body, str) else body.decode(json.detect_encoding(body))
-        loaded: object = _DECODER.decode(text)
+        loaded: object = _DECODER.decode(with_whole_characters(text))
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"found a body that is no JSON: {_shown(str(error))}") from error
     return loaded

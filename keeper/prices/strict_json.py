@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Final
 
 from keeper.prices.errors import MalformedError
+from programs.plain_text import with_whole_characters
 
 _INTEGER_MAX_CHARACTERS: Final = 40
 """Longer than any number the venue has use for: token ids are text."""
@@ -32,7 +33,7 @@ def text_of(body: bytes) -> str:
         ) from error
     if text.startswith("\ufeff"):
         raise MalformedError("found a byte order mark, wanted JSON")
-    return text
+    return with_whole_characters(text)
 
 
 def load_strict(text: str) -> object:

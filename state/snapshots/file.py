@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from state.drafts import create_draft
+from state.drafts import open_draft
 from state.errors import StateError
 from state.file_lock import from_os_error
 from state.snapshots.errors import SnapshotDamaged
@@ -86,7 +86,7 @@ def _write(
     base: tuple[bytes, str] | None,
 ) -> Header:
     hashed, body_bytes, sections = hashlib.sha256(), 0, 0
-    with os.fdopen(create_draft(half), "wb", buffering=_CHUNK_BYTES) as out:
+    with os.fdopen(open_draft(half), "wb", buffering=_CHUNK_BYTES) as out:
         out.write(bytes(HEADER_BYTES))
 
         def put(piece: Piece) -> None:

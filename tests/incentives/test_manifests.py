@@ -105,6 +105,17 @@ def test_a_draft_of_a_crash_is_no_manifest_and_does_no_harm(tmp_path):
     assert [tmp_path / file.name] == sorted(tmp_path.glob("*.json"))
 
 
+def test_a_link_in_a_shared_folder_is_not_written_through(tmp_path):
+    (file,) = manifest_files(close([1, 2, 3]), ANCHOR, 100)
+    folder, strangers = tmp_path / "shared", tmp_path / "strangers"
+    folder.mkdir()
+    strangers.write_text("theirs")
+    (folder / f".{file.name}.{os.getpid()}.draft").symlink_to(strangers)
+    assert 1 == write_manifests(folder, [file])
+    assert ("theirs", file.text) == (strangers.read_text(), (folder / file.name).read_text())
+    assert 0o600 == (folder / file.name).stat().st_mode & 0o777
+
+
 def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     (tmp_path / "payouts").write_text("no folder")
     with pytest.raises(ManifestConflictError, match="nobody is paid until they can"):

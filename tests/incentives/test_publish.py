@@ -191,6 +191,17 @@ def test_every_published_proof_leads_to_the_root(tmp_path):
     assert leaves[1:] == [f"{i},{each.wallet},{each.amount}" for i, each in enumerate(tree.rewards)]
 
 
+def test_a_pack_is_not_written_through_a_link_and_is_for_everybody_to_read(tmp_path):
+    strangers, shared = tmp_path / "strangers", tmp_path / "shared"
+    strangers.write_text("theirs")
+    shared.mkdir()
+    (shared / ".check.py.draft").symlink_to(strangers)
+    folder = write(shared, published(tree_of(4)))
+    assert "theirs" == strangers.read_text()
+    files = [shared / "check.py", shared / "index.html", *folder.iterdir()]
+    assert {0o644} == {file.stat().st_mode & 0o777 for file in files}
+
+
 def test_a_pack_is_written_again_as_its_roots_are_paid_and_its_leaves_never_change(tmp_path):
     tree = tree_of(4)
     epoch = published(tree)

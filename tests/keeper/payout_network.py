@@ -94,6 +94,11 @@ class Desk:
         record = self.bank.execute(VersionedTransaction(message, [faucet, owner]))
         assert record.error is None, record
 
+    async def confirm(self):
+        """Wait until whoever reads what is confirmed sees all that was done."""
+        done = self.bank.block_at("processed").slot
+        await until(lambda: self.bank.block_at("confirmed").slot >= done)
+
     def occupy(self, number):
         """Put an account where a wallet's token account belongs that no token account can be made of."""
         address = spl.get_associated_token_address(wallet(number), self.mint)

@@ -66,6 +66,7 @@ async def test_an_account_that_we_opened_and_its_owner_closed_is_never_opened_ag
     async with paying(desk, creates=True) as lane:
         await until(lambda: lane.kit.tally.rewards_paid == 2)
         desk.close_account(1, heir=0)
+        await desk.confirm()
         desk.write(trees[1])
         await until(lambda: lane.kit.tally.rewards_paid == 3)
         await until(lambda: lane.kit.tally.refusals["payouts.token_account_closed_again"] == 1)
@@ -80,6 +81,7 @@ async def test_an_account_that_we_opened_and_its_owner_closed_is_never_opened_ag
 
     # He opens it himself, and is paid all that waited.
     desk.open_accounts(1)
+    await desk.confirm()
     async with paying(desk, creates=True) as lane:
         await until(lambda: lane.kit.tally.rewards_paid == 2)
     assert [3 * 100 + 101, 2 * 101] == desk.balances(2)
@@ -110,6 +112,19 @@ async def test_who_can_be_paid_does_not_wait_until_there_is_money_for_rent(desk)
     async with paying(desk, creates=True, purse=poor.purse()) as lane:
         await until(lambda: lane.kit.tally.rewards_paid == 1)
         await until(lambda: lane.kit.tally.refusals["payouts.token_account_withheld"] == 2)
+
+
+async def test_a_crowd_without_accounts_keeps_nobody_behind_it_waiting(desk):
+    """More of them than one round looks at, and no money for their rent: each pauses, and the next have their turn."""
+    crowd, behind = desk.tree(100), desk.tree(101, index=1)
+    desk.open_accounts(100)
+    for tree in (crowd, behind):
+        desk.post(tree)
+        desk.write(tree)
+    poor = LaneConfig(hourly_spend_max_lamports=1_000_000)
+    async with paying(desk, creates=True, purse=poor.purse(), concurrency=1) as lane:
+        await until(lambda: lane.kit.tally.rewards_paid == 1)
+        assert 0 < lane.kit.tally.refusals["payouts.token_account_withheld"] <= 100
 
 
 async def test_payments_go_before_openings(desk):

@@ -1,35 +1,45 @@
-import os
+"""state/drafts.py: what is in the way of a draft is never written through."""
+
 import stat
-from pathlib import Path
 
 import pytest
 
-from state.drafts import create_draft
+from state.drafts import FOR_EVERYBODY, open_draft, put_whole
 
 
-def test_a_draft_is_new_and_its_owners_alone(tmp_path: Path) -> None:
-    path = tmp_path / "draft"
-    path.write_text("left behind, and longer")
-    path.chmod(0o644)
-    with os.fdopen(create_draft(path), "w") as out:
-        out.write("new")
-    assert path.read_text() == "new"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+@pytest.fixture
+def strangers(tmp_path):
+    """A file of somebody else's, to which a link under the draft's name points."""
+    found = tmp_path / "strangers"
+    found.write_text("theirs")
+    return found
 
 
-def test_what_a_link_leads_to_is_neither_written_nor_taken_away(tmp_path: Path) -> None:
-    (tmp_path / "victim").write_text("precious")
-    path = tmp_path / "draft"
-    for target in ("victim", "nowhere", "draft"):
-        path.unlink(missing_ok=True)
-        path.symlink_to(tmp_path / target)
-        os.close(create_draft(path))
-        assert not path.is_symlink()
-    assert (tmp_path / "victim").read_text() == "precious"
+def mode_of(file):
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+@pytest.mark.parametrize("plant", ["symlink_to", "hardlink_to"])
+def test_a_link_under_the_drafts_name_is_replaced_and_not_followed(tmp_path, strangers, plant):
+    draft, file = tmp_path / ".file.draft", tmp_path / "file"
+    getattr(draft, plant)(strangers)
+    put_whole(file, draft, ["ours\n", "whole\n"])
+    assert ("ours\nwhole\n", "theirs") == (file.read_text(), strangers.read_text())
+    assert not file.is_symlink()
+    assert (0o600, False) == (mode_of(file), draft.exists())
+
+
+def test_whatever_an_earlier_process_left_there_is_written_anew(tmp_path):
+    draft, file = tmp_path / ".file.draft", tmp_path / "file"
+    draft.write_text("half of something longer")
+    draft.chmod(0o666)
+    file.symlink_to(tmp_path / "nowhere")
+    put_whole(file, draft, ["whole"], mode=FOR_EVERYBODY)
+    assert ("whole", 0o644) == (file.read_text(), mode_of(file))
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_folder_in_its_place_is_an_error_of_the_disk(tmp_path: Path) -> None:
+def test_what_cannot_be_taken_away_is_an_error(tmp_path):
     (tmp_path / "draft").mkdir()
     with pytest.raises(OSError, match="draft"):
-        create_draft(tmp_path / "draft")
+        open_draft(tmp_path / "draft")
