@@ -175,7 +175,8 @@ def load_parameters(path: Path, otherwise: Parameters) -> Parameters:
     """
     table = _read(path).get("incentives", {})
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: incentives is a single value, expected a table")
+        told = shown(table) if isinstance(table, str | int | float) else "a list or a date"
+        raise ConfigError(f"{path}: incentives is {told}, expected a table")
     known = json.loads(otherwise.to_json())
     unsaid = {"epoch_slots": known["epoch_slots"], "dwell_slots": known["dwell_slots"]}
     mistakes: list[str] = []

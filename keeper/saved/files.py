@@ -155,9 +155,7 @@ def check_same_platform(path: Path, header: Header, origin: Origin) -> None:
         found, expected = (
             str(Pubkey.from_bytes(each)) for each in (header.program, origin.program)
         )
-        raise SnapshotForeign(
-            f"{path} is a snapshot of program {found}, expected one of program {expected}"
-        )
+        raise SnapshotForeign(f"{path} is a snapshot of program {found}, expected {expected}")
 
 
 def proof_of(saved: Saved, address: bytes) -> tuple[bytes, TreePath, Top] | None:

@@ -191,9 +191,13 @@ async def test_pages_without_end_are_an_error_too(autojump_clock):
                 [page async for page in iterate_pages(venue, [])]
 
 
-def test_an_address_of_another_protocol_is_refused_before_anybody_is_asked():
-    with pytest.raises(ValueError, match="expected an http:// or https:// URL"):
+async def test_an_address_that_is_none_cannot_be_reached():
+    with pytest.raises(ValueError, match="clob_url: expected an http:// or https:// URL"):
         FeedConfig(clob_url="ftp://clob")
+    config = FeedConfig(clob_url="http://999.1.1.1")
+    async with open_venue(config) as venue:
+        with pytest.raises(ConnectFailedError, match="cannot be reached"):
+            await read_time_s(venue)
 
 
 async def test_tokens_missing_among_open_markets_are_asked_for_among_closed_ones():
