@@ -60,15 +60,22 @@ def measure(world: States, runs: int, folder: Path) -> list[Figure]:
     base = load(whole)
     save(changes, now, following, base)
     assert list(load(changes).accounts.pairs()) == list(following.pairs()), "it comes back"
-    found = _sizes(first, base, whole, changes, following)
+    others = _other_compressors(first, world.program, whole)
+    strongest = min((each for each in others if each.unit == "bytes"), key=lambda each: each.value)
+    found = _sizes(first, base, whole, changes, following, strongest)
     found += split_of_whole(first, whole.stat().st_size)
     found += split_of_next(base, following, changes.stat().st_size)
-    found += _other_compressors(first, world.program, whole)
+    found += others
     return found + _rates(first, then, whole, runs)
 
 
 def _sizes(
-    first: Accounts, base: Saved, whole: Path, changes: Path, following: Accounts
+    first: Accounts,
+    base: Saved,
+    whole: Path,
+    changes: Path,
+    following: Accounts,
+    strongest: Figure,
 ) -> list[Figure]:
     raw, kept = first.raw_bytes, whole.stat().st_size
     keys = _kept_key_bytes(first, base)
@@ -83,6 +90,7 @@ def _sizes(
             unit="",
             runs=((raw - keys) / (kept - keys),),
             goal=_RATIO,
+            limit=Beside(name=strongest.name, value=(raw - keys) / (strongest.value - keys)),
             claim="compression",
         ),
         Figure(
