@@ -3,11 +3,13 @@
 Core. Providers put their keys in the path, the query and the user part; so a message about a URL has its scheme, host and port.
 """
 
+import ipaddress
 import re
 from typing import Final
 from urllib.parse import urlsplit
 
 _HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.ASCII)
+_DOTTED: Final = re.compile(r"[\d.]+", re.ASCII)
 _BLANK: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
@@ -19,7 +21,7 @@ def check_url(url: str, *schemes: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        is_good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        is_good = parts.scheme in schemes and _is_host(parts.hostname or "") and parts.port != 0
     except ValueError:
         is_good = False
     if not is_good or _BLANK.search(url):
@@ -27,6 +29,18 @@ def check_url(url: str, *schemes: str) -> str:
         article = "an" if wanted.startswith("http") else "a"
         raise ValueError(f"expected {article} {wanted} URL") from None
     return url
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether there is a host, and an address or a name that can be looked up: HTTP clients raise errors of their own on others.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if ":" in host or _DOTTED.fullmatch(host):
+        return bool(ipaddress.ip_address(host))
+    # Names are looked up label by label, each of 1 to 63 characters; foreign scripts are written in Punycode.
+    return bool(host.encode("idna").decode("idna"))
 
 
 def shown_url(url: str) -> str:
