@@ -78,9 +78,10 @@ class Limits:
     traced: int = 4 * MIB
     wal: int = 129 * MIB
     """Folded back at 128 MiB (state/store.py): it has a size and no growth."""
-    journal_per_landed: int = 2_048
-    """Rows of the journal and of the ledger are kept for good: so many bytes for each landed job."""
-    said_per_landed: int = 256
+    journal_per_landed: int = 1_100
+    """Rows of the journal and of the ledger are kept for good: so many bytes for each landed job, three times what is seen."""
+    said_per_landed: int = 130
+    """Likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,9 @@ from programs.accounts import PositionArray, Side
 from programs.event_layout import EventKind
 from programs.units import PRICE_ONE_E6
 
-_APART_PERCENT: Final = 1.0
-"""Of the debt, half a second's fall: by so much two plays of one script may differ before either keeper has done anything. A few
-positions anybody sells in time; only a flood tells keepers apart."""
+_APART_PERCENT: Final = 0.1
+"""Of the debt: roundings, and a twentieth of a second's fall. A hundred positions anybody sells at the least; a flood tells keepers
+apart by whole per cents."""
 
 
 def judge(

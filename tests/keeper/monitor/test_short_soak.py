@@ -10,7 +10,8 @@ from state.in_loop import InLoopStore
 
 MARKETS = 12
 FOR_S = 240.0
-LIMITS = Limits(rss=24 << 20)
+LIMITS = Limits(rss=24 << 20, journal_per_landed=2_048, said_per_landed=256)
+"""Few jobs land, so the bytes of whatever else happens weigh more on each."""
 LEAK_BYTES = 1 << 18
 """A commit."""
 

@@ -90,7 +90,7 @@ def test_each_keeper_is_held_against_the_least_of_its_own_play():
     assert not verdicts["bad debt beyond the least"].passed
 
 
-def test_two_plays_that_differ_by_half_a_seconds_fall_tell_no_keeper_from_the_other():
+def test_two_plays_that_differ_by_roundings_tell_no_keeper_from_the_other():
     least = DEBT - 2_000 * 300_000
-    _, verdicts = judged(300_000, least + 8 * USD, 300_000, least)
+    _, verdicts = judged(300_000, least + USD // 2, 300_000, least)
     assert verdicts["bad debt beyond the least"].passed
