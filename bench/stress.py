@@ -61,19 +61,22 @@ def _claimed(name: str, measures: dict[str, Any], result: dict[str, Any]) -> Ite
         case "liquidation-cascade" | "great-cascade":
             debt = measures["debt at the start"]
             least = measures["least bad debt of any keeper"]
-            rival = measures.get("bad debt with a keeper without priorities")
             yield Figure(
                 name=f"{name}: bad debt, of the debt",
                 unit="%",
                 runs=(100 * measures["bad debt"] / debt,),
-                baseline=None
-                if rival is None
-                else Beside(name="a keeper without priorities", value=100 * rival / debt),
+                baseline=_rivals("bad debt with a keeper without priorities", measures),
                 limit=Beside(
                     name="everything sold at once at the first possible slot",
                     value=100 * least / debt,
                 ),
                 claim="cascade" if name == "liquidation-cascade" else "",
+            )
+            yield Figure(
+                name=f"{name}: lost in all at the venue's last prices, of the debt",
+                unit="%",
+                runs=(100 * measures["lost in all"] / debt,),
+                baseline=_rivals("lost in all in that play", measures),
             )
         case "api-degradation":
             yield _share(
@@ -83,6 +86,14 @@ def _claimed(name: str, measures: dict[str, Any], result: dict[str, Any]) -> Ite
             yield _share("users' transactions that landed well", measures, result, "spam")
         case _:
             pass
+
+
+def _rivals(words: str, measures: dict[str, Any]) -> Beside | None:
+    """Return a figure of the other keeper's play, of its own debt."""
+    if words not in measures:
+        return None
+    debt = measures["debt at the start of that play"]
+    return Beside(name="a keeper without priorities", value=100 * measures[words] / debt)
 
 
 def _share(words: str, measures: dict[str, Any], result: dict[str, Any], claim: str) -> Figure:

@@ -18,8 +18,7 @@ from programs.event_layout import EventKind
 from programs.units import PRICE_ONE_E6
 
 _APART_PERCENT: Final = 0.1
-"""Of the debt: roundings, and a twentieth of a second's fall. A hundred positions anybody sells at the least; a flood tells keepers
-apart by whole per cents."""
+"""Of the debt: no two plays open at exactly the same leverage."""
 
 
 def judge(
@@ -65,7 +64,7 @@ def judge(
                 "% of the debt",
                 f"{beyond_percent:g} per cent of the debt above what selling everything at once would have lost",
             ),
-            *_beats_the_rival(evidence, lost - least),
+            *_beats_the_rival(evidence),
         ),
         measures=(
             Measure(name="highest leverage opened", unit="", value=evidence.kept["leverage"]),
@@ -77,7 +76,7 @@ def judge(
                 value=measures.rank(slots, 50.0),
             ),
             *_rivals(evidence),
-            *_inventory(evidence),
+            *_inventories(evidence),
             *measures.usual(evidence),
         ),
         curves=(
@@ -87,19 +86,22 @@ def judge(
     )
 
 
-def _beats_the_rival(evidence: Evidence, beyond: int) -> Iterator[Verdict]:
-    """Compare what each lost beyond the least of its own play: no two have the same positions at the same prices."""
+def _beats_the_rival(evidence: Evidence) -> Iterator[Verdict]:
+    """Compare all that each cost the vault, of its own debt: no two plays have the same positions at the same prices.
+
+    Bad debt alone would not do: it is booked at the price on chain, and who posts none while he sells books little, and has the
+    vault take at yesterday's price what is worth less.
+    """
     rival = evidence.rival
     if rival is None:
         return
-    rival_beyond = rival.bad_debt + rival.kept["left"] - _least(rival)
     debt, rival_debt = _debt(evidence), _debt(rival)
     yield verdicts.at_most(
-        "bad debt beyond the least",
-        100 * beyond / debt if debt else None,
-        (100 * rival_beyond / rival_debt if rival_debt else 0.0) + _APART_PERCENT,
+        "lost in all",
+        100 * _cost(evidence, measures.bad_debt(evidence)) / debt if debt else None,
+        (100 * _cost(rival, rival.bad_debt) / rival_debt if rival_debt else 0.0) + _APART_PERCENT,
         "% of the debt",
-        f"what a keeper without priorities lost beyond its own least, and {_APART_PERCENT:g}",
+        f"what a keeper without priorities cost the vault, and {_APART_PERCENT:g}",
     )
 
 
@@ -108,23 +110,40 @@ def _rivals(evidence: Evidence) -> Iterator[Measure]:
     if rival is not None:
         for name, value in (
             ("bad debt with a keeper without priorities", rival.bad_debt + rival.kept["left"]),
+            ("lost in all in that play", _cost(rival, rival.bad_debt)),
             ("least bad debt in that play", _least(rival)),
             ("debt at the start of that play", _debt(rival)),
         ):
             yield Measure(name=name, unit="base units", value=value)
 
 
-def _inventory(evidence: Evidence) -> Iterator[Measure]:
-    """Yield what the vault's inventory cost, and what it is worth at the oracle's last prices."""
-    cost = sum(
-        sum(pool.inventory_cost) for market in evidence.kept["after"] for pool in market.pools
+def _cost(played: Played, bad_debt: int) -> int:
+    """Return all that the vault lost, base units: bad debt, what is left to lose, and what its inventory is worth less than it cost."""
+    bought, worth = _inventory(played)
+    lost: int = bad_debt + played.kept["left"] + bought - worth
+    return lost
+
+
+def _inventory(played: Played) -> tuple[int, int]:
+    """Return what the vault's inventory cost, and what it is worth at the venue's last prices, base units."""
+    bought = sum(
+        sum(pool.inventory_cost) for market in played.kept["after"] for pool in market.pools
     )
     worth = sum(
-        market.pools[0].inventory[Side.YES] * market.pools[0].price_e6 // PRICE_ONE_E6
-        for market in evidence.kept["after"]
+        market.pools[0].inventory[Side.YES] * price_e6 // PRICE_ONE_E6
+        for market, price_e6 in zip(played.kept["after"], played.kept["truths"], strict=True)
     )
-    yield Measure(name="taken into the vault's inventory, at cost", unit="base units", value=cost)
-    yield Measure(name="the same at the last prices", unit="base units", value=worth)
+    return bought, worth
+
+
+def _inventories(evidence: Evidence) -> Iterator[Measure]:
+    bought, worth = _inventory(evidence)
+    for name, value in (
+        ("taken into the vault's inventory, at cost", bought),
+        ("the same at the venue's last prices", worth),
+        ("lost in all", _cost(evidence, measures.bad_debt(evidence))),
+    ):
+        yield Measure(name=name, unit="base units", value=value)
 
 
 def _liquidated(evidence: Evidence) -> dict[bytes, int]:

@@ -99,6 +99,7 @@ async def _play(stage: Stage) -> None:
         nursery.cancel_scope.cancel(reason="the cascade is over")
     stage.kept["left"] = sum(_shortfall(stage, row) for row in _leveraged(stage))
     stage.kept["after"] = [stage.market(n) for n in range(len(stage.places))]
+    stage.kept["truths"] = [stage.house.script.truth_e6(n) for n in range(len(stage.places))]
 
 
 async def _keep_pools(stage: Stage) -> None:
@@ -236,10 +237,14 @@ def _leveraged(stage: Stage) -> PositionArray:
 
 
 def _shortfall(stage: Stage, row: np.void) -> int:
-    """Return what a position that nobody has liquidated owes beyond its worth, base units."""
+    """Return what a position that nobody has liquidated owes beyond its worth, base units.
+
+    By the venue's price: a keeper that is busy selling posts none, and the chain would go on showing what was once so.
+    """
     market = Pubkey.from_bytes(row["market"].tobytes())
     number = next(n for n, place in enumerate(stage.places) if place.address == market)
-    price_e6 = stage.market(number).pools[0].price_e6
+    price_e6 = stage.house.script.truth_e6(number)
+    assert price_e6 is not None, "every market has one"
     return max(int(row["debt"]) - int(row["shares"]) * price_e6 // PRICE_ONE_E6, 0)
 
 
